@@ -1,0 +1,48 @@
+# make run | test | check | bench | screenshot | clean — each sets up what it needs; nothing else is needed, ever.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+RUN_READY  := $(VENV)/.run-ready
+TEST_READY := $(VENV)/.test-ready
+
+.PHONY: run test check bench screenshot clean
+
+run: $(RUN_READY)
+	@$(BIN)/python -m streamlit run app.py
+
+test: $(TEST_READY)
+	@sh scripts/ensure_chromium.sh
+	@$(BIN)/python -m pytest -n 2 --ignore tests/browser
+	@$(BIN)/python -m pytest tests/browser
+
+check: $(TEST_READY)
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest tests/test_imports.py
+
+bench: $(RUN_READY)
+	@$(BIN)/python -m benchmarks
+
+screenshot: $(TEST_READY)
+	@sh scripts/ensure_chromium.sh
+	@CROSSMODAL_SCREENSHOT=1 $(BIN)/python -m pytest tests/browser -k journey
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name it: make PYTHON=python3.11 run"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(RUN_READY): requirements.txt | $(BIN)/python
+	@echo "Installing what the app needs into $(VENV) (once)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(TEST_READY): requirements-dev.txt $(RUN_READY)
+	@echo "Installing what the tests need into $(VENV) (once)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+# What is generated; your collection (data/), your catalogue (dataset/) and the trained model stay.
+clean:
+	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

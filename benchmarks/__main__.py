@@ -1,0 +1,19 @@
+"""`make bench`: every benchmark that needs nothing but the product, one after the other, each with its table."""
+
+import subprocess
+import sys
+
+ALL = ("first_start", "demo_recall", "add_cost", "search_overhead", "search_while_writing", "decode_speed", "ingest", "kill_rounds")
+
+
+def main() -> None:
+    """Run them; a failing one is said and the rest go on."""
+    for name in ALL:
+        print(f"\n== {name} ==", flush=True)
+        ended = subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=False).returncode
+        if ended:
+            print(f"{name} ended with {ended}")
+
+
+if __name__ == "__main__":
+    main()

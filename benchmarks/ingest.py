@@ -1,0 +1,192 @@
+"""From picture files to searchable items: the product's pipeline beside the plain loop, in one run.
+
+    python -m benchmarks.ingest --catalogue ../shared/data/flickr8k --split dev --count 1000 --sizes 64 224
+
+Both take the same files through the same network (a ResNet18 of random weights with a 256-dimensional head). The plain loop does what
+a first script does: open with Pillow, to RGB, resize, crop, tensor, the network in float32, 16 at a time, one thing after another; its
+embeddings stay in memory. The pipeline is the product's own: files are read and decoded in guarded processes, a picture for showing and
+a thumbnail are made, embeddings come from the fast encoder, and all of it is durable in the collection when the clock stops. The last
+column is the pipeline with an encoder that costs nothing. Both read files that were written a moment ago, so that neither pays for
+a cold disk.
+"""
+
+import argparse
+import copy
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from crossmodal.backbones.small_maps import SmallMapConv2d
+from crossmodal.catalog import Catalog
+from crossmodal.images.decode import DecodeLimits
+from crossmodal.images.decoder import Decoder
+from crossmodal.images.transforms import MEAN, STD, to_model_input
+from crossmodal.inference import InferenceNetwork
+from crossmodal.ingest.csv_catalogue import CsvCatalogue
+from crossmodal.ingest.limits import CatalogueLimits
+from crossmodal.ingest.new_items import Encode
+from crossmodal.ingest.open_catalogue import open_catalogue
+from crossmodal.ingest.picture_loader import PictureLoader
+from crossmodal.ingest.pipeline import ingest
+from crossmodal.items import CatalogueRow, Embedding, Pixels
+from crossmodal.torchvision_import import import_torchvision
+from encoders import ImageEncoder
+
+EMBED_DIM = 256
+MODEL_ID = "benchmark"
+PLAIN_BATCH = 16
+
+
+def plain_loop(paths: Sequence[Path], network: torch.nn.Module, *, square_px: int) -> Embedding:
+    """The reference: (n, 256) embeddings, one batch after another."""
+    transforms = import_torchvision().transforms
+
+    transform = transforms.Compose(
+        [
+            transforms.Resize(square_px),
+            transforms.CenterCrop(square_px),
+            transforms.ToTensor(),
+            transforms.Normalize(MEAN, STD),
+        ]
+    )
+    parts = []
+    with torch.no_grad():
+        for start in range(0, len(paths), PLAIN_BATCH):
+            batch = [transform(Image.open(path).convert("RGB")) for path in paths[start : start + PLAIN_BATCH]]
+            parts.append(network(torch.stack(batch)))
+    return torch.cat(parts).numpy()
+
+
+def pipeline(table: Path, encode: Encode, *, square_px: int, workers: int, batch_size: int) -> Embedding:
+    """The product: (n, 256) embeddings as they lie in the collection afterwards, in the table's order."""
+    limits = CatalogueLimits()
+    catalogue = CsvCatalogue(table, limits=limits)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Decoder(DecodeLimits(), workers=workers) as decoder,
+        Catalog(Path(folder) / "catalog.sqlite3") as catalog,
+    ):
+        report = ingest(
+            catalogue,
+            load=PictureLoader(catalogue.folder, fetch=None, max_image_bytes=limits.max_image_bytes),
+            decoder=decoder,
+            encode=encode,
+            catalog=catalog,
+            model_id=MODEL_ID,
+            square_px=square_px,
+            batch_size=batch_size,
+        )
+        if report.failed:
+            raise SystemExit(f"{report.failed} pictures failed: {catalog.failures()[0].reason}")
+        items = sorted(catalog.page(report.indexed), key=lambda item: int(item.title))
+        return np.stack([catalog.embedding(item.item_id, MODEL_ID) for item in items])
+
+
+def as_torchvision_has_it(network: torch.nn.Module) -> torch.nn.Module:
+    """A copy with plain convolutions in plain memory, as a loop of one's own would use it."""
+    plain = copy.deepcopy(network)
+    for module in plain.modules():
+        for name, child in module.named_children():
+            if isinstance(child, SmallMapConv2d):
+                layer = torch.nn.Conv2d(child.in_channels, child.out_channels, 3, child.stride, child.padding, bias=False)
+                layer.weight = child.weight
+                setattr(module, name, layer)
+    return plain.to(memory_format=torch.contiguous_format)
+
+
+def fast_encoder(network: torch.nn.Module, *, square_px: int) -> Encode:
+    """The product's encoder around a network: bfloat16 where the processor has it."""
+    fast = InferenceNetwork(network, image_size_px=square_px)
+
+    def encode(pixels: Pixels) -> Embedding:
+        embeddings: Embedding = fast(to_model_input(pixels)).numpy()
+        return embeddings
+
+    return encode
+
+
+def no_encoder(pixels: Pixels) -> Embedding:
+    """An encoder that costs nothing: what is left is the pipeline's own time."""
+    return np.full((len(pixels), EMBED_DIM), EMBED_DIM**-0.5, np.float32)
+
+
+def timed(work: Callable[[], Embedding]) -> tuple[float, Embedding]:
+    """Seconds, and what the work gave."""
+    started = time.perf_counter()
+    result = work()
+    return time.perf_counter() - started, result
+
+
+def compare(paths: Sequence[Path], table: Path, *, square_px: int, options: argparse.Namespace) -> None:
+    """Print one line of the table."""
+    torch.manual_seed(0)
+    network = ImageEncoder(EMBED_DIM).eval()
+    encode = fast_encoder(network, square_px=square_px)
+    plain = partial(plain_loop, square_px=square_px)
+    network = as_torchvision_has_it(network)
+    plain(paths[: 2 * PLAIN_BATCH], network)
+    encode(np.zeros((options.batch, square_px, square_px, 3), np.uint8))
+    plain_s, product_s, idle_s, agreement = [], [], [], 1.0
+    for _ in range(options.repeat):
+        seconds, expected = timed(lambda: plain(paths, network))
+        plain_s.append(seconds)
+        run = partial(pipeline, table, square_px=square_px, workers=options.workers, batch_size=options.batch)
+        seconds, stored = timed(partial(run, encode))
+        product_s.append(seconds)
+        idle_s.append(timed(partial(run, no_encoder))[0])
+        agreement = min(agreement, float((expected * stored).sum(1).min()))
+    slow, fast, idle = map(statistics.median, (plain_s, product_s, idle_s))
+    count = len(paths)
+    print(
+        f"{square_px:5} px{slow:11.2f} s {count / slow:7.0f}/s{fast:11.2f} s {count / fast:7.0f}/s"
+        f"{slow / fast:9.2f} x {agreement:13.4f} {count / idle:17.0f}/s",
+        flush=True,
+    )
+
+
+def copy_pictures(options: argparse.Namespace, folder: Path) -> tuple[list[Path], Path]:
+    """The pictures asked for, and a table that names them: the same files for both ways, read once already."""
+    limits = CatalogueLimits()
+    catalogue = open_catalogue(options.catalogue, limits=limits)
+    load = PictureLoader(catalogue.folder, fetch=None, max_image_bytes=limits.max_image_bytes)
+    rows = (row for row in catalogue.rows() if isinstance(row, CatalogueRow))
+    chosen = (row for row in rows if not options.split or row.attributes.get("split") == options.split)
+    paths = []
+    for number, row in enumerate(islice(chosen, options.count)):
+        paths.append(folder / f"{number}.jpg")
+        paths[-1].write_bytes(load(row))
+    table = folder / "pictures.csv"
+    table.write_text("title,imgUrl\n" + "".join(f"{path.stem},{path.name}\n" for path in paths))
+    return paths, table
+
+
+def main() -> None:
+    """Run both ways at each size and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--catalogue", required=True, help="a CSV or a folder with JPEGs")
+    parser.add_argument("--split", default="", help="only rows whose column `split` says this")
+    parser.add_argument("--count", type=int, default=1000)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[64, 224])
+    parser.add_argument("--repeat", type=int, default=1, help="rounds; the medians are compared")
+    parser.add_argument("--workers", type=int, default=2, help="decoding processes")
+    parser.add_argument("--batch", type=int, default=32, help="pictures the product encodes at once")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        paths, table = copy_pictures(options, Path(folder))
+        print(f"{len(paths)} JPEGs, {torch.get_num_threads()} threads, {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}")
+        print(f"{'':8}{'plain loop':>23}{'the product':>23}{'faster':>11}{'least cosine':>15}{'without encoding':>20}")
+        for size in options.sizes:
+            compare(paths, table, square_px=size, options=options)
+
+
+if __name__ == "__main__":
+    main()

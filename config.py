@@ -1,0 +1,93 @@
+"""Every path, limit and hyper-parameter, in one typed table read once at the root.
+
+Each value can be set by an environment variable named `CROSSMODAL_` plus its upper-case name (`CROSSMODAL_CATALOGUE=photos/`,
+`CROSSMODAL_EMBED_DIM=128`) or by the same line in a file `.env`. Nothing else reads the environment; parts get their values handed in.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PROJECT_DIR = Path(__file__).resolve().parent
+
+
+class Settings(BaseSettings):
+    """Paths, limits and hyper-parameters. Units are in the names; every field says what it is for."""
+
+    model_config = SettingsConfigDict(env_prefix="CROSSMODAL_", env_file=".env", extra="ignore", frozen=True)
+
+    # Where things lie
+    data_dir: Path = Field(PROJECT_DIR / "data", description="the collection and its caches")
+    dataset_dir: Path = Field(PROJECT_DIR / "dataset", description="the demo catalogue, or your own amazon_products.csv")
+    model_path: Path = Field(PROJECT_DIR / "trained_model.pth", description="the trained model")
+    catalogue: str = Field("", description="your own catalogue: a CSV or a folder; empty means the one in dataset/")
+    image_weights: Path | None = Field(
+        None, description="file of ImageNet ResNet18 weights (a state_dict), used before any download"
+    )
+    download_weights: bool = Field(True, description="try to download ImageNet weights when no file is named")
+    download_timeout_s: float = Field(5.0, gt=0, description="how long to wait for the weights' server")
+
+    # The demo catalogue
+    demo_seed: int = Field(2026, ge=0, description="seed of the demo catalogue")
+    demo_items: int = Field(720, ge=100, le=20_000, description="pictures in the demo catalogue")
+
+    # The model
+    embed_dim: int = Field(256, ge=8, le=4096, description="length of an embedding")
+    vocab_size: int = Field(
+        16_384, ge=256, le=2**20, description="hash buckets of the tokenizer, words and character n-grams together"
+    )
+    image_px: int = Field(64, ge=32, le=512, description="side of a picture for the network, trained here from random weights")
+    pretrained_image_px: int = Field(224, ge=64, le=512, description="the same when ImageNet weights were found")
+    max_text_tokens: int = Field(32, ge=1, le=512, description="words of a text that are read")
+
+    # Training
+    seed: int = Field(42, ge=0, description="seed of everything random in training")
+    max_epochs: int = Field(24, ge=1, description="epochs at most")
+    batch_size: int = Field(32, ge=2, description="pairs in a training batch")
+    learning_rate: float = Field(2e-3, gt=0, description="peak learning rate")
+    max_training_pictures: int = Field(20_000, ge=100, description="most pictures one training looks at")
+    patience: int = Field(5, ge=1, description="epochs without a better validation recall before stopping")
+
+    # Searching
+    max_query_chars: int = Field(2_000, ge=1, description="longest text query")
+    max_top_k: int = Field(1_000, ge=1, description="most results of one search")
+
+    # Pictures
+    max_image_bytes: int = Field(20 * 2**20, gt=0, description="largest picture file")
+    max_image_pixels: int = Field(40_000_000, gt=0, description="largest picture, width x height")
+    rendition_px: int = Field(512, ge=64, le=4096, description="long side of the stored picture")
+    thumbnail_px: int = Field(256, ge=32, le=1024, description="long side of the stored thumbnail")
+    decode_workers: int = Field(2, ge=1, le=16, description="decoding processes")
+    decode_timeout_s: float = Field(8.0, gt=0, description="longest time for one picture")
+
+    # The network
+    fetch_timeout_s: float = Field(8.0, gt=0, description="longest time for one address, redirects included")
+    fetch_allow: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description='"host:port" or "host" of your own network that may be asked besides public addresses'
+    )
+
+    # The app
+    max_catalogue_rows: int = Field(1_000_000, ge=1, description="most rows of a catalogue")
+    max_upload_files: int = Field(200, ge=1, description="most files of one upload")
+
+    @field_validator("fetch_allow", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @property
+    def catalog_path(self) -> Path:
+        """The one durable store (SQLite)."""
+        return self.data_dir / "catalog.sqlite3"
+
+    @property
+    def index_path(self) -> Path:
+        """The persisted tensor of embeddings: a cache of the store."""
+        return self.data_dir / "image_features.pt"
+
+    @property
+    def catalogue_path(self) -> Path:
+        """The demo catalogue, or the person's own `amazon_products.csv` in its place."""
+        return self.dataset_dir / "amazon_products.csv"

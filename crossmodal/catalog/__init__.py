@@ -1,0 +1,6 @@
+"""The one durable store: items, their pictures and embeddings, failures and catalogues, in one SQLite file."""
+
+from crossmodal.catalog.records import CatalogueInfo, Changes, ItemTexts, Known
+from crossmodal.catalog.store import Catalog
+
+__all__ = ["Catalog", "CatalogueInfo", "Changes", "ItemTexts", "Known"]

@@ -1,0 +1,96 @@
+"""SQLite's and the file system's errors as ours: what happened to which file, and what to do."""
+
+import errno
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from crossmodal.errors import BusyError, CrossmodalError, StoreError
+
+_FULL_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_FORBIDDEN_ERRNOS = {errno.EACCES, errno.EPERM, errno.EROFS}
+# An extended code holds its primary code in the low byte; these I/O errors come from writing, the others from reading.
+_WRITE_ERRORS = {
+    sqlite3.SQLITE_IOERR_WRITE,
+    sqlite3.SQLITE_IOERR_FSYNC,
+    sqlite3.SQLITE_IOERR_DIR_FSYNC,
+    sqlite3.SQLITE_IOERR_TRUNCATE,
+    sqlite3.SQLITE_IOERR_SHMSIZE,
+    sqlite3.SQLITE_IOERR_SHMOPEN,
+    sqlite3.SQLITE_IOERR_SHMMAP,
+}
+_DAMAGED = "Nothing was deleted. Move the file away and restore a copy of it, or index your catalogues again into a new one."
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Let every error of SQLite or the file system inside the block leave as one of ours.
+
+    Raises:
+        BusyError: `busy`, another process kept the writer lock too long.
+        StoreError: `index_corrupt`, `disk_full`, `read_only` or `index_missing`.
+    """
+    try:
+        yield
+    except CrossmodalError:
+        raise
+    except sqlite3.Error as error:
+        raise _of_sqlite(error, path) from error
+    except OSError as error:
+        raise of_os(error, path) from error
+
+
+def damaged(path: Path, what: str, *, remedy: str = _DAMAGED) -> StoreError:
+    """The file cannot be trusted. `what` says why, in a few words."""
+    return StoreError("index_corrupt", f"The collection {path} is damaged: {what}.", remedy=remedy)
+
+
+def disk_full(path: Path, why: str) -> StoreError:
+    """Nothing more fits on the disk of `path`."""
+    return StoreError(
+        "disk_full", f"The disk of {path} is full: {why}.", remedy="Free some space and try again; what was added before is safe."
+    )
+
+
+def read_only(path: Path, why: str) -> StoreError:
+    """`path` may not be written."""
+    return StoreError("read_only", f"{path} cannot be written: {why}.", remedy="Choose a folder you may write to.")
+
+
+def gone(path: Path) -> StoreError:
+    """The file was removed or replaced while it was open: what is written now would be lost."""
+    return StoreError(
+        "index_missing",
+        f"The collection {path} was removed or replaced while it was in use.",
+        remedy="Put the file back, then start the program again.",
+    )
+
+
+def of_os(error: OSError, path: Path) -> StoreError:
+    """A file-system error as one of ours."""
+    why = error.strerror or type(error).__name__
+    if error.errno in _FULL_ERRNOS:
+        return disk_full(path, why)
+    if error.errno in _FORBIDDEN_ERRNOS:
+        return read_only(path, why)
+    return StoreError(
+        "index_missing", f"{path} cannot be reached: {why}.", remedy="Check that the folder exists and the disk is there."
+    )
+
+
+def _of_sqlite(error: sqlite3.Error, path: Path) -> CrossmodalError:
+    # Errors raised by Python's own module (a closed connection, a wrong type) carry no code.
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_MISUSE)
+    why = str(error)
+    match code & 0xFF:
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return BusyError("busy", f"The collection {path} is being written by another process.", remedy="Try again in a moment.")
+        case sqlite3.SQLITE_FULL:
+            return disk_full(path, why)
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM | sqlite3.SQLITE_AUTH:
+            return read_only(path, why)
+        case sqlite3.SQLITE_IOERR if code in _WRITE_ERRORS:
+            return disk_full(path, why)
+        case _:
+            return damaged(path, why)

@@ -1,0 +1,45 @@
+"""Removing items, bringing them back, and forgetting them for good."""
+
+import time
+from collections.abc import Sequence
+
+from crossmodal.catalog import embeddings, pictures
+from crossmodal.catalog.connections import Connection
+from crossmodal.catalog.items import id_list
+
+
+def remove(db: Connection, item_ids: Sequence[int]) -> list[int]:
+    """Take items out of the collection; picture and embedding stay until they are purged. Returns the ids that were there."""
+    rows = db.execute(
+        "UPDATE items SET removed_at = ?"
+        " WHERE item_id IN (SELECT value FROM json_each(?)) AND removed_at IS NULL RETURNING item_id",
+        (time.time(), id_list(item_ids)),
+    ).fetchall()
+    announce(db, [item_id for (item_id,) in rows])
+    return [item_id for (item_id,) in rows]
+
+
+def announce(db: Connection, item_ids: Sequence[int]) -> None:
+    """Tell the readers of the feed to drop these items, in every model's index."""
+    # One row an item, so that the table never outgrows the collection.
+    db.executemany("INSERT OR REPLACE INTO removals (item_id) VALUES (?)", [(item_id,) for item_id in item_ids])
+
+
+def restore(db: Connection, item_ids: Sequence[int]) -> list[int]:
+    """Bring removed items back with everything they had; returns the ids that came back."""
+    rows = db.execute(
+        "UPDATE items SET removed_at = NULL"
+        " WHERE item_id IN (SELECT value FROM json_each(?)) AND removed_at IS NOT NULL RETURNING item_id",
+        (id_list(item_ids),),
+    ).fetchall()
+    for (item_id,) in rows:
+        embeddings.announce_again(db, item_id)
+    return [item_id for (item_id,) in rows]
+
+
+def purge(db: Connection, *, older_than_s: float) -> int:
+    """Delete items removed at least `older_than_s` ago, with pictures nothing else shows. Returns how many."""
+    rows = db.execute("DELETE FROM items WHERE removed_at <= ? RETURNING content_hash", (time.time() - older_than_s,)).fetchall()
+    for content_hash in {content_hash for (content_hash,) in rows}:
+        pictures.drop_unused(db, content_hash)
+    return len(rows)

@@ -1,0 +1,93 @@
+"""The words of the demo catalogue: what is sold, in which colours and patterns, and how people name them.
+
+Titles use every form given here. No form of one kind, colour or pattern names another, so a person can always read all three facts
+back from a title.
+"""
+
+from dataclasses import dataclass
+
+Rgb = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of thing. `names[0]` is its usual name, `price` the range asked for it, in whole units of money."""
+
+    names: tuple[str, ...]
+    price: tuple[int, int]
+
+    @property
+    def name(self) -> str:
+        """The usual name, in lower case; it names the kind everywhere in the catalogue."""
+        return self.names[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Colour:
+    """A colour: its names, its RGB value, and the accent in which a pattern is drawn on it."""
+
+    names: tuple[str, ...]
+    rgb: Rgb
+    accent: Rgb
+
+    @property
+    def name(self) -> str:
+        """The usual name, in lower case."""
+        return self.names[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A pattern: adjectives that stand before a thing ("striped") and endings that stand after it ("with stripes")."""
+
+    adjectives: tuple[str, ...]
+    endings: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The usual adjective, in lower case."""
+        return self.adjectives[0]
+
+
+KINDS: tuple[Kind, ...] = (
+    Kind(("mug", "coffee mug"), (7, 19)),
+    Kind(("t-shirt", "tee"), (9, 35)),
+    Kind(("cap", "baseball cap"), (10, 29)),
+    Kind(("bottle", "water bottle"), (12, 34)),
+    Kind(("backpack", "rucksack"), (29, 95)),
+    Kind(("lamp", "table lamp"), (24, 89)),
+    Kind(("armchair", "chair"), (119, 399)),
+    Kind(("sneaker", "trainer"), (39, 120)),
+    Kind(("umbrella", "rain umbrella"), (14, 45)),
+    Kind(("sock", "ankle sock"), (3, 12)),
+    Kind(("ball", "play ball"), (5, 25)),
+    Kind(("book", "notebook"), (6, 28)),
+    Kind(("guitar", "acoustic guitar"), (79, 349)),
+    Kind(("dress", "summer dress"), (25, 99)),
+    Kind(("teapot", "tea pot"), (18, 59)),
+    Kind(("cushion", "throw pillow"), (11, 39)),
+)
+
+CREAM: Rgb = (252, 249, 242)
+
+COLOURS: tuple[Colour, ...] = (
+    Colour(("red", "bright red"), (214, 40, 46), CREAM),
+    Colour(("orange",), (244, 124, 24), CREAM),
+    Colour(("yellow", "sunny yellow"), (250, 200, 18), CREAM),
+    Colour(("green", "grass green"), (44, 152, 74), CREAM),
+    Colour(("blue", "royal blue"), (34, 96, 204), CREAM),
+    Colour(("purple", "violet"), (122, 62, 176), CREAM),
+    Colour(("pink",), (244, 130, 176), CREAM),
+    Colour(("brown", "chocolate brown"), (112, 68, 42), CREAM),
+    Colour(("black", "jet black"), (40, 41, 48), CREAM),
+    Colour(("white", "snow white"), (248, 248, 246), (160, 172, 188)),
+)
+
+PATTERNS: tuple[Pattern, ...] = (
+    Pattern(("plain", "solid"), ("without a pattern", "with no pattern")),
+    Pattern(("striped", "stripy"), ("with stripes",)),
+    Pattern(("dotted", "polka dot", "spotted"), ("with dots", "with polka dots", "with spots")),
+    Pattern(("checked", "chequered"), ("with checks", "with a check pattern")),
+)
+
+PLAIN = PATTERNS[0].name

@@ -1,0 +1,1 @@
+"""Figures that cannot flatter: pure functions over similarities and ranks."""

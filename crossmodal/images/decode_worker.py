@@ -1,0 +1,118 @@
+"""The decoding process: takes pictures from its input and answers on its output until its input ends.
+
+Started by `crossmodal.images.decoder`. It knows nothing but the bytes it is given: no files, no network, no settings beyond its
+limits. When the program that started it dies, its input ends and so does it.
+
+Wire format, all numbers big-endian:
+    after starting  READY
+    request         side of the square, length of the file, then the file
+    answer          PICTURE, width, height and three lengths, then pixels, rendition and thumbnail (length 0: same as the rendition)
+                    REFUSED, three lengths, 0, 0, then code, message and remedy in UTF-8
+"""
+
+import contextlib
+import json
+import math
+import os
+import signal
+import struct
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import BinaryIO
+
+from crossmodal.errors import PictureError
+from crossmodal.images.decode import DecodeLimits, decode_parts, guard_pillow
+
+fcntl: ModuleType | None
+resource: ModuleType | None
+try:
+    import fcntl
+    import resource
+except ImportError:  # Windows has neither
+    fcntl = resource = None
+
+READY = b"ready"
+REQUEST = struct.Struct("!II")
+ANSWER = struct.Struct("!6I")
+PICTURE, REFUSED = 0, 1
+PIPE_BYTES = 256 * 2**10
+"""Room in a pipe for a whole answer: writer and reader then wait for each other once and not every 64 kB."""
+
+
+def main() -> None:
+    """Serve. The one argument is a `DecodeLimits` as JSON."""
+    limits = DecodeLimits(**json.loads(sys.argv[1]))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the program; its end ends this process
+    requests, answers = _streams()
+    guard_pillow(limits)
+    _confine(limits)
+    answers.write(READY)
+    answers.flush()
+    while len(head := requests.read(REQUEST.size)) == REQUEST.size:
+        square_px, length = REQUEST.unpack(head)
+        data = requests.read(length)
+        if len(data) < length:
+            break
+        _limit_time(limits)
+        answers.write(_answer(data, limits, square_px))
+        answers.flush()
+
+
+def _answer(data: bytes, limits: DecodeLimits, square_px: int) -> bytes:
+    try:
+        width, height, *parts = decode_parts(data, limits=limits, square_px=square_px)
+    except PictureError as error:
+        texts = [text.encode() for text in (error.code, error.message, error.remedy)]
+        return b"".join([ANSWER.pack(REFUSED, *map(len, texts), 0, 0), *texts])
+    if parts[2] is parts[1]:
+        parts[2] = b""
+    return b"".join([ANSWER.pack(PICTURE, width, height, *map(len, parts)), *parts])
+
+
+def _streams() -> tuple[BinaryIO, BinaryIO]:
+    """Private copies of input and output. Whatever a library prints goes nowhere instead of between our answers."""
+    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    for stream in (requests, answers):
+        with contextlib.suppress(OSError, AttributeError):  # Linux only, and only while its administrator allows
+            fcntl.fcntl(stream.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)  # type: ignore[union-attr]
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nowhere, 0)
+    os.dup2(nowhere, 1)
+    return requests, answers
+
+
+def _confine(limits: DecodeLimits) -> None:
+    """Take from this process what decoding does not need, as far as the system lets us."""
+    if resource is None:
+        return
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_FSIZE, 0)
+    _limit(resource.RLIMIT_AS, _address_space() + limits.memory_bytes)
+
+
+def _limit_time(limits: DecodeLimits) -> None:
+    """Processor time for one more picture. The program kills us sooner; this holds when it is stuck or gone."""
+    if resource is not None:
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        _limit(resource.RLIMIT_CPU, math.ceil(used.ru_utime + used.ru_stime + limits.timeout_s) + 1)
+
+
+def _limit(what: int, value: int) -> None:
+    assert resource is not None
+    hard = resource.getrlimit(what)[1]
+    soft = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    with contextlib.suppress(OSError, ValueError):  # some systems name a limit and do not set it
+        resource.setrlimit(what, (soft, hard))
+
+
+def _address_space() -> int:
+    """Bytes of address space in use at the start: libraries, not pictures."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError):
+        return 2**30
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,29 @@
+"""Squares of pixels -> what an image encoder reads."""
+
+import numpy as np
+import torch
+
+from crossmodal.items import Pixels
+
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
+"""Of ImageNet's pixels in [0, 1], red, green, blue: what torchvision's pretrained networks expect."""
+
+
+def to_model_input(pixels: Pixels) -> torch.Tensor:
+    """Normalise a batch of squares: `(pixel / 255 - MEAN) / STD` for each channel.
+
+    Shape:
+        pixels: (n, S, S, 3) uint8, RGB; n may be 0.
+        returns: (n, 3, S, S) float32, in channels-last memory, where convolutions on a CPU are quickest and which is the order the
+            pixels already have.
+
+    Raises:
+        ValueError: another shape or type.
+    """
+    if pixels.ndim != 4 or pixels.shape[3] != 3 or pixels.dtype != np.uint8:
+        raise ValueError(f"expected (n, S, S, 3) uint8, got {pixels.shape} {pixels.dtype}")
+    writable = np.require(pixels, requirements=["C", "W"])  # torch warns of arrays it could not write to
+    batch = torch.from_numpy(writable).permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.channels_last)
+    mean, std = torch.tensor(MEAN).view(1, 3, 1, 1), torch.tensor(STD).view(1, 3, 1, 1)
+    return batch.mul_(1 / (255 * std)).sub_(mean / std)

@@ -1,0 +1,45 @@
+"""The exact nearest rows of a query, from fast scores that are only nearly right. Pure functions."""
+
+from collections.abc import Iterator
+
+import torch
+
+# More of the fast scores are looked at than asked for, so that a second pass over all rows is rarely needed.
+_SPARE = 16
+_ROWS_AT_ONCE = 8192
+_DECIMALS = 9
+
+
+def blocks(rows: torch.Tensor, size: int) -> Iterator[torch.Tensor]:
+    """(n, ...) as views of at most `size` rows."""
+    return (rows[start : start + size] for start in range(0, len(rows), size))
+
+
+def candidates(scores: torch.Tensor, top_k: int, *, embed_dim: int) -> torch.Tensor:
+    """Positions of every row that may be among the `top_k` best, in no order.
+
+    Args:
+        scores: (n,) float32 products of unit vectors, n >= 1; -inf for rows that do not count. At least `top_k` rows count.
+        top_k: at least 1.
+
+    Returns:
+        (m,) int64, m >= `top_k`.
+    """
+    # A float32 product of unit vectors is off by at most embed_dim * 2^-24 (Higham, Accuracy and Stability of Numerical Algorithms,
+    # section 3.1), so a row that far below the last place might in truth be above it, and so might the last place be too high.
+    margin = 2.0 * embed_dim * 2.0**-24
+    best = torch.topk(scores, min(top_k + _SPARE, len(scores)))
+    threshold = best.values[top_k - 1] - margin
+    if len(best.values) == len(scores) or best.values[-1] < threshold:
+        return best.indices[best.values >= threshold]
+    return (scores >= threshold).nonzero().flatten()
+
+
+def cosines(query: torch.Tensor, rows: torch.Tensor) -> list[float]:
+    """Cosines of (embed_dim,) and each of (m, embed_dim), all unit vectors, in double precision, rounded to 9 decimals.
+
+    The same two vectors give the same number wherever they lie, so that equal pictures tie.
+    """
+    wide = query.double()
+    scores = [(block.double() * wide).sum(dim=1) for block in blocks(rows, _ROWS_AT_ONCE)]
+    return [max(-1.0, min(1.0, round(score, _DECIMALS))) for block in scores for score in block.tolist()]

@@ -1,0 +1,56 @@
+"""What every catalogue offers, whatever it is made of: rows, each either usable or a reason why not."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+from crossmodal.items import CatalogueRow, Failure
+
+Entry = CatalogueRow | Failure
+
+
+class Catalogue(Protocol):
+    """A CSV or a folder of pictures, read again at every call of `rows`.
+
+    Attributes:
+        name: its identity in the collection; two catalogues never share it.
+        kind: `csv` or `folder`.
+        label: a short name for a person.
+        location: where it lies, as shown to a person.
+        folder: where paths of its rows start, resolved.
+        duplicates: rows of the last complete reading that said exactly what an earlier row had said.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def label(self) -> str: ...
+
+    @property
+    def location(self) -> str: ...
+
+    @property
+    def folder(self) -> Path: ...
+
+    @property
+    def duplicates(self) -> int: ...
+
+    def survey(self) -> int:
+        """How many entries `rows` will give, found by reading once through.
+
+        Raises:
+            CatalogueError: the catalogue as a whole cannot be read, or holds nothing.
+        """
+        ...
+
+    def rows(self) -> Iterator[Entry]:
+        """Every row in a stable order; keys are unique. A row that cannot be used comes as a `Failure` with its reason.
+
+        Raises:
+            CatalogueError: the catalogue as a whole cannot be read; what came before is valid.
+        """
+        ...

@@ -1,0 +1,151 @@
+"""A CSV as a catalogue: `title,imgUrl` with further columns as attributes, or `image,caption` with several captions a picture."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+
+from crossmodal.errors import CatalogueError
+from crossmodal.ingest.catalogue import Entry
+from crossmodal.ingest.csv_columns import Columns
+from crossmodal.ingest.csv_records import Record
+from crossmodal.ingest.csv_table import CsvTable
+from crossmodal.ingest.limits import CatalogueLimits
+from crossmodal.ingest.wording import one_line, shown, title_from_location
+from crossmodal.items import CatalogueRow, Failure
+
+# What programs write where there is nothing; never the name of a picture.
+_NOTHING = frozenset({"", "nan", "none", "null", "nil", "na", "n/a", "#n/a", "<na>", "-", "--", "0", "undefined"})
+_YES = frozenset({"yes", "true", "1", "y"})
+_FIX_LINE = "Repair that line of the CSV, then index again."
+
+
+class CsvCatalogue:
+    """A `Catalogue` read from a CSV; every cell stays the text it is ("007" stays "007", a product may be called "NA").
+
+    The key of a row is its id (column `id`, `asin`, ...), otherwise its picture's location, with the title added for later rows
+    that show the same picture under another title. In the `image,caption` layout the key is the location, and rows of one picture
+    are one item whose `captions` are all of them and whose title is the first.
+
+    Args:
+        path: the file.
+        name: identity in the collection; None takes the absolute path.
+
+    Raises:
+        CatalogueError: the file is missing, is not a CSV, lacks a column, or has no rows.
+    """
+
+    kind = "csv"
+
+    def __init__(self, path: Path, *, limits: CatalogueLimits, name: str | None = None) -> None:
+        self.path = path.resolve()
+        self.folder = self.path.parent
+        self.name = name or str(self.path)
+        self.label = self.path.name
+        self.location = str(self.path)
+        self.duplicates = 0
+        self._table = CsvTable(self.path, limits=limits)
+        if next(self._table.records(), None) is None:
+            raise CatalogueError("csv_no_rows", f"{shown(self.label)} has a header and 0 rows.", remedy="Add one line a picture.")
+
+    @property
+    def columns(self) -> Columns:
+        """What the columns mean."""
+        return self._table.columns
+
+    def survey(self) -> int:
+        """How many entries `rows` will give; the whole file is read once, nothing of it is kept."""
+        return sum(1 for _ in self.rows())
+
+    def rows(self) -> Iterator[Entry]:
+        """The rows in the file's order (with captions: in the order of each picture's first row).
+
+        Memory grows with the number of rows by their keys; with captions by the whole text, as a picture's captions may lie apart.
+
+        Raises:
+            CatalogueError: csv_encoding, csv_malformed or csv_too_many_rows, as soon as it is met.
+        """
+        self.duplicates = 0
+        return self._captioned() if self.columns.captions else self._titled()
+
+    def _titled(self) -> Iterator[Entry]:
+        seen: dict[str, int] = {}
+        for record in self._table.records():
+            entry = self._entry(record)
+            if isinstance(entry, CatalogueRow):
+                entry = entry if entry.title else replace(entry, title=title_from_location(entry.location))
+                has_id = entry.key != entry.location
+                content = hash(tuple(record.cells)) if has_id else hash(entry.title)
+                if not has_id and seen.get(entry.key, content) != content:
+                    entry = replace(entry, key=f"{entry.key}\n{entry.title}")
+                if entry.key not in seen:
+                    seen[entry.key] = content
+                elif seen[entry.key] == content:
+                    self.duplicates += 1
+                    continue
+                else:
+                    entry = self._named_twice(entry)
+            yield entry
+
+    def _captioned(self) -> Iterator[Entry]:
+        first: dict[str, CatalogueRow] = {}
+        texts: dict[str, dict[str, None]] = {}
+        for record in self._table.records():
+            entry = self._entry(record)
+            if isinstance(entry, Failure):
+                yield entry
+                continue
+            first.setdefault(entry.key, entry)
+            known = texts.setdefault(entry.key, {})
+            self.duplicates += entry.title in known
+            known[entry.title] = None
+        for key, row in first.items():
+            captions = tuple(text for text in texts.pop(key) if text)
+            yield replace(row, title=captions[0] if captions else title_from_location(row.location), captions=captions)
+
+    def _entry(self, record: Record) -> Entry:
+        columns, cells = self.columns, record.cells
+        if record.problem:
+            return self._failure(record, record.code, f"Line {record.line} {record.problem}.")
+        while len(cells) > len(columns.names) and not cells[-1]:
+            cells.pop()
+        if len(cells) != len(columns.names):
+            return self._failure(
+                record, "row_errors", f"Line {record.line} has {len(cells)} cells, the header has {len(columns.names)}."
+            )
+        location = cells[columns.picture]
+        if location.casefold() in _NOTHING or not one_line(location):
+            what = f"{shown(location)} in place of a picture address" if one_line(location) else "no picture address"
+            return self._failure(record, "row_errors", f"Line {record.line} has {what}.")
+        item_id = cells[columns.item_id] if columns.item_id is not None else ""
+        return CatalogueRow(
+            key=item_id or location,
+            title=one_line(cells[columns.words]),
+            location=location,
+            line=record.line,
+            attributes=MappingProxyType({name: cells[place] for place, name in columns.attributes if cells[place]}),
+            held_out=columns.held_out is not None and cells[columns.held_out].casefold() in _YES,
+        )
+
+    def _failure(self, record: Record, code: str, reason: str) -> Failure:
+        cells = record.cells if len(record.cells) == len(self.columns.names) else None
+        return Failure(
+            key=f"line {record.line}",
+            catalogue=self.name,
+            location=cells[self.columns.picture] if cells else "",
+            title=one_line(cells[self.columns.words]) if cells else "",
+            code=code,
+            reason=reason,
+            remedy=_FIX_LINE,
+        )
+
+    def _named_twice(self, row: CatalogueRow) -> Failure:
+        return Failure(
+            key=f"line {row.line}",
+            catalogue=self.name,
+            location=row.location,
+            title=row.title,
+            code="row_errors",
+            reason=f"Line {row.line} has the id {shown(row.key)}, which an earlier line gave to something else.",
+            remedy="Give each row an id of its own, then index again.",
+        )

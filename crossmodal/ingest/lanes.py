@@ -1,0 +1,89 @@
+"""Work done ahead by a bounded number of threads, with few at a time for each host."""
+
+import queue
+import threading
+from collections import defaultdict, deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Generic, Self, TypeVar
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+
+class Lanes(Generic[Job, Result]):
+    """Runs `work` on jobs in threads; results are taken in the order they become ready.
+
+    Used by one thread, which submits and takes in turn and so decides how much is under way; the workers never block on it.
+
+    Args:
+        work: called in a worker thread; what it raises is raised by `take`.
+        lane_of: the lane of a job; the empty lane has no limit of its own.
+        threads: jobs running at once, all lanes together.
+        per_lane: jobs of one lane running at once.
+    """
+
+    def __init__(self, work: Callable[[Job], Result], lane_of: Callable[[Job], str], *, threads: int, per_lane: int) -> None:
+        self._work = work
+        self._lane_of = lane_of
+        self._per_lane = per_lane
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="ingest")
+        self._lock = threading.Lock()
+        self._running: defaultdict[str, int] = defaultdict(int)
+        self._waiting: defaultdict[str, deque[Job]] = defaultdict(deque)
+        self._ready: queue.SimpleQueue[Result | BaseException] = queue.SimpleQueue()
+        self._closed = False
+        self.under_way = 0
+
+    def submit(self, job: Job) -> None:
+        """Start a job as soon as a thread and its lane are free."""
+        self.under_way += 1
+        lane = self._lane_of(job)
+        with self._lock:
+            if lane and self._running[lane] >= self._per_lane:
+                self._waiting[lane].append(job)
+                return
+            self._running[lane] += 1
+        self._pool.submit(self._run, lane, job)
+
+    def take(self, *, timeout_s: float) -> Result | None:
+        """The next result, or None when none became ready in time."""
+        try:
+            result = self._ready.get(timeout=timeout_s)
+        except queue.Empty:
+            return None
+        self.under_way -= 1
+        if isinstance(result, BaseException):
+            raise result
+        return result
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Forget what has not begun and wait for what has."""
+        with self._lock:
+            self._closed = True
+            self._waiting.clear()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _run(self, lane: str, job: Job) -> None:
+        result: Result | BaseException
+        try:
+            result = self._work(job)
+        except BaseException as error:  # noqa: BLE001 - handed to `take`, which raises it where somebody waits
+            result = error
+        self._start_next(lane)
+        self._ready.put(result)
+
+    def _start_next(self, lane: str) -> None:
+        with self._lock:
+            waiting = self._waiting.get(lane)
+            if waiting and not self._closed:
+                self._pool.submit(self._run, lane, waiting.popleft())
+                return
+            self._running[lane] -= 1
+            if not self._running[lane]:
+                del self._running[lane]
+                self._waiting.pop(lane, None)

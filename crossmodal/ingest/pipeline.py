@@ -1,0 +1,115 @@
+"""From a catalogue to the collection: read and decode ahead, encode in batches, commit each batch."""
+
+import threading
+import time
+from collections.abc import Callable
+
+from crossmodal.catalog import Catalog
+from crossmodal.ingest.batches import Batches
+from crossmodal.ingest.catalogue import Catalogue
+from crossmodal.ingest.lanes import Lanes
+from crossmodal.ingest.looking import Decodes, Looking
+from crossmodal.ingest.new_items import Encode
+from crossmodal.ingest.outcomes import Outcome, Task
+from crossmodal.ingest.picture_loader import host_of
+from crossmodal.ingest.planning import LookAgain, Plan
+from crossmodal.ingest.report import IngestReport, Tally
+from crossmodal.ingest.vanished import Vanished
+from crossmodal.items import CatalogueRow
+from crossmodal.progress import OnProgress, Stopped, ignore_progress
+
+_PER_HOST = 2
+# Batches decoded ahead of the one being encoded.
+_AHEAD = 3
+# A slow source is committed picture by picture rather than kept from the searcher until a batch is full.
+_LONGEST_WAIT_S = 2.0
+# How soon a wish to stop is heard while nothing happens.
+_PATIENCE_S = 0.1
+
+
+def ingest(
+    catalogue: Catalogue,
+    *,
+    load: Callable[[CatalogueRow], bytes],
+    decoder: Decodes,
+    encode: Encode,
+    catalog: Catalog,
+    model_id: str,
+    square_px: int,
+    look_again: LookAgain = "files",
+    batch_size: int = 32,
+    threads: int = 8,
+    on_progress: OnProgress = ignore_progress,
+    stop: threading.Event | None = None,
+) -> IngestReport:
+    """Bring a catalogue into the collection: each row ends indexed, or as a failure with its reason.
+
+    Every batch is committed by itself, and a row already in the collection with the same picture is not encoded again: a run that
+    was stopped or killed is resumed by running it again. Items whose row the catalogue no longer has are removed at the end. A row
+    that fails although it is in the collection keeps its last good picture there.
+
+    Args:
+        load: a row to the bytes of its picture; called from several threads, as is `decoder`.
+        encode: (n, square_px, square_px, 3) uint8 to (n, embed_dim) float32 of length 1; called from this thread only.
+        model_id: of the model behind `encode`.
+        square_px: side of its input.
+        look_again: which rows already in the collection are looked at again. `files`: those in files, for a change of the file; an
+            address is not fetched again. `failures`: only those that failed last time. `everything`: all.
+        batch_size: pictures encoded and committed together.
+        threads: pictures read and decoded at once, at most two of them from one host.
+
+    Raises:
+        Stopped: `stop` was set before the end. Pictures that were decoded and taken into a batch are committed.
+        CatalogueError: the catalogue as a whole cannot be read. What was committed before stays; nothing is removed.
+        StoreError, BusyError: the collection cannot be written. Batches committed before stay.
+    """
+    catalog.put_catalogue(catalogue.name, kind=catalogue.kind, location=catalogue.location)
+    tally = Tally(catalogue.survey(), on_progress)
+    failed = frozenset(failure.key for failure in catalog.failures(catalogue.name))
+    vanished = Vanished(catalog, catalogue.name)
+    plan = Plan(catalogue, catalog, model_id=model_id, look_again=look_again, failed=failed, vanished=vanished.ids)
+    looking = Looking(load, decoder, square_px=square_px, catalogue=catalogue.name)
+    with (
+        Batches(
+            catalog, encode, model_id=model_id, catalogue=catalogue.name, failed=failed, batch_size=batch_size, tally=tally
+        ) as batches,
+        Lanes(looking, lambda task: host_of(task.row.location), threads=threads, per_lane=_PER_HOST) as lanes,
+    ):
+        complete = _pump(plan, lanes, batches, ahead=_AHEAD * batch_size, tally=tally, stop=stop)
+    vanished.forget(plan.returned)
+    if not complete:
+        raise Stopped("Indexing")
+    removed = vanished.remove_missing(plan.keys)
+    catalog.put_catalogue(catalogue.name, kind=catalogue.kind, location=catalogue.location, completed_at=time.time())
+    return tally.finish(duplicates=catalogue.duplicates, removed=removed)
+
+
+def _pump(
+    plan: Plan,
+    lanes: Lanes[Task, Outcome],
+    batches: Batches,
+    *,
+    ahead: int,
+    tally: Tally,
+    stop: threading.Event | None,
+) -> bool:
+    """Rows into the lanes, outcomes into the batches; True at the end, False when somebody asked to stop before."""
+    entries = iter(plan)
+    more = True
+    while more or lanes.under_way:
+        if stop is not None and stop.is_set():
+            return False
+        if more and lanes.under_way < ahead:
+            entry = next(entries, None)
+            more = entry is not None
+            if isinstance(entry, Task):
+                lanes.submit(entry)
+            elif entry is not None:
+                batches.put(entry)
+        else:
+            outcome = lanes.take(timeout_s=_PATIENCE_S)
+            if outcome is not None:
+                batches.put(outcome)
+        batches.flush_if_older(_LONGEST_WAIT_S)
+        tally.tell()
+    return True

@@ -1,0 +1,1 @@
+"""Text in: cleaning, hashing tokenizer, spelling noise. Knows no torch."""

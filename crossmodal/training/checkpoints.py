@@ -1,0 +1,205 @@
+"""A model on disk: written whole or not at all, and looked at with suspicion before it is used.
+
+The file is a `torch.save` of {"format", "details", "digest", "state_dict"}: tensors and plain text only, so that it loads with
+`weights_only=True`. `details` is JSON (settings, tokenizer version, metrics). The digest covers details and every tensor, so a flipped bit,
+an edited number and a mixed-up file are all noticed; its first characters are the model's id. The digest finds accidents, not malice:
+whoever edits a file can write a fitting one. Hence everything read from a file is checked by itself.
+"""
+
+import hashlib
+import json
+import math
+import os
+import tempfile
+import time
+import zipfile
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from crossmodal.catalog import faults
+from crossmodal.errors import CheckpointError
+
+FORMAT = 1
+MAX_BYTES = 2 * 2**30
+_LONGEST_NAME = 200
+_STALE_S = 3600.0
+_KEYS = {"format", "details", "digest", "state_dict"}
+_DTYPES = frozenset(
+    {torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int64, torch.int32, torch.uint8, torch.bool}
+)
+_RETRAIN = "Delete the file to train anew, or put back a model that was saved by this program."
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What a model file held.
+
+    Attributes:
+        state: name → tensor, dense and finite.
+        details: settings, tokenizer version, metrics: whatever JSON holds.
+        digest: SHA-256 in hex over details and tensors.
+    """
+
+    state: dict[str, Tensor]
+    details: dict[str, Any]
+    digest: str
+
+    @property
+    def model_id(self) -> str:
+        """Short name of exactly these weights; stored with every embedding they make."""
+        return self.digest[:16]
+
+
+def save_checkpoint(path: Path, state: Mapping[str, Tensor], details: Mapping[str, Any]) -> Checkpoint:
+    """Write a model so that `path` holds either the former file or this one, whatever happens meanwhile.
+
+    Raises:
+        CheckpointError: a tensor is not finite.
+        StoreError: `disk_full`, `read_only`. The former file is untouched either way.
+    """
+    kept = {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}
+    _check_tensors(path, kept)
+    text = json.dumps(details, sort_keys=True)
+    checkpoint = Checkpoint(kept, json.loads(text), _digest(text, kept))
+    content = {"format": FORMAT, "details": text, "digest": checkpoint.digest, "state_dict": kept}
+    try:
+        _write(path, content)
+    except OSError as error:
+        raise faults.of_os(error, path) from error
+    except RuntimeError as error:  # so torch's zip writer reports a full disk
+        raise faults.disk_full(path, "the model could not be written whole") from error
+    return checkpoint
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for left_behind in path.parent.glob(f"{path.name}*.part"):  # by a process that was killed; a young one may still be written
+        with suppress(FileNotFoundError):
+            if time.time() - left_behind.stat().st_mtime > _STALE_S:
+                left_behind.unlink()
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            torch.save(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a model file and check that it is what it says: layout, types, density, finiteness, digest.
+
+    Raises:
+        CheckpointError: anything is wrong; the message says what. Nothing in the file is ever executed.
+    """
+    _check_container(path)
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise _refused(path, f"cannot be read as a model ({type(error).__name__})") from error
+    if not isinstance(content, dict) or set(content) != _KEYS:
+        raise _refused(path, "does not have the layout of a model saved by this program")
+    version, state, text, digest = content["format"], content["state_dict"], content["details"], content["digest"]
+    if not (isinstance(version, int) and isinstance(state, dict) and isinstance(text, str) and isinstance(digest, str)):
+        raise _refused(path, "does not have the layout of a model saved by this program")
+    if version != FORMAT:
+        raise _refused(path, f"is of another format; this program reads format {FORMAT}")
+    _check_tensors(path, state, max_bytes=path.stat().st_size)
+    try:
+        details = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise _refused(path, "has unreadable details") from error
+    if not isinstance(details, dict) or _digest(text, state) != digest:
+        raise _refused(path, "was changed after it was saved: its digest does not fit")
+    return Checkpoint({name: value.detach() for name, value in state.items()}, details, digest)
+
+
+def check_state(path: Path, state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+    """Compare names, shapes and dtypes with those of the network that is to be filled.
+
+    Raises:
+        CheckpointError: names the first difference with both sides.
+    """
+    missing, unknown = sorted(expected.keys() - state.keys()), sorted(state.keys() - expected.keys())
+    if missing or unknown:
+        raise _refused(path, f"is of another network: missing {missing[:3]}, unknown {unknown[:3]}")
+    for name, wanted in expected.items():
+        got = state[name]
+        if got.shape != wanted.shape or got.dtype != wanted.dtype:
+            raise _refused(
+                path, f"has {name} of {tuple(got.shape)} {got.dtype}, but {tuple(wanted.shape)} {wanted.dtype} is needed"
+            )
+
+
+def _check_container(path: Path) -> None:
+    """What can be known before torch reads a byte: it is a plain zip of stored entries, of bearable size."""
+    if not path.is_file():
+        raise _refused(path, "does not exist")
+    size = path.stat().st_size
+    if size > MAX_BYTES:
+        raise _refused(path, f"has {size:,} bytes; {MAX_BYTES:,} are the most")
+    try:
+        with path.open("rb") as file:
+            start = file.read(40)
+    except OSError as error:
+        raise _refused(path, f"cannot be opened ({error.strerror})") from error
+    if start.startswith(b"version https://git-lfs"):
+        raise CheckpointError(
+            "checkpoint_invalid", f"The model file {path.name} is a Git LFS pointer, not the model.", remedy="Run git lfs pull."
+        )
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise _refused(path, "is not a model file (not a zip archive)") from error
+    if not entries or any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+        raise _refused(path, "is not a model file (empty or compressed archive)")
+    if any(".." in Path(entry.filename).parts or entry.filename.startswith("/") for entry in entries):
+        raise _refused(path, "is not a model file (entry outside the archive)")
+    if sum(entry.file_size for entry in entries) > size:
+        raise _refused(path, "is not a model file (entries that overlap)")
+
+
+def _check_tensors(path: Path, state: Mapping[Any, Any], *, max_bytes: int = MAX_BYTES) -> None:
+    """Nothing of a tensor's content is touched before its size is known to be honest."""
+    if not state:
+        raise _refused(path, "holds no weights")
+    claimed = 0
+    for name, value in state.items():
+        if not isinstance(name, str) or len(name) > _LONGEST_NAME:
+            raise _refused(path, "holds a weight without a usable name")
+        if not isinstance(value, Tensor) or not _is_plain(value):
+            raise _refused(path, f"holds {name!r}, which is no tensor of plain numbers")
+        claimed += value.nbytes
+        # A stride of 0 makes terabytes out of four bytes, and a storage shared by many names is summed up for each.
+        if not value.is_contiguous() or claimed > max_bytes:
+            raise _refused(path, f"holds {name}, whose shape {tuple(value.shape)} is more than is stored")
+        if value.is_floating_point() and value.numel() and not all(map(math.isfinite, torch.stack(value.aminmax()).tolist())):
+            raise _refused(path, f"holds {name} with values that are not finite numbers")
+
+
+def _is_plain(value: Tensor) -> bool:
+    """Numbers in memory, of a usual type: not sparse, nested, negated by a flag, quantised, complex or on a device without storage."""
+    dense = value.layout is torch.strided and not value.is_nested and not value.is_neg()
+    return dense and value.device.type == "cpu" and value.dtype in _DTYPES
+
+
+def _digest(details: str, state: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256(details.encode("utf-8", "surrogatepass"))
+    for name in sorted(state):
+        value = state[name].detach()
+        digest.update(f"\n{name} {value.dtype} {tuple(value.shape)}\n".encode("utf-8", "surrogatepass"))
+        digest.update(value.contiguous().view(-1).view(torch.uint8).numpy().data if value.numel() else b"")
+    return digest.hexdigest()
+
+
+def _refused(path: Path, why: str) -> CheckpointError:
+    return CheckpointError("checkpoint_invalid", f"The model file {path.name} {why}.", remedy=_RETRAIN)

@@ -1,0 +1,210 @@
+"""Assembling the app: catalogue, model, index, in this order, each step told as it happens."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+from app_info import DEMO
+from app_logic import Limits
+from config import Settings
+from crossmodal.backbones.resnet import Weights, find_weights
+from crossmodal.catalog import Catalog
+from crossmodal.demo.catalogue import COLUMNS, write_demo_catalogue
+from crossmodal.errors import CatalogueError, CheckpointError, CrossmodalError
+from crossmodal.images.decode import DecodeLimits
+from crossmodal.images.decoder import Decoder
+from crossmodal.images.fetch import Fetcher, FetchLimits
+from crossmodal.ingest.catalogue import Catalogue
+from crossmodal.ingest.limits import CatalogueLimits
+from crossmodal.ingest.open_catalogue import open_catalogue
+from crossmodal.items import Failure, Pixels
+from crossmodal.progress import OnProgress, Progress, ignore_progress
+from datasets import LostFoundDataset, SimpleIndexDataset
+from learning import Material, TrainingSettings, learn
+from live_app import LiveApp
+from trained_model import ModelSpec, TrainedModel, load_model
+from upkeep import UpkeepParts
+
+log = logging.getLogger(__name__)
+
+_REPORT_EVERY = 32
+
+
+def build_system(settings: Settings, progress: OnProgress = ignore_progress) -> LiveApp:
+    """The whole app, ready to search. Nothing of Streamlit is needed or imported.
+
+    Check or create the catalogue → build the encoders → load `trained_model.pth`, or train → load the index, or build it. What is there
+    and sound is used as it is; what is missing or damaged is made anew, and the progress says what and why. A person's own catalogue
+    is indexed in the background, so that searching can begin.
+
+    Raises:
+        CrossmodalError: the collection cannot be opened, the disk is full, ...: what happened and what to do.
+    """
+    told = _logged(progress)
+    catalogue_path = _ensure_catalogue(settings, told)
+    decoder = Decoder(_decode_limits(settings), workers=settings.decode_workers)
+    weights = cache(
+        lambda: find_weights(settings.image_weights, download=settings.download_weights, timeout_s=settings.download_timeout_s)
+    )
+    try:
+        model = _load_or_train(settings, decoder, weights, told)
+        app = LiveApp(
+            model,
+            Catalog(settings.catalog_path),
+            fetcher=Fetcher(
+                FetchLimits(timeout_s=settings.fetch_timeout_s, max_bytes=settings.max_image_bytes), allow=settings.fetch_allow
+            ),
+            decoder=decoder,
+            index_path=settings.index_path,
+            model_path=settings.model_path,
+            limits=Limits(settings.max_query_chars, settings.max_top_k, settings.max_image_bytes),
+            upkeep=UpkeepParts(
+                open_catalogue=lambda location: _open(location, settings),
+                training=_training(settings),
+                max_pictures=settings.max_training_pictures,
+            ),
+        )
+    except BaseException:
+        decoder.close()
+        raise
+    _fill_index(app, settings.catalogue or str(catalogue_path), told)
+    return app
+
+
+def initialize_system(progress: OnProgress = ignore_progress) -> LiveApp:
+    """`build_system` with the settings of this installation, once for all sessions of a Streamlit server."""
+    import streamlit as st
+
+    @st.cache_resource(show_spinner=False)
+    def cached(_progress: OnProgress) -> LiveApp:  # the underscore keeps the callback out of the cache's key
+        return build_system(Settings(), _progress)
+
+    return cached(progress)
+
+
+def _ensure_catalogue(settings: Settings, told: OnProgress) -> Path:
+    path = settings.catalogue_path
+    if path.exists():
+        kind = "demo pictures" if is_demo(path) else "your own"
+        told(Progress("catalogue", f"Catalogue: {path.name}, {kind}", finished=True))
+        return path
+    write_demo_catalogue(settings.dataset_dir, seed=settings.demo_seed, items=settings.demo_items, on_progress=told)
+    told(Progress("catalogue", f"Catalogue: {settings.demo_items:,} demo pictures drawn", finished=True))
+    return path
+
+
+def is_demo(path: Path) -> bool:
+    """Whether a CSV is the demo catalogue: it has exactly its columns."""
+    with path.open(encoding="utf-8", errors="replace") as file:
+        return file.readline(4096).strip() == ",".join(COLUMNS)
+
+
+def _load_or_train(settings: Settings, decoder: Decoder, weights: Callable[[], Weights], told: OnProgress) -> TrainedModel:
+    if settings.model_path.exists():
+        try:
+            model = load_model(settings.model_path)
+            told(Progress("model", f"Model: loaded, {model.card.weights}", finished=True))
+            return model
+        except CheckpointError as error:
+            _set_aside(settings.model_path, error, told)
+    path = settings.catalogue_path
+    if not is_demo(path):  # a person's own catalogue is indexed with a model that is at hand: the demo's
+        path = write_demo_catalogue(
+            settings.data_dir / "demo", seed=settings.demo_seed, items=settings.demo_items, on_progress=told
+        )
+    found = weights()
+    told(Progress("model", f"Training on this computer from {found.name}. {found.note}"))
+    size = settings.pretrained_image_px if found.state is not None else settings.image_px
+    spec = ModelSpec(settings.embed_dim, settings.vocab_size, settings.max_text_tokens, size)
+    material = _demo_material(_open(str(path), settings), settings, decoder, size, told)
+    model = learn(material, spec, _training(settings), weights=found, on_progress=told).save(settings.model_path)
+    told(Progress("model", f"Model: trained here in {model.card.training_seconds:.0f} s from {found.name}", finished=True))
+    return model
+
+
+def _set_aside(path: Path, error: CheckpointError, told: OnProgress) -> None:
+    """A refused model is kept under another name: it may be the only copy of something a person cares about."""
+    aside = path.with_suffix(f".refused-{int(time.time())}")
+    path.rename(aside)
+    log.warning("model refused and kept as %s: %s", aside.name, error)
+    told(Progress("model", f"{error} It was kept as {aside.name}; a new model is trained."))
+
+
+def _demo_material(catalogue: Catalogue, settings: Settings, decoder: Decoder, size: int, told: OnProgress) -> Material:
+    dataset = SimpleIndexDataset(catalogue, fetch=_no_address, max_image_bytes=settings.max_image_bytes)
+    rows = [row for row in dataset if not isinstance(row, Failure)]
+
+    def triples() -> Iterator[tuple[Pixels, tuple[str, ...], str]]:
+        for done, row in enumerate(rows, start=1):
+            picture = decoder.decode(dataset.load(row), square_px=size)
+            if done % _REPORT_EVERY == 0:
+                told(Progress("model", "Looking at the demo pictures", done=done, total=len(rows)))
+            yield picture.pixels, row.captions or (row.title,), picture.content_hash
+
+    everything = LostFoundDataset.collect(triples())
+    sides = [row.held_out for row in rows]
+    return Material(
+        train=everything.subset([i for i, held in enumerate(sides) if not held]),
+        held_out=everything.subset([i for i, held in enumerate(sides) if held]),
+        catalogue=DEMO,
+    )
+
+
+def _fill_index(app: LiveApp, location: str, told: OnProgress) -> None:
+    app.upkeep.forget_removed()
+    model = app.generation().model
+    app.upkeep.embed_missing(model, told)
+    app.catalog.set_meta("active_model", model.model_id)
+    try:
+        catalogue = app.upkeep.open(location)
+        if catalogue.name == DEMO and not app.upkeep.is_complete(catalogue) and not app.upkeep.has_own_catalogue():
+            app.upkeep.index(location, told)
+        elif catalogue.name != DEMO and not app.upkeep.is_complete(catalogue):
+            app.start_indexing(location)
+    except CatalogueError as error:  # what is in the collection can be searched all the same
+        log.warning("%s", error.sentence)
+        told(Progress("index", error.sentence))
+    told(Progress("index", f"Index: {app.count():,} pictures", done=app.count(), total=app.count(), finished=True))
+
+
+def _open(location: str, settings: Settings) -> Catalogue:
+    limits = CatalogueLimits(max_rows=settings.max_catalogue_rows, max_image_bytes=settings.max_image_bytes)
+    path = Path(location).expanduser()
+    return open_catalogue(location, limits=limits, name=DEMO if path.is_file() and is_demo(path) else None)
+
+
+def _training(settings: Settings) -> TrainingSettings:
+    return TrainingSettings(
+        max_epochs=settings.max_epochs,
+        batch_size=settings.batch_size,
+        learning_rate=settings.learning_rate,
+        patience=settings.patience,
+        seed=settings.seed,
+    )
+
+
+def _decode_limits(settings: Settings) -> DecodeLimits:
+    return DecodeLimits(
+        max_bytes=settings.max_image_bytes,
+        max_pixels=settings.max_image_pixels,
+        rendition_px=settings.rendition_px,
+        thumbnail_px=settings.thumbnail_px,
+        timeout_s=settings.decode_timeout_s,
+    )
+
+
+def _no_address(url: str) -> bytes:
+    raise CrossmodalError("url_scheme", f"The demo catalogue names files, not addresses like {url:.40}.")
+
+
+def _logged(progress: OnProgress) -> OnProgress:
+    """The same progress, with a log line for every step that ends."""
+
+    def told(moment: Progress) -> None:
+        if moment.finished:
+            log.info("%s", moment.message)
+        progress(moment)
+
+    return told

@@ -1,0 +1,106 @@
+"""The parts of an app for tests: pictures decoded in this process, addresses answered from memory, a tiny model."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+from PIL import Image
+
+from app_logic import Limits, LostFoundApp
+from crossmodal.catalog import Catalog
+from crossmodal.errors import FetchError
+from crossmodal.images.decode import DecodeLimits, decode_picture
+from crossmodal.ingest.limits import CatalogueLimits
+from crossmodal.ingest.open_catalogue import open_catalogue
+from crossmodal.items import Picture
+from live_app import LiveApp
+from tests.tiny import SETTINGS, drawn
+from trained_model import TrainedModel
+from upkeep import UpkeepParts
+
+LIMITS = Limits(max_query_chars=200, max_top_k=50, max_image_bytes=100_000)
+
+
+def png(colour: str, thing: str, seed: int) -> bytes:
+    """A drawn picture as a file; another seed is another picture."""
+    out = io.BytesIO()
+    Image.fromarray(drawn(colour, thing, seed)).save(out, "PNG")
+    return out.getvalue()
+
+
+class Shelf:
+    """Answers addresses from memory, with 404 for all others."""
+
+    def __init__(self, **pictures: bytes) -> None:
+        self.pictures = {f"https://shop.example/{name}": data for name, data in pictures.items()}
+
+    def fetch(self, url: str) -> bytes:
+        if url not in self.pictures:
+            raise FetchError("http_status", f"{url} answered 404.", remedy="Check the address.")
+        return self.pictures[url]
+
+
+class InProcess:
+    """The decoder without a process of its own."""
+
+    def __init__(self) -> None:
+        self.closed = False
+
+    def decode(self, data: bytes, *, square_px: int) -> Picture:
+        return decode_picture(data, limits=DecodeLimits(max_bytes=LIMITS.max_image_bytes), square_px=square_px)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def make_app(folder: Path, model: TrainedModel, shelf: Shelf | None = None) -> LostFoundApp:
+    """An app on the collection in a folder, which may be there already."""
+    return LostFoundApp(model, Catalog(folder / "catalog.sqlite3"), **_parts(folder, shelf))
+
+
+def make_live_app(
+    folder: Path, model: TrainedModel, shelf: Shelf | None = None, *, training: object = SETTINGS, max_pictures: int = 1000
+) -> LiveApp:
+    """The same with its long work."""
+    parts = UpkeepParts(
+        open_catalogue=lambda where: open_catalogue(
+            where, limits=CatalogueLimits(), name="demo" if Path(where).parent.name == "demo" else None
+        ),
+        training=training,
+        max_pictures=max_pictures,
+    )
+    return LiveApp(model, Catalog(folder / "catalog.sqlite3"), **_parts(folder, shelf), upkeep=parts)
+
+
+def _parts(folder: Path, shelf: Shelf | None) -> dict[str, object]:
+    return {
+        "fetcher": shelf or Shelf(),
+        "decoder": InProcess(),
+        "index_path": folder / "image_features.pt",
+        "model_path": folder / "model.pth",
+        "limits": LIMITS,
+    }
+
+
+def csv_catalogue(folder: Path, pictures: dict[str, tuple[str, bytes]]) -> Path:
+    """A CSV with `title,imgUrl` and its pictures beside it: {file name: (title, bytes)}; no bytes, no file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = ["title,imgUrl"]
+    for name, (title, data) in pictures.items():
+        if data and "://" not in name:
+            (folder / name).write_bytes(data)
+        lines.append(f'"{title}",{name}')
+    (folder / "things.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder / "things.csv"
+
+
+def things(n: int, name: Callable[[int], str] = "{:03}.png".format, *, seed: int = 0) -> dict[str, tuple[str, bytes]]:
+    """Rows for `csv_catalogue`, of every colour and thing in turn."""
+    from tests.tiny import COLOURS, THINGS
+
+    kinds = [(colour, thing) for colour in COLOURS for thing in THINGS]
+    rows = {}
+    for i in range(n):
+        colour, thing = kinds[i % len(kinds)]
+        rows[name(i)] = (f"{colour} {thing}", png(colour, thing, seed * 10_000 + i))
+    return rows

@@ -1,0 +1,100 @@
+"""Collections of every format ever released open in this version; those of a later one are refused."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from benchmarks.made_up import MODEL_ID, made_up_item
+from crossmodal.catalog import Catalog, schema
+from crossmodal.errors import StoreError
+
+FORMATS = Path(__file__).parent / "formats"
+
+
+def of_format(version: int, folder: Path) -> Path:
+    """A collection as this program wrote it in that format."""
+    path = folder / "catalog.sqlite3"
+    with sqlite3.connect(path) as db:
+        db.executescript((FORMATS / f"version_{version}.sql").read_text(encoding="utf-8"))
+    db.close()
+    return path
+
+
+def test_every_format_has_its_fixture() -> None:
+    assert sorted(file.name for file in FORMATS.iterdir()) == [f"version_{n + 1}.sql" for n in range(len(schema.MIGRATIONS))]
+
+
+@pytest.mark.parametrize("version", range(1, len(schema.MIGRATIONS) + 1))
+def test_a_collection_of_an_older_format_opens_with_everything(tmp_path: Path, version: int) -> None:
+    with Catalog(of_format(version, tmp_path)) as catalog:
+        assert catalog.count() == 3
+        for number in range(3):
+            entry = made_up_item(number, embed_dim=8, picture_bytes=40)
+            known = catalog.known([entry.key], model_id=MODEL_ID)[entry.key]
+            item = known.item
+            assert known.embedded
+            assert (item.title, item.captions, dict(item.attributes)) == (entry.title, entry.captions, entry.attributes)
+            assert (item.source, item.held_out, item.content_hash) == (entry.source, entry.held_out, entry.picture.content_hash)
+            assert catalog.rendition(item.item_id) == entry.picture.rendition
+            assert catalog.thumbnail(item.item_id) == entry.picture.thumbnail
+            assert catalog.embedding(item.item_id, MODEL_ID).tobytes() == entry.embedding.tobytes()
+        assert [row.key for row in catalog.failures()] == ["failed"]
+        assert catalog.catalogues()[0].name == "made up"
+        assert catalog.changes(MODEL_ID).removed_ids.tolist() == [4]
+        catalog.add(made_up_item(10, embed_dim=8), model_id=MODEL_ID)
+
+
+def test_a_later_format_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.sqlite3"
+    Catalog(path).close()
+    with sqlite3.connect(path) as db:
+        db.execute(f"PRAGMA user_version = {len(schema.MIGRATIONS) + 1}")
+    db.close()
+    before = path.read_bytes()
+    with pytest.raises(StoreError) as raised:
+        Catalog(path)
+    assert raised.value.code == "store_too_new"
+    assert path.read_bytes() == before
+
+
+def migrate(path: Path, *scripts: str) -> None:
+    db = sqlite3.connect(path, isolation_level=None)
+    try:
+        schema.prepare(db, path, migrations=(*schema.MIGRATIONS, *scripts))
+    finally:
+        db.close()
+
+
+def test_a_migration_keeps_a_copy_of_what_was(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.sqlite3"
+    with Catalog(path) as catalog:
+        catalog.add(made_up_item(1), model_id=MODEL_ID)
+    migrate(path, "ALTER TABLE items ADD COLUMN colour TEXT;\nUPDATE items SET colour = 'red';")
+    with sqlite3.connect(path) as db:
+        assert db.execute("SELECT colour FROM items").fetchall() == [("red",)]
+        assert db.execute("PRAGMA user_version").fetchone() == (len(schema.MIGRATIONS) + 1,)
+    db.close()
+    with Catalog(tmp_path / f"catalog.sqlite3.format{len(schema.MIGRATIONS)}") as copy:
+        assert copy.count() == 1
+
+
+def test_a_failed_migration_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.sqlite3"
+    with Catalog(path) as catalog:
+        catalog.add(made_up_item(1), model_id=MODEL_ID)
+    with pytest.raises(sqlite3.OperationalError):
+        migrate(path, "DELETE FROM items;\nALTER TABLE no_such ADD COLUMN colour TEXT;")
+    with Catalog(path) as catalog:
+        assert catalog.count() == 1
+
+
+def test_each_migration_is_applied_once(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.sqlite3"
+    Catalog(path).close()
+    script = "INSERT INTO meta VALUES ('a', 'b');"
+    migrate(path, script)
+    migrate(path, script)
+    with sqlite3.connect(path) as db:
+        assert db.execute("SELECT COUNT(*) FROM meta WHERE key = 'a'").fetchone() == (1,)
+    db.close()

@@ -1,0 +1,79 @@
+"""Every value in one table, read from the environment under one prefix."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from config import PROJECT_DIR, Settings
+from trained_model import SIZES
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No `.env` of this computer and no variable of whoever runs the tests."""
+    monkeypatch.chdir(tmp_path)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"CROSSMODAL_{name.upper()}", raising=False)
+
+
+def test_defaults_lie_in_the_project() -> None:
+    settings = Settings()
+    assert settings.catalogue_path == PROJECT_DIR / "dataset" / "amazon_products.csv"
+    assert settings.model_path == PROJECT_DIR / "trained_model.pth"
+    assert settings.index_path.name == "image_features.pt"
+    assert settings.catalog_path.parent == settings.index_path.parent == PROJECT_DIR / "data"
+    assert settings.fetch_allow == ()
+
+
+def test_every_field_says_what_it_is_for() -> None:
+    assert {name for name, field in Settings.model_fields.items() if not field.description} == set()
+
+
+def test_values_come_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("CROSSMODAL_EMBED_DIM", "128")
+    monkeypatch.setenv("CROSSMODAL_DATA_DIR", str(tmp_path / "d"))
+    monkeypatch.setenv("CROSSMODAL_FETCH_ALLOW", "127.0.0.1:8000, intranet ,")
+    monkeypatch.setenv("CROSSMODAL_IMAGE_WEIGHTS", "w.pth")
+    monkeypatch.setenv("EMBED_DIM", "64")
+    settings = Settings()
+    assert settings.embed_dim == 128
+    assert settings.catalog_path == tmp_path / "d" / "catalog.sqlite3"
+    assert settings.fetch_allow == ("127.0.0.1:8000", "intranet")
+    assert settings.image_weights == Path("w.pth")
+
+
+def test_values_come_from_a_file_beside_the_start(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("CROSSMODAL_SEED=7\nSOMETHING_ELSE=x\n")
+    assert Settings().seed == 7
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("embed_dim", "4"),
+        ("vocab_size", "10"),
+        ("vocab_size", "2000000"),
+        ("learning_rate", "0"),
+        ("decode_workers", "0"),
+        ("seed", "-1"),
+    ],
+)
+def test_impossible_values_are_refused_by_name(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"CROSSMODAL_{name.upper()}", value)
+    with pytest.raises(ValidationError, match=name):
+        Settings()
+
+
+def test_settings_do_not_change() -> None:
+    with pytest.raises(ValidationError):
+        Settings().seed = 3  # type: ignore[misc]
+
+
+def test_every_model_that_can_be_trained_can_be_loaded() -> None:
+    """The smallest and largest sizes the settings allow are ones that a saved model may have."""
+    for name in ("embed_dim", "vocab_size", "max_text_tokens", "image_px", "pretrained_image_px"):
+        limits = {type(limit).__name__: limit for limit in Settings.model_fields[name].metadata}
+        least, most = SIZES.get(name, SIZES["image_size_px"])
+        assert least <= limits["Ge"].ge
+        assert limits["Le"].le <= most

@@ -1,0 +1,260 @@
+"""Who may import whom: the house's rule as a table, and every file of the project held against it."""
+
+import ast
+import subprocess
+import sys
+from functools import cache
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+ERRORS, ITEMS, PROGRESS = "crossmodal.errors", "crossmodal.items", "crossmodal.progress"
+CATALOG, IMAGES, INDEXES, INGEST = "crossmodal.catalog", "crossmodal.images", "crossmodal.indexes", "crossmodal.ingest"
+TEXT, DEMO, JOBS, THREADS = "crossmodal.text", "crossmodal.demo", "crossmodal.jobs", "crossmodal.threads"
+BACKBONES, TRAINING, EVALUATION = "crossmodal.backbones", "crossmodal.training", "crossmodal.evaluation"
+INFERENCE, TORCHVISION, MEMORY = "crossmodal.inference", "crossmodal.torchvision_import", "crossmodal.memory"
+
+ROOMS: dict[str, set[str]] = {
+    # The workshop: knows neither settings, Streamlit nor any file beside its own folder.
+    "crossmodal": set(),
+    ERRORS: set(),
+    ITEMS: set(),
+    THREADS: set(),
+    MEMORY: set(),
+    INFERENCE: set(),
+    TORCHVISION: set(),
+    EVALUATION: set(),
+    PROGRESS: {ERRORS},
+    TEXT: {ERRORS},
+    JOBS: {ERRORS, PROGRESS},
+    DEMO: {ERRORS, PROGRESS},
+    CATALOG: {ERRORS, ITEMS},
+    IMAGES: {ERRORS, ITEMS},
+    INDEXES: {ERRORS, CATALOG, THREADS},
+    INGEST: {ERRORS, ITEMS, PROGRESS, CATALOG, IMAGES},
+    BACKBONES: {TEXT, TORCHVISION},
+    TRAINING: {ERRORS, PROGRESS, TEXT, CATALOG},
+    # The application, from its settings to its doors.
+    "config": set(),
+    "datasets": {ERRORS, ITEMS, TEXT, INGEST},
+    "encoders": {TEXT, BACKBONES},
+    "system": {IMAGES, TRAINING, EVALUATION, "datasets", "encoders"},
+    "trained_model": {ERRORS, ITEMS, TEXT, THREADS, IMAGES, BACKBONES, EVALUATION, INFERENCE, TRAINING, "encoders", "system"},
+    "learning": {
+        MEMORY,
+        THREADS,
+        PROGRESS,
+        THREADS,
+        BACKBONES,
+        EVALUATION,
+        INFERENCE,
+        TRAINING,
+        "datasets",
+        "system",
+        "trained_model",
+    },
+    "app_info": {ITEMS, CATALOG, EVALUATION, TRAINING, "trained_model"},
+    "app_logic": {ERRORS, ITEMS, PROGRESS, TEXT, CATALOG, IMAGES, INDEXES, INGEST} | {"app_info", "datasets", "trained_model"},
+    "upkeep": {ERRORS, ITEMS, PROGRESS, BACKBONES, EVALUATION, INGEST}
+    | {"app_info", "app_logic", "datasets", "learning", "trained_model"},
+    "live_app": {ERRORS, ITEMS, JOBS, TEXT, CATALOG, IMAGES, "app_info", "app_logic", "trained_model", "upkeep"},
+    "initialize": {ERRORS, ITEMS, PROGRESS, BACKBONES, CATALOG, DEMO, IMAGES, INGEST}
+    | {"app_info", "app_logic", "config", "datasets", "learning", "live_app", "trained_model", "upkeep"},
+    "ui": {ERRORS, ITEMS, JOBS, PROGRESS, "app_info", "config", "initialize", "live_app"},
+    "app": {"ui"},
+}
+"""Room → the rooms it may import, itself apart. Benchmarks may import all of these, tests those and benchmarks."""
+
+TORCH_ROOMS = {BACKBONES, TRAINING, EVALUATION, INDEXES, INFERENCE, TORCHVISION, THREADS}
+TORCH_ROOMS |= {"datasets", "encoders", "system", "trained_model", "app_info"}
+OUTSIDE: dict[str, set[str]] = {
+    "streamlit": {"app", "ui", "initialize"},  # in initialize only inside `initialize_system`, see below
+    "torch": TORCH_ROOMS | {"crossmodal.images.transforms"},
+    "torchvision": {TORCHVISION},
+    "numpy": {ITEMS, CATALOG, IMAGES, INDEXES, INGEST, "trained_model", "app_logic", "upkeep", "datasets"},
+    "PIL": {IMAGES, DEMO},
+    "pillow_heif": {IMAGES},
+    "requests": {IMAGES},
+    "urllib3": {IMAGES},
+    "certifi": {IMAGES},
+    "idna": {IMAGES},
+    "pandas": {"ui"},
+    "pydantic": {"config"},
+    "pydantic_settings": {"config"},
+    "sqlite3": {CATALOG},
+}
+"""Package that is not ours → rooms or files that may import it. A package that is not here is not a dependency yet."""
+
+WITHOUT_TORCH = {ERRORS, ITEMS, PROGRESS, JOBS, TEXT, CATALOG, INGEST, DEMO, "config"}
+WITHOUT_TORCH_FILES = {"crossmodal.images.decoder", "crossmodal.images.decode_worker", "crossmodal.images.fetch"}
+LIBRARIES = set(sys.stdlib_module_names) - set(OUTSIDE)
+
+
+class Import(NamedTuple):
+    """One imported name and the function around it, if any."""
+
+    module: str
+    function: str
+
+
+def imports_of(source: str) -> list[Import]:
+    """Every import of a file. `from a import b` may mean the module `a.b` or a name in `a`: both are listed as `a.b`."""
+    found = []
+
+    def walk(node: ast.AST, function: str) -> None:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.Import):
+                found.extend(Import(alias.name, function) for alias in child.names)
+            elif isinstance(child, ast.ImportFrom):
+                assert child.level == 0, "relative imports hide which room is entered"
+                found.extend(Import(f"{child.module}.{alias.name}", function) for alias in child.names)
+            walk(child, child.name if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef) else function)
+
+    walk(ast.parse(source), "")
+    return found
+
+
+def is_of_the_project(path: Path) -> bool:
+    parts = path.relative_to(PROJECT).parts
+    return not any(part.startswith(".") or part in {"build", "data", "venv"} for part in parts)
+
+
+@cache
+def modules() -> dict[str, Path]:
+    """Every Python file by its dotted name; a package by its own."""
+    files = [path for path in PROJECT.rglob("*.py") if is_of_the_project(path)]
+    return {".".join(path.relative_to(PROJECT).with_suffix("").parts).removesuffix(".__init__"): path for path in files}
+
+
+def room_of(module: str) -> str:
+    parts = module.split(".")
+    return ".".join(parts[:2]) if parts[0] == "crossmodal" else parts[0]
+
+
+@cache
+def edges(module: str) -> tuple[Import, ...]:
+    """What a file imports; our own modules by the exact name of the file."""
+    found = []
+    for name, function in imports_of(modules()[module].read_text(encoding="utf-8")):
+        parent = name.rpartition(".")[0]
+        found.append(Import(name if name in modules() or parent not in modules() else parent, function))
+    return tuple(found)
+
+
+def product() -> list[str]:
+    return [module for module in modules() if module.split(".")[0] not in {"tests", "benchmarks"}]
+
+
+def complaints(module: str, imports: list[Import]) -> list[str]:
+    """What a file of the product imports and may not."""
+    room = room_of(module)
+    found = []
+    for name, function in imports:
+        target, package = room_of(name), name.split(".")[0]
+        if target == room or package == "__future__" or package in LIBRARIES:
+            continue
+        if target in ROOMS or package in {"tests", "benchmarks", "crossmodal"}:
+            if target not in ROOMS.get(room, set()):
+                found.append(f"{module} imports {name}: {room} may not enter {target}")
+        elif not {room, module} & OUTSIDE.get(package, set()):
+            found.append(f"{module} imports {name}: {room} may not use {package}")
+        elif package == "streamlit" and room == "initialize" and function != "initialize_system":
+            found.append(f"{module} imports streamlit outside initialize_system")
+    return found
+
+
+@pytest.mark.parametrize("module", sorted(product()))
+def test_file_keeps_to_the_table(module: str) -> None:
+    assert room_of(module) in ROOMS, f"{module} belongs to no room: give it one in the table above"
+    assert complaints(module, list(edges(module))) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "source", "complaint"),
+    [
+        ("crossmodal.text.x", "import streamlit", "crossmodal.text may not use streamlit"),
+        ("crossmodal.text.x", "def f():\n    from config import Settings", "crossmodal.text may not enter config"),
+        ("crossmodal.text.x", "from crossmodal.images import fetch", "may not enter crossmodal.images"),
+        ("crossmodal.images.fetch", "import torch", "may not use torch"),
+        ("initialize", "import streamlit as st", "outside initialize_system"),
+        ("initialize", "def build_system():\n    import streamlit", "outside initialize_system"),
+        ("app_logic", "from config import Settings", "may not enter config"),
+        ("ui.x", "from app_logic import LostFoundApp", "may not enter app_logic"),
+        ("datasets", "from tests import shared_data", "may not enter tests"),
+        ("config", "import httpx", "may not use httpx"),
+    ],
+)
+def test_the_table_notices(module: str, source: str, complaint: str) -> None:
+    [found] = complaints(module, imports_of(source))
+    assert complaint in found
+
+
+def test_the_table_allows_streamlit_inside_initialize_system() -> None:
+    assert complaints("initialize", imports_of("def initialize_system():\n    import streamlit as st")) == []
+
+
+def test_benchmarks_and_tests_are_entered_by_nobody_else() -> None:
+    for module in modules():
+        if module.split(".")[0] == "benchmarks":
+            assert not [name for name, _ in edges(module) if name.split(".")[0] == "tests"], module
+
+
+def test_every_room_of_the_table_is_there() -> None:
+    assert set(ROOMS) == {room_of(module) for module in product()}
+
+
+def test_rooms_and_files_go_one_way() -> None:
+    """Raises `CycleError` with the way around."""
+    list(TopologicalSorter(ROOMS).static_order())
+    list(TopologicalSorter({module: {name for name, _ in edges(module)} & modules().keys() for module in modules()}).static_order())
+
+
+def reached(module: str) -> set[str]:
+    """Every name a file imports, itself or through our files and their packages."""
+    seen: set[str] = set()
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        if name in modules():
+            parts = name.split(".")
+            waiting += [name for name, _ in edges(name)] + [".".join(parts[:i]) for i in range(1, len(parts))]
+    return seen
+
+
+@pytest.mark.parametrize("module", sorted(m for m in product() if room_of(m) in WITHOUT_TORCH or m in WITHOUT_TORCH_FILES))
+def test_file_does_not_lead_to_torch(module: str) -> None:
+    """A decoding process, a reader of files and a store start in a moment; torch takes seconds and much memory."""
+    assert not {name for name in reached(module) if name.split(".")[0] in {"torch", "torchvision", "streamlit"}}
+
+
+def test_following_imports_finds_torch_where_it_is() -> None:
+    assert "torch" in reached("trained_model")
+    assert "crossmodal.images.fetch" in reached("app")
+
+
+def loaded_by(code: str) -> set[str]:
+    """Packages in memory after running code in a process of its own."""
+    script = f"import sys\n{code}\nprint(*sys.modules)"
+    said = subprocess.run([sys.executable, "-c", script], cwd=PROJECT, capture_output=True, text=True, timeout=120)
+    assert said.returncode == 0, said.stderr
+    return {name.split(".")[0] for name in said.stdout.split()}
+
+
+def test_a_decoding_process_loads_no_torch() -> None:
+    torchless = [module for module in modules() if room_of(module) in WITHOUT_TORCH or module in WITHOUT_TORCH_FILES]
+    loaded = loaded_by("\n".join(f"import {module}" for module in torchless))
+    assert "crossmodal" in loaded
+    assert not loaded & {"torch", "torchvision", "streamlit", "pandas"}
+
+
+def test_assembling_the_app_loads_no_streamlit() -> None:
+    loaded = loaded_by("import initialize")
+    assert "torch" in loaded
+    assert not loaded & {"streamlit", "pandas", "torchvision"}

@@ -1,0 +1,122 @@
+"""The fast copy of a network gives the same embeddings."""
+
+import logging
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from crossmodal import inference
+from crossmodal.inference import MIN_AGREEMENT, InferenceNetwork, fold_batch_norms
+from encoders import ImageEncoder
+
+
+@pytest.fixture(scope="module")
+def encoder() -> ImageEncoder:
+    """Untrained, but with batch norms that have seen something: folding identities would prove nothing."""
+    torch.manual_seed(0)
+    encoder = ImageEncoder(32)
+    for module in encoder.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.normal_(0.0, 0.3)
+            module.running_var.uniform_(0.5, 2.0)
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.normal_(module.bias, 0.0, 0.2)
+    return encoder.eval()
+
+
+def images(n: int = 3, size: int = 32) -> Tensor:
+    return torch.randn(n, 3, size, size, generator=torch.Generator().manual_seed(1))
+
+
+def test_folding_keeps_every_embedding(encoder: ImageEncoder) -> None:
+    with torch.inference_mode():
+        expected = encoder(images())
+    answer = InferenceNetwork(encoder, image_size_px=32, bf16=False)(images())
+    assert (answer - expected).abs().max() < 1e-5
+    torch.testing.assert_close(answer.norm(dim=1), torch.ones(3))
+
+
+def test_no_batch_norm_is_left_and_the_original_keeps_its_own(encoder: ImageEncoder) -> None:
+    before = {name: value.clone() for name, value in encoder.state_dict().items()}
+    fast = InferenceNetwork(encoder, image_size_px=32, bf16=False)
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in fast._network.modules())
+    assert sum(isinstance(module, nn.BatchNorm2d) for module in encoder.modules()) == 20
+    assert all(torch.equal(value, before[name]) for name, value in encoder.state_dict().items())
+
+
+def test_a_network_in_training_mode_is_left_in_it() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 3, bias=False), nn.BatchNorm2d(4), nn.Flatten()).train()
+    InferenceNetwork(network, image_size_px=8, bf16=False)(torch.rand(2, 3, 8, 8))
+    assert network.training
+    assert network[1].num_batches_tracked == 0
+
+
+def test_a_convolution_without_its_batch_norm_stays() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.BatchNorm2d(4)).eval()
+    folded = fold_batch_norms(network)
+    assert [type(layer) for layer in folded] == [nn.Conv2d, nn.ReLU, nn.BatchNorm2d]
+
+
+def test_layout_size_and_emptiness_of_a_batch_do_not_matter(encoder: ImageEncoder) -> None:
+    fast = InferenceNetwork(encoder, image_size_px=32, bf16=False)
+    answer = fast(images())
+    torch.testing.assert_close(fast(images().contiguous(memory_format=torch.channels_last)), answer)
+    torch.testing.assert_close(torch.cat([fast(one[None]) for one in images()]), answer, rtol=1e-4, atol=1e-5)
+    assert fast(images(0)).shape == (0, 32)
+    assert not answer.requires_grad
+
+
+@pytest.mark.parametrize(("bf16", "precision"), [(True, "bfloat16"), (False, "float32")])
+def test_the_flag_decides_the_precision(encoder: ImageEncoder, bf16: bool, precision: str) -> None:
+    fast = InferenceNetwork(encoder, image_size_px=32, bf16=bf16)
+    answer = fast(images())
+    assert fast.precision == precision
+    assert answer.dtype == torch.float32
+    exact = InferenceNetwork(encoder, image_size_px=32, bf16=False)(images())
+    assert functional.cosine_similarity(answer, exact).min() >= MIN_AGREEMENT
+    assert torch.equal(answer, exact) is not bf16
+
+
+class Tried(nn.Module):
+    """A network whose two precisions agree and take as long as a test wants."""
+
+    def __init__(self, agrees: bool, seconds: Callable[[bool], float], clock: list[float]) -> None:
+        super().__init__()
+        self.agrees, self.seconds, self.clock = agrees, seconds, clock
+
+    def __deepcopy__(self, memo: object) -> "Tried":
+        return self
+
+    def forward(self, images: Tensor) -> Tensor:
+        bf16 = torch.is_autocast_enabled("cpu")
+        self.clock[0] += self.seconds(bf16)
+        flat = images.flatten(1)
+        return -flat if bf16 and not self.agrees else flat
+
+
+@pytest.mark.parametrize(
+    ("hardware", "agrees", "faster", "expected"),
+    [
+        (True, True, True, "bfloat16"),
+        (True, True, False, "float32"),
+        (True, False, True, "float32"),
+        (False, True, True, "float32"),
+    ],
+)
+def test_bfloat16_is_taken_where_it_is_there_agrees_and_is_faster(
+    hardware: bool, agrees: bool, faster: bool, expected: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(inference, "has_bf16", lambda: hardware)
+    monkeypatch.setattr(inference.time, "perf_counter", lambda: clock[0])
+    network = Tried(agrees, lambda bf16: 1.0 if bf16 is faster else 2.0, clock)
+    with caplog.at_level(logging.INFO):
+        assert InferenceNetwork(network, image_size_px=8).precision == expected
+    assert ("agreement" in caplog.text) is hardware
+
+
+def test_this_processor_is_asked_without_error() -> None:
+    assert inference.has_bf16() in (True, False)

@@ -1,0 +1,226 @@
+"""Assembling the app: what is missing is made, what is there is used, what is damaged is set aside, and every step is told."""
+
+import logging
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import initialize
+from config import Settings
+from crossmodal.errors import CrossmodalError
+from crossmodal.progress import Progress, ignore_progress
+from initialize import build_system, initialize_system, is_demo
+from live_app import LiveApp
+from tests.app_parts import csv_catalogue, png, things
+
+LONG_S = 120.0
+
+
+def settings(folder: Path, **changes: object) -> Settings:
+    """As small as an installation can be."""
+    values = {
+        "data_dir": folder / "data",
+        "dataset_dir": folder / "dataset",
+        "model_path": folder / "trained_model.pth",
+        "demo_items": 100,
+        "embed_dim": 32,
+        "vocab_size": 512,
+        "image_px": 32,
+        "max_epochs": 2,
+        "batch_size": 32,
+        "download_weights": False,
+        "decode_workers": 1,
+    }
+    return Settings(**{**values, **changes})
+
+
+def steps_of(told: list[Progress]) -> list[str]:
+    """Steps in the order they began."""
+    return list(dict.fromkeys(moment.step for moment in told))
+
+
+@pytest.fixture(scope="module")
+def first_start(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Progress], list[str]]:
+    """A first start, closed again: its folder, what it told, and the titles it found."""
+    folder = tmp_path_factory.mktemp("installation")
+    told: list[Progress] = []
+    app = build_system(settings(folder), told.append)
+    found = [result.item.title for result in app.search_by_text("red mug", 20)]
+    app.close()
+    return folder, told, found
+
+
+@pytest.fixture
+def installation(first_start: tuple[Path, list[Progress], list[str]], tmp_path: Path) -> Path:
+    """A copy of what the first start left."""
+    return Path(shutil.copytree(first_start[0], tmp_path / "installation"))
+
+
+@pytest.fixture
+def started() -> Iterator[list[LiveApp]]:
+    """Apps to be closed at the end."""
+    apps: list[LiveApp] = []
+    yield apps
+    for app in apps:
+        app.stop_job()
+        app.jobs.wait(LONG_S)
+        app.close()
+
+
+def start(apps: list[LiveApp], folder: Path, told: list[Progress] | None = None, **changes: object) -> LiveApp:
+    app = build_system(settings(folder, **changes), ignore_progress if told is None else told.append)
+    apps.append(app)
+    return app
+
+
+def test_the_first_start_makes_everything(first_start: tuple[Path, list[Progress], list[str]]) -> None:
+    folder, told, found = first_start
+    assert steps_of(told) == ["catalogue", "model", "index"]
+    ends = [moment.message for moment in told if moment.finished]
+    assert any(message.startswith("Catalogue: 100 demo pictures") for message in ends)
+    assert any(message.startswith("Model: trained here in") and "random weights" in message for message in ends)
+    assert ends[-1] == "Index: 100 pictures"
+    assert told[-1].finished
+    epochs = [moment.figures for moment in told if "epoch" in moment.figures]
+    assert [figures["epoch"] for figures in epochs] == [1, 2]
+    assert is_demo(folder / "dataset" / "amazon_products.csv")
+    assert {path.name for path in folder.iterdir()} == {"data", "dataset", "trained_model.pth"}
+    assert (folder / "data" / "image_features.pt").exists()
+    assert len(found) == 20
+
+
+def test_the_held_out_combinations_are_measured(installation: Path, started: list[LiveApp]) -> None:
+    card = start(started, installation).generation().model.card
+    assert card.held_out is not None
+    assert card.trained_on + card.held_out.gallery == 100
+    assert 10 <= card.held_out.gallery <= 20  # every 7th combination
+    assert (card.catalogue, card.weights) == ("demo", "random weights")
+    assert "switched off" in card.weights_note
+
+
+def test_the_second_start_uses_what_is_there(
+    first_start: tuple[Path, list[Progress], list[str]], installation: Path, started: list[LiveApp], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for made in ("learn", "write_demo_catalogue", "find_weights"):
+        monkeypatch.setattr(initialize, made, lambda *args, made=made, **kwargs: pytest.fail(f"{made} was called again"))
+    told: list[Progress] = []
+    app = start(started, installation, told)
+    assert steps_of(told) == ["catalogue", "model", "index"]
+    assert [moment.message for moment in told if moment.step == "model"] == ["Model: loaded, random weights"]
+    assert [result.item.title for result in app.search_by_text("red mug", 20)] == first_start[2]
+    assert app.count() == 100
+
+
+@pytest.mark.parametrize("damage", [b"", b"<!doctype html>404", None], ids=["empty", "page", "cut"])
+def test_a_damaged_model_is_kept_aside_and_made_anew(installation: Path, started: list[LiveApp], damage: bytes | None) -> None:
+    path = installation / "trained_model.pth"
+    content = path.read_bytes()[:100_000] if damage is None else damage
+    path.write_bytes(content)
+    told: list[Progress] = []
+    app = start(started, installation, told, max_epochs=1)
+    [aside] = installation.glob("trained_model.refused-*")
+    assert aside.read_bytes() == content
+    assert any(aside.name in moment.message for moment in told)
+    assert app.count() == 100
+    assert app.generation().model.model_id in app.catalog.models()
+    assert len(app.search_by_text("red mug", 20)) == 20
+
+
+def test_a_lost_index_is_built_anew_and_a_lost_collection_too(installation: Path, started: list[LiveApp]) -> None:
+    (installation / "data" / "image_features.pt").unlink()
+    app = start(started, installation)
+    assert app.count() == 100
+    app.close()
+    started.clear()
+    shutil.rmtree(installation / "data")
+    assert start(started, installation).count() == 100
+
+
+def test_ones_own_catalogue_is_indexed_in_the_background(installation: Path, started: list[LiveApp], tmp_path: Path) -> None:
+    path = csv_catalogue(tmp_path / "mine", things(12))
+    app = start(started, installation, catalogue=str(path))
+    assert app.jobs.current() is not None
+    ended = app.jobs.wait(LONG_S)
+    assert ended is not None
+    assert ended.state == "done", ended.message
+    assert app.count() == 12  # the demo made room
+
+
+def test_the_demo_does_not_come_back_after_it_made_room(installation: Path, started: list[LiveApp], tmp_path: Path) -> None:
+    app = start(started, installation)
+    app.start_indexing(str(csv_catalogue(tmp_path / "mine", things(12))))
+    app.jobs.wait(LONG_S)
+    assert app.count() == 12
+    app.close()
+    started.clear()
+    assert start(started, installation).count() == 12
+
+
+def test_ones_own_file_in_the_place_of_the_demo(started: list[LiveApp], tmp_path: Path) -> None:
+    """The model is then learned from a demo drawn elsewhere, and nothing of it is in the collection."""
+    path = csv_catalogue(tmp_path / "dataset", things(12))
+    path.rename(path.with_name("amazon_products.csv"))
+    before = (tmp_path / "dataset" / "amazon_products.csv").read_bytes()
+    app = start(started, tmp_path, max_epochs=1)
+    ended = app.jobs.wait(LONG_S)
+    assert ended is not None
+    assert ended.state == "done", ended.message
+    assert app.count() == 12
+    assert (tmp_path / "dataset" / "amazon_products.csv").read_bytes() == before
+    assert app.generation().model.card.catalogue == "demo"
+
+
+def test_what_was_added_is_there_after_a_restart(installation: Path, started: list[LiveApp]) -> None:
+    app = start(started, installation)
+    item = app.add_new_item(png("red", "disc", 5), "my own disc").item
+    app.close()
+    started.clear()
+    again = start(started, installation)
+    assert again.item(item.item_id) == item
+    assert again.search_by_image(png("red", "disc", 5), 1)[0].item == item
+
+
+def test_a_new_model_after_a_trained_one_was_deleted_is_not_read_again_and_again(
+    installation: Path, started: list[LiveApp], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The collection remembers which model was switched to; a model made at the start takes that place."""
+    app = start(started, installation)
+    app.switch_to(app.generation().model)
+    app.close()
+    started.clear()
+    (installation / "trained_model.pth").unlink()
+    again = start(started, installation, max_epochs=1, seed=7)
+    reads = []
+    load_model = initialize.load_model
+    monkeypatch.setattr("app_logic.load_model", lambda path: (reads.append(path), load_model(path))[1])
+    for seed in (1, 2, 3):
+        again.add_new_item(png("red", "disc", seed))
+        again.search_by_text("red disc")
+    assert len(reads) <= 1
+
+
+def test_every_step_that_ends_is_a_line_of_the_log(
+    installation: Path, started: list[LiveApp], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "initialize"):
+        start(started, installation)
+    lines = [record.getMessage() for record in caplog.records if record.name == "initialize"]
+    assert [line.partition(":")[0] for line in lines] == ["Catalogue", "Model", "Index"]
+
+
+def test_a_collection_that_cannot_be_opened_is_one_sentence(installation: Path) -> None:
+    (installation / "data" / "catalog.sqlite3").write_bytes(b"this is no database" * 100)
+    with pytest.raises(CrossmodalError) as caught:
+        build_system(settings(installation))
+    assert caught.value.remedy
+    assert (installation / "data" / "catalog.sqlite3").read_bytes().startswith(b"this is no database")
+
+
+def test_the_cached_initializer_builds_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    built = []
+    monkeypatch.setattr(initialize, "build_system", lambda settings, progress: built.append(settings) or built)
+    first, again = initialize_system(), initialize_system()
+    assert first is again
+    assert len(built) == 1

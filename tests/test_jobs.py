@@ -1,0 +1,161 @@
+"""One job at a time, watched by many, stopped by any."""
+
+import logging
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from crossmodal.errors import BusyError, TrainingError
+from crossmodal.jobs import JobBoard, JobStatus
+from crossmodal.progress import OnProgress, Progress, check_stop
+
+LONG_S = 10.0
+
+
+class Gate:
+    """Work that reports what it is told to and ends when it is let go."""
+
+    def __init__(self, *moments: Progress) -> None:
+        self.moments = moments
+        self.told, self.open = threading.Event(), threading.Event()
+
+    def __call__(self, note: OnProgress, stop: threading.Event) -> str:
+        for moment in self.moments:
+            note(moment)
+        self.told.set()
+        while not self.open.wait(0.01):
+            check_stop(stop, "The work")
+        return "All done."
+
+
+@pytest.fixture
+def gate() -> Iterator[Gate]:
+    gate = Gate()
+    yield gate
+    gate.open.set()
+
+
+def ended(board: JobBoard) -> JobStatus:
+    status = board.wait(LONG_S)
+    assert status is not None
+    assert status.state != "running"
+    assert status.ended_at is not None
+    assert status.ended_at >= status.started_at
+    return status
+
+
+def test_nothing_before_the_first_job() -> None:
+    board = JobBoard()
+    assert board.current() is None
+    assert not board.running()
+    assert board.wait(LONG_S) is None
+    board.stop()  # nothing to stop
+
+
+def test_a_job_runs_and_is_done(gate: Gate) -> None:
+    board = JobBoard()
+    begun = board.start("index", "Indexing your catalogue", gate)
+    assert (begun.name, begun.state, begun.message, begun.ended_at) == ("index", "running", "Indexing your catalogue", None)
+    assert board.running()
+    gate.open.set()
+    status = ended(board)
+    assert (status.state, status.message, status.error) == ("done", "All done.", None)
+    assert not board.running()
+    assert board.current() == status
+
+
+def test_progress_is_seen_and_steps_and_epochs_are_kept() -> None:
+    step = Progress("index", "Looking", done=1, total=3)
+    epoch = Progress("model", "Epoch 1 is done", figures={"epoch": 1, "loss": 2.0})
+    last = Progress("index", "Index: 3 of 3", done=3, total=3, finished=True)
+    gate, board = Gate(step, epoch, step, last), JobBoard()
+    board.start("rebuild", "Rebuilding", gate)
+    assert gate.told.wait(LONG_S)
+    now = board.current()
+    assert now is not None
+    assert (now.progress, now.message) == (last, "Index: 3 of 3")
+    assert now.log == (epoch, last)
+    gate.open.set()
+    assert ended(board).log == (epoch, last)
+
+
+def test_the_log_stays_bounded() -> None:
+    gate, board = Gate(*(Progress("x", f"{i}", done=i, finished=True) for i in range(1000))), JobBoard()
+    gate.open.set()
+    board.start("x", "x", gate)
+    log = ended(board).log
+    assert len(log) <= 200
+    assert log[-1].done == 999
+
+
+def test_only_one_at_a_time(gate: Gate) -> None:
+    board = JobBoard()
+    board.start("index", "Indexing your catalogue", gate)
+    with pytest.raises(BusyError, match="Indexing your catalogue") as caught:
+        board.start("train", "Training", gate)
+    assert caught.value.code == "busy"
+    assert caught.value.remedy
+    gate.open.set()
+    assert ended(board).name == "index"
+    board.start("train", "Training", gate)
+    assert ended(board).name == "train"
+
+
+def test_of_many_that_start_at_once_one_wins(gate: Gate) -> None:
+    board, barrier = JobBoard(), threading.Barrier(8)
+
+    def start(number: int) -> str:
+        barrier.wait(LONG_S)
+        try:
+            return board.start(f"job{number}", "x", gate).name
+        except BusyError:
+            return ""
+
+    with ThreadPoolExecutor(8) as threads:
+        started = [name for name in threads.map(start, range(8)) if name]
+    assert len(started) == 1
+    gate.open.set()
+    assert ended(board).name == started[0]
+
+
+def test_a_stopped_job_says_so_and_the_next_is_not_stopped(gate: Gate) -> None:
+    board = JobBoard()
+    board.start("index", "Indexing", gate)
+    board.stop()
+    status = ended(board)
+    assert status.state == "stopped"
+    assert status.message.startswith("The work was stopped.")
+    gate.open.set()
+    board.start("index", "Indexing", gate)
+    assert ended(board).state == "done"
+
+
+def test_a_failure_is_kept_with_its_words() -> None:
+    board = JobBoard()
+    error = TrainingError("training_failed", "The loss ran away.", remedy="Train again.")
+
+    def work(note: OnProgress, stop: threading.Event) -> str:
+        raise error
+
+    board.start("train", "Training", work)
+    status = ended(board)
+    assert (status.state, status.message, status.error) == ("failed", "The loss ran away. Train again.", error)
+
+
+def test_a_mistake_of_ours_is_logged_and_told_without_its_insides(caplog: pytest.LogCaptureFixture) -> None:
+    board = JobBoard()
+
+    def work(note: OnProgress, stop: threading.Event) -> str:
+        raise ZeroDivisionError("secret detail")
+
+    with caplog.at_level(logging.ERROR):
+        board.start("train", "Training", work)
+        status = ended(board)
+    assert status.state == "failed"
+    assert "ZeroDivisionError" in status.message
+    assert "secret" not in status.message
+    assert "secret detail" in caplog.text
+    board.start("train", "Training", lambda note, stop: "fine")
+    assert ended(board).state == "done"

@@ -1,0 +1,57 @@
+"""A model small enough to be trained inside a test, and pictures simple enough to be learned in seconds."""
+
+import hashlib
+import random
+from functools import cache
+
+import numpy as np
+
+from crossmodal.backbones.resnet import Weights
+from crossmodal.items import Pixels
+from crossmodal.progress import OnProgress, ignore_progress
+from datasets import LostFoundDataset
+from learning import Material, TrainingSettings, learn
+from trained_model import ModelSpec, TrainedModel
+
+SPEC = ModelSpec(embed_dim=32, vocab_size=512, max_text_tokens=8, image_size_px=32)
+SETTINGS = TrainingSettings(max_epochs=12, batch_size=16, learning_rate=2e-3, patience=12, seed=3)
+RANDOM = Weights("random weights", "Nothing was looked for.")
+COLOURS = {"red": (220, 30, 30), "green": (30, 180, 60), "blue": (30, 60, 220), "yellow": (230, 210, 40), "black": (20, 20, 20)}
+THINGS = ("disc", "bar")
+
+
+def drawn(colour: str, thing: str, seed: int, *, size: int = 32) -> Pixels:
+    """(size, size, 3) uint8: a disc or a bar of a colour on a bright ground, somewhere near the middle."""
+    rng = random.Random(f"{colour} {thing} {seed}")
+    pixels = np.full((size, size, 3), rng.randrange(150, 255), np.uint8)
+    down, right = (np.arange(size) - size / 2 + rng.uniform(-size / 8, size / 8) for _ in range(2))
+    inside = (
+        np.hypot(down[:, None], right) < size / 3.5
+        if thing == "disc"
+        else (abs(down[:, None]) < size / 8) & (abs(right) < size / 2.5)
+    )
+    pixels[inside] = COLOURS[colour]
+    return pixels
+
+
+def pairs(n: int, *, seed: int = 0, size: int = 32) -> LostFoundDataset:
+    """`n` pictures of every colour and thing in turn, with titles in two word orders."""
+    kinds = [(colour, thing) for colour in COLOURS for thing in THINGS]
+    found = []
+    for i in range(n):
+        colour, thing = kinds[i % len(kinds)]
+        pixels = drawn(colour, thing, seed * 10_000 + i, size=size)
+        title = f"{colour} {thing}" if i % 3 else f"{thing} in {colour}"
+        found.append((pixels, (title,), hashlib.sha256(pixels.tobytes()).hexdigest()))
+    return LostFoundDataset.collect(found)
+
+
+def trained(*, weights: Weights = RANDOM, on_progress: OnProgress = ignore_progress) -> TrainedModel:
+    """A model that learned from 60 pictures of 32 pixels and was measured on 30 others; some 5 s on an idle core."""
+    return learn(Material(pairs(60), pairs(30, seed=1), "drawn"), SPEC, SETTINGS, weights=weights, on_progress=on_progress)
+
+
+@cache
+def shared_model() -> TrainedModel:
+    """One trained model for every test of a run that only reads it."""
+    return trained()

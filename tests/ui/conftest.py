@@ -1,0 +1,37 @@
+"""The real script and pages, on a collection that computes."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.ui.fake_app import FakeApp, build_fake
+from ui import starting
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def collection() -> FakeApp:
+    return FakeApp()
+
+
+@pytest.fixture
+def visit(monkeypatch: pytest.MonkeyPatch, collection: FakeApp) -> Iterator[Callable[..., AppTest]]:
+    """Open the app as a visitor would: `visit("collection", q="red mug")`."""
+    starting.starter.clear()
+    monkeypatch.setattr(starting, "build", lambda note: build_fake(note, app=collection))
+
+    def open_page(page: str = "", **address: str) -> AppTest:
+        at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
+        for name, value in address.items():
+            at.query_params[name] = value
+        at.run()
+        if page:
+            at.switch_page(str(ROOT / "ui" / "pages" / f"{page}.py")).run()
+        assert not at.exception, [element.message for element in at.exception]
+        return at
+
+    yield open_page
+    starting.starter.clear()

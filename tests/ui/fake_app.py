@@ -1,0 +1,349 @@
+"""A small collection that computes: drawn pictures, words that are counted, colours that are compared. No model, no disk, no network."""
+
+import hashlib
+import io
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
+from pathlib import Path
+from threading import Event
+
+import numpy as np
+from PIL import Image, ImageDraw, UnidentifiedImageError
+
+from crossmodal.errors import AddressError, CrossmodalError, FetchError, PictureError, QueryError
+from crossmodal.items import Failure, Item, Picture, SearchResult
+from crossmodal.jobs import JobBoard, JobStatus
+from crossmodal.progress import OnProgress, Progress, check_stop
+
+COLOURS = {"red": (200, 55, 50), "blue": (50, 95, 190), "green": (60, 150, 85), "yellow": (225, 185, 60), "black": (45, 45, 50)}
+THINGS = ("mug", "bottle", "hat", "box", "lamp", "plate")
+PATTERNS = ("plain", "striped", "dotted", "checked")
+
+
+@dataclass(frozen=True)
+class FakeFigures:
+    queries: int = 103
+    gallery: int = 103
+    recall_at_1: float = 0.971
+    recall_at_5: float = 1.0
+    recall_at_10: float = 1.0
+    median_rank: float = 1.0
+    mean_reciprocal_rank: float = 0.985
+    chance_at_1: float = 0.0097
+    chance_at_5: float = 0.0485
+    chance_at_10: float = 0.0971
+
+
+@dataclass(frozen=True)
+class FakeEpoch:
+    epoch: int
+    loss: float
+    score: float
+    recall_at_1: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class FakeModelInfo:
+    model_id: str = "3f9a1c77d2e04b15"
+    name: str = "ResNet18 + GRU"
+    weights: str = "random weights"
+    weights_note: str = "ImageNet weights could not be downloaded; the model was trained from scratch."
+    embed_dim: int = 256
+    trained_on: int = 617
+    trained_at: float = 1_763_690_000.0
+    training_seconds: float = 31.4
+    held_out: FakeFigures | None = FakeFigures()
+    history: tuple[FakeEpoch, ...] = tuple(FakeEpoch(n, 3.4 * 0.72**n + 0.2, 2.0, 1 - 0.9 * 0.6**n, 2.6 * n) for n in range(1, 13))
+
+
+@dataclass(frozen=True)
+class FakeCatalogue:
+    name: str
+    location: str
+    items: int
+    failures: int
+    complete: bool
+    is_demo: bool
+
+
+@dataclass(frozen=True)
+class FakeInfo:
+    items: int
+    failures: int
+    device: str
+    data_dir: Path
+    model: FakeModelInfo
+    catalogues: tuple[FakeCatalogue, ...]
+
+
+@dataclass(frozen=True)
+class FakeEstimate:
+    pictures: int
+    seconds: float
+    worthwhile: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class FakeOutcome:
+    item: Item
+    created: bool
+
+
+@cache
+def draw(thing: str, colour: str, pattern: str, *, size: tuple[int, int] = (240, 240)) -> bytes:
+    """A PNG of a simple thing: its outline, its colour, its pattern."""
+    width, height = size
+    image = Image.new("RGB", size, (244, 240, 232))
+    canvas = ImageDraw.Draw(image)
+    left, top, right, bottom = width * 0.22, height * 0.2, width * 0.78, height * 0.85
+    shape = {"mug": canvas.rectangle, "box": canvas.rectangle, "bottle": canvas.rectangle}.get(thing, canvas.ellipse)
+    if thing == "bottle":
+        left, right = width * 0.36, width * 0.64
+    shape((left, top, right, bottom), fill=COLOURS[colour])
+    for step in range(4) if pattern != "plain" else ():
+        y = top + (bottom - top) * (step + 0.5) / 4
+        for column in range(3):
+            x = left + (right - left) * (column + 1) / 4
+            if pattern == "striped":
+                canvas.line((left, y, right, y), fill=(250, 250, 250), width=6)
+            elif pattern == "dotted":
+                canvas.ellipse((x - 6, y - 6, x + 6, y + 6), fill=(250, 250, 250))
+            elif (step + column) % 2:
+                canvas.rectangle((x - 12, y - 12, x + 12, y + 12), fill=(250, 250, 250))
+    return _encode(image, "PNG")
+
+
+@lru_cache(256)
+def look(data: bytes) -> Picture:
+    """Decode as the product would, far less carefully."""
+    try:
+        with Image.open(io.BytesIO(data)) as opened:
+            image = opened.convert("RGB")
+    except (UnidentifiedImageError, OSError, SyntaxError) as error:
+        raise PictureError("not_an_image", "That file is not a picture.", remedy="Choose a JPEG, PNG, WebP, GIF or BMP.") from error
+    large, small = image.copy(), image.copy()
+    large.thumbnail((512, 512))
+    small.thumbnail((256, 256))
+    pixels = np.asarray(image.resize((32, 32)), dtype=np.uint8)
+    return Picture(hashlib.sha256(data).hexdigest(), *image.size, pixels, _encode(large, "JPEG"), _encode(small, "JPEG"))
+
+
+class FakeApp:
+    """What the pages may call of `LostFoundApp`, on thirty drawn pictures."""
+
+    max_top_k = 1_000
+    max_query_chars = 1_000
+
+    def __init__(self, things: Sequence[str] = THINGS, *, work: Callable[[OnProgress, Event], str] | None = None) -> None:
+        self.jobs = JobBoard()
+        self.model = FakeModelInfo()
+        self.estimate = FakeEstimate(1_500, 240.0, True, "1,500 pictures with titles of their own.")
+        self.web: dict[str, bytes] = {"http://pictures.test/red-mug.png": draw("mug", "red", "plain", size=(320, 240))}
+        self.seconds_per_fetch = 0.0
+        self.failed: list[Failure] = []
+        self.asked: list[str] = []
+        self._work = work or _count_to_ten
+        self._items: dict[int, Item] = {}
+        self._pictures: dict[int, Picture] = {}
+        self._removed: dict[int, Item] = {}
+        for number, thing in enumerate(things):
+            for other, colour in enumerate(COLOURS):
+                pattern = PATTERNS[(number + other) % 4]
+                title = f"{colour.title()} {thing}, {pattern}"
+                self.put(draw(thing, colour, pattern), title, attributes={"category": thing, "colour": colour, "price": "12.50"})
+
+    def put(
+        self, data: bytes, title: str, *, source: str = "", attributes: Mapping[str, str] | None = None, catalogue: str = "demo"
+    ) -> Item:
+        """Place an item straight into the collection."""
+        picture = look(data)
+        item_id = len(self._items) + len(self._removed) + 1
+        item = Item(item_id, title, catalogue, picture.content_hash, picture.width_px, picture.height_px, 1_763_690_000.0 + item_id)
+        self._items[item_id] = replace(item, source=source or f"images/{item_id:04}.png", attributes=attributes or {})
+        self._pictures[item_id] = picture
+        return self._items[item_id]
+
+    def search_by_text(self, query: str, top_k: int = 5) -> list[SearchResult]:
+        self.asked.append(query)
+        if not query.strip():
+            raise QueryError("text_empty", "There is nothing to search for.", remedy="Type a word or two.")
+        if len(query) > self.max_query_chars:
+            raise QueryError("text_too_long", f"The text has {len(query):,} characters.", remedy="Use 1,000 at most.")
+        wanted = set(_words(query))
+        return self._ranked(top_k, lambda item: len(wanted & set(_words(item.title))) / max(1, len(wanted)) - item.item_id / 1e4)
+
+    def search_by_picture(self, picture: Picture, top_k: int = 5) -> list[SearchResult]:
+        return self._ranked(top_k, lambda item: _alike(picture, self._pictures[item.item_id]))
+
+    def search_by_image(self, image: bytes | Path | str, top_k: int = 5) -> list[SearchResult]:
+        data = image.read_bytes() if isinstance(image, Path) else image
+        return self.search_by_picture(self.look_at(data), top_k)
+
+    def search_by_item(self, item_id: int, top_k: int = 5) -> list[SearchResult]:
+        self.item(item_id)
+        ranked = self._ranked(top_k + 1, lambda item: _alike(self._pictures[item_id], self._pictures[item.item_id]))
+        others = [result for result in ranked if result.item.item_id != item_id][:top_k]
+        return [replace(result, rank=rank) for rank, result in enumerate(others, start=1)]
+
+    def look_at(self, image: bytes | str) -> Picture:
+        return look(self._fetch(image) if isinstance(image, str) else image)
+
+    def add_new_item(self, image: bytes | str, title: str | None = None, *, source: str = "") -> FakeOutcome:
+        return self.add_picture(self.look_at(image), title, source=source)
+
+    def add_picture(self, picture: Picture, title: str | None = None, *, source: str = "") -> FakeOutcome:
+        for item in self._items.values():
+            if item.content_hash == picture.content_hash:
+                return FakeOutcome(item, created=False)
+        item_id = len(self._items) + len(self._removed) + 1
+        item = Item(
+            item_id, title or "", "added", picture.content_hash, picture.width_px, picture.height_px, time.time(), source=source
+        )
+        self._items[item_id], self._pictures[item_id] = item, picture
+        return FakeOutcome(item, created=True)
+
+    def remove_item(self, item_id: int) -> Item:
+        self._removed[item_id] = self.item(item_id)
+        return self._items.pop(item_id)
+
+    def restore_item(self, item_id: int) -> Item:
+        self._items[item_id] = self._removed.pop(item_id)
+        return self._items[item_id]
+
+    def item(self, item_id: int) -> Item:
+        if item_id not in self._items:
+            raise QueryError("not_found", f"Item {item_id} is not in the collection.", remedy="It may have been removed.")
+        return self._items[item_id]
+
+    def thumbnail(self, item_id: int) -> bytes:
+        return self._pictures[self.item(item_id).item_id].thumbnail
+
+    def rendition(self, item_id: int) -> bytes:
+        return self._pictures[self.item(item_id).item_id].rendition
+
+    def page(self, limit: int, after_id: int = 0) -> list[Item]:
+        return [self._items[key] for key in sorted(self._items) if key > after_id][:limit]
+
+    def count(self) -> int:
+        return len(self._items)
+
+    def example_queries(self, n: int = 4) -> list[str]:
+        return [
+            re.sub(r"[^\w ]", "", item.title).lower() for item in list(self._items.values())[:: max(1, len(self._items) // n)][:n]
+        ]
+
+    def nearest_words(self, query: str, n: int = 3) -> list[str]:
+        known = {word for item in self._items.values() for word in _words(item.title)}
+        unknown = [word for word in _words(query) if word not in known]
+        return sorted(known, key=lambda word: -len(set(word) & set("".join(unknown))))[:n] if unknown else []
+
+    def failures(self) -> list[Failure]:
+        return list(self.failed)
+
+    def info(self) -> FakeInfo:
+        own = (FakeCatalogue("demo", "dataset/amazon_products.csv", len(self._items), len(self.failed), not self.failed, True),)
+        return FakeInfo(len(self._items), len(self.failed), "CPU, 2 threads", Path("/home/ada/visual-search/data"), self.model, own)
+
+    def start_indexing(self, location: str) -> JobStatus:
+        self.asked.append(location)
+        return self.jobs.start("index", f"Indexing {location}", self._work)
+
+    def start_training(self) -> JobStatus:
+        return self.jobs.start("train", "Training on the titles of the collection", self._work)
+
+    def start_rebuild(self) -> JobStatus:
+        return self.jobs.start("rebuild", "Rebuilding the index and training again", self._work)
+
+    def start_retry(self) -> JobStatus:
+        return self.jobs.start("retry", "Trying the failed rows again", self._work)
+
+    def stop_job(self) -> None:
+        self.jobs.stop()
+
+    def training_estimate(self) -> FakeEstimate:
+        return self.estimate
+
+    def remove_catalogue(self, name: str) -> int:
+        gone = [key for key, item in self._items.items() if item.catalogue == name]
+        for key in gone:
+            self._items.pop(key)
+        return len(gone)
+
+    def _fetch(self, address: str) -> bytes:
+        time.sleep(self.seconds_per_fetch)
+        if not address.startswith(("http://", "https://")):
+            raise AddressError(
+                "url_scheme",
+                f"The address {address[:80]} does not start with http or https.",
+                remedy="Paste the picture's own address.",
+            )
+        if address not in self.web:
+            raise FetchError(
+                "http_status", f"{address[:80]} answered 404 (not found).", remedy="Check it, or save the picture and upload it."
+            )
+        return self.web[address]
+
+    def _ranked(self, top_k: int, score: Callable[[Item], float]) -> list[SearchResult]:
+        if not 1 <= top_k <= self.max_top_k:
+            raise QueryError("bad_request", f"{top_k} results cannot be asked for.", remedy=f"Ask for 1 to {self.max_top_k}.")
+        ordered = sorted(((score(item), item) for item in self._items.values()), key=lambda pair: (-pair[0], pair[1].item_id))[
+            :top_k
+        ]
+        return [SearchResult(item, value, rank) for rank, (value, item) in enumerate(ordered, start=1)]
+
+
+def build_fake(note: OnProgress, *, app: FakeApp | None = None, error: CrossmodalError | None = None) -> FakeApp:
+    """What `build_system` does, at once: every step reported, then the app, or the error."""
+    note(Progress("catalogue", "Catalogue: 30 demo pictures drawn", done=30, total=30, finished=True))
+    if error is not None:
+        raise error
+    note(Progress("model", "Model: random weights, trained here in 31 s", finished=True))
+    note(Progress("index", "Index: 30 of 30", done=30, total=30, finished=True))
+    return app or FakeApp()
+
+
+def _count_to_ten(note: OnProgress, stop: Event) -> str:
+    for done in range(1, 11):
+        check_stop(stop, "The job")
+        note(Progress("index", f"Indexing, {done} of 10", done=done, total=10, rate_per_s=40.0, seconds_left=(10 - done) / 40))
+        stop.wait(0.02)
+    return "Indexed 10 of 10."
+
+
+def slow_work(note: OnProgress, stop: Event) -> str:
+    """A job of half a minute, to look at."""
+    for done in range(1, 61):
+        check_stop(stop, "Indexing")
+        note(
+            Progress(
+                "index",
+                f"Indexing {done * 12} of 720",
+                done=done * 12,
+                total=720,
+                failed=done // 20,
+                rate_per_s=24.0,
+                seconds_left=(60 - done) / 2,
+            )
+        )
+        stop.wait(0.5)
+    return "Indexed 717 of 720; 3 failed."
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+", text.lower())
+
+
+def _alike(one: Picture, other: Picture) -> float:
+    a, b = (picture.pixels.astype(np.float64).ravel() - 128.0 for picture in (one, other))
+    return float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b) + 1e-9))
+
+
+def _encode(image: Image.Image, kind: str) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind)
+    return buffer.getvalue()

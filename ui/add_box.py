@@ -1,0 +1,135 @@
+"""Adding pictures: files or an address, looked at first, findable at once."""
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from crossmodal.errors import CrossmodalError
+from crossmodal.items import Picture
+from ui import added, notice, state
+from ui.added import Added
+from ui.literal import shorten
+from ui.query_box import PICTURE_ENDINGS
+from ui.starting import settings
+from ui.titles import title_of
+
+if TYPE_CHECKING:
+    from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+    from live_app import LiveApp
+
+Seen = Picture | CrossmodalError
+_FILES, _ADDRESS = "Files", "Address"
+_PREVIEWS = 4
+
+
+@st.fragment
+def show(app: "LiveApp") -> None:
+    """The box in the sidebar. What came of the last addition stands below it until the next is chosen."""
+    st.subheader("Add pictures")
+    way = st.segmented_control(
+        "Add from", [_FILES, _ADDRESS], default=_FILES, required=True, key="add_way", label_visibility="collapsed", width="stretch"
+    )
+    rounds = st.session_state.setdefault("add_round", 0)
+    with notice.shown():
+        chosen = _files(app, rounds) if way == _FILES else _address(app, rounds)
+        if not chosen:
+            added.show(app)
+
+
+def _files(app: "LiveApp", rounds: int) -> bool:
+    files = st.file_uploader(
+        "Picture files", type=PICTURE_ENDINGS, accept_multiple_files=True, key=f"add-files-{rounds}", label_visibility="collapsed"
+    )
+    most = settings().max_upload_files
+    if len(files) > most:
+        notice.show(f"{len(files):,} files at once are too many. Add {most:,} at a time, or index their folder under Collection.")
+    elif files:
+        _offer_files(app, files, rounds)
+    return bool(files)
+
+
+def _offer_files(app: "LiveApp", files: "list[UploadedFile]", rounds: int) -> None:
+    seen = _look(app, {file.file_id: file.getvalue() for file in files[:_PREVIEWS]})
+    _previews([(file.name, seen[file.file_id]) for file in files[:_PREVIEWS]], more=len(files) - _PREVIEWS)
+    title = _title(rounds) if len(files) == 1 else ""
+    usable = len(files) > _PREVIEWS or any(isinstance(picture, Picture) for picture in seen.values())
+    label = "Add" if len(files) == 1 else f"Add {len(files)} pictures"
+    if st.button(label, type="primary", key="add-files", width="stretch", icon=":material/add:", disabled=not usable):
+        _finish(_add_files(app, files, seen, title))
+
+
+def _address(app: "LiveApp", rounds: int) -> bool:
+    typed = st.text_input(
+        "Address of a picture", key=f"add-address-{rounds}", placeholder="https:// …", label_visibility="collapsed"
+    )
+    address = (typed or "").strip()
+    if not address:
+        st.caption("Paste the picture's own address and press Enter.")
+        return False
+    with st.spinner("Fetching the picture"):
+        seen = _look(app, {address: address})[address]
+    _previews([(address, seen)])
+    if isinstance(seen, CrossmodalError):
+        st.button("Try again", key="add-look-again", icon=":material/refresh:", on_click=_forget)
+        return True
+    title = _title(rounds)
+    if st.button("Add", type="primary", key="add-address", width="stretch", icon=":material/add:"):
+        _finish([_add(app, seen, title, address)])
+    return True
+
+
+def _title(rounds: int) -> str:
+    return st.text_input("Title (optional)", key=f"add-title-{rounds}", placeholder="What it shows, in a few words") or ""
+
+
+def _look(app: "LiveApp", images: dict[str, bytes | str]) -> dict[str, Seen]:
+    """Look at each picture once, for its preview and for its addition; what is no longer chosen is forgotten."""
+    known: dict[str, Seen] = st.session_state.get("add_looked", {})
+    looked = {key: known[key] if key in known else state.attempt(app.look_at, image) for key, image in images.items()}
+    st.session_state.add_looked = looked
+    return looked
+
+
+def _forget() -> None:
+    st.session_state.add_looked = {}
+
+
+def _previews(seen: list[tuple[str, Seen]], *, more: int = 0) -> None:
+    good = [(name, picture) for name, picture in seen if isinstance(picture, Picture)]
+    if good:
+        with st.container(key="previews"), st.grid(min(len(seen), 2), min_column_width=90):
+            for name, picture in good:
+                st.image(picture.thumbnail, alt=f"Preview of {shorten(name, 100)}", width="stretch")
+    for name, problem in seen:
+        if isinstance(problem, CrossmodalError):
+            notice.show(problem if len(seen) == 1 else f"{shorten(name, 60)}: {problem.sentence}")
+    if more > 0:
+        st.caption(f"and {more:,} more")
+
+
+def _add_files(app: "LiveApp", files: "list[UploadedFile]", seen: dict[str, Seen], title: str) -> list[Added]:
+    bar = st.progress(0.0, text=f"0 of {len(files):,}")
+    outcomes = []
+    for done, file in enumerate(files, start=1):
+        picture = seen[file.file_id] if file.file_id in seen else state.attempt(app.look_at, file.getvalue())
+        outcomes.append(_add(app, picture, title, file.name))
+        bar.progress(done / len(files), text=f"{done:,} of {len(files):,}")
+    return outcomes
+
+
+def _add(app: "LiveApp", picture: Seen, title: str, source: str) -> Added:
+    if isinstance(picture, CrossmodalError):
+        return Added(source, problem=picture)
+    outcome = state.attempt(app.add_picture, picture, title.strip() or None, source=source)
+    if isinstance(outcome, CrossmodalError):
+        return Added(source, problem=outcome)
+    return Added(title_of(outcome.item), item_id=outcome.item.item_id, created=outcome.created, picture=picture)
+
+
+def _finish(outcomes: list[Added]) -> None:
+    """Keep what happened for the next run and empty the box."""
+    added.keep(outcomes)
+    _forget()
+    st.session_state.add_round += 1
+    st.rerun()

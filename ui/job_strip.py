@@ -1,0 +1,70 @@
+"""Work in the background, on every page: what runs, how far it is, how long still, and a way to stop it."""
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from crossmodal.progress import Progress
+from ui import wording
+from ui.literal import literal
+
+if TYPE_CHECKING:
+    from crossmodal.jobs import JobStatus
+    from live_app import LiveApp
+
+_NAMES = {"index": "Indexing", "train": "Training", "rebuild": "Rebuilding and training", "retry": "Trying failed rows again"}
+_EVERY_S = 1.0
+
+
+def show(app: "LiveApp") -> None:
+    """The running job, or how the last one ended until somebody closes it. Nothing when there is none."""
+    status = app.jobs.current()
+    if status is None or st.session_state.get("job_closed") == status.started_at:
+        return
+    running = status.state == "running"
+    with st.container(border=True, key="job"):
+        st.fragment(_running, run_every=_EVERY_S)(app) if running else _ended(status)
+
+
+def is_running(app: "LiveApp") -> bool:
+    """Whether a job is at work, so that no second one is offered."""
+    status = app.jobs.current()
+    return status is not None and status.state == "running"
+
+
+def _running(app: "LiveApp") -> None:
+    status = app.jobs.current()
+    if status is None or status.state != "running":
+        st.rerun()
+    progress = status.progress
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"**{_NAMES.get(status.name, 'Working')}** · searching goes on meanwhile", width="stretch")
+        if st.button("Stop", icon=":material/stop_circle:", key="stop-job"):
+            app.stop_job()
+    share = progress.done / progress.total if progress.total else 0.0
+    st.progress(min(1.0, share), text=literal(_details(progress)))
+
+
+def _details(progress: Progress) -> str:
+    parts = [progress.message]
+    if progress.failed:
+        parts.append(f"{progress.failed:,} failed")
+    if progress.rate_per_s and progress.step == "index":
+        parts.append(f"{progress.rate_per_s:,.{0 if progress.rate_per_s >= 10 else 1}f} pictures/s")
+    if progress.seconds_left is not None:
+        parts.append(wording.left(progress.seconds_left))
+    return " · ".join(parts)
+
+
+def _ended(status: "JobStatus") -> None:
+    icon = {"done": ":green[:material/check_circle:]", "stopped": ":gray[:material/stop_circle:]"}.get(
+        status.state, ":red[:material/error:]"
+    )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(icon, width="content")
+        st.text(status.message, width="stretch")
+        st.button("Close", type="tertiary", icon=":material/close:", key="close-job", on_click=_close, args=(status.started_at,))
+
+
+def _close(started_at: float) -> None:
+    st.session_state.job_closed = started_at

@@ -1,0 +1,30 @@
+"""The collection: its pictures, the catalogues they came from, and the rows that failed."""
+
+import streamlit as st
+
+from ui import browse, catalogues, details, tiles, training
+from ui.starting import the_app
+
+PARTS = {"Pictures": ":material/photo_library:", "Catalogues": ":material/folder_open:", "Failed rows": ":material/error_outline:"}
+
+app = the_app()
+st.title("Collection")
+part = st.segmented_control(
+    "Part of the collection",
+    list(PARTS),
+    default="Pictures",
+    required=True,
+    key="part",
+    format_func=lambda name: f"{PARTS[name]} {name}",
+    label_visibility="collapsed",
+    persist_state="session",
+)
+if part == "Pictures":
+    tiles.undo_bar(app)
+    browse.show(app)
+elif part == "Catalogues":
+    training.offer(app)
+    catalogues.show(app)
+else:
+    catalogues.failed_rows(app)
+details.show(app)

@@ -1,0 +1,60 @@
+"""The one style sheet. It is static: no data ever enters it. It names only our own keys and Streamlit's public `st…` classes."""
+
+import streamlit as st
+
+_SHEET = """
+<style>
+/* A tile: one frame size, the whole picture inside, two lines of title. */
+[class*="st-key-face-"] { position: relative; border-radius: 0.6rem; }
+[class*="st-key-face-"] .stElementToolbar, .st-key-asked .stElementToolbar, .st-key-previews .stElementToolbar { display: none; }
+[class*="st-key-face-"] .stImage img, .st-key-large .stImage img, .st-key-previews .stImage img {
+  width: 100% !important; aspect-ratio: 1; object-fit: contain; border-radius: 0.6rem;
+  background: color-mix(in srgb, currentColor 6%, transparent);
+}
+:is([class*="st-key-face-"], .st-key-large, .st-key-previews) .stElementContainer:has(.stImage) div:not(.stElementToolbar) {
+  width: 100% !important;
+}
+[class*="st-key-face-"] .stText { align-items: flex-start; line-height: 1.3; height: 2.6em; margin-top: 0.35rem; font-size: 0.95rem; }
+[class*="st-key-face-"] .stText span {
+  display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; overflow: hidden;
+  white-space: normal; overflow-wrap: anywhere; max-height: 2.6em;
+}
+
+/* The button that opens a tile lies over its picture and title. */
+[class*="st-key-face-"] [class*="st-key-open-"] { position: absolute; inset: 0; z-index: 1; width: 100%; height: 100%; }
+[class*="st-key-open-"] button { position: absolute; inset: 0; width: 100%; height: 100%; max-width: none; opacity: 0; }
+[class*="st-key-face-"]:hover img { background: color-mix(in srgb, currentColor 12%, transparent); }
+[class*="st-key-face-"]:has(button:focus-visible) { outline: 3px solid #0f8378; outline-offset: 3px; }
+
+/* The score: number and bar on one line. */
+[class*="st-key-score-"] { margin-top: 0.35rem; }
+[class*="st-key-score-"] .stProgress { display: flex; align-items: center; gap: 0.5rem; }
+[class*="st-key-score-"] .stProgress > div:first-child { flex: none; font-variant-numeric: tabular-nums; }
+[class*="st-key-score-"] .stProgress > div:first-child, [class*="st-key-score-"] .stProgress > div:first-child * {
+  margin: 0; padding: 0; line-height: 1;
+}
+[class*="st-key-score-"] .stProgress > div:last-child { flex: 1; }
+
+/* Streamlit's accent is made for buttons; as a text colour it would be too dark on dark. */
+.stButtonGroup button,
+[data-testid="stSliderThumbValue"] { color: inherit !important; }
+
+.stCaption, [data-testid="stCaptionContainer"] { opacity: 0.75 !important; }
+
+/* What can be done with a tile: the second one shows its sign only. */
+[class*="st-key-do-"] { flex-wrap: nowrap; justify-content: space-between; }
+[class*="st-key-menu-"] button p { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+[class*="st-key-menu-"] button [aria-hidden="true"]:has(> span) { display: none; }
+
+[class*="st-key-suggest-"], .st-key-asked { row-gap: 0; }
+.st-key-details-title .stText { font-size: 1.25rem; font-weight: 600; line-height: 1.3; }
+.st-key-details-title .stText span, .st-key-asked .stText span { overflow-wrap: anywhere; white-space: normal; }
+.st-key-asked .stImage img { border-radius: 0.4rem; aspect-ratio: 1; object-fit: contain; }
+.st-key-system p { overflow-wrap: anywhere; }
+</style>
+"""
+
+
+def apply() -> None:
+    """Put the style sheet on the page."""
+    st.html(_SHEET)
