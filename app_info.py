@@ -13,6 +13,7 @@ from trained_model import TrainedModel
 
 DEMO = "demo"
 ADDED = "added"
+_NAMES = {"resnet18-gru": "ResNet18 + GRU"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,17 @@ class ModelInfo:
     training_seconds: float
     held_out: RetrievalFigures | None
     history: tuple[EpochFigures, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelGeneration:
+    """A model of which something is kept here. `path` is its file, None when it lies here no more; `active` is the one in use."""
+
+    model_id: str
+    name: str
+    items_embedded: int
+    active: bool
+    path: Path | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +88,17 @@ class TrainingEstimate:
     reason: str
 
 
+def model_name(model: TrainedModel) -> str:
+    """What a person calls the model."""
+    return _NAMES.get(model.spec.preset, model.spec.preset)
+
+
 def model_info(model: TrainedModel) -> ModelInfo:
     """The card of a model together with what it is."""
     card, spec = model.card, model.spec
     return ModelInfo(
         model_id=model.model_id,
-        name="ResNet18 + GRU",
+        name=model_name(model),
         weights=card.weights,
         weights_note=card.weights_note,
         catalogue=card.catalogue,

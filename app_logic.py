@@ -1,52 +1,39 @@
 """The application itself: find, keep, forget. Values are handed in; it knows neither settings nor any door."""
 
-import logging
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
-from app_info import ADDED, AddOutcome
-from crossmodal.catalog import Catalog
-from crossmodal.errors import CheckpointError, QueryError, StoreError
+from app_info import AddOutcome
+from asking import Limits, cleaned, cleaned_all, terms, weight_of
+from crossmodal.catalog import Catalog, Filter, ModelSwitched
+from crossmodal.catalog.filters import checked
 from crossmodal.images.decoder import Decoder
 from crossmodal.images.fetch import Fetcher
-from crossmodal.indexes.synced import SyncedIndex
 from crossmodal.ingest.contained_file import read_contained
 from crossmodal.ingest.pipeline import ingest
 from crossmodal.ingest.planning import LookAgain
 from crossmodal.ingest.report import IngestReport
-from crossmodal.items import Embedding, Item, NewItem, Picture, SearchResult
+from crossmodal.items import CaptionResult, Embedding, Item, Picture, SearchResult
 from crossmodal.progress import OnProgress, ignore_progress
-from crossmodal.text.cleaning import clean_query, display_text
 from datasets import SimpleIndexDataset
-from trained_model import TrainedModel, load_model
+from encoding import Encoding, encoded_texts, reads_titles
+from finding import Finder
+from generations import Generation, Generations
+from keeping import Keeper
+from re_embedding import embed_missing
+from trained_model import TrainedModel
 
-log = logging.getLogger(__name__)
+_TRIES = 3
 
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Bounds of a question and of an addition."""
-
-    max_query_chars: int
-    max_top_k: int
-    max_image_bytes: int
-    max_title_chars: int = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Generation:
-    """A model and the index of its embeddings: always replaced together, so that nothing ever mixes."""
-
-    model: TrainedModel
-    index: SyncedIndex
+__all__ = ["Generation", "Limits", "LostFoundApp"]
 
 
 class LostFoundApp:
     """Search and upkeep of one collection. May be used from many threads; several processes may open the same collection.
+
+    Every search takes `where`, a filter (attribute → value, or any of several values; `catalogue` is the source), and `min_score`, the
+    lowest cosine that counts, in [-1, 1]. An impossible `top_k`, filter or score is a QueryError `bad_request` that names the value.
 
     Args:
         model: the trained model in use.
@@ -75,77 +62,158 @@ class LostFoundApp:
         self.index_path = index_path
         self.model_path = model_path
         self.limits = limits
-        self._switching = threading.Lock()
-        self._seen_version = -1
-        self._generation = self._load_index_from_disk(model)
+        self.generations = Generations(catalog, model, index_path=index_path, model_path=model_path)
+        self.encoding = Encoding(decoder)
+        self._finder = Finder(catalog, self.generations.current, self.encoding)
+        self._keeper = Keeper(catalog, self.generations, self.encoding, limits)
 
     # Find
 
-    def search_by_text(self, query: str, top_k: int = 5) -> list[SearchResult]:
+    def search_by_text(
+        self, query: str, top_k: int = 5, *, where: Filter | None = None, min_score: float | None = None
+    ) -> list[SearchResult]:
         """Pictures that fit a description, best first.
 
         Raises:
-            QueryError: `text_empty`, `text_too_long`, or `bad_request` for an impossible `top_k`.
+            QueryError: `text_empty`, `text_too_long`, `bad_request`.
         """
-        cleaned = clean_query(query, max_chars=self.limits.max_query_chars)
-        generation = self.generation()
-        return self._find_similar(generation, generation.model.encode_texts([cleaned])[0], top_k)
+        wanted = terms(self.limits, top_k, where, min_score)
+        return self._finder.by_texts([cleaned(self.limits, query)], wanted)[0]
 
-    def search_by_image(self, image: bytes | Path | str, top_k: int = 5) -> list[SearchResult]:
+    def search_by_texts(
+        self, queries: Sequence[str], top_k: int = 5, *, where: Filter | None = None, min_score: float | None = None
+    ) -> list[list[SearchResult]]:
+        """Many descriptions in one encoding and one pass over the index; the answers in their order, none for none.
+
+        Raises:
+            QueryError: as `search_by_text`, for the first query that is wrong; `bad_request` for more than `limits.max_queries`.
+        """
+        wanted = terms(self.limits, top_k, where, min_score)
+        return self._finder.by_texts(cleaned_all(self.limits, queries), wanted)
+
+    def search_by_image(
+        self, image: bytes | Path | str, top_k: int = 5, *, where: Filter | None = None, min_score: float | None = None
+    ) -> list[SearchResult]:
         """Pictures like this one, best first: its bytes, a file (`Path`) or a web address (`str`).
 
         Raises:
-            QueryError: an impossible `top_k`. AddressError, FetchError, PictureError: there is no picture.
+            QueryError: `bad_request`. AddressError, FetchError, PictureError: there is no picture.
         """
-        self._check_top_k(top_k)
-        return self.search_by_picture(self.look_at(image), top_k)
+        wanted = terms(self.limits, top_k, where, min_score)
+        return self._finder.by_picture(self.look_at(image), wanted)
 
-    def search_by_picture(self, picture: Picture, top_k: int = 5) -> list[SearchResult]:
+    def search_by_picture(
+        self, picture: Picture, top_k: int = 5, *, where: Filter | None = None, min_score: float | None = None
+    ) -> list[SearchResult]:
         """Pictures like one that `look_at` already decoded."""
-        generation = self.generation()
-        return self._find_similar(generation, generation.model.encode_pixels(picture.pixels[None])[0], top_k)
+        return self._finder.by_picture(picture, terms(self.limits, top_k, where, min_score))
 
-    def search_by_item(self, item_id: int, top_k: int = 5) -> list[SearchResult]:
+    def search_by_item(
+        self, item_id: int, top_k: int = 5, *, where: Filter | None = None, min_score: float | None = None
+    ) -> list[SearchResult]:
         """More like this: the item itself is left out.
 
         Raises:
-            QueryError: `not_found`, or an impossible `top_k`.
+            QueryError: `not_found`, `bad_request`.
         """
-        generation = self.generation()
-        embedding = self.catalog.embedding(item_id, generation.model.model_id)
-        return self._find_similar(generation, embedding, top_k, exclude=(item_id,))
+        return self._finder.by_item(item_id, terms(self.limits, top_k, where, min_score))
+
+    def search_by_both(
+        self,
+        query: str,
+        image: bytes | Path | str,
+        top_k: int = 5,
+        *,
+        weight: float = 0.5,
+        where: Filter | None = None,
+        min_score: float | None = None,
+    ) -> list[SearchResult]:
+        """Pictures that fit a description and a picture together; `weight` in [0, 1] is the picture's share, see `finding.fused`.
+
+        Raises:
+            QueryError: `text_empty`, `text_too_long`, `bad_request`. AddressError, FetchError, PictureError: there is no picture.
+        """
+        wanted, text, share = terms(self.limits, top_k, where, min_score), cleaned(self.limits, query), weight_of(weight)
+        return self._finder.by_both(text, self.look_at(image), share, wanted)
+
+    def search_by_query_and_picture(
+        self,
+        query: str,
+        picture: Picture,
+        top_k: int = 5,
+        *,
+        weight: float = 0.5,
+        where: Filter | None = None,
+        min_score: float | None = None,
+    ) -> list[SearchResult]:
+        """`search_by_both` with a picture that `look_at` already decoded."""
+        wanted = terms(self.limits, top_k, where, min_score)
+        return self._finder.by_both(cleaned(self.limits, query), picture, weight_of(weight), wanted)
+
+    def captions_for_image(self, image: bytes | Path | str, top_k: int = 10) -> list[CaptionResult]:
+        """Texts of the collection that fit a picture, best first; a text that several items carry comes once.
+
+        Raises:
+            QueryError: `bad_request`. AddressError, FetchError, PictureError: there is no picture.
+        """
+        wanted = terms(self.limits, top_k)
+        return self._finder.captions(self.look_at(image), wanted.top_k)
+
+    def captions_for_picture(self, picture: Picture, top_k: int = 10) -> list[CaptionResult]:
+        """The same for a picture that `look_at` already decoded."""
+        return self._finder.captions(picture, terms(self.limits, top_k).top_k)
+
+    def captions_for_item(self, item_id: int, top_k: int = 10, *, exclude_own: bool = False) -> list[CaptionResult]:
+        """The same for an item's picture; `exclude_own` leaves out what the item itself says.
+
+        Raises:
+            QueryError: `not_found`, `bad_request`.
+        """
+        return self._finder.captions_of_item(item_id, terms(self.limits, top_k).top_k, exclude_own=exclude_own)
 
     def look_at(self, image: bytes | Path | str) -> Picture:
         """Fetch and decode, nothing else: for a preview, or before `search_by_picture` and `add_picture`."""
-        return self.decoder.decode(self._bytes_of(image), square_px=self._generation.model.spec.image_size_px)
+        return self.decoder.decode(self._bytes_of(image), square_px=self.generations.latest.model.spec.image_size_px)
 
     # Keep
 
-    def add_new_item(self, image: bytes | Path | str, title: str | None = None, *, source: str = "") -> AddOutcome:
+    def add_new_item(
+        self,
+        image: bytes | Path | str,
+        title: str | None = None,
+        *,
+        source: str = "",
+        captions: Sequence[str] = (),
+        attributes: Mapping[str, str] | None = None,
+    ) -> AddOutcome:
         """Add a picture; it is on the disk and searchable when this returns.
 
         Raises:
-            AddressError, FetchError, PictureError: there is no picture. StoreError: it could not be written; nothing changed.
+            AddressError, FetchError, PictureError: there is no picture. QueryError: `bad_request`, words that are no words. StoreError: it
+            could not be written; nothing changed.
         """
-        return self.add_picture(self.look_at(image), title, source=source or (image if isinstance(image, str) else ""))
+        known_as = source or (image if isinstance(image, str) else "")
+        return self.add_picture(self.look_at(image), title, source=known_as, captions=captions, attributes=attributes)
 
-    def add_picture(self, picture: Picture, title: str | None = None, *, source: str = "") -> AddOutcome:
+    def add_picture(
+        self,
+        picture: Picture,
+        title: str | None = None,
+        *,
+        source: str = "",
+        captions: Sequence[str] = (),
+        attributes: Mapping[str, str] | None = None,
+    ) -> AddOutcome:
         """Add a picture that `look_at` already decoded."""
-        key = f"{ADDED}:{picture.content_hash}"
-        known = self.catalog.known([key]).get(key)
-        if known is not None and not known.removed:
-            return AddOutcome(known.item, created=False)
-        generation = self.generation()
-        entry = NewItem(
-            key=key,
-            title=display_text(title or "", max_chars=self.limits.max_title_chars),
-            picture=picture,
-            embedding=generation.model.encode_pixels(picture.pixels[None])[0],
-            catalogue=ADDED,
-            source=display_text(source, max_chars=self.limits.max_title_chars),
-        )
-        item, created = self.catalog.add(entry, model_id=generation.model.model_id)
-        return AddOutcome(item, created=created or known is not None)
+        return self._keeper.add(picture, title, source=source, captions=captions, attributes=attributes)
+
+    def update_item(self, item_id: int, *, title: str | None = None, attributes: Mapping[str, str] | None = None) -> Item:
+        """Replace an item's title or attributes, or both; None leaves them. On the disk when this returns.
+
+        Raises:
+            QueryError: `not_found`; `bad_request`, words that are no words.
+        """
+        return self._keeper.update(item_id, title=title, attributes=attributes)
 
     def remove_item(self, item_id: int) -> Item:
         """Take an item out of the collection; `restore_item` undoes it until the program starts again.
@@ -153,9 +221,7 @@ class LostFoundApp:
         Raises:
             QueryError: `not_found`.
         """
-        item = self.catalog.item(item_id)
-        self.catalog.remove([item_id])
-        return item
+        return self._keeper.remove(item_id)
 
     def restore_item(self, item_id: int) -> Item:
         """Undo `remove_item`.
@@ -163,8 +229,7 @@ class LostFoundApp:
         Raises:
             QueryError: `not_found`, nothing removed has this id.
         """
-        self.catalog.restore([item_id])
-        return self.catalog.item(item_id)
+        return self._keeper.restore(item_id)
 
     # Look
 
@@ -180,27 +245,21 @@ class LostFoundApp:
         """The large JPEG of an item. Raises QueryError `not_found`."""
         return self.catalog.rendition(item_id)
 
-    def count(self) -> int:
-        """How many items a search can find."""
+    def count(self, *, where: Filter | None = None) -> int:
+        """How many items a search can find, in all or past a filter. Raises QueryError `bad_request` for an impossible filter."""
+        if where:
+            return len(self.catalog.matching(checked(where)))
         return len(self.generation().index)
 
     # The index, by its documented names
 
     def generation(self) -> Generation:
         """The model and index in use, caught up with every thread and process."""
-        version = self.catalog.version()
-        if version != self._seen_version:
-            self._follow_switch()
-            self._seen_version = version
-        self._generation.index.refresh()
-        return self._generation
+        return self.generations.current()
 
-    def switch_to(self, model: TrainedModel) -> None:
-        """Put another model into use, whose embeddings are all in the store. Searches under way end with the former one."""
-        with self._switching:
-            self._generation = self._load_index_from_disk(model)
-            self.catalog.set_meta("active_model", model.model_id)
-        self._save_index_to_disk()
+    def switch_to(self, model: TrainedModel) -> bool:
+        """Put another model into use, if every item has its embedding; see `Generations.switch_to`."""
+        return self.generations.switch_to(model)
 
     def close(self) -> None:
         """Save the index's cache, end the decoding processes, close the store."""
@@ -211,26 +270,13 @@ class LostFoundApp:
     def _find_similar(
         self, generation: Generation, embedding: Embedding, top_k: int, *, exclude: Sequence[int] = ()
     ) -> list[SearchResult]:
-        self._check_top_k(top_k)
-        [found] = generation.index.search(embedding[np.newaxis], top_k, exclude=exclude)
-        scores = dict(found)
-        items = self.catalog.items([item_id for item_id, _ in found])  # one removed a moment ago is left out
-        return [SearchResult(item, scores[item.item_id], rank) for rank, item in enumerate(items, start=1)]
+        return self._finder.similar(generation, embedding[None], terms(self.limits, top_k), exclude=exclude)[0]
 
     def _load_index_from_disk(self, model: TrainedModel) -> Generation:
-        """The index of a model. Embeddings that fail their checksum are dropped, to be made again from the stored pictures."""
-        try:
-            index = SyncedIndex(self.catalog, model.model_id, embed_dim=model.spec.embed_dim, path=self.index_path)
-        except StoreError as error:
-            dropped = self.catalog.drop_damaged(model.model_id)
-            if not dropped:
-                raise
-            log.warning("%s %d damaged embeddings were dropped and will be made again", error, len(dropped))
-            index = SyncedIndex(self.catalog, model.model_id, embed_dim=model.spec.embed_dim, path=self.index_path)
-        return Generation(model, index)
+        return self.generations.load(model)
 
     def _save_index_to_disk(self) -> None:
-        self._generation.index.save()
+        self.generations.save()
 
     def _build_index_from_dataset(
         self,
@@ -241,12 +287,38 @@ class LostFoundApp:
         stop: threading.Event | None = None,
     ) -> IngestReport:
         """Bring a catalogue into the collection: every row ends indexed, or listed with its reason."""
-        model = self._generation.model
-        report = ingest(
+        for _ in range(_TRIES):
+            model = self.generations.current().model
+            try:
+                report = self._ingest(dataset, model, look_again=look_again, on_progress=on_progress, stop=stop)
+                break
+            except ModelSwitched as error:  # what came in before has the former model's embeddings: the new one's are made first
+                switched = error
+                embed_missing(self.generations.current().model, self.catalog, self.encoding, on_progress, stop)
+        else:
+            raise switched
+        if reads_titles(model):
+            embed_missing(model, self.catalog, self.encoding, on_progress, stop)
+        self.generations.current().texts.refresh()
+        self._save_index_to_disk()
+        return report
+
+    def _ingest(
+        self,
+        dataset: SimpleIndexDataset,
+        model: TrainedModel,
+        *,
+        look_again: LookAgain,
+        on_progress: OnProgress,
+        stop: threading.Event | None,
+    ) -> IngestReport:
+        return ingest(
             dataset.catalogue,
             load=dataset.load,
             decoder=self.decoder,
             encode=model.encode_pixels,
+            encode_texts=lambda texts: encoded_texts(model, texts),
+            encode_titled=model.encode_items if reads_titles(model) else None,
             catalog=self.catalog,
             model_id=model.model_id,
             square_px=model.spec.image_size_px,
@@ -254,24 +326,6 @@ class LostFoundApp:
             on_progress=on_progress,
             stop=stop,
         )
-        self._generation.index.refresh()
-        self._save_index_to_disk()
-        return report
-
-    def _follow_switch(self) -> None:
-        """Another process may have trained and switched: then its model file is the one to use here too."""
-        active = self.catalog.get_meta("active_model")
-        if active in (None, self._generation.model.model_id):
-            return
-        with self._switching:
-            if active != self._generation.model.model_id:
-                try:
-                    model = load_model(self.model_path)
-                except CheckpointError as error:
-                    log.warning("another process switched models, but %s The present model stays in use.", error)
-                    return
-                if model.model_id == active:  # otherwise somebody is changing it at this moment
-                    self._generation = self._load_index_from_disk(model)
 
     def _bytes_of(self, image: bytes | Path | str) -> bytes:
         if isinstance(image, str):
@@ -279,11 +333,3 @@ class LostFoundApp:
         if isinstance(image, Path):
             return read_contained(image.parent, image.name, max_bytes=self.limits.max_image_bytes)
         return image
-
-    def _check_top_k(self, top_k: int) -> None:
-        if isinstance(top_k, bool) or not isinstance(top_k, int) or not 1 <= top_k <= self.limits.max_top_k:
-            raise QueryError(
-                "bad_request",
-                f"The number of results must be a whole number from 1 to {self.limits.max_top_k}, not {top_k!r:.40}.",
-                remedy="Ask for 5, for instance.",
-            )

@@ -29,6 +29,9 @@ class Settings(BaseSettings):
     download_weights: bool = Field(True, description="try to download ImageNet weights when no file is named")
     download_timeout_s: float = Field(5.0, gt=0, description="how long to wait for the weights' server")
 
+    weights_dir: Path = Field(PROJECT_DIR / "weights", description="pretrained weights, looked for by the backbone's name")
+    runs_dir: Path = Field(PROJECT_DIR / "runs", description="training runs, a folder each")
+
     # The demo catalogue
     demo_seed: int = Field(2026, ge=0, description="seed of the demo catalogue")
     demo_items: int = Field(720, ge=100, le=20_000, description="pictures in the demo catalogue")
@@ -68,11 +71,34 @@ class Settings(BaseSettings):
         (), description='"host:port" or "host" of your own network that may be asked besides public addresses'
     )
 
+    # The API
+    api_host: str = Field("127.0.0.1", description="address the API listens on; any but a loopback one needs api_keys")
+    api_port: int = Field(5000, ge=0, le=65_535, description="its port; 0 takes a free one")
+    api_keys: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), repr=False, description="keys, any one of which a request must carry"
+    )
+    api_cors_origins: Annotated[tuple[str, ...], NoDecode] = Field((), description="origins of web pages that may call the API")
+    api_hosts: Annotated[tuple[str, ...], NoDecode] = Field((), description="further names the API may be called by")
+    api_trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="proxies whose word on the client's address is taken"
+    )
+    api_allow_paths: bool | None = Field(
+        None, description="whether an import may name a folder of this computer; unset: only on loopback"
+    )
+    api_requests_per_minute: int | None = Field(
+        None, ge=1, description="requests a minute of one client; unset: any number on loopback, 1,200 elsewhere"
+    )
+    api_max_concurrent: int = Field(64, ge=1, le=10_000, description="requests under way at once")
+    api_max_body_bytes: int = Field(64 * 2**20, gt=0, description="largest body of a request")
+    api_body_timeout_s: float = Field(30.0, gt=0, description="longest time for a body to arrive")
+    api_request_timeout_s: float = Field(60.0, gt=0, description="longest time until an answer begins")
+    api_docs: bool = Field(True, description="whether the API shows its documentation under /docs")
+
     # The app
     max_catalogue_rows: int = Field(1_000_000, ge=1, description="most rows of a catalogue")
     max_upload_files: int = Field(200, ge=1, description="most files of one upload")
 
-    @field_validator("fetch_allow", mode="before")
+    @field_validator("fetch_allow", "api_keys", "api_cors_origins", "api_hosts", "api_trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -81,6 +107,11 @@ class Settings(BaseSettings):
     def catalog_path(self) -> Path:
         """The one durable store (SQLite)."""
         return self.data_dir / "catalog.sqlite3"
+
+    @property
+    def cache_dir(self) -> Path:
+        """Decoded pictures and frozen features of training runs: may be deleted at any time."""
+        return self.data_dir / "cache"
 
     @property
     def index_path(self) -> Path:

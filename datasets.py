@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from crossmodal.errors import TrainingError
-from crossmodal.ingest.catalogue import Catalogue
+from crossmodal.ingest.catalogue import Catalogue, HoldsPictures
 from crossmodal.ingest.picture_loader import PictureLoader
 from crossmodal.items import CatalogueRow, Failure, Pixels
 from crossmodal.text.cleaning import plain_text, title_key, words
@@ -105,7 +105,8 @@ class SimpleIndexDataset:
 
     def __init__(self, catalogue: Catalogue, *, fetch: Callable[[str], bytes], max_image_bytes: int) -> None:
         self.catalogue = catalogue
-        self.load = PictureLoader(catalogue.folder, fetch=fetch, max_image_bytes=max_image_bytes)
+        held = catalogue.held if isinstance(catalogue, HoldsPictures) else None
+        self.load = PictureLoader(catalogue.folder, fetch=fetch, max_image_bytes=max_image_bytes, held=held)
 
     def __iter__(self) -> Iterator[CatalogueRow | Failure]:
         """Each row, or the reason why it cannot be used."""

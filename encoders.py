@@ -1,59 +1,149 @@
-"""The two towers: a picture or a text to a vector of one length, so that they can be compared."""
+"""The two towers: a picture or a text to a vector of length 1 in one space, so that they can be compared.
 
-from collections.abc import Sequence
+A tower is a backbone (a sequence of features), a pooling (one vector of them) and a head (that vector in the joint space). By default these
+are a ResNet18 with its classifier replaced, and a hashing tokenizer, an Embedding and a GRU; `presets.py` names others.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from crossmodal.backbones.gru import GRUText
-from crossmodal.backbones.resnet import FEATURES, Weights, resnet18
-from crossmodal.text.tokenizer import HashingTokenizer
+from crossmodal.backbones.base import Backbone, Features, ImageBackbone, TextBackbone
+from crossmodal.backbones.heads import ProjectionHead
+from crossmodal.backbones.known import image_backbone, text_backbone
+from crossmodal.backbones.pooling import POOLINGS
+from crossmodal.backbones.resnet import Weights
+from crossmodal.images.transforms import to_model_input
+from crossmodal.items import Pixels
 
 
-class ImageEncoder(nn.Module):
-    """ResNet18 with its head replaced by a projection.
+@dataclass(frozen=True, slots=True)
+class TowerSpec:
+    """One side of a model.
+
+    Attributes:
+        backbone: its name, see `crossmodal.backbones.known`.
+        config: what the backbone needs to be built without its weights; empty means its own defaults.
+        pooling: how a sequence of features becomes one vector, a name among `POOLINGS`.
+        head: False leaves the features as they are: they must have the length of an embedding already.
+        hidden, batch_norm, dropout: see `ProjectionHead`.
+    """
+
+    backbone: str
+    config: Mapping[str, Any] = field(default_factory=dict)
+    pooling: str = "mean"
+    head: bool = True
+    hidden: tuple[int, ...] = ()
+    batch_norm: bool = False
+    dropout: float = 0.0
+
+
+RESNET18 = TowerSpec("resnet18")
+GRU = TowerSpec("gru", pooling="max")
+
+
+class Tower(nn.Module):
+    """What both encoders share.
+
+    Args:
+        backbone: the network below.
+        embed_dim: length of an embedding.
+        spec: pooling and head.
+    """
+
+    def __init__(self, backbone: Backbone, embed_dim: int, spec: TowerSpec) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.pooling = POOLINGS[spec.pooling](backbone.features)
+        self.head = (
+            ProjectionHead(backbone.features, embed_dim, hidden=spec.hidden, batch_norm=spec.batch_norm, dropout=spec.dropout)
+            if spec.head
+            else nn.Identity()
+        )
+
+    def pool(self, features: Features) -> Tensor:
+        """One vector of each sequence. Shape: (n, length, features) → (n, features) float32."""
+        pooled: Tensor = self.pooling(features.values, features.mask)
+        return pooled.float()
+
+    def project(self, pooled: Tensor) -> Tensor:
+        """Embeddings of length 1; a zero vector stays zero. Shape: (n, features) → (n, embed_dim) float32."""
+        return functional.normalize(self.head(pooled).float(), dim=-1)
+
+    def embed(self, hidden: Features, trainable_blocks: int = 0) -> Tensor:
+        """From what the backbone's stem gave, cut before its last `trainable_blocks` blocks, to embeddings (n, embed_dim) float32."""
+        return self.project(self.pool(self.backbone.tail(hidden, trainable_blocks)))
+
+
+class ImageEncoder(Tower):
+    """Pictures to embeddings; by default ResNet18 with its head replaced.
 
     Args:
         embed_dim: length of an embedding.
-        weights: where the backbone starts from; None is random.
+        weights: where a ResNet18 starts from; None is random.
+        spec: another backbone, pooling or head.
+        backbone: the network itself when it is at hand already, with its weights.
     """
 
-    def __init__(self, embed_dim: int, *, weights: Weights | None = None) -> None:
-        super().__init__()
-        self.resnet = resnet18()
-        self.projection = nn.Linear(FEATURES, embed_dim)
+    backbone: ImageBackbone
+
+    def __init__(
+        self,
+        embed_dim: int,
+        *,
+        weights: Weights | None = None,
+        spec: TowerSpec = RESNET18,
+        backbone: ImageBackbone | None = None,
+    ) -> None:
+        super().__init__(backbone or image_backbone(spec.backbone)(dict(spec.config)), embed_dim, spec)
         if weights is not None and weights.state is not None:
-            self.resnet.load_state_dict(weights.state)
+            self.backbone.get_submodule("network").load_state_dict(weights.state)
+
+    def inputs(self, pixels: Pixels) -> Tensor:
+        """Pixels as this backbone reads them. Shape: (n, size, size, 3) uint8 → (n, 3, size, size) float32."""
+        read = self.backbone.preprocessing
+        return to_model_input(pixels, mean=read.mean, std=read.std)
 
     def features(self, images: Tensor) -> Tensor:
-        """What the backbone sees. Shape: (n, 3, height, width) float32 → (n, 512) float32."""
-        return self.resnet(images).float()  # type: ignore[no-any-return]
-
-    def project(self, features: Tensor) -> Tensor:
-        """Features to embeddings of length 1; a zero vector stays zero. Shape: (n, 512) → (n, embed_dim) float32."""
-        return functional.normalize(self.projection(features).float(), dim=-1)
+        """What the backbone sees, pooled. Shape: (n, 3, height, width) float32 → (n, features) float32."""
+        return self.pool(self.backbone(images))
 
     def forward(self, images: Tensor) -> Tensor:
         """Embeddings of length 1. Shape: (n, 3, height, width) float32 → (n, embed_dim) float32."""
         return self.project(self.features(images))
 
 
-class TextEncoder(nn.Module):
-    """Hashing tokenizer → Embedding → GRU.
+class TextEncoder(Tower):
+    """Texts to embeddings; by default hashing tokenizer → Embedding → GRU.
 
     Args:
         embed_dim: length of an embedding.
-        vocab_size: hash buckets.
-        max_tokens: words of a text that are read.
-        width: length of a word's vector.
+        vocab_size, max_tokens: hash buckets and words of a text that are read, for the default.
+        spec: another backbone, pooling or head.
+        backbone: the network itself when it is at hand already, with its weights.
     """
 
-    def __init__(self, embed_dim: int, *, vocab_size: int, max_tokens: int, width: int = 128) -> None:
-        super().__init__()
-        self.gru = GRUText(HashingTokenizer(vocab_size, max_tokens), width=width, out_features=embed_dim)
+    backbone: TextBackbone
+
+    def __init__(
+        self,
+        embed_dim: int,
+        *,
+        vocab_size: int = 16_384,
+        max_tokens: int = 32,
+        spec: TowerSpec = GRU,
+        backbone: TextBackbone | None = None,
+    ) -> None:
+        config = (
+            {"vocab_size": vocab_size, "max_tokens": max_tokens, **spec.config} if spec.backbone == "gru" else dict(spec.config)
+        )
+        super().__init__(backbone or text_backbone(spec.backbone)(config), embed_dim, spec)
 
     def forward(self, texts: Sequence[str]) -> Tensor:
         """Embeddings of length 1. Shape: (len(texts), embed_dim) float32; no text gives (0, embed_dim)."""
-        with torch.autocast("cpu", enabled=False):  # the recurrent part is small and loses more from rounding than it gains
-            return functional.normalize(self.gru(texts), dim=-1)
+        with torch.autocast("cpu", enabled=False):  # what is small and recurrent loses more from rounding than it gains
+            return self.project(self.pool(self.backbone(texts)))

@@ -32,19 +32,22 @@ log = logging.getLogger(__name__)
 _REPORT_EVERY = 32
 
 
-def build_system(settings: Settings, progress: OnProgress = ignore_progress) -> LiveApp:
+def build_system(settings: Settings, progress: OnProgress = ignore_progress, *, fill: bool = True) -> LiveApp:
     """The whole app, ready to search. Nothing of Streamlit is needed or imported.
 
     Check or create the catalogue → build the encoders → load `trained_model.pth`, or train → load the index, or build it. What is there
     and sound is used as it is; what is missing or damaged is made anew, and the progress says what and why. A person's own catalogue
     is indexed in the background, so that searching can begin.
 
+    Args:
+        fill: see to the collection too, as `fill_index` does. A command that ends soon leaves that to the app that stays.
+
     Raises:
         CrossmodalError: the collection cannot be opened, the disk is full, ...: what happened and what to do.
     """
     told = _logged(progress)
-    catalogue_path = _ensure_catalogue(settings, told)
-    decoder = Decoder(_decode_limits(settings), workers=settings.decode_workers)
+    _ensure_catalogue(settings, told)
+    decoder = Decoder(decode_limits(settings), workers=settings.decode_workers)
     weights = cache(
         lambda: find_weights(settings.image_weights, download=settings.download_weights, timeout_s=settings.download_timeout_s)
     )
@@ -61,7 +64,7 @@ def build_system(settings: Settings, progress: OnProgress = ignore_progress) -> 
             model_path=settings.model_path,
             limits=Limits(settings.max_query_chars, settings.max_top_k, settings.max_image_bytes),
             upkeep=UpkeepParts(
-                open_catalogue=lambda location: _open(location, settings),
+                open_catalogue=lambda location: open_named(location, settings),
                 training=_training(settings),
                 max_pictures=settings.max_training_pictures,
             ),
@@ -69,7 +72,8 @@ def build_system(settings: Settings, progress: OnProgress = ignore_progress) -> 
     except BaseException:
         decoder.close()
         raise
-    _fill_index(app, settings.catalogue or str(catalogue_path), told)
+    if fill:
+        fill_index(app, settings, told)
     return app
 
 
@@ -118,7 +122,7 @@ def _load_or_train(settings: Settings, decoder: Decoder, weights: Callable[[], W
     told(Progress("model", f"Training on this computer from {found.name}. {found.note}"))
     size = settings.pretrained_image_px if found.state is not None else settings.image_px
     spec = ModelSpec(settings.embed_dim, settings.vocab_size, settings.max_text_tokens, size)
-    material = _demo_material(_open(str(path), settings), settings, decoder, size, told)
+    material = _demo_material(open_named(str(path), settings), settings, decoder, size, told)
     model = learn(material, spec, _training(settings), weights=found, on_progress=told).save(settings.model_path)
     told(Progress("model", f"Model: trained here in {model.card.training_seconds:.0f} s from {found.name}", finished=True))
     return model
@@ -152,11 +156,13 @@ def _demo_material(catalogue: Catalogue, settings: Settings, decoder: Decoder, s
     )
 
 
-def _fill_index(app: LiveApp, location: str, told: OnProgress) -> None:
+def fill_index(app: LiveApp, settings: Settings, told: OnProgress = ignore_progress) -> None:
+    """See to the collection: forget what was removed, embed what lacks an embedding, index this installation's catalogue."""
+    location = settings.catalogue or str(settings.catalogue_path)
     app.upkeep.forget_removed()
     model = app.generation().model
     app.upkeep.embed_missing(model, told)
-    app.catalog.set_meta("active_model", model.model_id)
+    app.generations.announce()
     try:
         catalogue = app.upkeep.open(location)
         if catalogue.name == DEMO and not app.upkeep.is_complete(catalogue) and not app.upkeep.has_own_catalogue():
@@ -166,10 +172,12 @@ def _fill_index(app: LiveApp, location: str, told: OnProgress) -> None:
     except CatalogueError as error:  # what is in the collection can be searched all the same
         log.warning("%s", error.sentence)
         told(Progress("index", error.sentence))
+    app.resume_switch()
     told(Progress("index", f"Index: {app.count():,} pictures", done=app.count(), total=app.count(), finished=True))
 
 
-def _open(location: str, settings: Settings) -> Catalogue:
+def open_named(location: str, settings: Settings) -> Catalogue:
+    """The catalogue at a path a person named, within this installation's limits. Raises CatalogueError."""
     limits = CatalogueLimits(max_rows=settings.max_catalogue_rows, max_image_bytes=settings.max_image_bytes)
     path = Path(location).expanduser()
     return open_catalogue(location, limits=limits, name=DEMO if path.is_file() and is_demo(path) else None)
@@ -185,7 +193,8 @@ def _training(settings: Settings) -> TrainingSettings:
     )
 
 
-def _decode_limits(settings: Settings) -> DecodeLimits:
+def decode_limits(settings: Settings) -> DecodeLimits:
+    """What a picture may cost here."""
     return DecodeLimits(
         max_bytes=settings.max_image_bytes,
         max_pixels=settings.max_image_pixels,

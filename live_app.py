@@ -1,16 +1,31 @@
 """The app together with its long work: what every door holds."""
 
+import threading
 from pathlib import Path
 
-from app_info import ADDED, SystemInfo, TrainingEstimate, catalogue_infos, device_text, model_info
-from app_logic import Limits, LostFoundApp
-from crossmodal.catalog import Catalog
+from app_info import (
+    ADDED,
+    ModelGeneration,
+    SystemInfo,
+    TrainingEstimate,
+    catalogue_infos,
+    device_text,
+    model_info,
+    model_name,
+)
+from app_logic import LostFoundApp
+from asking import Limits, terms
+from crossmodal.catalog import Catalog, Filter
 from crossmodal.errors import QueryError
 from crossmodal.images.decoder import Decoder
 from crossmodal.images.fetch import Fetcher
 from crossmodal.items import Failure, Item
 from crossmodal.jobs import JobBoard, JobStatus
+from crossmodal.progress import OnProgress
 from crossmodal.text.vocabulary import Vocabulary
+from model_files import ModelFiles
+from own_figures import OwnFigures, measure_own
+from switching import Switching
 from trained_model import TrainedModel
 from upkeep import Upkeep, UpkeepParts
 
@@ -44,8 +59,10 @@ class LiveApp(LostFoundApp):
             model, catalog, fetcher=fetcher, decoder=decoder, index_path=index_path, model_path=model_path, limits=limits
         )
         self.jobs = JobBoard()
-        self.upkeep = Upkeep(self, upkeep)
+        self.switching = Switching(self, ModelFiles(catalog.path.parent / "models", model_path))
+        self.upkeep = Upkeep(self, upkeep, self.switching)
         self._vocabulary: tuple[int, Vocabulary] | None = None
+        self._own_figures: OwnFigures | None = None
 
     # Long work
 
@@ -70,9 +87,57 @@ class LiveApp(LostFoundApp):
         """Try the failed rows again in the background. Raises BusyError."""
         return self.jobs.start("retry", "Trying the failed rows again", self.upkeep.retry)
 
-    def stop_job(self) -> None:
-        """Ask the running job to stop."""
-        self.jobs.stop()
+    def start_switch(self, path: Path) -> JobStatus:
+        """Change to the model in a file, in the background: the collection is looked at with it, then it takes over in one moment.
+
+        Searching and adding go on. A job that was stopped goes on where it was when it is started again.
+
+        Raises:
+            CheckpointError: the file is no usable model. QueryError: `bad_request`, it is in use already. BusyError: another job is
+            running.
+        """
+        model = self.switching.take_in(path)
+        return self.jobs.start(
+            "switch", f"Changing to {model_name(model)}", lambda note, stop: self.switching.run(model, note, stop)
+        )
+
+    def resume_switch(self) -> JobStatus | None:
+        """Go on with a change of the model that a crash ended; None when there was none, or another job is running."""
+        model = None if self.jobs.running() else self.switching.unfinished()
+        if model is None:
+            return None
+        return self.jobs.start(
+            "switch", f"Changing to {model_name(model)}", lambda note, stop: self.switching.run(model, note, stop)
+        )
+
+    def start_measuring(self) -> JobStatus:
+        """Measure the model in use on the collection's own titles, in the background; see `own_figures`. Raises BusyError."""
+        return self.jobs.start("measure", "Measuring on this collection", self._measure)
+
+    def own_figures(self) -> OwnFigures | None:
+        """What the last measuring found; None before the first, and once another model is in use."""
+        figures = self._own_figures
+        return figures if figures is not None and figures.model_id == self.generation().model.model_id else None
+
+    def models(self) -> list[ModelGeneration]:
+        """Every model of which something is kept here, the one in use first."""
+        return self.switching.models()
+
+    def drop_former_model(self) -> list[str]:
+        """Delete every model but the one in use, with its embeddings; returns their ids. Raises BusyError while one takes over."""
+        return self.switching.drop_former()
+
+    def stop_job(self, job_id: str | None = None) -> None:
+        """Ask the job under way to stop. Raises QueryError `not_found` for an unknown id."""
+        self.jobs.stop(job_id)
+
+    def pause_job(self, job_id: str | None = None) -> None:
+        """Let the job under way wait until `resume_job`. Raises QueryError `not_found` for an unknown id."""
+        self.jobs.pause(job_id)
+
+    def resume_job(self, job_id: str | None = None) -> None:
+        """Let a paused job go on. Raises QueryError `not_found` for an unknown id."""
+        self.jobs.resume(job_id)
 
     def training_estimate(self) -> TrainingEstimate:
         """Whether training on the collection's titles makes sense, and for how long."""
@@ -105,6 +170,21 @@ class LiveApp(LostFoundApp):
         """Up to `limit` items after an id, oldest first."""
         return self.catalog.page(limit, after_id)
 
+    def items_page(self, limit: int, after_id: int = 0, *, where: Filter | None = None) -> list[Item]:
+        """Up to `limit` items that pass a filter, oldest first, beyond the item `after_id`: the last id is the cursor to the next page.
+
+        Raises:
+            QueryError: `bad_request`, an impossible limit, cursor or filter.
+        """
+        wanted = terms(self.limits, limit, where)
+        if isinstance(after_id, bool) or not isinstance(after_id, int) or after_id < 0:
+            raise QueryError("bad_request", f"A page begins after the id of an item, not {after_id!r:.40}.", remedy="Begin with 0.")
+        return self.catalog.matching_page(wanted.top_k, after_id, wanted.where)
+
+    def attribute_values(self, limit: int = 50) -> dict[str, list[tuple[str, int]]]:
+        """Each attribute of the collection with its `limit` most frequent values and their counts, most frequent first."""
+        return self.catalog.attribute_values(max(1, limit))
+
     def failures(self) -> list[Failure]:
         """Rows that are not in the collection, each with its reason."""
         return self.catalog.failures()
@@ -123,6 +203,10 @@ class LiveApp(LostFoundApp):
     def nearest_words(self, query: str, n: int = 3) -> list[str]:
         """Words of the collection close in spelling to the query's unknown ones, best first."""
         return self._words().near(query, n)
+
+    def _measure(self, on_progress: OnProgress, stop: threading.Event) -> str:
+        self._own_figures = figures = measure_own(self, on_progress, stop)
+        return f"Measured on {figures.items:,} pictures of this collection: see the page Model."
 
     def _words(self) -> Vocabulary:
         version = self.catalog.version()

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from crossmodal.backbones.base import freeze
 from crossmodal.evaluation.metrics import RetrievalFigures, relevance, retrieval_figures
-from crossmodal.images.transforms import to_model_input
 from crossmodal.training.batches import draw_texts, vary_pictures
 from crossmodal.training.losses import contrastive_loss
 from crossmodal.training.trainer import EpochFigures, TrainingPlan, Validation, evaluating, fit
@@ -89,10 +89,10 @@ class Lessons(nn.Module):
         self._words = word_targets(train.captions)
         self._groups = torch.tensor(train.groups)
         self._generator = torch.Generator().manual_seed(seed)
-        self.word_head = nn.Linear(system.image_encoder.projection.in_features, max(1, self._words.shape[1]))
+        self.word_head = nn.Linear(system.image_encoder.backbone.features, max(1, self._words.shape[1]))
         self._features = backbone_features(system, train) if frozen_backbone else None
-        system.image_encoder.resnet.requires_grad_(not frozen_backbone)
-        system.text_encoder.gru.noise.seed(seed)
+        freeze(system.image_encoder.backbone, 0 if frozen_backbone else None)
+        system.text_encoder.backbone.noise.seed(seed)
 
     def batches(self, batch_size: int, size: int) -> Iterator[Batch]:
         """One epoch of whole batches, with pictures at `size` pixels."""
@@ -103,7 +103,9 @@ class Lessons(nn.Module):
             if self._features is not None:
                 pictures = self._features[chosen]
             else:
-                pictures = vary_pictures(to_model_input(train.batch(chosen.tolist()).numpy()), size, self._generator)
+                pictures = vary_pictures(
+                    self.system.image_encoder.inputs(train.batch(chosen.tolist()).numpy()), size, self._generator
+                )
             yield Batch(pictures, texts, self._groups[chosen], self._words[chosen])
 
     def loss_of(self, batch: Batch) -> Tensor:
@@ -181,7 +183,8 @@ def evaluate_titles(system: LostFoundSystem, dataset: LostFoundDataset, *, featu
 
 def backbone_features(system: LostFoundSystem, dataset: LostFoundDataset, *, part: int = 64) -> Tensor:
     """What the picture network sees in every picture, without gradients. Shape: (n, features) float32; no picture gives (0, features)."""
+    encoder = system.image_encoder
     with evaluating(system):
         places = [range(start, min(start + part, len(dataset))) for start in range(0, len(dataset), part)]
-        parts = [system.image_encoder.features(to_model_input(dataset.batch(some).numpy())) for some in places]
-    return torch.cat(parts) if parts else torch.zeros(0, system.image_encoder.projection.in_features)
+        parts = [encoder.features(encoder.inputs(dataset.batch(some).numpy())) for some in places]
+    return torch.cat(parts) if parts else torch.zeros(0, encoder.backbone.features)

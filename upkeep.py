@@ -1,28 +1,24 @@
 """Long work on a live collection: index a catalogue, train on its titles, put the new model into use. Searching goes on meanwhile."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from app_info import DEMO, TrainingEstimate, catalogue_infos
+from app_info import DEMO, TrainingEstimate
 from app_logic import LostFoundApp
 from crossmodal.backbones.resnet import PRETRAINED, Weights
 from crossmodal.errors import TrainingError
 from crossmodal.evaluation.metrics import RetrievalFigures
 from crossmodal.ingest.catalogue import Catalogue
 from crossmodal.ingest.planning import LookAgain
-from crossmodal.items import Item, Picture, Pixels
-from crossmodal.progress import OnProgress, Progress, check_stop
-from datasets import LostFoundDataset, SimpleIndexDataset, held_out_hashes
+from crossmodal.progress import OnProgress
+from datasets import SimpleIndexDataset
 from learning import Material, TrainingSettings, learn, measure
+from material import estimated, gathered, trained_elsewhere
+from re_embedding import embed_missing
+from switching import Switching
 from trained_model import TrainedModel
-
-HELD_OUT_SHARE = 0.2
-MIN_PICTURES = 50
-_EMBED_BATCH = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +39,10 @@ class UpkeepParts:
 class Upkeep:
     """What may take minutes, done on the collection of one app."""
 
-    def __init__(self, app: LostFoundApp, parts: UpkeepParts) -> None:
+    def __init__(self, app: LostFoundApp, parts: UpkeepParts, switching: Switching) -> None:
         self._app = app
         self._parts = parts
+        self._switching = switching
 
     def open(self, location: str) -> Catalogue:
         """The catalogue at a path. Raises CatalogueError when nothing usable is there."""
@@ -95,8 +92,10 @@ class Upkeep:
         Raises:
             TrainingError, Stopped: the model in use stays in use.
         """
-        material = self.material(on_progress, stop)
         current = self._app.generation().model
+        if (elsewhere := trained_elsewhere(current)) is not None:
+            raise TrainingError("training_failed", elsewhere, remedy='Then put it into use with "use".')
+        material = self.material(on_progress, stop)
         before = measure(current.system, material.held_out)
         candidate = learn(
             material, current.spec, self._parts.training, weights=_start_of(current), on_progress=on_progress, stop=stop
@@ -116,95 +115,25 @@ class Upkeep:
         return self.train(on_progress, stop)
 
     def put_into_use(self, model: TrainedModel, on_progress: OnProgress, stop: threading.Event | None = None) -> None:
-        """Embed the whole collection with a model, then switch to it in one moment. A stop before that leaves everything as it was."""
-        waiting = self._app.model_path.with_suffix(".next")
-        model.save(waiting)
-        self.embed_missing(model, on_progress, stop)
+        """Embed the whole collection with a model, then switch to it in one moment. A stop before that leaves everything as it was.
+
+        Of the others only the former model is kept.
+        """
         former = self._app.generation().model.model_id
-        waiting.replace(self._app.model_path)
-        self._app.switch_to(model)
-        self.embed_missing(model, on_progress)  # what was added while the first pass ran
-        for other in self._app.catalog.models():
-            if other not in (model.model_id, former):
-                self._app.catalog.drop_model(other)
+        self._switching.run(self._switching.keep(model), on_progress, stop)
+        self._switching.drop_former(but=former)
 
     def embed_missing(self, model: TrainedModel, on_progress: OnProgress, stop: threading.Event | None = None) -> int:
-        """Give every item that lacks one an embedding of this model, from its stored picture; returns how many."""
-        done, after_id, total = 0, 0, self._app.catalog.count()
-        while items := self._app.catalog.without_embedding(model.model_id, _EMBED_BATCH, after_id=after_id):
-            check_stop(stop, "Indexing")
-            embeddings = model.encode_pixels(np.stack([self._decode_stored(item, model.spec.image_size_px) for item in items]))
-            self._app.catalog.add_embeddings(model.model_id, zip(items, embeddings, strict=True))
-            done, after_id = done + len(items), items[-1].item_id
-            on_progress(Progress("index", "Looking at every picture with the new model", done=done, total=total))
-        if done:
-            on_progress(Progress("index", f"Index: {total:,} of {total:,}", done=total, total=total, finished=True))
-        return done
+        """Give every item and text that lacks one an embedding of this model; see `re_embedding.embed_missing`."""
+        return embed_missing(model, self._app.catalog, self._app.encoding, on_progress, stop)
 
     def material(self, on_progress: OnProgress, stop: threading.Event | None = None) -> Material:
-        """The collection's pictures and titles, one part held out: by the catalogue's own mark where it has one, by hash elsewhere.
-
-        Raises:
-            TrainingError: fewer than 50 pictures with titles.
-        """
-        size = self._app.generation().model.spec.image_size_px
-        marked: set[str] = set()
-        drawn_by_hash: list[str] = []
-
-        def triples() -> Iterator[tuple[Pixels, tuple[str, ...], str]]:
-            for item, picture in self._titled_pictures(size, on_progress, stop):
-                if item.held_out:
-                    marked.add(item.content_hash)
-                elif item.catalogue != DEMO:
-                    drawn_by_hash.append(item.content_hash)
-                yield picture.pixels, item.captions or (item.title,), item.content_hash
-
-        everything = LostFoundDataset.collect(triples())
-        if len(everything) < MIN_PICTURES:
-            raise TrainingError(
-                "training_failed",
-                f"There are {len(everything)} pictures with titles; training needs {MIN_PICTURES}.",
-                remedy="Add more pictures with titles.",
-            )
-        held_out = marked | held_out_hashes(drawn_by_hash, HELD_OUT_SHARE, salt="held out")
-        sides = [content in held_out for content in everything.content_hashes]
-        return Material(
-            train=everything.subset([i for i, held in enumerate(sides) if not held]),
-            held_out=everything.subset([i for i, held in enumerate(sides) if held]),
-            catalogue=", ".join(entry.name for entry in catalogue_infos(self._app.catalog)),
-        )
+        """The collection's pictures and titles, one part held out; see `material.gathered`."""
+        return gathered(self._app, self._parts.max_pictures, on_progress, stop)
 
     def estimate(self) -> TrainingEstimate:
-        """Whether training on the collection's titles makes sense, and for how long; from the speed of the last training here."""
-        card = self._app.generation().model.card
-        pictures = min(self._app.catalog.count(), self._parts.max_pictures)
-        seconds = card.training_seconds * pictures / max(card.trained_on, 1)
-        own = pictures - self._app.catalog.count(catalogue=DEMO)
-        if pictures < MIN_PICTURES:
-            return TrainingEstimate(
-                pictures, seconds, worthwhile=False, reason=f"Training needs at least {MIN_PICTURES} pictures with titles."
-            )
-        if own <= 0:
-            return TrainingEstimate(
-                pictures, seconds, worthwhile=False, reason="The model was trained on this demo catalogue already."
-            )
-        return TrainingEstimate(
-            pictures, seconds, worthwhile=True, reason=f"{own:,} pictures here are not from the demo catalogue."
-        )
-
-    def _titled_pictures(self, size: int, on_progress: OnProgress, stop: threading.Event | None) -> Iterator[tuple[Item, Picture]]:
-        """Items with words, each with its stored picture decoded once; a sample by hash when there are too many."""
-        total = self._app.catalog.count()
-        share = min(1.0, self._parts.max_pictures / max(total, 1))
-        for done, (item, rendition) in enumerate(self._app.catalog.samples(), start=1):
-            check_stop(stop, "Training")
-            if done % _EMBED_BATCH == 0:
-                on_progress(Progress("model", "Reading the collection's pictures", done=done, total=total))
-            if (item.title or item.captions) and int(item.content_hash[:8], 16) < share * 16**8:
-                yield item, self._app.decoder.decode(rendition, square_px=size)
-
-    def _decode_stored(self, item: Item, size: int) -> Pixels:
-        return self._app.decoder.decode(self._app.rendition(item.item_id), square_px=size).pixels
+        """Whether training on the collection's titles makes sense, and for how long."""
+        return estimated(self._app, self._parts.max_pictures)
 
     def _remove_demo(self) -> None:
         if any(entry.name == DEMO for entry in self._app.catalog.catalogues()):
@@ -218,7 +147,9 @@ def _start_of(current: TrainedModel) -> Weights:
     """
     frozen = current.card.weights == PRETRAINED
     return Weights(
-        current.card.weights, current.card.weights_note, current.system.image_encoder.resnet.state_dict() if frozen else None
+        current.card.weights,
+        current.card.weights_note,
+        current.system.image_encoder.backbone.get_submodule("network").state_dict() if frozen else None,
     )
 
 

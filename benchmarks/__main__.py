@@ -3,7 +3,18 @@
 import subprocess
 import sys
 
-ALL = ("first_start", "demo_recall", "add_cost", "search_overhead", "search_while_writing", "decode_speed", "ingest", "kill_rounds")
+ALL = (
+    "first_start",
+    "demo_recall",
+    "add_cost",
+    "search_overhead",
+    "search_while_writing",
+    "decode_speed",
+    "ingest",
+    "kill_rounds",
+    "index_kills",
+    "live_switch",
+)
 
 
 def main() -> None:

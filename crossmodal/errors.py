@@ -9,7 +9,9 @@
     ├── CheckpointError    a model file that must not be used (checkpoint_invalid)
     ├── StoreError         the collection on disk (index_corrupt, disk_full, read_only, ...)
     ├── BusyError          too much at once (busy, rate_limited)
+    ├── AccessError        not for whoever asks (unauthorized, forbidden)
     ├── TrainingError      a training that cannot go on (training_failed)
+    ├── WeightsError       pretrained weights that are nowhere to be had (weights_missing)
     └── Stopped            work a person stopped (stopped; in `crossmodal.progress`)
 
 Libraries raise these; the doors (app, API, command line) translate them. `str(error)` is one sentence of what happened, with the value
@@ -54,12 +56,17 @@ HTTP_STATUS: dict[str, int] = {
     "store_too_new": 500,
     "bad_request": 422,
     "not_found": 404,
+    "unauthorized": 401,
+    "forbidden": 403,
     "rate_limited": 429,
     "busy": 503,
     "read_only": 503,
     "disk_full": 507,
     "stopped": 503,
     "training_failed": 500,
+    "internal": 500,
+    "weights_missing": 503,
+    "package_missing": 501,
 }
 """Every code there is, with the HTTP status a web door answers."""
 
@@ -124,5 +131,13 @@ class BusyError(CrossmodalError):
     """Too much is asked at once; the same request may pass later."""
 
 
+class AccessError(CrossmodalError):
+    """Whoever asks may not: a key is missing, or the request comes from where none is taken from."""
+
+
 class TrainingError(CrossmodalError):
     """A training run cannot go on. The model in use stays in use."""
+
+
+class WeightsError(CrossmodalError):
+    """Pretrained weights are missing or do not fit. The remedy says what to put where."""

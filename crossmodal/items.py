@@ -1,6 +1,6 @@
 """What the collection holds and what a search answers: frozen values, passed from room to room."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -108,3 +108,19 @@ class SearchResult:
     item: Item
     score: float
     rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class CaptionResult:
+    """A text that fits a picture, with the oldest item that carries it. `score` is the cosine, in [-1, 1]; `rank` starts at 1."""
+
+    item: Item
+    caption: str
+    score: float
+    rank: int
+
+
+def texts_of(title: str, captions: Sequence[str]) -> tuple[str, ...]:
+    """What an item says: its different captions, or its title where it has none; empty for an item without words."""
+    said = dict.fromkeys(caption for caption in captions if caption.strip())
+    return tuple(said) or ((title,) if title.strip() else ())

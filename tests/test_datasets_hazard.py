@@ -81,3 +81,54 @@ def test_where_theirs_comes_first_it_stays_whole(their_packages: Path, tmp_path:
         f"import sys; sys.path.append({str(PROJECT)!r}); import sentence_transformers, datasets; print(datasets.Dataset.theirs)"
     )
     assert run(["-c", script], their_packages, folder=tmp_path).strip() == "True"
+
+
+SENTENCE_TRANSFORMERS = """
+import importlib.metadata
+try:
+    home = importlib.metadata.metadata("datasets")["Home-page"]
+except importlib.metadata.PackageNotFoundError:
+    home = ""
+if home == "https://github.com/huggingface/datasets":
+    from datasets import Dataset, DatasetDict, IterableDataset
+"""
+"""How that library decides whether to ask for `datasets`: by what is installed, not by what would be imported."""
+
+ENCODE = f"""
+    {APP}
+    from crossmodal.backbones.known import image_backbone, text_backbone
+    small = dict(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32)
+    words = text_backbone("minilm-l6")(dict(small, vocab_size=64)).eval()
+    print(tuple(words(["a red mug"]).values.shape))
+    print(image_backbone("clip")(dict(small, image_size_px=32)).features)
+    import datasets
+    assert datasets.LostFoundDataset is learning.LostFoundDataset
+"""
+BESIDE = """
+    try:
+        import sentence_transformers
+        print("imported")
+    except ImportError as error:
+        print(f"cannot import {error.name}")
+"""
+
+
+@pytest.mark.parametrize("order", ["alone", "before", "after"])
+@pytest.mark.parametrize("installed", [True, False], ids=["datasets installed", "datasets absent"])
+def test_the_transformers_work_beside_our_datasets(tmp_path: Path, installed: bool, order: str) -> None:
+    """The true `transformers`, and that other library imported before or after, which itself may fail: that is its own matter."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    (folder / "sentence_transformers.py").write_text(SENTENCE_TRANSFORMERS)
+    if installed:
+        (folder / "datasets-5.2.0.dist-info").mkdir()
+        (folder / "datasets-5.2.0.dist-info" / "METADATA").write_text(METADATA)
+        (folder / "datasets").mkdir()
+        (folder / "datasets" / "__init__.py").write_text(
+            "class Dataset: pass\nclass DatasetDict: pass\nclass IterableDataset: pass\n"
+        )
+    script = {"alone": ENCODE, "before": BESIDE + ENCODE, "after": ENCODE + BESIDE}[order]
+    said = run(["-W", "error", "-c", textwrap.dedent(script)], folder).splitlines()
+    besides = [line for line in said if "import" in line]
+    assert [line for line in said if line not in besides] == ["(1, 5, 16)", "512"]
+    assert besides == ([] if order == "alone" else ["cannot import datasets" if installed else "imported"])

@@ -17,6 +17,7 @@ CATALOG, IMAGES, INDEXES, INGEST = "crossmodal.catalog", "crossmodal.images", "c
 TEXT, DEMO, JOBS, THREADS = "crossmodal.text", "crossmodal.demo", "crossmodal.jobs", "crossmodal.threads"
 BACKBONES, TRAINING, EVALUATION = "crossmodal.backbones", "crossmodal.training", "crossmodal.evaluation"
 INFERENCE, TORCHVISION, MEMORY = "crossmodal.inference", "crossmodal.torchvision_import", "crossmodal.memory"
+REGISTRY = "crossmodal.registry"
 
 ROOMS: dict[str, set[str]] = {
     # The workshop: knows neither settings, Streamlit nor any file beside its own folder.
@@ -27,7 +28,7 @@ ROOMS: dict[str, set[str]] = {
     MEMORY: set(),
     INFERENCE: set(),
     TORCHVISION: set(),
-    EVALUATION: set(),
+    EVALUATION: {ERRORS, ITEMS, CATALOG},
     PROGRESS: {ERRORS},
     TEXT: {ERRORS},
     JOBS: {ERRORS, PROGRESS},
@@ -36,14 +37,15 @@ ROOMS: dict[str, set[str]] = {
     IMAGES: {ERRORS, ITEMS},
     INDEXES: {ERRORS, CATALOG, THREADS},
     INGEST: {ERRORS, ITEMS, PROGRESS, CATALOG, IMAGES},
-    BACKBONES: {TEXT, TORCHVISION},
-    TRAINING: {ERRORS, PROGRESS, TEXT, CATALOG},
+    REGISTRY: {ERRORS},
+    BACKBONES: {ERRORS, REGISTRY, TEXT, TORCHVISION},
+    TRAINING: {ERRORS, PROGRESS, REGISTRY, TEXT, CATALOG},
     # The application, from its settings to its doors.
     "config": set(),
     "datasets": {ERRORS, ITEMS, TEXT, INGEST},
-    "encoders": {TEXT, BACKBONES},
-    "system": {IMAGES, TRAINING, EVALUATION, "datasets", "encoders"},
-    "trained_model": {ERRORS, ITEMS, TEXT, THREADS, IMAGES, BACKBONES, EVALUATION, INFERENCE, TRAINING, "encoders", "system"},
+    "encoders": {ITEMS, IMAGES, BACKBONES},
+    "system": {BACKBONES, TRAINING, EVALUATION, "datasets", "encoders"},
+    "trained_model": {ERRORS, ITEMS, TEXT, THREADS, BACKBONES, EVALUATION, INFERENCE, TRAINING, "encoders", "system"},
     "learning": {
         MEMORY,
         THREADS,
@@ -57,25 +59,103 @@ ROOMS: dict[str, set[str]] = {
         "system",
         "trained_model",
     },
+    "experiments": {
+        ERRORS,
+        ITEMS,
+        PROGRESS,
+        TEXT,
+        THREADS,
+        MEMORY,
+        REGISTRY,
+        INFERENCE,
+        IMAGES,
+        INGEST,
+        BACKBONES,
+        TRAINING,
+        EVALUATION,
+    }
+    | {"config", "datasets", "encoders", "initialize", "system", "trained_model"},
     "app_info": {ITEMS, CATALOG, EVALUATION, TRAINING, "trained_model"},
-    "app_logic": {ERRORS, ITEMS, PROGRESS, TEXT, CATALOG, IMAGES, INDEXES, INGEST} | {"app_info", "datasets", "trained_model"},
-    "upkeep": {ERRORS, ITEMS, PROGRESS, BACKBONES, EVALUATION, INGEST}
-    | {"app_info", "app_logic", "datasets", "learning", "trained_model"},
-    "live_app": {ERRORS, ITEMS, JOBS, TEXT, CATALOG, IMAGES, "app_info", "app_logic", "trained_model", "upkeep"},
+    "asking": {ERRORS, CATALOG, TEXT},
+    "encoding": {ITEMS, IMAGES, TEXT, "trained_model"},
+    "generations": {ERRORS, CATALOG, INDEXES, "trained_model"},
+    "finding": {ERRORS, ITEMS, CATALOG, "asking", "encoding", "generations"},
+    "keeping": {ERRORS, ITEMS, TEXT, CATALOG, "app_info", "asking", "encoding", "generations", "trained_model"},
+    "re_embedding": {PROGRESS, CATALOG, "encoding", "trained_model"},
+    "app_logic": {ITEMS, PROGRESS, CATALOG, IMAGES, INGEST}
+    | {"app_info", "asking", "datasets", "encoding", "finding", "generations", "keeping", "re_embedding", "trained_model"},
+    "own_figures": {ERRORS, ITEMS, PROGRESS, TEXT, EVALUATION, "app_logic", "encoding", "generations"},
+    "model_files": {CATALOG, "trained_model"},
+    "switching": {ERRORS, PROGRESS, "app_info", "app_logic", "model_files", "re_embedding", "trained_model"},
+    "material": {ERRORS, ITEMS, PROGRESS, "app_info", "app_logic", "datasets", "learning", "trained_model"},
+    "upkeep": {ERRORS, PROGRESS, BACKBONES, EVALUATION, INGEST}
+    | {"app_info", "app_logic", "datasets", "learning", "material", "re_embedding", "switching", "trained_model"},
+    "live_app": {ERRORS, ITEMS, JOBS, PROGRESS, TEXT, CATALOG, IMAGES}
+    | {"app_info", "app_logic", "asking", "model_files", "own_figures", "switching", "trained_model", "upkeep"},
     "initialize": {ERRORS, ITEMS, PROGRESS, BACKBONES, CATALOG, DEMO, IMAGES, INGEST}
     | {"app_info", "app_logic", "config", "datasets", "learning", "live_app", "trained_model", "upkeep"},
-    "ui": {ERRORS, ITEMS, JOBS, PROGRESS, "app_info", "config", "initialize", "live_app"},
+    "export_formats": {ERRORS, ITEMS, "live_app"},
+    "exporting": {ERRORS, ITEMS, PROGRESS, CATALOG, "export_formats", "live_app"},
+    "api": {ERRORS, ITEMS, JOBS, PROGRESS, TEXT, IMAGES, "app_info", "config", "exporting", "initialize", "live_app"},
+    "ui": {ERRORS, ITEMS, JOBS, PROGRESS, EVALUATION}
+    | {"app_info", "config", "experiments", "initialize", "live_app", "own_figures"},
     "app": {"ui"},
+    # The command line, and what it does besides.
+    "importing": {ERRORS, ITEMS, CATALOG, "export_formats"},
+    "watching": {ERRORS, PROGRESS, INGEST, "live_app"},
+    "mending": {ERRORS, ITEMS, PROGRESS, CATALOG, IMAGES, "config", "initialize", "trained_model"},
+    "doctor": {ERRORS, ITEMS, CATALOG, IMAGES, INDEXES, "trained_model"},
+    "terminal": {ERRORS, ITEMS, PROGRESS, TEXT, CATALOG, "config", "initialize", "live_app"},
+    "commands": {
+        ERRORS,
+        ITEMS,
+        PROGRESS,
+        CATALOG,
+        INGEST,
+        EVALUATION,
+        TRAINING,
+        "live_app",
+        "trained_model",
+        "initialize",
+        "config",
+        "experiments",
+    }
+    | {"terminal", "exporting", "importing", "watching", "mending", "doctor"}
+    | {"api"},  # `serve` starts it; a door enters no other otherwise
+    "cli": {"terminal", "commands"},
 }
 """Room → the rooms it may import, itself apart. Benchmarks may import all of these, tests those and benchmarks."""
 
 TORCH_ROOMS = {BACKBONES, TRAINING, EVALUATION, INDEXES, INFERENCE, TORCHVISION, THREADS}
-TORCH_ROOMS |= {"datasets", "encoders", "system", "trained_model", "app_info"}
+TORCH_ROOMS |= {"datasets", "encoders", "system", "trained_model", "app_info", "own_figures", "experiments"}
 OUTSIDE: dict[str, set[str]] = {
     "streamlit": {"app", "ui", "initialize"},  # in initialize only inside `initialize_system`, see below
     "torch": TORCH_ROOMS | {"crossmodal.images.transforms"},
     "torchvision": {TORCHVISION},
-    "numpy": {ITEMS, CATALOG, IMAGES, INDEXES, INGEST, "trained_model", "app_logic", "upkeep", "datasets"},
+    "numpy": {
+        ITEMS,
+        CATALOG,
+        IMAGES,
+        INDEXES,
+        INGEST,
+        EVALUATION,
+        TRAINING,
+        "trained_model",
+        "experiments",
+        "encoding",
+        "finding",
+        "re_embedding",
+        "own_figures",
+        "datasets",
+        "export_formats",
+        "importing",
+        "mending",
+        "doctor",
+    },
+    "matplotlib": {EVALUATION, "experiments"},
+    "tensorboardX": {TRAINING},
+    "sklearn": {"crossmodal.evaluation.projections"},
+    "umap": {"crossmodal.evaluation.projections"},
     "PIL": {IMAGES, DEMO},
     "pillow_heif": {IMAGES},
     "requests": {IMAGES},
@@ -83,9 +163,25 @@ OUTSIDE: dict[str, set[str]] = {
     "certifi": {IMAGES},
     "idna": {IMAGES},
     "pandas": {"ui"},
-    "pydantic": {"config"},
+    "fastapi": {"api"},
+    "fastapi_offline": {"api"},
+    "starlette": {"api"},
+    "uvicorn": {"api"},
+    "h11": {"api"},
+    "limits": {"api"},
+    "prometheus_client": {"api"},
+    "pydantic": {"config", "terminal.opening", "api"},
     "pydantic_settings": {"config"},
     "sqlite3": {CATALOG},
+    "pyarrow": {"crossmodal.ingest.parquet_columns", "crossmodal.ingest.parquet_file", "export_formats"},
+    "watchfiles": {"watching"},
+    "typer": {"cli", "commands", "terminal"},
+    "rich": {"terminal"},
+    # Loaded inside functions, when a backbone that needs them is asked for by name.
+    "transformers": {"crossmodal.backbones.hugging_face"},
+    "huggingface_hub": {"crossmodal.backbones.download"},
+    "safetensors": {"crossmodal.backbones.weights"},
+    "tokenizers": {"crossmodal.backbones.subwords"},
 }
 """Package that is not ours → rooms or files that may import it. A package that is not here is not a dependency yet."""
 

@@ -194,7 +194,7 @@ def test_a_new_model_after_a_trained_one_was_deleted_is_not_read_again_and_again
     again = start(started, installation, max_epochs=1, seed=7)
     reads = []
     load_model = initialize.load_model
-    monkeypatch.setattr("app_logic.load_model", lambda path: (reads.append(path), load_model(path))[1])
+    monkeypatch.setattr("generations.load_model", lambda path: (reads.append(path), load_model(path))[1])
     for seed in (1, 2, 3):
         again.add_new_item(png("red", "disc", seed))
         again.search_by_text("red disc")

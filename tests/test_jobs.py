@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from crossmodal.errors import BusyError, TrainingError
+from crossmodal.errors import BusyError, QueryError, TrainingError
 from crossmodal.jobs import JobBoard, JobStatus
 from crossmodal.progress import OnProgress, Progress, check_stop
 
@@ -159,3 +159,73 @@ def test_a_mistake_of_ours_is_logged_and_told_without_its_insides(caplog: pytest
     assert "secret detail" in caplog.text
     board.start("train", "Training", lambda note, stop: "fine")
     assert ended(board).state == "done"
+
+
+class Counting:
+    """Work that reports without end, until it is told to stop."""
+
+    def __init__(self) -> None:
+        self.done = 0
+        self.told = threading.Condition()
+
+    def __call__(self, note: OnProgress, stop: threading.Event) -> str:
+        while True:
+            check_stop(stop, "Counting")
+            note(Progress("count", f"{self.done}", done=self.done))
+            with self.told:
+                self.done += 1
+                self.told.notify_all()
+
+    def wait_for(self, done: int) -> None:
+        with self.told:
+            assert self.told.wait_for(lambda: self.done >= done, LONG_S)
+
+
+def test_a_paused_job_waits_and_goes_on() -> None:
+    work, board = Counting(), JobBoard()
+    job_id = board.start("count", "Counting", work).job_id
+    work.wait_for(3)
+    board.pause(job_id)
+    board.pause(job_id)  # twice is fine
+    paused = board.status(job_id)
+    assert (paused.state, paused.ended_at, board.running()) == ("paused", None, True)
+    with pytest.raises(BusyError):
+        board.start("other", "Another", work)
+    assert board.wait(0.05) is not None
+    here = work.done
+    assert board.wait(0.05) is not None
+    assert work.done <= here + 1  # at most the report that was under way
+    board.resume(job_id)
+    work.wait_for(here + 5)
+    assert board.status(job_id).state == "running"
+    board.stop(job_id)
+    assert ended(board).state == "stopped"
+    for late in (board.pause, board.resume, board.stop):
+        late(job_id)
+        assert board.status(job_id).state == "stopped"
+
+
+def test_a_paused_job_can_be_stopped() -> None:
+    work, board = Counting(), JobBoard()
+    board.start("count", "Counting", work)
+    work.wait_for(1)
+    board.pause()
+    board.stop()
+    assert ended(board).state == "stopped"
+
+
+def test_the_last_jobs_are_remembered_by_id() -> None:
+    board = JobBoard()
+    ids = []
+    for number in range(25):
+        ids.append(board.start(f"job{number}", "x", lambda note, stop: "fine").job_id)
+        ended(board)
+    assert len(set(ids)) == 25
+    assert [status.name for status in board.history()] == [f"job{number}" for number in range(24, 4, -1)]
+    assert board.status(ids[10]).name == "job10"
+    for unknown in (ids[0], "", "x" * 500):
+        for ask in (board.status, board.stop, board.pause, board.resume):
+            with pytest.raises(QueryError) as caught:
+                ask(unknown)
+            assert caught.value.code == "not_found"
+            assert len(str(caught.value)) < 200

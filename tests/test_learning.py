@@ -62,7 +62,7 @@ def test_with_pretrained_weights_the_backbone_is_left_as_it_came() -> None:
     state = resnet18().state_dict()
     model = tiny_with(Weights("ImageNet weights", "From a file.", state))
     assert model.card.weights == "ImageNet weights"
-    kept = model.system.image_encoder.resnet.state_dict()
+    kept = model.system.image_encoder.backbone.get_submodule("network").state_dict()
     assert all(torch.equal(value, state[name]) for name, value in kept.items())
 
 

@@ -179,11 +179,11 @@ REFUSED: dict[str, tuple[Callable[[dict[str, Any], dict[str, Any]], object], str
     "a missing weight": (lambda details, state: state.pop("temperature"), r"another network: missing \['temperature'\]"),
     "an unknown weight": (lambda details, state: state.update(extra=torch.ones(1)), r"unknown \['extra'\]"),
     "a shape": (
-        lambda details, state: state.update({"image_encoder.projection.bias": torch.ones(3, 3)}),
-        r"image_encoder.projection.bias of \(3, 3\) torch.float32, but \(32,\) torch.float32 is needed",
+        lambda details, state: state.update({"image_encoder.head.layers.0.bias": torch.ones(3, 3)}),
+        r"image_encoder.head.layers.0.bias of \(3, 3\) torch.float32, but \(32,\) torch.float32 is needed",
     ),
     "half precision": (
-        lambda details, state: state.update({"image_encoder.projection.bias": torch.ones(32).half()}),
+        lambda details, state: state.update({"image_encoder.head.layers.0.bias": torch.ones(32).half()}),
         r"torch.float16, but \(32,\) torch.float32 is needed",
     ),
     "all zero": (
@@ -191,11 +191,11 @@ REFUSED: dict[str, tuple[Callable[[dict[str, Any], dict[str, Any]], object], str
         "no unit vectors",
     ),
     "numbers that overflow": (
-        lambda details, state: state.update({"image_encoder.projection.weight": torch.full((32, 512), 3e38)}),
+        lambda details, state: state.update({"image_encoder.head.layers.0.weight": torch.full((32, 512), 3e38)}),
         "no unit vectors",
     ),
     "a negative variance": (
-        lambda details, state: state.update({"image_encoder.resnet.bn1.running_var": torch.full((64,), -1.0)}),
+        lambda details, state: state.update({"image_encoder.backbone.network.bn1.running_var": torch.full((64,), -1.0)}),
         "no unit vectors",
     ),
 }

@@ -288,3 +288,14 @@ def test_a_catalogue_can_be_taken_out(app: LiveApp, tmp_path: Path) -> None:
         assert len(str(caught.value)) < 200
     assert app.remove_catalogue(name) == 5
     assert app.count() == 1
+
+
+def test_a_model_of_another_preset_is_not_trained_here(app: LiveApp, tmp_path: Path) -> None:
+    indexed(app, tmp_path / "mine", 60)
+    model = app.generation().model
+    model.spec = replace(model.spec, preset="mobilenet-minilm")
+    estimate = app.training_estimate()
+    assert not estimate.worthwhile
+    with pytest.raises(TrainingError, match=r"python cli\.py train --preset mobilenet-minilm"):
+        app.upkeep.train(ignore_progress)
+    assert app.generation().model is model

@@ -1,13 +1,14 @@
 """Questions asked before something that takes long or takes away."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from crossmodal.errors import CrossmodalError
 from ui import notice, state, wording
-from ui.literal import literal
+from ui.literal import literal, shorten
 
 if TYPE_CHECKING:
     from live_app import LiveApp
@@ -27,6 +28,26 @@ def rebuild(app: "LiveApp") -> None:
     _answer(app.start_rebuild, "Rebuild and retrain", key="rebuild")
 
 
+@st.dialog("Change the model", icon=":material/swap_horiz:")
+def switch(app: "LiveApp", path: Path, name: str) -> None:
+    """Ask before the collection is looked at with another model."""
+    st.text(f"“{shorten(name, 80)}” will look at every picture first: {wording.count(app.count(), 'picture')}.")
+    st.markdown(
+        "Searching goes on with the present model until then, and changes over in one moment. "
+        "It can be paused, and stopped: then it goes on from there when it is started again. The present model is kept."
+    )
+    _answer(lambda: app.start_switch(path), "Change", key="switch", waiting="Reading the model")
+
+
+@st.dialog("Delete the other models", icon=":material/delete:")
+def drop_models(app: "LiveApp", number: int) -> None:
+    """Ask before models that are not in use are deleted."""
+    what = "One model that is not in use is" if number == 1 else f"{number:,} models that are not in use are"
+    st.markdown(f"{what} deleted from this collection, with what was noted of each picture. No picture is lost.")
+    st.markdown("Going back to one then takes its own file, and looking at every picture again.")
+    _answer(app.drop_former_model, "Delete", key="drop-models")
+
+
 @st.dialog("Remove this catalogue", icon=":material/delete:")
 def remove_catalogue(app: "LiveApp", name: str, items: int) -> None:
     """Ask before a catalogue's items leave the collection."""
@@ -34,12 +55,13 @@ def remove_catalogue(app: "LiveApp", name: str, items: int) -> None:
     _answer(lambda: app.remove_catalogue(name), "Remove", key="remove-catalogue")
 
 
-def _answer(work: Callable[[], object], label: str, *, key: str) -> None:
+def _answer(work: Callable[[], object], label: str, *, key: str, waiting: str = "One moment") -> None:
     with st.container(horizontal=True, horizontal_alignment="right"):
         if st.button("Cancel", key=f"{key}-no"):
             st.rerun()
         if st.button(literal(label), type="primary", key=f"{key}-yes"):
-            came = state.attempt(work)
+            with st.spinner(waiting):
+                came = state.attempt(work)
             if isinstance(came, CrossmodalError):
                 notice.show(came)
             else:

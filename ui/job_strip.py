@@ -1,9 +1,10 @@
-"""Work in the background, on every page: what runs, how far it is, how long still, and a way to stop it."""
+"""Work in the background, on every page: what runs, how far it is, how long still, and ways to pause and to stop it."""
 
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from crossmodal.jobs import UNDER_WAY
 from crossmodal.progress import Progress
 from ui import wording
 from ui.literal import literal
@@ -12,7 +13,14 @@ if TYPE_CHECKING:
     from crossmodal.jobs import JobStatus
     from live_app import LiveApp
 
-_NAMES = {"index": "Indexing", "train": "Training", "rebuild": "Rebuilding and training", "retry": "Trying failed rows again"}
+_NAMES = {
+    "index": "Indexing",
+    "train": "Training",
+    "rebuild": "Rebuilding and training",
+    "retry": "Trying failed rows again",
+    "switch": "Changing the model",
+    "measure": "Measuring",
+}
 _EVERY_S = 1.0
 
 
@@ -21,34 +29,42 @@ def show(app: "LiveApp") -> None:
     status = app.jobs.current()
     if status is None or st.session_state.get("job_closed") == status.started_at:
         return
-    running = status.state == "running"
     with st.container(border=True, key="job"):
-        st.fragment(_running, run_every=_EVERY_S)(app) if running else _ended(status)
+        st.fragment(_under_way, run_every=_EVERY_S)(app) if status.state in UNDER_WAY else _ended(status)
 
 
 def is_running(app: "LiveApp") -> bool:
-    """Whether a job is at work, so that no second one is offered."""
+    """Whether a job is under way, also a paused one, so that no second one is offered."""
     status = app.jobs.current()
-    return status is not None and status.state == "running"
+    return status is not None and status.state in UNDER_WAY
 
 
-def _running(app: "LiveApp") -> None:
+def _under_way(app: "LiveApp") -> None:
     status = app.jobs.current()
-    if status is None or status.state != "running":
+    if status is None or status.state not in UNDER_WAY:
         st.rerun()
-    progress = status.progress
+    progress, paused = status.progress, status.state == "paused"
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"**{_NAMES.get(status.name, 'Working')}** · searching goes on meanwhile", width="stretch")
-        if st.button("Stop", icon=":material/stop_circle:", key="stop-job"):
-            app.stop_job()
+        how = "paused; what was done so far is kept" if paused else "searching goes on meanwhile"
+        st.markdown(f"**{_NAMES.get(status.name, 'Working')}** · {how}", width="stretch")
+        with st.container(horizontal=True, width="content", gap="small"):
+            if paused:
+                st.button("Go on", icon=":material/play_circle:", key="resume-job", on_click=app.resume_job)
+            else:
+                st.button("Pause", icon=":material/pause_circle:", key="pause-job", on_click=app.pause_job)
+            st.button("Stop", icon=":material/stop_circle:", key="stop-job", on_click=app.stop_job)
     share = progress.done / progress.total if progress.total else 0.0
-    st.progress(min(1.0, share), text=literal(_details(progress)))
+    st.progress(min(1.0, share), text=literal(_details(progress, paused=paused)))
 
 
-def _details(progress: Progress) -> str:
+def _details(progress: Progress, *, paused: bool) -> str:
     parts = [progress.message]
+    if progress.total and f"{progress.total:,}" not in progress.message:
+        parts.append(f"{progress.done:,} of {progress.total:,}")
     if progress.failed:
         parts.append(f"{progress.failed:,} failed")
+    if paused:
+        return " · ".join(parts)
     if progress.rate_per_s and progress.step == "index":
         parts.append(f"{progress.rate_per_s:,.{0 if progress.rate_per_s >= 10 else 1}f} pictures/s")
     if progress.seconds_left is not None:

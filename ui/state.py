@@ -1,48 +1,38 @@
 """What one visitor is looking at, kept between runs of the script, and the few steps that change it.
 
-The address bar is the truth for what can be reopened: `?q=` words, `?like=` an item. Steps write it, and `follow_address_bar` reads it
-back when the visitor came by a link or went back. Steps are callbacks: they run before the page is drawn again.
+The address bar is the truth for what can be reopened (`question` says how). Steps write it, and `follow_address_bar` reads it back when the
+visitor came by a link or went back. Steps are callbacks: they run before the page is drawn again.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import streamlit as st
 
 from crossmodal.errors import CrossmodalError
 from crossmodal.items import Item, Picture
+from ui import question
+from ui.question import Address, Narrowing, Query
 
 T = TypeVar("T")
 WORDS, PICTURE, ADDRESS = "Words", "Picture", "Address"
 WAYS = (WORDS, PICTURE, ADDRESS)
 
 
-@dataclass(frozen=True)
-class Query:
-    """A question as it was asked. `words` or `item_id` or `picture`; `label` names a picture for its asker.
-
-    `problem` says why the question could not even be understood (an address without a picture, a broken file).
-    """
-
-    words: str = ""
-    item_id: int = 0
-    picture: Picture | None = field(default=None, repr=False)
-    label: str = ""
-    problem: CrossmodalError | None = None
-
-
 def prepare() -> None:
     """Give every value of the session its beginning; does nothing the second time."""
-    for key, value in {
+    beginning: dict[str, Any] = {
         "query": None,
-        "seen": ("", ""),
+        "narrowing": Narrowing(),
+        "seen": {},
         "words": "",
         "address": "",
         "way": WORDS,
         "details": None,
         "removed": None,
-    }.items():
+    }
+    for key, value in beginning.items():
         st.session_state.setdefault(key, value)
 
 
@@ -52,22 +42,40 @@ def query() -> Query | None:
     return asked
 
 
+def narrowing() -> Narrowing:
+    """What narrows the results; nothing at first."""
+    wanted: Narrowing = st.session_state.narrowing
+    return wanted
+
+
 def ask_words(words: str) -> None:
     """Search for words; the address bar then carries them."""
-    st.session_state.words = words
     st.session_state.way = WORDS
-    _show(Query(words=words) if words.strip() else None, q=words.strip() and words)
+    _show(Query(words=words) if words.strip() else None)
 
 
 def ask_item(item_id: int) -> None:
     """Search for what is like an item of the collection."""
     st.session_state.details = None
-    _show(Query(item_id=item_id), like=str(item_id))
+    _show(Query(item_id=item_id))
 
 
 def ask_picture(picture: Picture, label: str) -> None:
     """Search by a picture that was already looked at."""
     _show(Query(picture=picture, label=label))
+
+
+def also(words: str, balance: float) -> None:
+    """Ask the picture on show together with words; without a word by the picture alone."""
+    asked = query()
+    if asked is not None and asked.shows:
+        _show(replace(asked, words=words.strip(), balance=balance))
+
+
+def narrow(wanted: Narrowing) -> None:
+    """Let only some results count, for this question and those that follow."""
+    st.session_state.narrowing = wanted
+    _show(query())
 
 
 def fail(problem: CrossmodalError, label: str) -> None:
@@ -79,26 +87,29 @@ def clear() -> None:
     """Back to the fresh page."""
     st.session_state.address = ""
     st.session_state.uploads = st.session_state.get("uploads", 0) + 1
+    st.session_state.narrowing = Narrowing()
     _show(None)
 
 
 def follow_address_bar() -> None:
     """Take up what the address bar asks for, when somebody else than us changed it (a link, Back, Forward)."""
-    q, like = now = (st.query_params.get("q", ""), st.query_params.get("like", ""))
-    if now == st.session_state.seen:
+    seen, now = st.session_state.seen, question.ours(_address())
+    if now == seen:
         return
     st.session_state.seen = now
+    asked, st.session_state.narrowing = question.from_address(now)
+    if question.asks(now) == question.asks(seen) and not question.asks(now):
+        return  # only what narrows it changed: a picture, which no address carries, is still asked with
     st.session_state.details = None
-    st.session_state.words = q
-    if q.strip():
-        st.session_state.query, st.session_state.way = Query(words=q), WORDS
-    else:
-        st.session_state.query = Query(item_id=int(like)) if like.isascii() and like.isdigit() and len(like) < 19 else None
+    _take(asked)
+    if asked is not None and not asked.shows:
+        st.session_state.way = WORDS
 
 
-def address_bar() -> dict[str, str]:
-    """What the address bar says about the question on show."""
-    return {name: value for name, value in zip(("q", "like"), st.session_state.seen, strict=True) if value}
+def address_bar() -> dict[str, str | list[str]]:
+    """What the address bar says about the question on show; a list where a name has several values."""
+    seen: Address = st.session_state.seen
+    return {name: values if len(values) > 1 else values[0] for name, values in seen.items()}
 
 
 def open_details(item_id: int) -> None:
@@ -125,12 +136,19 @@ def removed() -> Item | None:
     return item
 
 
-def _show(asked: Query | None, *, q: str = "", like: str = "") -> None:
+def _show(asked: Query | None) -> None:
     """Make `asked` the question on show and write the address bar as one step of the browser's history."""
+    _take(asked)
+    st.session_state.seen = question.to_address(asked, narrowing())
+    if st.session_state.seen != _address():
+        st.query_params.from_dict(address_bar())
+
+
+def _take(asked: Query | None) -> None:
+    """Make `asked` the question on show; the box holds its words, unless they go with a picture."""
     st.session_state.query = asked
-    if not q:
-        st.session_state.words = ""
-    st.session_state.seen = (q, like)
-    wanted = address_bar()
-    if wanted != st.query_params.to_dict():
-        st.query_params.from_dict(wanted)
+    st.session_state.words = "" if asked is None or asked.shows else asked.words
+
+
+def _address() -> Address:
+    return {name: st.query_params.get_all(name) for name in st.query_params}

@@ -47,6 +47,19 @@ _SHEET = """
 [class*="st-key-menu-"] button [aria-hidden="true"]:has(> span) { display: none; }
 
 [class*="st-key-suggest-"], .st-key-asked { row-gap: 0; }
+.st-key-narrow summary, .st-key-narrow summary * { color: inherit !important; opacity: 1 !important; }
+/* A caption: picture, score, and its words on two lines at most. */
+[class*="st-key-caption-row-"] { flex-wrap: nowrap; }
+[class*="st-key-caption-row-"] .stElementContainer:has(button) { min-width: 0; }
+.st-key-captions button, .st-key-captions button :is(div, span) { justify-content: flex-start; text-align: left; }
+.st-key-captions button p {
+  display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; overflow: hidden;
+  white-space: normal; overflow-wrap: anywhere; line-height: 1.3;
+}
+.st-key-captions .stImage img {
+  border-radius: 0.4rem; aspect-ratio: 1; object-fit: contain; background: color-mix(in srgb, currentColor 6%, transparent);
+}
+.st-key-captions .stElementToolbar { display: none; }
 .st-key-details-title .stText { font-size: 1.25rem; font-weight: 600; line-height: 1.3; }
 .st-key-details-title .stText span, .st-key-asked .stText span { overflow-wrap: anywhere; white-space: normal; }
 .st-key-asked .stImage img { border-radius: 0.4rem; aspect-ratio: 1; object-fit: contain; }

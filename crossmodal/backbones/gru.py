@@ -1,55 +1,108 @@
-"""Words to a vector: hashed embeddings, a GRU (Cho et al. 2014) over the words, and the largest value each feature reaches."""
+"""Words to vectors: hashed embeddings and a GRU over the words, both ways (Cho et al. 2014)."""
 
 import random
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from crossmodal.backbones.base import Config, Features, Origin, TextBackbone
+from crossmodal.backbones.settings import refused, settle
+from crossmodal.backbones.weights import WeightsSource
 from crossmodal.text.cleaning import words
 from crossmodal.text.noise import noisy
-from crossmodal.text.tokenizer import PADDING, HashingTokenizer
+from crossmodal.text.tokenizer import PADDING, TOKENIZER_VERSION, HashingTokenizer
+
+NAME = "gru"
+MISSPELT, DROPPED = 0.1, 0.05
+"""How often, in training, a word is misspelt or left out, so that the network does not lean on any one of them."""
+EMBEDDING_SPREAD = 0.02
+"""Standard deviation of the words' vectors before training. torch draws them fifty times as wide, where the gates are shut and rare words
+stay what chance made them."""
 
 
-class GRUText(nn.Module):
-    """Texts to features.
+class GRUBackbone(TextBackbone):
+    """A sequence of the GRU's states, one for each word, forwards and backwards.
 
-    A word is the mean of its buckets' vectors (its own and its n-grams'). In training, words are misspelt or left out now and then, so that
-    the network does not lean on any one of them.
+    A word is the mean of its buckets' vectors (its own and its n-grams'). The GRU is the one block; it is small and learns from nothing, so
+    that one usually freezes none of it.
 
     Args:
-        tokenizer: words to buckets.
-        width: length of a word's vector; the GRU runs both ways with `width` features each.
-        out_features: length of the answer.
+        given: settings to change: `vocab_size` (hash buckets), `max_tokens` (words of a text that are read), `width` (length of a word's
+            vector; the features are twice as many).
     """
 
-    MISSPELT, DROPPED = 0.1, 0.05
+    pooling = "max"
+    cacheable = False
 
-    def __init__(self, tokenizer: HashingTokenizer, *, width: int, out_features: int) -> None:
-        super().__init__()
-        self.tokenizer = tokenizer
-        self.embedding = nn.EmbeddingBag(tokenizer.vocab_size, width, mode="mean", padding_idx=PADDING)
+    def __init__(self, given: Config | None = None) -> None:
+        defaults: Config = {"vocab_size": 16_384, "max_tokens": 32, "width": 128, "tokenizer": TOKENIZER_VERSION}
+        settings = settle(NAME, defaults, given)
+        if settings["tokenizer"] != TOKENIZER_VERSION:
+            raise refused(NAME, f"reads words by {TOKENIZER_VERSION}, not {settings['tokenizer']!r:.60}")
+        width = settings["width"]
+        super().__init__(NAME, features=2 * width, blocks=1)
+        self.settings = settings
+        self.tokenizer = HashingTokenizer(settings["vocab_size"], settings["max_tokens"])
+        self.embedding = nn.EmbeddingBag(self.tokenizer.vocab_size, width, mode="mean", padding_idx=PADDING)
+        with torch.no_grad():
+            self.embedding.weight.mul_(EMBEDDING_SPREAD)
         self.gru = nn.GRU(width, width, batch_first=True, bidirectional=True)
-        self.projection = nn.Linear(2 * width, out_features)
         self.noise = random.Random(0)
+        self.origin = Origin(False, "This backbone learns from nothing; there are no weights to look for.")
 
-    def forward(self, texts: Sequence[str]) -> Tensor:
-        """Features of each text. Shape: (len(texts), out_features) float32; no text gives (0, out_features)."""
-        if not texts:
-            return self.projection.weight.new_zeros((0, self.projection.out_features))
-        tokens = [self._tokens(text) for text in texts]
-        lengths = torch.tensor([len(found) for found in tokens])
-        flat = [ids for found in tokens for ids in found]
-        offsets = torch.tensor([0, *(len(ids) for ids in flat[:-1])]).cumsum(0)
-        vectors = self.embedding(torch.tensor([bucket for ids in flat for bucket in ids]), offsets)  # (all words, width)
-        padded = nn.utils.rnn.pad_sequence(list(vectors.split(lengths.tolist())), batch_first=True)  # (n, longest, width)
-        packed = pack_padded_sequence(padded, lengths, batch_first=True, enforce_sorted=False)
-        states, _ = pad_packed_sequence(self.gru(packed)[0], batch_first=True, padding_value=float("-inf"))
-        projected: Tensor = self.projection(states.amax(dim=1))
-        return projected
+    def config(self) -> Config:
+        """See `Backbone`."""
+        return dict(self.settings)
 
-    def _tokens(self, text: str) -> list[tuple[int, ...]]:
-        if not self.training:
-            return self.tokenizer(text)
-        return self.tokenizer.encode_words(noisy(words(text), self.noise, misspelt=self.MISSPELT, dropped=self.DROPPED))
+    def stem(self, texts: Sequence[str], trainable_blocks: int) -> Features:
+        """See `TextBackbone`; the words' vectors for 1, the GRU's states for 0."""
+        self.check_blocks(trainable_blocks)
+        vectors = word_vectors(self.embedding, _tokens(self.tokenizer, texts, self.noise if self.training else None))
+        return vectors if trainable_blocks else states(self.gru, vectors)
+
+    def tail(self, hidden: Features, trainable_blocks: int) -> Features:
+        """See `Backbone`."""
+        self.check_blocks(trainable_blocks)
+        return states(self.gru, hidden) if trainable_blocks else hidden
+
+    def tail_modules(self, trainable_blocks: int) -> list[nn.Module]:
+        """See `Backbone`."""
+        return [self.gru] if trainable_blocks else []
+
+
+def load_gru(source: WeightsSource, given: Config | None = None) -> GRUBackbone:  # noqa: ARG001 - every family is loaded alike
+    """As built: there are no weights of it to be had."""
+    return GRUBackbone(given)
+
+
+def _tokens(tokenizer: HashingTokenizer, texts: Sequence[str], noise: random.Random | None) -> list[list[tuple[int, ...]]]:
+    """Buckets of each word of each text, with slips where there is noise."""
+    if noise is None:
+        return [tokenizer(text) for text in texts]
+    return [tokenizer.encode_words(noisy(words(text), noise, misspelt=MISSPELT, dropped=DROPPED)) for text in texts]
+
+
+def word_vectors(embedding: nn.EmbeddingBag, tokens: Sequence[Sequence[tuple[int, ...]]]) -> Features:
+    """The mean of each word's buckets. Shape: n texts of at least one word → (n, longest, width); no text gives (0, 1, width)."""
+    if not tokens:
+        return Features(embedding.weight.new_zeros((0, 1, embedding.embedding_dim)), torch.zeros((0, 1), dtype=torch.bool))
+    lengths = torch.tensor([len(found) for found in tokens])
+    flat = [ids for found in tokens for ids in found]
+    offsets = torch.tensor([0, *(len(ids) for ids in flat[:-1])]).cumsum(0)
+    vectors = embedding(torch.tensor([bucket for ids in flat for bucket in ids]), offsets)  # (all words, width)
+    mask = torch.arange(int(lengths.max())) < lengths[:, None]
+    # One copy for all texts: padding them one by one costs a step of the gradient for each.
+    padded = vectors.new_zeros((mask.numel(), vectors.shape[1])).index_copy(0, mask.flatten().nonzero()[:, 0], vectors)
+    return Features(padded.view(*mask.shape, -1), mask)
+
+
+def states(gru: nn.GRU, vectors: Features) -> Features:
+    """What the GRU says at each word, forwards then backwards. Shape: (n, longest, width) → (n, longest, 2 * width)."""
+    if not len(vectors.values):
+        return Features(vectors.values.new_zeros((0, 1, 2 * gru.hidden_size)), vectors.mask)
+    with torch.autocast("cpu", enabled=False):  # the recurrent part is small and loses more from rounding than it gains
+        packed = pack_padded_sequence(vectors.values.float(), vectors.mask.sum(dim=1).cpu(), batch_first=True, enforce_sorted=False)
+        values, _ = pad_packed_sequence(gru(packed)[0], batch_first=True, total_length=vectors.mask.shape[1])
+    return Features(values, vectors.mask)

@@ -1,21 +1,23 @@
-"""ResNet18 (He et al. 2015, "Deep Residual Learning for Image Recognition") from torchvision, its classifier replaced by a projection."""
+"""ResNet18 (He et al. 2015, "Deep Residual Learning for Image Recognition") from torchvision, without its classifier."""
 
 import logging
-import socket
-import threading
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
 
+from crossmodal.backbones.base import Config, Origin
+from crossmodal.backbones.convolutional import ConvolutionalBackbone
+from crossmodal.backbones.download import from_torchvision
+from crossmodal.backbones.settings import picture_settings
 from crossmodal.backbones.small_maps import use_small_maps
+from crossmodal.backbones.weights import WeightsSource, fitted, local_file, read_state
 from crossmodal.torchvision_import import import_torchvision
 
 log = logging.getLogger(__name__)
 
+NAME = "resnet18"
 FEATURES = 512
 PRETRAINED = "ImageNet weights"
 
@@ -33,6 +35,37 @@ class Weights:
     name: str
     note: str
     state: dict[str, torch.Tensor] | None = None
+
+
+class ResNet18(ConvolutionalBackbone):
+    """The four layers are the blocks; the features are the 512 channels of the last map, 32 times smaller than the picture.
+
+    Args:
+        given: settings to change: `image_size_px`, and `scaling` or `mean` and `std`.
+    """
+
+    def __init__(self, given: Config | None = None) -> None:
+        super().__init__(NAME, features=FEATURES, blocks=4, defaults=picture_settings(224, "imagenet"), given=given)
+        self.network = resnet18()
+
+    def layers(self) -> list[nn.Module]:
+        """See `ConvolutionalBackbone`."""
+        parts = ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4")
+        return [self.network.get_submodule(part) for part in parts]
+
+
+def load_resnet18(source: WeightsSource, given: Config | None = None) -> ResNet18:
+    """With ImageNet weights where they can be had and random ones otherwise; `origin` says which.
+
+    Raises:
+        WeightsError: a named file does not exist.
+    """
+    weights = find_weights(local_file(source, NAME, "resnet18-f37072fd"), download=source.download, timeout_s=source.timeout_s)
+    backbone = ResNet18(given)
+    if weights.state is not None:
+        backbone.network.load_state_dict(weights.state)
+    backbone.origin = Origin(weights.state is not None, weights.note)
+    return backbone
 
 
 def resnet18() -> nn.Module:
@@ -64,8 +97,7 @@ def _from_file(file: Path) -> Weights:
     if not file.is_file():
         return Weights("random weights", f"The weights file {file.name} does not exist, so training starts from random weights.")
     try:
-        state = torch.load(file, map_location="cpu", weights_only=True)
-        return Weights(PRETRAINED, f"Loaded from {file.name}.", _checked(state))
+        return Weights(PRETRAINED, f"Loaded from {file.name}.", fitted(read_state(file), _wanted(), "a ResNet18"))
     except Exception as error:  # noqa: BLE001 - a broken file ends in many exception types; the reason goes to the log, the choice to the person
         log.warning("weights file %s refused: %s", file.name, type(error).__name__)
         return Weights(
@@ -74,60 +106,16 @@ def _from_file(file: Path) -> Weights:
 
 
 def _from_torchvision(timeout_s: float) -> Weights:
-    """Ask in a thread that may be left behind: no time-out reaches a name server that does not answer, and every address of the server gets
-    its own. Once bytes arrive a slow line may take as long as it needs.
-    """
-    source = import_torchvision().models.ResNet18_Weights.DEFAULT
-    file = Path(torch.hub.get_dir()) / "checkpoints" / Path(source.url).name
-    answer: list[dict[str, torch.Tensor]] = []
-    arrived = _arrived_bytes(file)
-    loader = threading.Thread(target=_load, args=(source, timeout_s, answer), name="imagenet-weights", daemon=True)
-    loader.start()
-    loader.join(timeout_s)
-    while loader.is_alive() and (file.exists() or _arrived_bytes(file) > arrived):
-        arrived = _arrived_bytes(file)
-        loader.join(timeout_s)
+    state = from_torchvision(import_torchvision().models.ResNet18_Weights.DEFAULT, timeout_s)
     try:
-        return Weights(PRETRAINED, "Loaded by torchvision.", _checked(answer[0]))
-    except (IndexError, ValueError):
+        return Weights(PRETRAINED, "Loaded by torchvision.", fitted(state or {}, _wanted(), "a ResNet18"))
+    except ValueError:
         return Weights(
             "random weights",
             "ImageNet weights could not be downloaded, so training starts from random weights. Offline this is normal.",
         )
 
 
-def _load(source: Any, timeout_s: float, answer: list[dict[str, torch.Tensor]]) -> None:
-    before = socket.getdefaulttimeout()
-    try:
-        socket.setdefaulttimeout(timeout_s)  # torchvision's loader offers no time-out of its own
-        answer.append(source.get_state_dict(progress=False, check_hash=True, weights_only=True))
-    except Exception as error:  # noqa: BLE001 - offline looks different on every system (URLError, OSError, RuntimeError for a bad hash)
-        log.info("ImageNet weights not loaded: %s", type(error).__name__)
-    finally:
-        socket.setdefaulttimeout(before)
-
-
-def _arrived_bytes(file: Path) -> int:
-    """How much of a download lies beside its later place."""
-    return sum(part.stat().st_size for part in file.parent.glob(f"{file.name}*.partial") if part.exists())
-
-
-def _checked(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The state without its classifier, in float32.
-
-    Files of torch before 0.4 do not count the batches of their batch norms; nothing here needs that number, and 0 stands in for it.
-
-    Raises:
-        ValueError: it does not fit a ResNet18, or is not finite.
-    """
+def _wanted() -> dict[str, torch.Tensor]:
     with torch.device("meta"):
-        wanted = resnet18().state_dict()
-    kept = {}
-    for name, expected in wanted.items():
-        value = state.get(name)
-        if value is None and name.endswith("num_batches_tracked"):
-            value = torch.zeros((), dtype=torch.int64)
-        if not isinstance(value, torch.Tensor) or value.shape != expected.shape or not bool(value.isfinite().all()):
-            raise ValueError(f"{name} does not fit a ResNet18")
-        kept[name] = value.to(expected.dtype)
-    return kept
+        return resnet18().state_dict()

@@ -60,6 +60,8 @@ class CatalogueInfo:
 class Changes:
     """What happened to one model's embeddings since a position in the feed. Apply the removals first, then the additions.
 
+    The feed of texts has the ids of texts where that of pictures has the ids of items.
+
     Attributes:
         item_ids: (n,) int64, new or replaced, in the order they were written.
         embeddings: (n, embed_dim) float32, row i belongs to `item_ids[i]`.

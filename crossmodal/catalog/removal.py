@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 
-from crossmodal.catalog import embeddings, pictures
+from crossmodal.catalog import embeddings, pictures, texts
 from crossmodal.catalog.connections import Connection
 from crossmodal.catalog.items import id_list
 
@@ -15,8 +15,10 @@ def remove(db: Connection, item_ids: Sequence[int]) -> list[int]:
         " WHERE item_id IN (SELECT value FROM json_each(?)) AND removed_at IS NULL RETURNING item_id",
         (time.time(), id_list(item_ids)),
     ).fetchall()
-    announce(db, [item_id for (item_id,) in rows])
-    return [item_id for (item_id,) in rows]
+    removed = [item_id for (item_id,) in rows]
+    announce(db, removed)
+    texts.settle(db, texts.of_items(db, removed))
+    return removed
 
 
 def announce(db: Connection, item_ids: Sequence[int]) -> None:
@@ -32,14 +34,19 @@ def restore(db: Connection, item_ids: Sequence[int]) -> list[int]:
         " WHERE item_id IN (SELECT value FROM json_each(?)) AND removed_at IS NOT NULL RETURNING item_id",
         (id_list(item_ids),),
     ).fetchall()
-    for (item_id,) in rows:
+    restored = [item_id for (item_id,) in rows]
+    for item_id in restored:
         embeddings.announce_again(db, item_id)
-    return [item_id for (item_id,) in rows]
+    texts.settle(db, texts.of_items(db, restored))
+    return restored
 
 
 def purge(db: Connection, *, older_than_s: float) -> int:
     """Delete items removed at least `older_than_s` ago, with pictures nothing else shows. Returns how many."""
-    rows = db.execute("DELETE FROM items WHERE removed_at <= ? RETURNING content_hash", (time.time() - older_than_s,)).fetchall()
+    before = time.time() - older_than_s
+    said = texts.of_items(db, [item_id for (item_id,) in db.execute("SELECT item_id FROM items WHERE removed_at <= ?", (before,))])
+    rows = db.execute("DELETE FROM items WHERE removed_at <= ? RETURNING content_hash", (before,)).fetchall()
+    texts.settle(db, said)
     for content_hash in {content_hash for (content_hash,) in rows}:
         pictures.drop_unused(db, content_hash)
     return len(rows)

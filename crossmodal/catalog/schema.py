@@ -85,11 +85,59 @@ CREATE TABLE failures (
 CREATE INDEX failures_by_catalogue ON failures (catalogue);
 """
 
-MIGRATIONS: tuple[str, ...] = (VERSION_1,)
+# What the items of version 1 say: their captions, or their title where they have none; each text once.
+_SAID = """
+WITH heard AS (
+    SELECT items.item_id, CAST(MIN(caption.key) AS INTEGER) AS ordinal, caption.value AS text
+    FROM items, json_each(
+        CASE WHEN NOT json_valid(items.captions) THEN '[]' WHEN json_type(items.captions) = 'array' THEN items.captions ELSE '[]' END
+    ) AS caption
+    WHERE caption.type = 'text' AND trim(caption.value) <> '' GROUP BY items.item_id, caption.value
+), said AS (
+    SELECT item_id, ordinal, text FROM heard
+    UNION ALL SELECT item_id, 0, title FROM items WHERE trim(title) <> '' AND item_id NOT IN (SELECT item_id FROM heard)
+)
+"""
+
+VERSION_2 = f"""
+-- Whether a person changed title or attributes by hand: then no reading of a catalogue changes them back.
+ALTER TABLE items ADD COLUMN edited INTEGER NOT NULL DEFAULT 0;
+
+-- Each different text once, however many items say it.
+CREATE TABLE texts (text_id INTEGER PRIMARY KEY AUTOINCREMENT, text TEXT NOT NULL UNIQUE) STRICT;
+
+CREATE TABLE item_texts (
+    item_id INTEGER NOT NULL REFERENCES items (item_id) ON DELETE CASCADE,
+    ordinal INTEGER NOT NULL,
+    text_id INTEGER NOT NULL REFERENCES texts (text_id),
+    PRIMARY KEY (item_id, ordinal)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX item_texts_by_text ON item_texts (text_id);
+
+-- A second feed, as `embeddings` and `removals` are the first.
+CREATE TABLE text_embeddings (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    text_id INTEGER NOT NULL REFERENCES texts (text_id) ON DELETE CASCADE,
+    model_no INTEGER NOT NULL REFERENCES models (model_no) ON DELETE CASCADE,
+    checksum BLOB NOT NULL,
+    embedding BLOB NOT NULL,
+    UNIQUE (text_id, model_no)
+) STRICT;
+CREATE INDEX text_embeddings_by_model ON text_embeddings (model_no);
+CREATE TABLE text_removals (seq INTEGER PRIMARY KEY AUTOINCREMENT, text_id INTEGER NOT NULL UNIQUE) STRICT;
+
+INSERT INTO texts (text) {_SAID.strip()} SELECT DISTINCT text FROM said;
+INSERT INTO item_texts (item_id, ordinal, text_id) {_SAID.strip()} SELECT item_id, ordinal, text_id FROM said JOIN texts USING (text);
+INSERT INTO text_removals (text_id) SELECT text_id FROM texts WHERE NOT EXISTS (
+    SELECT 1 FROM item_texts JOIN items USING (item_id) WHERE item_texts.text_id = texts.text_id AND removed_at IS NULL
+);
+"""
+
+MIGRATIONS: tuple[str, ...] = (VERSION_1, VERSION_2)
 """Statement i leads from version i to i + 1. A released one is never changed, only followed by another."""
 
 # Not looked over at every start once the file is large: their rows carry checksums, which are checked whenever they are read.
-_CHECKSUMMED_TABLES = ("pictures", "embeddings")
+_CHECKSUMMED_TABLES = ("pictures", "embeddings", "text_embeddings")
 _CHEAP_CHECK_BYTES = 64 * 2**20
 _RETRY_S = 0.01
 
@@ -131,7 +179,7 @@ def prepare(db: Connection, path: Path, *, wait_s: float = 30.0, migrations: tup
 
 
 def check(db: Connection, path: Path) -> None:
-    """Look for structural damage: everywhere while the file is small, in all but the two checksummed tables when it is large.
+    """Look for structural damage: everywhere while the file is small, in all but the checksummed tables when it is large.
 
     Raises:
         StoreError: `index_corrupt`, with the first finding.

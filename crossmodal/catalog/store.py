@@ -1,12 +1,33 @@
 """`Catalog`: the one durable store, and the only door to it."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Concatenate, ParamSpec, Self, TypeVar
 
-from crossmodal.catalog import catalogues, embeddings, failures, items, meta, opening, pictures, removal, writing
+import numpy as np
+import numpy.typing as npt
+
+from crossmodal.catalog import (
+    active,
+    catalogues,
+    embeddings,
+    failures,
+    feeds,
+    filters,
+    items,
+    lookups,
+    meta,
+    opening,
+    pictures,
+    removal,
+    texts,
+    writing,
+)
 from crossmodal.catalog.connections import MIN_FREE_BYTES, Connection, Connections
+from crossmodal.catalog.feeds import PICTURES, Feed
+from crossmodal.catalog.filters import Conditions
 from crossmodal.catalog.records import CatalogueInfo, Changes, ItemTexts, Known
+from crossmodal.catalog.texts import TextEmbeddings
 from crossmodal.items import Embedding, Failure, Item, NewItem
 
 P = ParamSpec("P")
@@ -49,28 +70,72 @@ class Catalog:
 
     # Bringing items in
 
-    def add(self, entry: NewItem, *, model_id: str) -> tuple[Item, bool]:
-        """Write one item; answers it as stored, and whether its key was new. See `add_many`."""
-        return self._write(writing.add, [entry], model_id=model_id)[0]
+    def add(
+        self,
+        entry: NewItem,
+        *,
+        model_id: str,
+        further: Mapping[str, Embedding] | None = None,
+        said: TextEmbeddings | None = None,
+    ) -> tuple[Item, bool]:
+        """Write one item; answers it as stored, and whether its key was new. `further` holds one embedding a model. See `add_many`."""
+        rows = {name: [embedding] for name, embedding in (further or {}).items()}
+        return self._write(writing.add, [entry], model_id=model_id, further=rows, said=said)[0]
 
-    def add_many(self, entries: Sequence[NewItem], *, model_id: str) -> list[Item]:
+    def add_many(
+        self,
+        entries: Sequence[NewItem],
+        *,
+        model_id: str,
+        further: Mapping[str, Sequence[Embedding]] | None = None,
+        said: TextEmbeddings | None = None,
+    ) -> list[Item]:
         """Write items in one transaction, all or none, with their embeddings of one model.
 
         A known key is brought up to date: its words always, its picture and embeddings when the content hash differs (embeddings
         of other models are then dropped). A removed key comes back. Failures recorded under the keys are forgotten.
 
+        Args:
+            further: embeddings of other models, one for each entry.
+            said: embeddings of the entries' texts (`items.texts_of`); those already stored may be left out.
+
         Returns:
             The items as stored, in the order of `entries`; empty for none.
 
         Raises:
-            StoreError: `index_model_mismatch` (an embedding longer or shorter than the model's others), `bad_request` (not finite,
-                not of length 1).
+            StoreError: `index_model_mismatch` (an embedding longer or shorter than the model's others; as `ModelSwitched`, none of the
+                models is the active one), `bad_request` (not finite, not of length 1).
         """
-        return [item for item, _ in self._write(writing.add, entries, model_id=model_id)]
+        return [item for item, _ in self._write(writing.add, entries, model_id=model_id, further=further, said=said)]
 
-    def update_texts(self, texts: Sequence[ItemTexts]) -> int:
-        """Replace the words of items by key, where they differ; returns how many did. Unknown keys are passed over."""
-        return self._write(writing.update_texts, texts)
+    def update_texts(self, rows: Sequence[ItemTexts], *, said: TextEmbeddings | None = None, titled: Collection[str] = ()) -> int:
+        """Replace the words of items by key, where they differ; returns how many did. Unknown keys are passed over.
+
+        Args:
+            said: embeddings of the new texts.
+            titled: models whose embedding of an item depends on its title: it is dropped where the title changed, to be made again.
+        """
+        return self._write(writing.update_texts, rows, said=said, titled=titled)
+
+    def update_item(
+        self,
+        item_id: int,
+        *,
+        title: str | None = None,
+        attributes: Mapping[str, str] | None = None,
+        said: TextEmbeddings | None = None,
+        titled: Mapping[str, Embedding] | None = None,
+    ) -> Item:
+        """Replace the title or the attributes of one item, or both; None leaves them. Answers it as stored.
+
+        Args:
+            said: embeddings of the new title.
+            titled: new embeddings of the item, by model, where they depend on the title.
+
+        Raises:
+            QueryError: `not_found`, also for a removed item.
+        """
+        return self._write(writing.update_item, item_id, title=title, attributes=attributes, said=said, titled=titled)
 
     # Asking
 
@@ -103,6 +168,30 @@ class Catalog:
     def counts(self) -> dict[str, int]:
         """How many items each catalogue has, by name; those without any are left out."""
         return self._read(catalogues.counts)
+
+    def matching(self, conditions: Conditions) -> npt.NDArray[np.int64]:
+        """Ids, ascending, of the items that match a checked filter. Shape: (n,) int64."""
+        return self._read(filters.matching, conditions)
+
+    def matching_page(self, limit: int, after_id: int, conditions: Conditions) -> list[Item]:
+        """Up to `limit` matching items beyond `after_id`, oldest first."""
+        return self._read(filters.page, limit, after_id=after_id, conditions=conditions)
+
+    def attribute_values(self, limit: int) -> dict[str, list[tuple[str, int]]]:
+        """Each attribute with its `limit` most frequent values and how many items have them, most frequent first."""
+        return self._read(filters.attribute_values, limit)
+
+    def named(self, file_name: str, *, limit: int) -> list[Item]:
+        """Up to `limit` items whose source ends in this file name, oldest first. Reads every item's source: slow."""
+        return self._read(lookups.named, file_name, limit)
+
+    def at(self, place: int) -> Item | None:
+        """The item at a place, from 0, of all items oldest first; None beyond the last."""
+        return self._read(lookups.at, place)
+
+    def count_captions(self) -> int:
+        """How many texts describe items: each one's captions, or its title where it has none."""
+        return self._read(lookups.count_captions)
 
     def thumbnail(self, item_id: int) -> bytes:
         """The small JPEG of an item, checked against its checksum.
@@ -205,31 +294,66 @@ class Catalog:
         """
         return self._write(embeddings.add, model_id, pairs)
 
+    def texts_without_embedding(self, model_id: str, limit: int, *, after_id: int = 0) -> list[tuple[int, str]]:
+        """Up to `limit` texts of items that lack an embedding of the model, with their ids, in the order of these."""
+        return self._read(texts.missing, model_id, limit, after_id=after_id)
+
+    def embedded_texts(self, said: Iterable[str], model_id: str) -> set[str]:
+        """Those of the texts that have an embedding of the model."""
+        return self._read(texts.embedded, said, model_id)
+
+    def add_text_embeddings(self, said: TextEmbeddings) -> int:
+        """Store embeddings of texts of items, all or none; texts nobody says are passed over. Returns how many were stored."""
+        return self._write(texts.add_embeddings, said)
+
+    def speakers(self, text_ids: Sequence[int]) -> dict[int, tuple[str, int]]:
+        """Each of the texts, by its id, with the id of the oldest item that says it; texts that no item says are left out."""
+        return self._read(texts.speakers, text_ids)
+
+    def texts_of_item(self, item_id: int) -> list[int]:
+        """Ids of the texts an item says; empty for an unknown item."""
+        return self._read(texts.of_items, [item_id])
+
     def drop_model(self, model_id: str) -> None:
         """Delete a model's embeddings; a model that has none is fine."""
         self._write(embeddings.drop_model, model_id)
 
-    def drop_damaged(self, model_id: str) -> list[int]:
-        """Delete the model's embeddings that fail their checksum; returns the items, which `without_embedding` then lists."""
-        return self._write(embeddings.drop_damaged, model_id)
+    def drop_damaged(self, model_id: str, *, feed: Feed = PICTURES) -> list[int]:
+        """Delete the model's embeddings that fail their checksum; returns their items (or texts), which are then listed as without."""
+        return self._write(feeds.drop_damaged, feed, model_id)
 
-    # The feed for indexes
+    def activate(self, model_id: str) -> bool:
+        """Make a model the one that all processes search with, in one transaction with the proof that no item lacks it.
+
+        False, and nothing changed, when an item has no embedding of it.
+        """
+        return self._write(active.activate, model_id)
+
+    def announce(self, model_id: str, *, instead_of: str | None) -> bool:
+        """Make a model the active one, unless another took the place of `instead_of` meanwhile; answers whether it is the active one."""
+        return self._write(active.announce, model_id, instead_of=instead_of)
+
+    # The feeds for indexes
 
     def version(self) -> int:
         """A number that differs after any commit of any thread or process; costs some microseconds."""
         return self._connections.version()
 
-    def changes(self, model_id: str, *, after_seq: int = 0, after_removal: int = 0) -> Changes:
+    def changes(self, model_id: str, *, after_seq: int = 0, after_removal: int = 0, feed: Feed = PICTURES) -> Changes:
         """What happened to a model's embeddings after a position of the feed; from 0 and 0, everything there is.
 
         Raises:
             StoreError: `index_corrupt`, an embedding is not what was written; the message names its item.
         """
-        return self._read(embeddings.changes, model_id, after_seq=after_seq, after_removal=after_removal)
+        return self._read(feeds.changes, feed, model_id, after_seq=after_seq, after_removal=after_removal)
 
-    def mark(self, model_id: str, seq: int) -> str:
+    def mark(self, model_id: str, seq: int, *, feed: Feed = PICTURES) -> str:
         """What lies at a position of the feed, in hex: empty when nothing does. Tells a cache that it belongs to another past."""
-        return self._read(embeddings.mark, model_id, seq)
+        return self._read(feeds.mark, feed, model_id, seq)
+
+    def embedded(self, model_id: str, *, feed: Feed = PICTURES) -> int:
+        """How many embeddings of the model a complete index over the feed holds."""
+        return self._read(feeds.count, feed, model_id)
 
     def get_meta(self, key: str) -> str | None:
         """A value stored with `set_meta`, None when there is none."""

@@ -2,50 +2,109 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-from crossmodal.catalog import embeddings, failures, pictures, removal
+import numpy as np
+
+from crossmodal.catalog import active, embeddings, failures, items, pictures, removal, texts
 from crossmodal.catalog.connections import Connection
 from crossmodal.catalog.items import ITEM_COLUMNS, Row, item_of, storable
 from crossmodal.catalog.records import ItemTexts
-from crossmodal.items import Item, NewItem
+from crossmodal.catalog.texts import TextEmbeddings
+from crossmodal.items import Embedding, Item, NewItem, texts_of
 
 _TEXT_COLUMNS = ("title", "source", "captions", "attributes", "held_out")
 
 
-def add(db: Connection, entries: Sequence[NewItem], *, model_id: str) -> list[tuple[Item, bool]]:
+def add(
+    db: Connection,
+    entries: Sequence[NewItem],
+    *,
+    model_id: str,
+    further: Mapping[str, Sequence[Embedding]] | None = None,
+    said: TextEmbeddings | None = None,
+) -> list[tuple[Item, bool]]:
     """Write entries in order; each comes back as stored, with whether its key was new."""
     if not entries:
         return []
-    model = (*embeddings.model_no(db, model_id, embedding=entries[0].embedding), model_id)
-    written = [_write(db, entry, model) for entry in entries]
+    rows = {model_id: [entry.embedding for entry in entries], **(further or {})}
+    active.check(db, rows)
+    models = [(*embeddings.model_no(db, name, embedding=rows[name][0]), name) for name in rows]
+    written = [_write(db, entry, models, [rows[name][i] for name in rows]) for i, entry in enumerate(entries)]
+    texts.add_embeddings(db, said or {})
     failures.clear(db, [entry.key for entry in entries])
     return written
 
 
-def update_texts(db: Connection, texts: Sequence[ItemTexts]) -> int:
-    """Replace the words of items by key; returns how many differed. Unknown keys are passed over."""
+def update_texts(
+    db: Connection, rows: Sequence[ItemTexts], *, said: TextEmbeddings | None = None, titled: Collection[str] = ()
+) -> int:
+    """Replace the words of items by key; returns how many differed. Unknown keys, and items edited by hand, are passed over."""
     changed = 0
-    for row in texts:
+    for row in rows:
         values = _text_values(row)
         differs = " OR ".join(f"{column} IS NOT ?" for column in _TEXT_COLUMNS)
         assignments = ", ".join(f"{column} = ?" for column in _TEXT_COLUMNS)
-        changed += db.execute(
-            f"UPDATE items SET {assignments} WHERE key = ? AND ({differs})", (*values, storable(row.key), *values)
-        ).rowcount
+        former = db.execute(
+            f"SELECT item_id, title FROM items WHERE key = ? AND edited = 0 AND ({differs})", (storable(row.key), *values)
+        ).fetchone()
+        if former is None:
+            continue
+        item_id, title = former
+        db.execute(f"UPDATE items SET {assignments} WHERE item_id = ?", (*values, item_id))
+        texts.put(db, item_id, texts_of(row.title, row.captions))
+        if title != values[0]:
+            embeddings.drop_of_item(db, item_id, titled)
+        changed += 1
+    texts.add_embeddings(db, said or {})
     return changed
 
 
-def _write(db: Connection, entry: NewItem, model: tuple[int, int, str]) -> tuple[Item, bool]:
+def update_item(
+    db: Connection,
+    item_id: int,
+    *,
+    title: str | None,
+    attributes: Mapping[str, str] | None,
+    said: TextEmbeddings | None = None,
+    titled: Mapping[str, Embedding] | None = None,
+) -> Item:
+    """Replace the title or the attributes of one item, or both; None leaves them.
+
+    Raises:
+        QueryError: `not_found`.
+    """
+    former = items.item(db, item_id)
+    if said is not None:
+        active.check(db, said)
+    values = (
+        storable(former.title if title is None else title),
+        json.dumps(_storable_attributes(former.attributes if attributes is None else attributes)),
+    )
+    is_edit = title is not None or attributes is not None
+    db.execute("UPDATE items SET title = ?, attributes = ?, edited = max(edited, ?) WHERE item_id = ?", (*values, is_edit, item_id))
+    texts.put(db, item_id, texts_of(values[0], former.captions))
+    texts.add_embeddings(db, said or {})
+    for model_id, embedding in (titled or {}).items():
+        model = (*embeddings.model_no(db, model_id, embedding=embedding), model_id)
+        embeddings.write(db, model, item_id, key=values[0], content_hash=former.content_hash, embedding=embedding)
+    return items.item(db, item_id)
+
+
+def _write(db: Connection, entry: NewItem, models: Sequence[tuple[int, int, str]], rows: Sequence[Embedding]) -> tuple[Item, bool]:
     key = storable(entry.key)
     pictures.write(db, entry.picture)
     row = db.execute("SELECT item_id, content_hash, removed_at FROM items WHERE key = ?", (key,)).fetchone()
     item_id = _insert(db, entry, key) if row is None else _update(db, entry, row)
-    number, _, _ = model
-    has_embedding = db.execute("SELECT 1 FROM embeddings WHERE item_id = ? AND model_no = ?", (item_id, number)).fetchone()
-    if has_embedding is None:
-        content_hash = entry.picture.content_hash
-        embeddings.write(db, model, item_id, key=entry.key, content_hash=content_hash, embedding=entry.embedding)
+    stored_item = items.item(db, item_id)  # one that was edited by hand keeps its words
+    texts.put(db, item_id, texts_of(stored_item.title, stored_item.captions))
+    for model, embedding in zip(models, rows, strict=True):
+        sql = "SELECT embedding FROM embeddings WHERE item_id = ? AND model_no = ?"
+        stored = db.execute(sql, (item_id, model[0])).fetchone()
+        # The same again is no news; another one is, where it depends on the title.
+        if stored is None or stored[0] != np.asarray(embedding, dtype="<f4").tobytes():
+            content_hash = entry.picture.content_hash
+            embeddings.write(db, model, item_id, key=entry.key, content_hash=content_hash, embedding=embedding)
     return item_of(db.execute(f"SELECT {ITEM_COLUMNS} FROM items WHERE item_id = ?", (item_id,)).fetchone()), row is None
 
 
@@ -94,5 +153,9 @@ def _update(db: Connection, entry: NewItem, row: Row) -> int:
 def _text_values(texts: NewItem | ItemTexts) -> tuple[str, str, str, str, int]:
     """In the order of `_TEXT_COLUMNS`."""
     captions = [storable(caption) for caption in texts.captions]
-    attributes = {storable(name): storable(value) for name, value in texts.attributes.items()}
-    return storable(texts.title), storable(texts.source), json.dumps(captions), json.dumps(attributes), int(texts.held_out)
+    attributes = json.dumps(_storable_attributes(texts.attributes))
+    return storable(texts.title), storable(texts.source), json.dumps(captions), attributes, int(texts.held_out)
+
+
+def _storable_attributes(attributes: Mapping[str, str]) -> dict[str, str]:
+    return {storable(name): storable(value) for name, value in attributes.items()}

@@ -10,8 +10,10 @@ STD = (0.229, 0.224, 0.225)
 """Of ImageNet's pixels in [0, 1], red, green, blue: what torchvision's pretrained networks expect."""
 
 
-def to_model_input(pixels: Pixels) -> torch.Tensor:
-    """Normalise a batch of squares: `(pixel / 255 - MEAN) / STD` for each channel.
+def to_model_input(
+    pixels: Pixels, *, mean: tuple[float, float, float] = MEAN, std: tuple[float, float, float] = STD
+) -> torch.Tensor:
+    """Normalise a batch of squares: `(pixel / 255 - mean) / std` for each channel.
 
     Shape:
         pixels: (n, S, S, 3) uint8, RGB; n may be 0.
@@ -25,5 +27,5 @@ def to_model_input(pixels: Pixels) -> torch.Tensor:
         raise ValueError(f"expected (n, S, S, 3) uint8, got {pixels.shape} {pixels.dtype}")
     writable = np.require(pixels, requirements=["C", "W"])  # torch warns of arrays it could not write to
     batch = torch.from_numpy(writable).permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.channels_last)
-    mean, std = torch.tensor(MEAN).view(1, 3, 1, 1), torch.tensor(STD).view(1, 3, 1, 1)
-    return batch.mul_(1 / (255 * std)).sub_(mean / std)
+    centre, spread = torch.tensor(mean).view(1, 3, 1, 1), torch.tensor(std).view(1, 3, 1, 1)
+    return batch.mul_(1 / (255 * spread)).sub_(centre / spread)

@@ -52,7 +52,7 @@ class VectorIndex(ABC):
         """Let go of items; ids that are not there are fine."""
 
     @abstractmethod
-    def search(self, queries: Vectors, top_k: int, *, exclude: Collection[int] = ()) -> list[Hits]:
+    def search(self, queries: Vectors, top_k: int, *, exclude: Collection[int] = (), allowed: Ids | None = None) -> list[Hits]:
         """The nearest items of each query, best first; equal scores in the order of the ids.
 
         Shape:
@@ -61,6 +61,7 @@ class VectorIndex(ABC):
         Args:
             top_k: most hits a query, at least 1; more than there are items is fine.
             exclude: ids to pass over.
+            allowed: the only ids that may be found, in any order, unknown ones included; None allows all, and none finds nothing.
 
         Returns:
             For each query a list of (item_id, score), empty for an empty index. The score is the cosine, in [-1, 1]; higher is

@@ -51,10 +51,13 @@ class ExactIndex(VectorIndex):
             self._tail.drop(ids)
             self._settle()
 
-    def search(self, queries: Vectors, top_k: int, *, exclude: Collection[int] = ()) -> list[Hits]:
+    def search(self, queries: Vectors, top_k: int, *, exclude: Collection[int] = (), allowed: Ids | None = None) -> list[Hits]:
         rows = checked_queries(queries, top_k, embed_dim=self.embed_dim)
         # One read of one attribute: whatever is added from here on, this search does not see it.
         view = self._view
+        if allowed is not None:
+            ids = np.asarray(allowed, dtype=np.int64)
+            view = tuple(segment.restricted(ids) for segment in view)
         excluded = frozenset(exclude)
         if len(rows) == 1:
             with torch_threads(1):

@@ -8,6 +8,8 @@ import torch
 
 Int64 = npt.NDArray[np.int64]
 _FIRST_CAPACITY = 256
+# Gathering a row costs about as much as multiplying some rows that lie where they are.
+_WORTH_GATHERING = 8
 
 
 class Segment(NamedTuple):
@@ -32,6 +34,15 @@ class Segment(NamedTuple):
         """(q, n) products with (q, embed_dim) queries; -inf where a row does not count."""
         scores = queries @ self.embeddings.T
         return scores.index_fill_(1, self.dead, -torch.inf) if len(self.dead) else scores
+
+    def restricted(self, allowed: Int64) -> "Segment":
+        """The same rows, of which only those with an allowed id count; copied when they are few."""
+        counts = np.isin(self.item_ids.numpy(), allowed)
+        counts[self.dead.numpy()] = False
+        if np.count_nonzero(counts) * _WORTH_GATHERING > len(counts):
+            return self._replace(dead=torch.from_numpy(np.flatnonzero(~counts)))
+        kept = torch.from_numpy(np.flatnonzero(counts))
+        return Segment(self.item_ids[kept], self.embeddings[kept], self.dead[:0])
 
 
 class Base:

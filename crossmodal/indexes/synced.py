@@ -6,8 +6,9 @@ from collections.abc import Collection
 from pathlib import Path
 
 from crossmodal.catalog import Catalog
+from crossmodal.catalog.feeds import PICTURES, Feed
 from crossmodal.errors import StoreError
-from crossmodal.indexes.base import Hits, VectorIndex, Vectors
+from crossmodal.indexes.base import Hits, Ids, VectorIndex, Vectors
 from crossmodal.indexes.exact import ExactIndex
 from crossmodal.indexes.tag import IndexTag
 
@@ -26,6 +27,7 @@ class SyncedIndex:
         model_id: whose embeddings.
         embed_dim: their length.
         path: where the index is kept between runs; a cache, which may be missing, old or broken.
+        feed: what it holds: the pictures of items, or the texts they say. Its ids are then those of texts.
 
     Attributes:
         refused: why the file was not used; None when it was.
@@ -34,12 +36,15 @@ class SyncedIndex:
         StoreError: `index_corrupt`, an embedding in the catalog is damaged; `Catalog.drop_damaged` and a new embedding mend it.
     """
 
-    def __init__(self, catalog: Catalog, model_id: str, *, embed_dim: int, path: Path) -> None:
+    def __init__(self, catalog: Catalog, model_id: str, *, embed_dim: int, path: Path, feed: Feed = PICTURES) -> None:
         self.model_id = model_id
         self.embed_dim = embed_dim
         self.path = path
         self.refused: StoreError | None = None
         self._catalog = catalog
+        self._feed = feed
+        # A file of pictures is never taken for one of texts.
+        self._name = model_id if feed is PICTURES else f"{feed.noun}s of {model_id}"
         self._lock = threading.Lock()
         self._save_lock = threading.Lock()
         self._saved_tag: IndexTag | None = None
@@ -58,10 +63,10 @@ class SyncedIndex:
     def __len__(self) -> int:
         return len(self._index)
 
-    def search(self, queries: Vectors, top_k: int, *, exclude: Collection[int] = ()) -> list[Hits]:
+    def search(self, queries: Vectors, top_k: int, *, exclude: Collection[int] = (), allowed: Ids | None = None) -> list[Hits]:
         """The nearest items of each query in the collection as it is now; see `VectorIndex.search`."""
         self.refresh()
-        return self._index.search(queries, top_k, exclude=exclude)
+        return self._index.search(queries, top_k, exclude=exclude, allowed=allowed)
 
     def refresh(self) -> None:
         """Take in what changed in the catalog; costs some microseconds when nothing did."""
@@ -77,7 +82,7 @@ class SyncedIndex:
     def rebuild(self) -> None:
         """Build the index anew from the catalog; searches go on in the old one until it is done."""
         index = ExactIndex(self.embed_dim)
-        tag = self._caught_up(index, IndexTag(self._catalog.store_uuid, self.model_id))
+        tag = self._caught_up(index, IndexTag(self._catalog.store_uuid, self._name))
         with self._lock:
             self._index, self._tag, self._version = index, tag, -1
         self.refresh()
@@ -105,22 +110,22 @@ class SyncedIndex:
 
     def _loaded(self) -> tuple[VectorIndex, IndexTag]:
         store_uuid = self._catalog.store_uuid
-        index, tag = ExactIndex.load(self.path, store_uuid=store_uuid, model_id=self.model_id, embed_dim=self.embed_dim)
-        if tag.mark != self._catalog.mark(self.model_id, tag.seq):
+        index, tag = ExactIndex.load(self.path, store_uuid=store_uuid, model_id=self._name, embed_dim=self.embed_dim)
+        if tag.mark != self._catalog.mark(self.model_id, tag.seq, feed=self._feed):
             raise StoreError(
                 "index_model_mismatch", f"The index {self.path} is not of the collection as it is now.", remedy=_REMEDY
             )
         return index, tag
 
     def _check_count(self) -> None:
-        expected = self._catalog.models().get(self.model_id, 0)
+        expected = self._catalog.embedded(self.model_id, feed=self._feed)
         if len(self._index) != expected:
-            what = f"The index {self.path} holds {len(self._index)} items, the collection {expected}."
+            what = f"The index {self.path} holds {len(self._index)} {self._feed.noun}s, the collection {expected}."
             raise StoreError("index_corrupt", what, remedy=_REMEDY)
 
     def _caught_up(self, index: VectorIndex, tag: IndexTag) -> IndexTag:
         """Bring the index up to date; answers where it stands now."""
-        changes = self._catalog.changes(self.model_id, after_seq=tag.seq, after_removal=tag.removal_seq)
+        changes = self._catalog.changes(self.model_id, after_seq=tag.seq, after_removal=tag.removal_seq, feed=self._feed)
         if len(changes.removed_ids):
             index.remove(changes.removed_ids)
         if len(changes.item_ids):

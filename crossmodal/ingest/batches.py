@@ -10,10 +10,11 @@ from typing import Self
 
 from crossmodal.catalog import Catalog
 from crossmodal.catalog.records import ItemTexts
-from crossmodal.ingest.new_items import Encode, new_items
+from crossmodal.catalog.texts import TextEmbeddings
+from crossmodal.ingest.new_items import Encode, EncodeTexts, EncodeTitled, new_items, text_embeddings
 from crossmodal.ingest.outcomes import Decoded, Outcome, Unchanged
 from crossmodal.ingest.report import Tally
-from crossmodal.items import CatalogueRow, Failure, Item, NewItem
+from crossmodal.items import CatalogueRow, Failure, Item, NewItem, texts_of
 
 # Rows without a picture to encode that are written together.
 _MAX_NOTES = 256
@@ -42,7 +43,7 @@ class Batches:
     Use as a context manager: leaving it waits for the last commit. What `put` was given is in the collection only then.
 
     Args:
-        encode: (n, square_px, square_px, 3) uint8 to (n, embed_dim) float32 of length 1.
+        encode, encode_texts, encode_titled: see `ingest`.
         catalogue: name of the catalogue.
         failed: keys with a failure on record; it is forgotten when the row turns out well.
         batch_size: pictures encoded at once.
@@ -53,6 +54,8 @@ class Batches:
         catalog: Catalog,
         encode: Encode,
         *,
+        encode_texts: EncodeTexts | None = None,
+        encode_titled: EncodeTitled | None = None,
         model_id: str,
         catalogue: str,
         failed: Collection[str],
@@ -61,6 +64,8 @@ class Batches:
     ) -> None:
         self._catalog = catalog
         self._encode = encode
+        self._encode_texts = encode_texts
+        self._encode_titled = encode_titled
         self._model_id = model_id
         self._catalogue = catalogue
         self._failed = failed
@@ -109,9 +114,19 @@ class Batches:
         batch, self._batch = self._batch, _Batch()
         if not batch.pictures and not batch.notes:
             return
-        entries = new_items(batch.pictures, self._catalog, encode=self._encode, model_id=self._model_id, catalogue=self._catalogue)
+        entries = new_items(
+            batch.pictures,
+            self._catalog,
+            encode=self._encode,
+            encode_titled=self._encode_titled,
+            model_id=self._model_id,
+            catalogue=self._catalogue,
+        )
+        texts = [text for entry in entries for text in texts_of(entry.title, entry.captions)]
+        texts += [text for row in batch.texts for text in texts_of(row.title, row.captions)]
+        said = text_embeddings(texts, self._catalog, encode_texts=self._encode_texts, model_id=self._model_id)
         self._wait(_MAX_COMMITS - 1)
-        self._commits.append(self._writer.submit(self._commit, batch, entries))
+        self._commits.append(self._writer.submit(self._commit, batch, entries, said))
         self._tally.indexed += len(entries)
 
     def _put_unchanged(self, outcome: Unchanged) -> None:
@@ -125,13 +140,14 @@ class Batches:
         if _texts_differ(row, task.known.item):
             self._batch.texts.append(ItemTexts(task.key, row.title, row.location, row.captions, row.attributes, row.held_out))
 
-    def _commit(self, batch: _Batch, entries: list[NewItem]) -> None:
+    def _commit(self, batch: _Batch, entries: list[NewItem], said: TextEmbeddings) -> None:
         if entries:
-            self._catalog.add_many(entries, model_id=self._model_id)
+            self._catalog.add_many(entries, model_id=self._model_id, said=said)
         if batch.failures:
             self._catalog.record_failures(batch.failures)
         if batch.texts:
-            self._catalog.update_texts(batch.texts)
+            titled = [self._model_id] if self._encode_titled is not None else []
+            self._catalog.update_texts(batch.texts, said=said, titled=titled)
         if batch.restored:
             self._catalog.restore(batch.restored)
         if batch.mended:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from crossmodal.items import CatalogueRow, Failure
 
@@ -10,11 +10,11 @@ Entry = CatalogueRow | Failure
 
 
 class Catalogue(Protocol):
-    """A CSV or a folder of pictures, read again at every call of `rows`.
+    """A CSV, a folder of pictures, an archive or a table of them, read again at every call of `rows`.
 
     Attributes:
         name: its identity in the collection; two catalogues never share it.
-        kind: `csv` or `folder`.
+        kind: `csv`, `folder`, `zip`, `parquet` or `shards`.
         label: a short name for a person.
         location: where it lies, as shown to a person.
         folder: where paths of its rows start, resolved.
@@ -52,5 +52,18 @@ class Catalogue(Protocol):
 
         Raises:
             CatalogueError: the catalogue as a whole cannot be read; what came before is valid.
+        """
+        ...
+
+
+@runtime_checkable
+class HoldsPictures(Protocol):
+    """A catalogue whose own file holds the pictures: nothing beside it has to be read for them."""
+
+    def held(self, row: CatalogueRow) -> bytes | None:
+        """The bytes of a row's picture; None when they lie at its `location` after all. Safe to call from several threads.
+
+        Raises:
+            CatalogueError: the file cannot be read there, or the picture is larger than the limits allow.
         """
         ...

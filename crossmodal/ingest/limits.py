@@ -16,6 +16,9 @@ class CatalogueLimits:
         max_row_lines: most lines one row may span; a row longer than that is a quotation mark that was never closed.
         max_image_bytes: largest picture file.
         max_text_bytes: largest text file beside a picture.
+        max_archive_bytes: largest ZIP, Parquet or tar file.
+        max_directory_bytes: longest table of contents of a ZIP; it is read into memory as a whole, at about ten times its length.
+        max_ratio: how many times smaller than itself a picture may lie in a ZIP; pictures are compressed already and barely shrink.
     """
 
     max_csv_bytes: int = 2**30
@@ -26,3 +29,6 @@ class CatalogueLimits:
     max_row_lines: int = 100
     max_image_bytes: int = 20 * 2**20
     max_text_bytes: int = 2**16
+    max_archive_bytes: int = 2**36
+    max_directory_bytes: int = 2**25
+    max_ratio: int = 200

@@ -1,4 +1,4 @@
-"""The one door to catalogues: whatever a person names, a CSV or a folder, becomes a `Catalogue` or one clear error."""
+"""The one door to catalogues: whatever a person names, a table, a folder or an archive, becomes a `Catalogue` or one clear error."""
 
 from pathlib import Path
 
@@ -7,16 +7,22 @@ from crossmodal.ingest.catalogue import Catalogue
 from crossmodal.ingest.csv_catalogue import CsvCatalogue
 from crossmodal.ingest.folder_catalogue import FolderCatalogue
 from crossmodal.ingest.limits import CatalogueLimits
+from crossmodal.ingest.shards_catalogue import ShardsCatalogue, shards_in
 from crossmodal.ingest.wording import shown
+from crossmodal.ingest.zip_catalogue import ZipCatalogue
+
+_NAME_ONE = "Name a CSV, Parquet, ZIP or tar file or a folder on this computer."
 
 
 def open_catalogue(where: str | Path, *, limits: CatalogueLimits, name: str | None = None) -> Catalogue:
     """The catalogue at a path; `~` is the person's own folder.
 
-    A folder that holds exactly one CSV, and one that names pictures and words, is read by that CSV, as data sets are handed out.
+    A file is taken for what its ending says; every ending that is not known is a CSV, which says what else the file is. A folder that holds
+    exactly one CSV, and one that names pictures and words, is read by that CSV, as data sets are handed out; a folder without pictures by
+    its tar shards or its Parquet files.
 
     Args:
-        where: a CSV file or a folder of pictures.
+        where: a file or a folder.
         name: identity in the collection; None takes the absolute path.
 
     Raises:
@@ -24,9 +30,7 @@ def open_catalogue(where: str | Path, *, limits: CatalogueLimits, name: str | No
     """
     text = str(where).strip()
     if not text or "\0" in text or "://" in text:
-        raise CatalogueError(
-            "file_missing", f"{shown(text)} is not a path.", remedy="Name a CSV file or a folder on this computer."
-        )
+        raise CatalogueError("file_missing", f"{shown(text)} is not a path.", remedy=_NAME_ONE)
     try:
         path = Path(text).expanduser().resolve()
         exists, is_folder = path.exists(), path.is_dir()
@@ -35,12 +39,38 @@ def open_catalogue(where: str | Path, *, limits: CatalogueLimits, name: str | No
             "file_missing", f"{shown(text)} cannot be opened.", remedy="Check the path and who may read it."
         ) from error
     if not exists:
-        raise CatalogueError(
-            "file_missing", f"There is nothing at {shown(text)}.", remedy="Name a CSV file or a folder on this computer."
-        )
+        raise CatalogueError("file_missing", f"There is nothing at {shown(text)}.", remedy=_NAME_ONE)
     if not is_folder:
-        return CsvCatalogue(path, limits=limits, name=name)
-    return _table_of(path, limits=limits, name=name) or FolderCatalogue(path, limits=limits, name=name)
+        return _of_file(path, limits=limits, name=name)
+    return _table_of(path, limits=limits, name=name) or _of_folder(path, limits=limits, name=name)
+
+
+def _of_file(path: Path, *, limits: CatalogueLimits, name: str | None) -> Catalogue:
+    ending = path.suffix.lower() if path.is_file() else ""
+    if ending == ".zip":
+        return ZipCatalogue(path, limits=limits, name=name)
+    if ending == ".tar":
+        return ShardsCatalogue(path, limits=limits, name=name)
+    if ending in (".parquet", ".pq"):
+        return _parquet(path, limits=limits, name=name)
+    return CsvCatalogue(path, limits=limits, name=name)
+
+
+def _of_folder(path: Path, *, limits: CatalogueLimits, name: str | None) -> Catalogue:
+    try:
+        return FolderCatalogue(path, limits=limits, name=name)
+    except CatalogueError:
+        if shards_in(path):
+            return ShardsCatalogue(path, limits=limits, name=name)
+        if any(path.glob("*.parquet")) or any(path.glob("data/*.parquet")):
+            return _parquet(path, limits=limits, name=name)
+        raise
+
+
+def _parquet(path: Path, *, limits: CatalogueLimits, name: str | None) -> Catalogue:
+    from crossmodal.ingest.parquet_catalogue import ParquetCatalogue  # loads Arrow, which takes longer than all the rest
+
+    return ParquetCatalogue(path, limits=limits, name=name)
 
 
 def _table_of(folder: Path, *, limits: CatalogueLimits, name: str | None) -> CsvCatalogue | None:

@@ -1,4 +1,4 @@
-"""From a row of a catalogue to the bytes of its picture: over the guarded fetcher, or from the catalogue's own folder."""
+"""From a row of a catalogue to the bytes of its picture: from its own file, over the guarded fetcher, or from its folder."""
 
 import re
 from collections.abc import Callable
@@ -23,12 +23,21 @@ class PictureLoader:
         folder: where paths start; a file that is not there is looked for in its folders `images`, `Images`, `img` and `photos` too.
         fetch: an http(s) address to bytes, guarded; None refuses addresses.
         max_image_bytes: largest file.
+        held: what a catalogue that holds pictures itself answers for a row; see `HoldsPictures`.
     """
 
-    def __init__(self, folder: Path, *, fetch: Callable[[str], bytes] | None, max_image_bytes: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        fetch: Callable[[str], bytes] | None,
+        max_image_bytes: int,
+        held: Callable[[CatalogueRow], bytes | None] | None = None,
+    ) -> None:
         self._folder = folder.resolve()
         self._fetch = fetch
         self._max_image_bytes = max_image_bytes
+        self._held = held
 
     def __call__(self, row: CatalogueRow) -> bytes:
         """The bytes of a row's picture.
@@ -38,6 +47,9 @@ class PictureLoader:
             FetchError: the address gave no picture.
             CatalogueError: file_missing, path_outside, too_large.
         """
+        data = self._held(row) if self._held is not None else None
+        if data is not None:
+            return data
         scheme = scheme_of(row.location)
         if scheme in ("http", "https"):
             if self._fetch is None:

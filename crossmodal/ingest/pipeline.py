@@ -9,7 +9,7 @@ from crossmodal.ingest.batches import Batches
 from crossmodal.ingest.catalogue import Catalogue
 from crossmodal.ingest.lanes import Lanes
 from crossmodal.ingest.looking import Decodes, Looking
-from crossmodal.ingest.new_items import Encode
+from crossmodal.ingest.new_items import Encode, EncodeTexts, EncodeTitled
 from crossmodal.ingest.outcomes import Outcome, Task
 from crossmodal.ingest.picture_loader import host_of
 from crossmodal.ingest.planning import LookAgain, Plan
@@ -36,6 +36,8 @@ def ingest(
     catalog: Catalog,
     model_id: str,
     square_px: int,
+    encode_texts: EncodeTexts | None = None,
+    encode_titled: EncodeTitled | None = None,
     look_again: LookAgain = "files",
     batch_size: int = 32,
     threads: int = 8,
@@ -53,8 +55,12 @@ def ingest(
         encode: (n, square_px, square_px, 3) uint8 to (n, embed_dim) float32 of length 1; called from this thread only.
         model_id: of the model behind `encode`.
         square_px: side of its input.
+        encode_texts: the texts of a batch to their embeddings by the same model; those it cannot read are left out. None leaves all out.
+        encode_titled: for a model that reads titles, too: used instead of `encode`. Where only a title changed, the embedding is dropped
+            and the caller makes it again.
         look_again: which rows already in the collection are looked at again. `files`: those in files, for a change of the file; an
-            address is not fetched again. `failures`: only those that failed last time. `everything`: all.
+            address is not fetched again. `failures`: only those that failed last time. `everything`: all. A set of row keys: those, and
+            those that failed last time.
         batch_size: pictures encoded and committed together.
         threads: pictures read and decoded at once, at most two of them from one host.
 
@@ -71,7 +77,15 @@ def ingest(
     looking = Looking(load, decoder, square_px=square_px, catalogue=catalogue.name)
     with (
         Batches(
-            catalog, encode, model_id=model_id, catalogue=catalogue.name, failed=failed, batch_size=batch_size, tally=tally
+            catalog,
+            encode,
+            encode_texts=encode_texts,
+            encode_titled=encode_titled,
+            model_id=model_id,
+            catalogue=catalogue.name,
+            failed=failed,
+            batch_size=batch_size,
+            tally=tally,
         ) as batches,
         Lanes(looking, lambda task: host_of(task.row.location), threads=threads, per_lane=_PER_HOST) as lanes,
     ):

@@ -12,7 +12,7 @@ from crossmodal.ingest.outcomes import Task, Unchanged
 from crossmodal.ingest.picture_loader import host_of
 from crossmodal.items import Failure
 
-LookAgain = Literal["files", "failures", "everything"]
+LookAgain = Literal["files", "failures", "everything"] | frozenset[str]
 _ROWS_A_QUESTION = 64
 
 
@@ -71,6 +71,8 @@ class Plan:
     def _is_looked_at(self, task: Task, known: Known) -> bool:
         if not known.embedded or self._look_again == "everything":
             return True
+        if isinstance(self._look_again, frozenset):
+            return task.row.key in self._look_again or task.key in self._failed
         return task.key in self._failed if self._look_again == "failures" else not host_of(task.row.location)
 
 

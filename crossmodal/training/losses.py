@@ -1,36 +1,153 @@
-"""Losses over a batch of pairs: pure functions of embeddings."""
+"""Losses over a batch of pictures and texts: pure functions of embeddings.
+
+A batch may hold several texts of a picture, and so be no square: n pictures, m texts. A group number says which of them describe the same
+thing (texts of one picture, pictures of equal texts). Two of one group are never negatives of each other, in any of the losses. A row or
+column that finds nobody of its group in the batch costs nothing where there is nothing to say about it.
+
+Common to all of them:
+    image_embeddings: (n, embed_dim), text_embeddings: (m, embed_dim), both of length 1, any floating type.
+    logit_scale: scalar, the factor on the cosine (not its logarithm).
+    groups: (n,) int64 of the pictures; text_groups: (m,) int64 of the texts, None when text i belongs to picture i (then m = n).
+    Returns a scalar ≥ 0, computed in float32 also under autocast: in bfloat16 a logit near 100 is rounded to 0.5.
+    Raises ValueError: the shapes do not fit or the batch is empty.
+"""
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+_NOTHING = torch.finfo(torch.float32).min
 
-def contrastive_loss(image_embeddings: Tensor, text_embeddings: Tensor, logit_scale: Tensor, groups: Tensor) -> Tensor:
+
+def contrastive_loss(
+    image_embeddings: Tensor, text_embeddings: Tensor, logit_scale: Tensor, groups: Tensor, text_groups: Tensor | None = None
+) -> Tensor:
     """Symmetric cross-entropy over the batch's similarities (Radford et al. 2021, CLIP, figure 3), with shared targets.
 
-    Pairs of one group describe the same thing (equal titles, or captions of one picture). They are not negatives of each other: the target
-    of a row is spread evenly over its group, as in supervised contrastive learning (Khosla et al. 2020, equation 2). With all groups
-    different this is CLIP's loss.
-
-    Shape:
-        image_embeddings, text_embeddings: (n, embed_dim) float32, length 1; row i of both is pair i.
-        logit_scale: scalar, the factor on the cosine (not its logarithm).
-        groups: (n,) int64.
-
-    Returns:
-        A scalar ≥ the mean entropy of the targets, computed in float32 also under autocast: in bfloat16 a logit near 100 is rounded to 0.5.
-
-    Raises:
-        ValueError: shapes differ or the batch is empty.
+    The target of a row is spread evenly over its group, as in supervised contrastive learning (Khosla et al. 2020, equation 2). With all
+    groups different this is CLIP's loss. The least it can be is the mean entropy of the targets. A row without a partner counts 0.
     """
-    if image_embeddings.shape != text_embeddings.shape or len(groups) != len(image_embeddings) or len(groups) == 0:
-        raise ValueError(
-            f"need equal, non-empty batches, not {tuple(image_embeddings.shape)}, {tuple(text_embeddings.shape)}, {len(groups)}"
-        )
-    with torch.autocast(image_embeddings.device.type, enabled=False):
-        logits_per_image = logit_scale * (image_embeddings.float() @ text_embeddings.float().T)  # (n images, n texts)
-    same = (groups[:, None] == groups[None, :]).to(logits_per_image.dtype)
-    targets = same / same.sum(dim=1, keepdim=True)
-    per_image = functional.cross_entropy(logits_per_image, targets)
-    per_text = functional.cross_entropy(logits_per_image.T, targets)
+    cosines, same = compared(image_embeddings, text_embeddings, groups, text_groups)
+    logits_per_image = logit_scale.float() * cosines  # (n images, m texts)
+    wanted = same.to(logits_per_image.dtype)
+    per_image = functional.cross_entropy(logits_per_image, _spread(wanted))
+    per_text = functional.cross_entropy(logits_per_image.T, _spread(wanted.T.contiguous()))
     return torch.stack((per_image, per_text)).mean()
+
+
+def infonce_loss(
+    image_embeddings: Tensor,
+    text_embeddings: Tensor,
+    logit_scale: Tensor,
+    groups: Tensor,
+    text_groups: Tensor | None = None,
+    *,
+    direction: str = "both",
+    hardness: float = 0.0,
+) -> Tensor:
+    """InfoNCE (van den Oord et al. 2018, equation 4), one cross-entropy for each pair: this positive against all negatives.
+
+    Other positives of the query are left out of the sum below the fraction, whereas in `contrastive_loss` they share it. With all groups
+    different and without hardness both are the same.
+
+    Args:
+        direction: `text_to_image` (every text is a query among the pictures), `image_to_text`, or `both`, their mean.
+        hardness: β ≥ 0 of Robinson et al. 2021 ("Contrastive Learning with Hard Negative Samples", section 4): a negative counts
+            proportionally to exp(β · logit), weights of mean 1 that are constants to the gradient. 0 counts all alike.
+    """
+    cosines, same = compared(image_embeddings, text_embeddings, groups, text_groups)
+    logits = logit_scale.float() * cosines
+    if direction == "both":
+        return torch.stack((_infonce(logits, same, hardness), _infonce(logits.T, same.T, hardness))).mean()
+    if direction not in {"text_to_image", "image_to_text"}:
+        raise ValueError(f"direction is both, text_to_image or image_to_text, not {direction!r}")
+    return _infonce(logits.T, same.T, hardness) if direction == "text_to_image" else _infonce(logits, same, hardness)
+
+
+def _infonce(logits: Tensor, same: Tensor, hardness: float) -> Tensor:
+    """Mean over all pairs of log(1 + Σ negatives / positive); rows are queries."""
+    negatives = logits.masked_fill(same, _NOTHING)
+    if hardness:
+        hard = (hardness * negatives.detach()).masked_fill(same, _NOTHING)
+        count = (~same).sum(dim=1, keepdim=True).clamp(min=1)
+        negatives = negatives + (functional.log_softmax(hard, dim=1) + count.log()).masked_fill(same, 0.0)
+    against = negatives.logsumexp(dim=1, keepdim=True)  # (rows, 1); about _NOTHING where there are none
+    costs = functional.softplus((against - logits).clamp(min=-1e4))  # −log(positive / (positive + negatives))
+    return _mean_where(costs, same)
+
+
+def triplet_loss(
+    image_embeddings: Tensor,
+    text_embeddings: Tensor,
+    groups: Tensor,
+    text_groups: Tensor | None = None,
+    *,
+    margin: float = 0.2,
+    hardest: bool = True,
+) -> Tensor:
+    """Max of hinges in both directions (Faghri et al. 2018, VSE++, equation 5), averaged over the pairs of the batch.
+
+    For each pair: [margin + hardest wrong text − pair]₊ + [margin + hardest wrong picture − pair]₊, in cosines.
+
+    Args:
+        hardest: False takes the mean over all wrong ones instead of the hardest, which is steadier from random weights.
+    """
+    cosines, same = compared(image_embeddings, text_embeddings, groups, text_groups)
+    return _hinges(cosines, same, margin, hardest) + _hinges(cosines.T, same.T, margin, hardest)
+
+
+def _hinges(cosines: Tensor, same: Tensor, margin: float, hardest: bool) -> Tensor:
+    if hardest:
+        wrong = cosines.masked_fill(same, _NOTHING).amax(dim=1, keepdim=True)
+        return _mean_where((margin + wrong - cosines).clamp(min=0.0), same)
+    costs = (margin + cosines[:, None, :] - cosines[:, :, None]).clamp(min=0.0)  # (rows, right, wrong)
+    wrong_ones = (~same)[:, None, :].expand_as(costs)
+    each = (costs * wrong_ones).sum(dim=2) / wrong_ones.sum(dim=2).clamp(min=1)
+    return _mean_where(each, same)
+
+
+def siglip_loss(
+    image_embeddings: Tensor,
+    text_embeddings: Tensor,
+    logit_scale: Tensor,
+    logit_bias: Tensor,
+    groups: Tensor,
+    text_groups: Tensor | None = None,
+) -> Tensor:
+    """Each picture with each text is a yes-or-no question (Zhai et al. 2023, "Sigmoid Loss", equation 1 and algorithm 1).
+
+    The sum over all questions is divided by max(n, m), which is the paper's batch size when n = m.
+
+    Args:
+        logit_bias: scalar, learnable; −10 at the start, as nearly every answer is no.
+    """
+    cosines, same = compared(image_embeddings, text_embeddings, groups, text_groups)
+    logits = logit_scale.float() * cosines + logit_bias.float()
+    return functional.softplus(torch.where(same, -logits, logits)).sum() / max(cosines.shape)
+
+
+def compared(
+    image_embeddings: Tensor, text_embeddings: Tensor, groups: Tensor, text_groups: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Every picture with every text. Returns cosines (n, m) float32 and whether both are of one group (n, m) bool."""
+    others = groups if text_groups is None else text_groups
+    fits = image_embeddings.ndim == text_embeddings.ndim == 2 and image_embeddings.shape[1] == text_embeddings.shape[1]
+    if not fits or groups.shape != image_embeddings.shape[:1] or others.shape != text_embeddings.shape[:1]:
+        raise ValueError(
+            "need batches that fit, not "
+            f"{tuple(image_embeddings.shape)}, {tuple(text_embeddings.shape)}, {tuple(groups.shape)}, {tuple(others.shape)}"
+        )
+    if not len(groups) or not len(others):
+        raise ValueError("need batches that are not empty")
+    with torch.autocast(image_embeddings.device.type, enabled=False):
+        cosines = image_embeddings.float() @ text_embeddings.float().T
+    return cosines, groups[:, None] == others[None, :]
+
+
+def _spread(wanted: Tensor) -> Tensor:
+    return wanted / wanted.sum(dim=1, keepdim=True).clamp(min=1.0)
+
+
+def _mean_where(values: Tensor, chosen: Tensor) -> Tensor:
+    """Mean of the chosen values; 0.0 of none."""
+    return torch.where(chosen, values, 0.0).sum() / chosen.sum().clamp(min=1)

@@ -183,7 +183,7 @@ def released() -> Iterator[threading.Event]:
     yield event
     event.set()
     for thread in threading.enumerate():
-        if thread.name == "imagenet-weights":
+        if thread.name == "weights-download":
             thread.join(NEVER_WAITED_SO_LONG_S)
 
 
@@ -194,7 +194,7 @@ def asked(timeout_s: float) -> Weights:
     assert is_random(weights)
     assert "could not be downloaded" in weights.note
     assert "Offline this is normal" in weights.note
-    assert socket.getdefaulttimeout() == before or any(thread.name == "imagenet-weights" for thread in threading.enumerate())
+    assert socket.getdefaulttimeout() == before or any(thread.name == "weights-download" for thread in threading.enumerate())
     return weights
 
 
@@ -235,24 +235,24 @@ def test_a_server_of_many_silent_addresses_is_left_behind(
 
 
 def test_a_slow_line_that_moves_is_waited_for(hub: Path, full_state: dict[str, Tensor], monkeypatch: pytest.MonkeyPatch) -> None:
-    def dribble(url: str, **options: object) -> dict[str, Tensor]:
-        assert options["weights_only"] is True
-        assert options["check_hash"] is True
+    def dribble(url: str, dst: str, *, hash_prefix: str, progress: bool) -> None:
+        assert Path(dst) == hub / CACHED
+        assert hash_prefix == "f37072fd"
+        assert not progress
         part = hub / f"{CACHED}.abc.partial"
         for size in range(1, 16):
             part.write_bytes(b"x" * size)
             time.sleep(0.2)
-        return full_state
+        torch.save(full_state, dst)
 
-    monkeypatch.setattr(import_torchvision().models._api, "load_state_dict_from_url", dribble)
+    monkeypatch.setattr(torch.hub, "download_url_to_file", dribble)
     assert not is_random(find_weights(None, download=True, timeout_s=1.5))  # half of what it takes in all
 
 
 def test_a_line_that_stands_still_is_left_behind(hub: Path, monkeypatch: pytest.MonkeyPatch, released: threading.Event) -> None:
-    def stuck(url: str, **options: object) -> dict[str, Tensor]:
+    def stuck(url: str, dst: str, *, hash_prefix: str, progress: bool) -> None:
         (hub / f"{CACHED}.abc.partial").write_bytes(b"x")
         released.wait(2 * NEVER_WAITED_SO_LONG_S)
-        return {}
 
-    monkeypatch.setattr(import_torchvision().models._api, "load_state_dict_from_url", stuck)
+    monkeypatch.setattr(torch.hub, "download_url_to_file", stuck)
     asked(0.3)

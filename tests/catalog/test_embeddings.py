@@ -38,7 +38,7 @@ def test_the_feed_from_the_start_is_everything(catalog: Catalog, items: list[Ite
 
 def test_the_feed_is_read_in_parts_of_any_size(catalog: Catalog, items: list[Item], monkeypatch: pytest.MonkeyPatch) -> None:
     whole = catalog.changes(MODEL_ID)
-    monkeypatch.setattr("crossmodal.catalog.embeddings._ROWS_AT_ONCE", 2)
+    monkeypatch.setattr("crossmodal.catalog.feeds._ROWS_AT_ONCE", 2)
     parts = catalog.changes(MODEL_ID)
     assert parts.item_ids.tolist() == whole.item_ids.tolist()
     assert np.array_equal(parts.embeddings, whole.embeddings)

@@ -7,7 +7,7 @@ import torch
 from config import Settings
 from crossmodal.text.cleaning import clean_query, display_text
 from crossmodal.text.tokenizer import PADDING, HashingTokenizer
-from encoders import TextEncoder
+from encoders import TextEncoder, TowerSpec
 from tests.hostile.conftest import Corpus, Entry
 from tests.hostile.memory import CAN_RESET, peak_mb, reset_peak
 from tests.hostile.outcomes import Outcome, outcome_of
@@ -22,7 +22,7 @@ Verdicts = list[tuple[Entry, Outcome]]
 @pytest.fixture(scope="module")
 def encoder() -> TextEncoder:
     torch.manual_seed(0)
-    return TextEncoder(DIM, vocab_size=512, max_tokens=MAX_TOKENS, width=16).eval()
+    return TextEncoder(DIM, vocab_size=512, max_tokens=MAX_TOKENS, spec=TowerSpec("gru", {"width": 16}, pooling="max")).eval()
 
 
 def embedded(encoder: TextEncoder, text: str) -> np.ndarray:

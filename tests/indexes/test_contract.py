@@ -106,6 +106,29 @@ def test_excluded_items_are_passed_over(index: VectorIndex) -> None:
     assert index.search(rows[:1], 5, exclude=range(1, 31)) == [[]]
 
 
+@pytest.mark.parametrize("count", [0, 1, 3, 40, 290, 300])
+def test_only_allowed_items_are_found(index: VectorIndex, count: int) -> None:
+    """Few of many, many of many, and ids that are not there; with removed, replaced and excluded ones among them."""
+    rows = made_up_embeddings(300, DIM)
+    index.add(range(1, 301), rows)
+    index.add([7], rows[:1])
+    index.remove([3, 4, 5])
+    allowed = np.random.default_rng(count).permutation(np.arange(1, 301))[:count]
+    there = {i: rows[0] if i == 7 else rows[i - 1] for i in sorted(allowed.tolist()) if i not in (3, 4, 5, 9)}
+    queries = made_up_embeddings(3, DIM, seed=1)
+    for given in (allowed, [*allowed.tolist(), 9999, 9999, -1]):
+        for top_k in (1, 5, 400):
+            answers = index.search(queries, top_k, allowed=given, exclude=[9])
+            for query, hits in zip(queries, answers, strict=True):
+                assert_same(hits, plain_search(there, query, top_k))
+
+
+def test_nothing_allowed_finds_nothing(index: VectorIndex) -> None:
+    index.add([1, 2], made_up_embeddings(2, DIM))
+    assert index.search(made_up_embeddings(2, DIM, seed=1), 5, allowed=[]) == [[], []]
+    assert index.search(made_up_embeddings(1, DIM, seed=1), 5, allowed=[3]) == [[]]
+
+
 def test_adding_an_id_again_replaces_it(index: VectorIndex) -> None:
     first, second = made_up_embeddings(2, DIM)
     index.add([1, 2], np.stack([first, unit(np.ones(DIM))]))
@@ -216,6 +239,11 @@ class AgainstPlain(RuleBasedStateMachine):
     @rule(query=grid_vectors(), top_k=st.integers(1, 70))
     def search(self, query: np.ndarray, top_k: int) -> None:
         assert_same(self.index.search(query[None], top_k)[0], plain_search(self.rows, query, top_k))
+
+    @rule(query=grid_vectors(), top_k=st.integers(1, 20), allowed=st.lists(st.integers(1, 60), max_size=40))
+    def search_among(self, query: np.ndarray, top_k: int, allowed: list[int]) -> None:
+        rows = {item_id: row for item_id, row in self.rows.items() if item_id in allowed}
+        assert_same(self.index.search(query[None], top_k, allowed=allowed)[0], plain_search(rows, query, top_k))
 
     @invariant()
     def same_size(self) -> None:

@@ -18,6 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from benchmarks.made_up import MODEL_ID, made_up_embeddings, made_up_item
 from crossmodal.catalog import Catalog
+from crossmodal.catalog.feeds import PICTURES, Feed
 from crossmodal.errors import StoreError
 from crossmodal.indexes.synced import SyncedIndex
 from crossmodal.indexes.tag import IndexTag
@@ -61,6 +62,12 @@ def test_what_is_added_replaced_removed_and_restored_is_found_so(catalog: Catalo
     catalog.restore([items[4].item_id])
     assert nearest_to(index, 4) == items[4].item_id
     assert len(index) == 21
+
+
+def test_only_allowed_items_are_found(catalog: Catalog, items: list[Item]) -> None:
+    index = opened(catalog)
+    hits = index.search(made_up_item(3).embedding[None], 20, allowed=[items[4].item_id, items[3].item_id])[0]
+    assert [item_id for item_id, _ in hits] == [items[3].item_id, items[4].item_id]
 
 
 def test_the_first_opening_builds_and_the_second_loads(catalog: Catalog, items: list[Item]) -> None:
@@ -191,8 +198,8 @@ def test_rebuilding_does_not_stop_searches(catalog: Catalog, items: list[Item], 
     reading, done = threading.Event(), threading.Event()
     changes = Catalog.changes
 
-    def slow(self: Catalog, model_id: str, *, after_seq: int = 0, after_removal: int = 0) -> object:
-        answer = changes(self, model_id, after_seq=after_seq, after_removal=after_removal)
+    def slow(self: Catalog, model_id: str, *, after_seq: int = 0, after_removal: int = 0, feed: Feed = PICTURES) -> object:
+        answer = changes(self, model_id, after_seq=after_seq, after_removal=after_removal, feed=feed)
         if after_seq == 0:
             reading.set()
             done.wait(20)

@@ -311,11 +311,11 @@ class FullDisk(Catalog):
 
     writes = 0
 
-    def add_many(self, entries: Sequence[NewItem], *, model_id: str) -> list[Item]:
+    def add_many(self, entries: Sequence[NewItem], *, model_id: str, **rest: object) -> list[Item]:
         type(self).writes += 1
         if self.writes == 3:
             raise StoreError("disk_full", "The disk is full.", remedy="Make room.")
-        return super().add_many(entries, model_id=model_id)
+        return super().add_many(entries, model_id=model_id, **rest)  # type: ignore[arg-type]
 
 
 def test_a_write_that_fails_ends_the_run_and_loses_only_what_was_not_committed(bench: Bench, tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """Look at the pages without a model: `FAKE=long streamlit run tests/ui/dev_app.py`, from the project's folder.
 
 `FAKE` names what the collection is like: `plain`, `long` (titles of 300 characters), `empty`, `slow` (a start of 20 s), `slow-web`,
-`broken` (a start that fails), `hostile` (titles read from the file that `FAKE_TITLES` names, a JSON list), `failed` (rows that failed).
+`broken` (a start that fails), `hostile` (titles read from the file that `FAKE_TITLES` names, a JSON list), `failed` (rows that failed),
+`measured` (figures on the own collection, of a model that has collapsed).
 """
 
 import json
@@ -9,6 +10,7 @@ import os
 import runpy
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,6 +48,9 @@ def build(note: OnProgress) -> fake_app.FakeApp:
         for number, title in enumerate(json.loads(Path(os.environ["FAKE_TITLES"]).read_text(encoding="utf-8"))):
             picture = fake_app.draw("box", "green", "dotted", size=(60 + number, 60))
             app.put(picture, title, source=title, attributes={title: title}, catalogue=title)
+    if KIND == "measured":
+        collapsed = "The text embeddings have collapsed: effective rank 1.2 of 256, mean cosine 0.999."
+        app.own = replace(app.figures, result=replace(app.figures.result, warnings=(collapsed,)))
     if KIND == "failed":
         app.failed = [
             Failure(

@@ -4,22 +4,26 @@ import hashlib
 import io
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, UnidentifiedImageError
 
 from crossmodal.errors import AddressError, CrossmodalError, FetchError, PictureError, QueryError
-from crossmodal.items import Failure, Item, Picture, SearchResult
+from crossmodal.items import CaptionResult, Failure, Item, Picture, SearchResult, texts_of
 from crossmodal.jobs import JobBoard, JobStatus
 from crossmodal.progress import OnProgress, Progress, check_stop
+from tests.ui.fake_models import FakeModels
 
 COLOURS = {"red": (200, 55, 50), "blue": (50, 95, 190), "green": (60, 150, 85), "yellow": (225, 185, 60), "black": (45, 45, 50)}
 THINGS = ("mug", "bottle", "hat", "box", "lamp", "plate")
+Where = Mapping[str, str | Sequence[str]] | None
 PATTERNS = ("plain", "striped", "dotted", "checked")
 
 
@@ -133,7 +137,7 @@ def look(data: bytes) -> Picture:
     return Picture(hashlib.sha256(data).hexdigest(), *image.size, pixels, _encode(large, "JPEG"), _encode(small, "JPEG"))
 
 
-class FakeApp:
+class FakeApp(FakeModels):
     """What the pages may call of `LostFoundApp`, on thirty drawn pictures."""
 
     max_top_k = 1_000
@@ -141,6 +145,7 @@ class FakeApp:
 
     def __init__(self, things: Sequence[str] = THINGS, *, work: Callable[[OnProgress, Event], str] | None = None) -> None:
         self.jobs = JobBoard()
+        self.keep_models()
         self.model = FakeModelInfo()
         self.estimate = FakeEstimate(1_500, 240.0, True, "1,500 pictures with titles of their own.")
         self.web: dict[str, bytes] = {"http://pictures.test/red-mug.png": draw("mug", "red", "plain", size=(320, 240))}
@@ -168,27 +173,58 @@ class FakeApp:
         self._pictures[item_id] = picture
         return self._items[item_id]
 
-    def search_by_text(self, query: str, top_k: int = 5) -> list[SearchResult]:
+    def search_by_text(self, query: str, top_k: int = 5, **narrowed: Any) -> list[SearchResult]:
         self.asked.append(query)
         if not query.strip():
             raise QueryError("text_empty", "There is nothing to search for.", remedy="Type a word or two.")
         if len(query) > self.max_query_chars:
             raise QueryError("text_too_long", f"The text has {len(query):,} characters.", remedy="Use 1,000 at most.")
-        wanted = set(_words(query))
-        return self._ranked(top_k, lambda item: len(wanted & set(_words(item.title))) / max(1, len(wanted)) - item.item_id / 1e4)
+        return self._ranked(top_k, lambda item: _said(query, item.title) - item.item_id / 1e4, **narrowed)
 
-    def search_by_picture(self, picture: Picture, top_k: int = 5) -> list[SearchResult]:
-        return self._ranked(top_k, lambda item: _alike(picture, self._pictures[item.item_id]))
+    def search_by_picture(self, picture: Picture, top_k: int = 5, **narrowed: Any) -> list[SearchResult]:
+        return self._ranked(top_k, lambda item: _alike(picture, self._pictures[item.item_id]), **narrowed)
 
-    def search_by_image(self, image: bytes | Path | str, top_k: int = 5) -> list[SearchResult]:
-        data = image.read_bytes() if isinstance(image, Path) else image
-        return self.search_by_picture(self.look_at(data), top_k)
+    def search_by_query_and_picture(
+        self, query: str, picture: Picture, top_k: int = 5, *, weight: float = 0.5, **narrowed: Any
+    ) -> list[SearchResult]:
+        def score(item: Item) -> float:
+            return (1 - weight) * _said(query, item.title) + weight * _alike(picture, self._pictures[item.item_id])
 
-    def search_by_item(self, item_id: int, top_k: int = 5) -> list[SearchResult]:
+        return self._ranked(top_k, score, **narrowed)
+
+    def search_by_both(self, query: str, image: bytes | str, top_k: int = 5, **rest: Any) -> list[SearchResult]:
+        return self.search_by_query_and_picture(query, self.look_at(image), top_k, **rest)
+
+    def search_by_item(self, item_id: int, top_k: int = 5, **narrowed: Any) -> list[SearchResult]:
         self.item(item_id)
-        ranked = self._ranked(top_k + 1, lambda item: _alike(self._pictures[item_id], self._pictures[item.item_id]))
+        ranked = self._ranked(top_k + 1, lambda item: _alike(self._pictures[item_id], self._pictures[item.item_id]), **narrowed)
         others = [result for result in ranked if result.item.item_id != item_id][:top_k]
         return [replace(result, rank=rank) for rank, result in enumerate(others, start=1)]
+
+    def captions_for_picture(self, picture: Picture, top_k: int = 10) -> list[CaptionResult]:
+        found = self._ranked(len(self._items) or 1, lambda item: _alike(picture, self._pictures[item.item_id]))
+        said: dict[str, CaptionResult] = {}
+        for result in found:
+            for text in texts_of(result.item.title, result.item.captions):
+                said.setdefault(text, CaptionResult(result.item, text, result.score, len(said) + 1))
+        return list(said.values())[:top_k]
+
+    def captions_for_item(self, item_id: int, top_k: int = 10, *, exclude_own: bool = False) -> list[CaptionResult]:
+        item = self.item(item_id)
+        own = texts_of(item.title, item.captions) if exclude_own else ()
+        return [
+            found for found in self.captions_for_picture(self._pictures[item_id], top_k + len(own)) if found.caption not in own
+        ][:top_k]
+
+    def attribute_values(self, limit: int = 50) -> dict[str, list[tuple[str, int]]]:
+        counts: dict[str, Counter[str]] = {}
+        for item in self._items.values():
+            for name, value in item.attributes.items():
+                counts.setdefault(name, Counter())[value] += 1
+        return {name: values.most_common(limit) for name, values in sorted(counts.items())}
+
+    def items_page(self, limit: int, after_id: int = 0, *, where: Where = None) -> list[Item]:
+        return [item for item in self.page(len(self._items), after_id) if _passes(item, where)][:limit]
 
     def look_at(self, image: bytes | str) -> Picture:
         return look(self._fetch(image) if isinstance(image, str) else image)
@@ -229,8 +265,8 @@ class FakeApp:
     def page(self, limit: int, after_id: int = 0) -> list[Item]:
         return [self._items[key] for key in sorted(self._items) if key > after_id][:limit]
 
-    def count(self) -> int:
-        return len(self._items)
+    def count(self, *, where: Where = None) -> int:
+        return sum(_passes(item, where) for item in self._items.values())
 
     def example_queries(self, n: int = 4) -> list[str]:
         return [
@@ -265,6 +301,12 @@ class FakeApp:
     def stop_job(self) -> None:
         self.jobs.stop()
 
+    def pause_job(self) -> None:
+        self.jobs.pause()
+
+    def resume_job(self) -> None:
+        self.jobs.resume()
+
     def training_estimate(self) -> FakeEstimate:
         return self.estimate
 
@@ -288,12 +330,14 @@ class FakeApp:
             )
         return self.web[address]
 
-    def _ranked(self, top_k: int, score: Callable[[Item], float]) -> list[SearchResult]:
+    def _ranked(
+        self, top_k: int, score: Callable[[Item], float], *, where: Where = None, min_score: float | None = None
+    ) -> list[SearchResult]:
         if not 1 <= top_k <= self.max_top_k:
             raise QueryError("bad_request", f"{top_k} results cannot be asked for.", remedy=f"Ask for 1 to {self.max_top_k}.")
-        ordered = sorted(((score(item), item) for item in self._items.values()), key=lambda pair: (-pair[0], pair[1].item_id))[
-            :top_k
-        ]
+        scored = ((score(item), item) for item in self._items.values() if _passes(item, where))
+        there = [pair for pair in scored if min_score is None or pair[0] >= min_score]
+        ordered = sorted(there, key=lambda pair: (-pair[0], pair[1].item_id))[:top_k]
         return [SearchResult(item, value, rank) for rank, (value, item) in enumerate(ordered, start=1)]
 
 
@@ -336,6 +380,17 @@ def slow_work(note: OnProgress, stop: Event) -> str:
 
 def _words(text: str) -> list[str]:
     return re.findall(r"\w+", text.lower())
+
+
+def _said(query: str, title: str) -> float:
+    wanted = set(_words(query))
+    return len(wanted & set(_words(title))) / max(1, len(wanted))
+
+
+def _passes(item: Item, where: Where) -> bool:
+    return all(
+        item.attributes.get(name) in ([values] if isinstance(values, str) else values) for name, values in (where or {}).items()
+    )
 
 
 def _alike(one: Picture, other: Picture) -> float:

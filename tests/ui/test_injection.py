@@ -20,6 +20,8 @@ def markdown_places(at: AppTest) -> Iterator[str]:
     yield from (button.label for button in at.button)
     yield from (button.help for button in at.button if button.help)
     yield from (bar.text for bar in at.progress)
+    for pills in at.pills:
+        yield from (pills.label, *pills.options)
     for table in at.table:
         yield from (str(cell) for cell in table.value.to_numpy().ravel())
         yield from (str(name) for name in (*table.value.index, *table.value.columns))
@@ -57,6 +59,17 @@ def test_links_and_undo(visit: Callable[..., AppTest], poisoned: FakeApp) -> Non
     _nothing_raw(at)
 
 
+def test_captions_and_narrowing(visit: Callable[..., AppTest], collection: FakeApp) -> None:
+    for number, text in enumerate(INJECTIONS[:12]):  # as many as are shown in a row
+        collection.put(draw("box", "green", "dotted", size=(61 + number, 60)), text, attributes={INJECTIONS[0]: text})
+    at = visit(like="31", q=INJECTIONS[1], **{f"where.{INJECTIONS[0]}": INJECTIONS[2]})
+    at.session_state["narrow"] = True
+    at.run()
+    assert any(len(pills.options) == 12 for pills in at.pills)
+    assert [button for button in at.button if str(button.key).startswith("caption-")]
+    _nothing_raw(at)
+
+
 @pytest.mark.parametrize("tab", ["Pictures", "Catalogues", "Failed rows"])
 def test_collection(visit: Callable[..., AppTest], poisoned: FakeApp, tab: str) -> None:
     at = visit("collection")
@@ -69,6 +82,8 @@ def test_collection(visit: Callable[..., AppTest], poisoned: FakeApp, tab: str) 
 
 
 def test_model_page(visit: Callable[..., AppTest], poisoned: FakeApp) -> None:
+    poisoned.generations = [replace(poisoned.generations[0], model_id=text, name=text) for text in INJECTIONS]
+    poisoned.own = replace(poisoned.figures, result=replace(poisoned.figures.result, warnings=INJECTIONS))
     _nothing_raw(visit("model"))
 
 

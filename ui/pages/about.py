@@ -8,7 +8,8 @@ app = the_app()
 st.title("About")
 st.markdown(
     """
-Find a picture by describing it, by showing a similar one, or by the address of a similar one. Everything runs on this computer.
+Find a picture by describing it, by showing a similar one, by the address of a similar one, or by words and a picture together. A picture
+you show also brings the captions of your collection that fit it. Everything runs on this computer.
 
 ### How it works
 

@@ -1,8 +1,8 @@
-"""The model: how well it finds, how it was trained, and training it again."""
+"""The model: how well it finds, how it was trained, training it again, and changing to another one."""
 
 import streamlit as st
 
-from ui import model_card, training
+from ui import measured, model_card, models, presets, training
 from ui.starting import the_app
 
 app = the_app()
@@ -11,6 +11,11 @@ st.title("Model")
 model_card.quality(info.model)
 training.offer(app)
 training.live(app)
+st.subheader("On this collection")
+measured.show(app)
+st.subheader("Models kept here")
+models.show(app)
+presets.show()
 st.subheader("How it was trained")
 model_card.facts(info)
 training.curve(info.model)

@@ -1,0 +1,136 @@
+"""What the API is asked: the bodies of requests, and how they are read from JSON or from a form."""
+
+import re
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from api.options import MAX_CAPTIONS, MAX_TOP_K
+
+_DEEPEST = 4
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+Id = Annotated[str, Field(max_length=20_000)]
+Address = Annotated[str, Field(max_length=200_000, json_schema_extra={"format": "picture-address"})]
+Query = Annotated[
+    str,  # its real bounds are the engine's, which says `text_empty` and `text_too_long`
+    Field(json_schema_extra={"format": "search-text", "minLength": 1, "maxLength": 2_000}),
+]
+WHOLE = BeforeValidator(lambda value: int(value) if isinstance(value, float) and value.is_integer() else value)
+"""JSON knows one kind of number: 5.0 is as whole as 5. Comes last in `Annotated`, or the bounds are left out of the document."""
+TopK = Annotated[int, Field(ge=1, le=MAX_TOP_K), WHOLE]
+Score = Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False)]
+Values = Annotated[list[str], Field(min_length=1, max_length=100)]
+Where = Annotated[
+    dict[Annotated[str, Field(min_length=1, max_length=200)], Annotated[str, Field(max_length=500)] | Values],
+    Field(max_length=20, description='attribute to a value, or to a list of which any will do: `{"colour": ["red", "blue"]}`'),
+]
+
+
+class Question(BaseModel):
+    """Base of all bodies. Surrogates that stand alone, which JSON can bring, become the control character
+    that stands for what cannot be read: a text shows nothing there, an address with it is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _sound(cls, data: Any) -> Any:
+        return _sound(data, _DEEPEST)
+
+
+class Reference(Question):
+    """Bodies of the reference's addresses: fields it does not know are passed over, as there."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class Narrowed(BaseModel):
+    """What every search takes."""
+
+    top_k: TopK = 10
+    min_score: Score | None = None
+    where: Where | None = None
+
+
+class TextQuestion(Narrowed, Reference):
+    query: Query
+
+
+class PictureSource(BaseModel):
+    """Exactly one picture: an item's, an address, or a file `image` in a form."""
+
+    image_id: Id | None = None
+    image_url: Address | None = None
+
+
+class ImageQuestion(Narrowed, PictureSource, Reference):
+    image_index: Annotated[int, Field(ge=0, le=2**53, description="place in the list of all items, from 0"), WHOLE] | None = None
+
+
+class CaptionQuestion(PictureSource, Reference):
+    top_k: Annotated[int, Field(ge=1, le=MAX_CAPTIONS), WHOLE] = 5
+
+
+class AnyQuestion(Narrowed, PictureSource, Question):
+    """Text, picture, or both; `weight` is the picture's share when it is both."""
+
+    query: Query | None = None
+    weight: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.5
+
+
+class BatchQuestion(Narrowed, Question):
+    queries: Annotated[list[Query], Field(min_length=1, max_length=256)]
+
+
+class CorrectionQuestion(Question):
+    query: Query
+
+
+class NewItemQuestion(Question):
+    """A picture to add, with what is known of it."""
+
+    image_url: Address | None = None
+    title: Annotated[str, Field(max_length=2_000)] | None = None
+    captions: Annotated[list[Annotated[str, Field(max_length=2_000)]], Field(max_length=20)] = []
+    attributes: Annotated[
+        dict[Annotated[str, Field(min_length=1, max_length=200)], Annotated[str, Field(max_length=2_000)]], Field(max_length=100)
+    ] = {}
+
+
+class AddressedItem(NewItemQuestion):
+    """One of many, which come as addresses."""
+
+    image_url: Address
+
+
+class NewItemsQuestion(Question):
+    items: Annotated[list[AddressedItem], Field(min_length=1, max_length=200)]
+
+
+class ItemChange(Question):
+    """What is left out stays as it is."""
+
+    title: Annotated[str, Field(max_length=2_000)] | None = None
+    attributes: dict[Annotated[str, Field(min_length=1, max_length=200)], Annotated[str, Field(max_length=2_000)]] | None = Field(
+        None, max_length=100
+    )
+
+
+class ImportQuestion(Question):
+    location: Annotated[str, Field(min_length=1, max_length=4_096, description="a CSV or a folder of this computer")]
+
+
+class ExportQuestion(Question):
+    kind: Annotated[str, Field(pattern="^(csv|parquet|npy)$")] = "csv"
+    where: Where | None = None
+
+
+def _sound(data: Any, depth: int) -> Any:
+    if isinstance(data, str):
+        return data if data.isascii() else _SURROGATE.sub("\x1a", data)
+    if depth and isinstance(data, dict):
+        return {_sound(name, 0): _sound(value, depth - 1) for name, value in data.items()}
+    if depth and isinstance(data, list):
+        return [_sound(value, depth - 1) for value in data]
+    return data

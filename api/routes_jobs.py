@@ -1,0 +1,111 @@
+"""Long work: import and export, one at a time, with progress; and the files that exports left."""
+
+import re
+from collections.abc import Awaitable
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, Request
+from fastapi import Path as InPath
+from starlette.responses import FileResponse, Response
+
+from api.answers import Exports, Job, Jobs, Json, job_of
+from api.bodies import read
+from api.body_schemas import body
+from api.documents import problems
+from api.door import Door, TheDoor
+from api.errors import error_response
+from api.exports import export_files, start_export
+from api.questions import ExportQuestion, ImportQuestion
+from crossmodal.errors import AccessError, BusyError, QueryError
+from crossmodal.jobs import JobStatus
+
+router = APIRouter(prefix="/api", tags=["jobs"])
+
+_EXPORT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,100}", re.ASCII)
+
+
+@router.post(
+    "/jobs/import",
+    status_code=202,
+    response_model=Job,
+    openapi_extra=body(ImportQuestion),
+    responses=problems(404, 409, 415, 422),
+)
+async def start_import(request: Request, door: TheDoor) -> Response:
+    """Index a CSV or folder of the server's computer, where that is allowed: on loopback, or when its owner said so."""
+    question, _ = await read(request, ImportQuestion)
+    if not door.options.allow_paths:
+        raise AccessError(
+            "forbidden", "Folders of this computer are not open to the network.", remedy="Send pictures with POST /api/items/batch."
+        )
+    return await _started(request, door.run(door.app.start_indexing, question.location))
+
+
+@router.post(
+    "/jobs/export",
+    status_code=202,
+    response_model=Job,
+    openapi_extra=body(ExportQuestion),
+    responses=problems(404, 409, 415, 422, 507),
+)
+async def begin_export(request: Request, door: TheDoor) -> Response:
+    """Write the collection, or what passes a filter, as CSV, Parquet, or vectors with ids.
+
+    `GET /api/exports` lists the file when it is done.
+    """
+    question, _ = await read(request, ExportQuestion)
+    return await _started(request, door.run(start_export, door.app, door.options.export_dir, question.kind, question.where))
+
+
+@router.get("/jobs", response_model=Jobs)
+async def list_jobs(door: TheDoor) -> Response:
+    """The last jobs, newest first."""
+    return Json({"jobs": [job_of(status) for status in door.app.jobs.history()]})
+
+
+@router.get("/jobs/{job_id}", response_model=Job, responses=problems(404))
+async def get_job(door: TheDoor, job_id: str) -> Response:
+    """A job as it stands."""
+    return Json(job_of(door.app.jobs.status(job_id)))
+
+
+@router.post("/jobs/{job_id}/cancel", status_code=202, response_model=Job, responses=problems(404))
+async def cancel_job(door: TheDoor, job_id: str) -> Response:
+    """Ask a job to stop; what it did so far is kept. A job that has ended stays as it is."""
+    door.app.jobs.stop(job_id)
+    return Json(job_of(door.app.jobs.status(job_id)), status_code=202)
+
+
+@router.get("/exports", response_model=Exports)
+async def list_exports(door: TheDoor) -> Response:
+    """Names of the files that exports left."""
+    found = await door.run(export_files, door.options.export_dir)
+    return Json({"exports": [path.name for path in found]})
+
+
+@router.get("/exports/{name}", response_class=FileResponse, responses=problems(404))
+async def get_export(door: TheDoor, name: Annotated[str, InPath(max_length=200)]) -> Response:
+    """One of them."""
+    return FileResponse(
+        await _export(door, name),
+        filename=name,
+        media_type="application/octet-stream",
+        headers={"Content-Security-Policy": "default-src 'none'; sandbox"},
+    )
+
+
+async def _export(door: Door, name: str) -> Path:
+    if _EXPORT_NAME.fullmatch(name):
+        for path in await door.run(export_files, door.options.export_dir):
+            if path.name == name:
+                return path
+    raise QueryError("not_found", f"There is no export {name!r:.60}.", remedy="GET /api/exports lists them.")
+
+
+async def _started(request: Request, starting: Awaitable[JobStatus]) -> Response:
+    try:
+        status = await starting
+    except BusyError as error:  # not an overload, but a conflict with the state of the one desk there is for jobs
+        return error_response(error, request.scope, status=409)
+    return Json(job_of(status), status_code=202, headers={"Location": f"/api/jobs/{status.job_id}"})

@@ -1,0 +1,53 @@
+"""How it stands: `/health`, `/api/stats`, `/metrics`."""
+
+import asyncio
+import contextlib
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from api.answers import Health, Json, Stats
+from api.door import TheDoor
+from crossmodal.errors import CrossmodalError
+from live_app import LiveApp
+
+router = APIRouter()
+
+_HEALTH_WAITS_S = 0.05
+
+
+@router.get("/health", tags=["reference"], response_model=Health)
+async def health(door: TheDoor) -> Response:
+    """Whether the server lives. Never waits behind other work: under load the number of pictures may be a moment old."""
+    counting = asyncio.ensure_future(door.workers.run("health", door.app.count))
+    counting.add_done_callback(lambda done: done.cancelled() or done.exception())  # a count that failed late is no news
+    with contextlib.suppress(CrossmodalError, TimeoutError):  # whether the collection can be read is told where it is read
+        door.known_count = await asyncio.wait_for(asyncio.shield(counting), _HEALTH_WAITS_S)
+    return Json({"status": "healthy", "model_loaded": True, "num_images": door.known_count})
+
+
+@router.get("/api/stats", tags=["reference"], response_model=Stats)
+async def stats(door: TheDoor) -> Response:
+    """The collection and its model in numbers."""
+    return Json(await door.run(_stats, door.app))
+
+
+@router.get("/metrics", tags=["operation"], response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+async def metrics(door: TheDoor) -> Response:
+    """Counters and histograms for Prometheus."""
+    door.metrics.items.set(door.known_count)
+    return Response(door.metrics.text(), media_type=door.metrics.content_type)
+
+
+def _stats(app: LiveApp) -> dict[str, object]:
+    model = app.generation().model
+    return {
+        "num_images": app.count(),
+        "num_captions": app.catalog.count_captions(),
+        "embedding_dim": model.spec.embed_dim,
+        "model_architecture": {
+            "image_input_dim": model.system.image_encoder.backbone.features,
+            "text_input_dim": model.system.text_encoder.backbone.features,
+            "shared_dim": model.spec.embed_dim,
+        },
+    }

@@ -1,0 +1,112 @@
+"""Running the API as a process of its own."""
+
+import ipaddress
+import logging
+import sys
+
+import uvicorn
+
+from api.application import create_api
+from api.options import LOOPBACK_NAMES, ApiOptions
+from api.protocol import MAX_HEADER_EVENT_BYTES, PatientProtocol
+from config import Settings
+from crossmodal.errors import AccessError, QueryError
+from crossmodal.progress import OnProgress, ignore_progress
+from initialize import build_system
+
+log = logging.getLogger(__name__)
+
+OPEN_RATE = 1_200
+"""Requests a minute of one client, where others than this computer can come and the settings say nothing else."""
+MIN_KEY_CHARS = 16
+SWITCH_S = 0.001
+"""How long one thread may hold up the event loop with Python code; the interpreter's own 5 ms add up to a slow `/health`."""
+
+
+def options_from(settings: Settings) -> ApiOptions:
+    """What the settings allow.
+
+    Raises:
+        AccessError: `forbidden`, the address is open to others and there is no key, or one too short to be secret.
+        QueryError: `bad_request`, `*` among the CORS origins.
+    """
+    local = is_loopback(settings.api_host)
+    if not local and not settings.api_keys:
+        what = f"The API would listen on {settings.api_host}, open to other computers, without a key."
+        raise AccessError("forbidden", what, remedy="Set CROSSMODAL_API_KEYS, or leave CROSSMODAL_API_HOST at 127.0.0.1.")
+    if any(len(key) < MIN_KEY_CHARS for key in settings.api_keys):
+        what = f"A key of the API is shorter than {MIN_KEY_CHARS} characters."
+        raise AccessError(
+            "forbidden", what, remedy="python -c 'import secrets; print(secrets.token_urlsafe(24))' prints a good one."
+        )
+    if "*" in settings.api_cors_origins:
+        raise QueryError(
+            "bad_request", "CORS origins are listed one by one, not as *.", remedy="Name the origins, as https://example.org."
+        )
+    return ApiOptions(
+        keys=settings.api_keys,
+        cors_origins=tuple(origin.lower().rstrip("/") for origin in settings.api_cors_origins),
+        hosts=_hosts(settings, local=local),
+        allow_paths=local if settings.api_allow_paths is None else settings.api_allow_paths,
+        export_dir=settings.data_dir / "exports",
+        max_body_bytes=settings.api_max_body_bytes,
+        max_concurrent=settings.api_max_concurrent,
+        requests_per_minute=(None if local else OPEN_RATE)
+        if settings.api_requests_per_minute is None
+        else settings.api_requests_per_minute,
+        max_upload_files=settings.max_upload_files,
+        body_timeout_s=settings.api_body_timeout_s,
+        request_timeout_s=settings.api_request_timeout_s,
+        thumbnail_px=settings.thumbnail_px,
+        rendition_px=settings.rendition_px,
+        docs=settings.api_docs,
+    )
+
+
+def serve(settings: Settings, progress: OnProgress = ignore_progress) -> None:
+    """Assemble the system, then answer until told to stop.
+
+    Raises:
+        CrossmodalError: the system cannot be assembled, or the address is not to be opened.
+    """
+    options = options_from(settings)
+    sys.setswitchinterval(SWITCH_S)
+    app = build_system(settings, progress)
+    try:
+        server = uvicorn.Server(server_config(create_api(app, options), settings))
+        server.run()
+    finally:
+        app.close()
+
+
+def server_config(api: object, settings: Settings) -> uvicorn.Config:
+    """uvicorn as this API wants it: one process, our limits on headers, no word about itself."""
+    return uvicorn.Config(
+        api,  # type: ignore[arg-type]
+        host=settings.api_host,
+        port=settings.api_port,
+        http=PatientProtocol,
+        ws="none",
+        h11_max_incomplete_event_size=MAX_HEADER_EVENT_BYTES,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=10,
+        proxy_headers=bool(settings.api_trusted_proxies),
+        forwarded_allow_ips=list(settings.api_trusted_proxies),
+        server_header=False,
+        access_log=False,
+        log_level="warning",
+        backlog=512,
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this computer can reach a server bound to this address. Any name but localhost counts as open."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def _hosts(settings: Settings, *, local: bool) -> frozenset[str]:
+    named = frozenset(name.lower() for name in settings.api_hosts)
+    return LOOPBACK_NAMES | named if local else named

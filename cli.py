@@ -1,0 +1,57 @@
+"""The command line: `python cli.py --help`.
+
+Only names and options are known here; what a command needs is imported when it runs, so that help and completion come at once.
+"""
+
+from importlib import import_module
+from importlib.util import find_spec
+from types import MappingProxyType
+
+import typer
+
+from terminal.exits import help_text
+from terminal.guard import Guarded
+
+PANELS = MappingProxyType(
+    {
+        "Find": ("search", "list"),
+        "Keep": ("index", "add", "remove", "failed"),
+        "Learn": ("train", "evaluate", "visualize", "models", "use"),
+        "Take along": ("export", "import-vectors"),
+        "Run and mend": ("serve", "doctor"),
+    }
+)
+"""Every command under its heading in `--help`. `import-vectors` is the function `import_vectors` of `commands/import_vectors.py`."""
+
+# Names that would hide a built-in inside their file.
+_FUNCTIONS = {"list": "list_items"}
+
+app = typer.Typer(
+    cls=Guarded,
+    help="Find any picture of your own collection by words, by a similar picture, or by both: on this computer, offline.",
+    epilog=help_text(),
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def _every_command() -> None:
+    """Keeps the commands a group, also while there is only one."""
+
+
+def _register() -> None:
+    for panel, names in PANELS.items():
+        for name in names:
+            module = f"commands.{name.replace('-', '_')}"
+            if find_spec(module) is not None:
+                function = getattr(import_module(module), _FUNCTIONS.get(name, name.replace("-", "_")))
+                app.command(name, rich_help_panel=panel)(function)
+
+
+_register()
+
+if __name__ == "__main__":
+    app()

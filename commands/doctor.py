@@ -1,0 +1,61 @@
+"""`doctor`: what is wrong with this installation, and the one command that mends it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from terminal import exits, output
+from terminal.opening import settings
+from terminal.options import Json, Quiet, Verbose
+
+if TYPE_CHECKING:
+    from doctor.examination import Checked
+
+
+def doctor(as_json: Json = False, quiet: Quiet = False, verbose: Verbose = False) -> None:
+    """Look over store, pictures, model, index, decoder, disk and versions; nothing is changed.
+
+    In a pipe: check, "fault" or "note", code, what is wrong, the command that mends it, with tabs between. Ends with 1 at a fault.
+    """
+    output.prepare(quiet=quiet, verbose=verbose)
+    chosen = settings()
+    from doctor.examination import examine
+    from doctor.subject import Place
+    from initialize import decode_limits
+
+    place = Place(
+        project=Path(__file__).resolve().parents[1],
+        data_dir=chosen.data_dir,
+        catalog_path=chosen.catalog_path,
+        index_path=chosen.index_path,
+        model_path=chosen.model_path,
+    )
+    talk = not as_json
+    checks = examine(place, decode_limits(chosen), on_check=(lambda made: _say(made, quiet=quiet)) if talk else lambda _made: None)
+    faults = sum(finding.fault for made in checks for finding in made.findings)
+    if as_json:
+        fields = ("code", "what", "cure", "fault")
+        found = [
+            {"check": made.name, **{name: getattr(each, name) for name in fields}} for made in checks for each in made.findings
+        ]
+        output.as_json({"faults": faults, "checks": [made.name for made in checks], "findings": found})
+    elif not quiet:
+        output.note("All is well." if not faults else f"{faults} fault{'s' if faults > 1 else ''}. Mend the first one first.")
+    if faults:
+        raise typer.Exit(exits.NOTHING)
+
+
+def _say(made: Checked, *, quiet: bool) -> None:
+    if output.is_terminal():
+        for each in made.findings:
+            output.plain(f"{'✗' if each.fault else '!'} {made.name}: {output.cell(each.what)}\n    {each.cure}")
+        if not made.findings and not quiet:
+            output.plain(f"✓ {made.name}")
+        sys.stdout.flush()
+        return
+    for each in made.findings:
+        output.plain("\t".join((made.name, "fault" if each.fault else "note", each.code, output.cell(each.what), each.cure)))

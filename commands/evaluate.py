@@ -1,0 +1,52 @@
+"""`evaluate`: how well a model finds pictures by captions and captions by pictures, beside chance."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from terminal import output
+from terminal.interrupts import stop_on_interrupt
+from terminal.opening import settings
+from terminal.options import Json, Quiet, Verbose
+from terminal.progress_bar import ProgressBar
+
+
+def evaluate(
+    model: Annotated[Path | None, typer.Option(help="A model file or run folder. Without it: the model in use.")] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(help="A CSV, folder, Parquet, ZIP or tar with captions. Without it: this installation's catalogue."),
+    ] = None,
+    side: Annotated[str, typer.Option(help="Which side of the split: test, validation, train or all.")] = "test",
+    out: Annotated[Path | None, typer.Option(help="Folder for evaluation.json, .md and .html.")] = None,
+    max_pictures: Annotated[int, typer.Option(min=8, help="Pictures at most.")] = 1_000_000,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Measure both directions: recall, ranks, mAP, nDCG, with 95 % intervals and chance beside every figure.
+
+    Any of a picture's captions is a right answer. docs/evaluation.md says how each figure is made.
+    """
+    output.prepare(quiet=quiet, verbose=verbose)
+    if side not in ("test", "validation", "train", "all"):
+        raise typer.BadParameter("--side is test, validation, train or all.")
+    from crossmodal.evaluation.report import json_report, text_table
+    from experiments.material import model_at, read_material
+    from experiments.measuring import evaluate_model
+    from experiments.run import write_report
+
+    chosen = settings()
+    with stop_on_interrupt() as stop, ProgressBar(quiet=quiet) as told:
+        trained = model_at(chosen, model)
+        size = trained.spec.image_size_px
+        material = read_material(chosen, data, size=size, max_pictures=max_pictures, told=told, stop=stop)
+        places = list(range(len(material.data))) if side == "all" else material.data.side(side)
+        result = evaluate_model(trained, material.data, places, told)
+    if out is not None:
+        about = {"Model": f"{trained.spec.preset}, {trained.model_id}", "Data": material.catalogue, "Side": side}
+        write_report(out, result, title=f"{trained.spec.preset} on {material.catalogue}", about=about)
+    output.plain(json_report(result) if as_json else text_table(result))

@@ -1,0 +1,66 @@
+"""`import-vectors`: embeddings made elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from crossmodal.errors import StoreError
+from terminal import output
+from terminal.opening import opened_catalog, settings
+from terminal.options import Quiet, Verbose
+
+if TYPE_CHECKING:
+    from crossmodal.catalog import Catalog
+
+
+def import_vectors(
+    vectors: Annotated[Path, typer.Argument(help="A .npy file, (n, length) of floats.")],
+    ids: Annotated[
+        Path | None,
+        typer.Option(help="Ids of the rows: JSON as export writes it (so without this option), .npy, or text with one a line."),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(metavar="ID", help="Id of the model that made them, or its beginning; without it the one in use.")
+    ] = None,
+    normalise: Annotated[bool, typer.Option("--normalise", help="Bring rows to length 1 instead of refusing them.")] = False,
+    skip_unknown: Annotated[
+        bool, typer.Option("--skip-unknown", help="Leave out ids that are not here instead of refusing all.")
+    ] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Store embeddings from elsewhere for items that are here; all or none, length and model checked.
+
+    Ids are those of items, or content hashes, which are the same in every collection.
+    """
+    output.prepare(quiet=quiet, verbose=verbose)
+    from importing import import_vectors as bring_in
+    from importing import read_vectors
+
+    found = read_vectors(vectors.expanduser(), ids.expanduser() if ids else None)
+    with opened_catalog() as catalog:
+        model_id, embed_dim = _model(catalog, model)
+        count = bring_in(catalog, found, model_id=model_id, embed_dim=embed_dim, normalise=normalise, skip_unknown=skip_unknown)
+    output.plain(f"{count}\timported")
+
+
+def _model(catalog: Catalog, wanted: str | None) -> tuple[str, int | None]:
+    """Id and embedding length of the model that is meant.
+
+    Raises:
+        StoreError: `index_model_mismatch`, no model or several begin like that. CheckpointError: there is no model in use.
+    """
+    known = list(catalog.models())
+    if wanted is None:
+        from trained_model import load_model
+
+        model = load_model(settings().model_path)
+        return model.model_id, model.spec.embed_dim
+    meant = [model_id for model_id in known if model_id.startswith(wanted)]
+    if len(meant) != 1:
+        what = f'{len(meant)} models here have an id that begins with "{wanted:.40}".'
+        raise StoreError("index_model_mismatch", what, remedy="See their ids: python cli.py models")
+    return meant[0], catalog.changes(meant[0]).embeddings.shape[1]

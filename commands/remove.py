@@ -1,0 +1,76 @@
+"""`remove`: take items out of the collection, or bring back what was removed."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from crossmodal.errors import QueryError
+from terminal import exits, output
+from terminal.opening import opened_catalog
+from terminal.options import Quiet, Verbose
+
+
+def remove(
+    ids: Annotated[
+        list[str] | None, typer.Argument(metavar="ID...", help='Ids of items; "-" reads them from the standard input.')
+    ] = None,
+    catalogue: Annotated[
+        str | None, typer.Option(metavar="NAME", help="A whole catalogue, by its name in 'list --catalogues'.")
+    ] = None,
+    undo: Annotated[bool, typer.Option("--undo", help="Bring these ids back; possible until the app starts again.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before a catalogue goes.")] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Take items out of the collection; your own files are not touched.
+
+    Ends with 3 when an id is not there; the others are removed all the same.
+    """
+    output.prepare(quiet=quiet, verbose=verbose)
+    if (catalogue is None) == (not ids):
+        raise typer.BadParameter("Name ids, or one --catalogue.")
+    if catalogue is not None:
+        if undo:
+            raise typer.BadParameter("--undo takes ids; index the catalogue again instead.")
+        _remove_catalogue(catalogue, yes=yes)
+        return
+    wanted = _numbers(ids or [])
+    with opened_catalog() as catalog:
+        done = set(catalog.restore(wanted) if undo else catalog.remove(wanted))
+    for item_id in wanted:
+        if item_id in done:
+            output.plain(f"{item_id}\t{'restored' if undo else 'removed'}")
+        else:
+            output.complain(f"There is no item {item_id} {'to bring back' if undo else 'in the collection'}.")
+    if len(done) < len(wanted):
+        raise typer.Exit(exits.MISSING)
+
+
+def _numbers(words: list[str]) -> list[int]:
+    """Item ids in their order, each once. Raises QueryError `bad_request` for what is no id."""
+    if words == ["-"]:
+        words = sys.stdin.read().split()
+    for word in words:
+        if not (word.isascii() and word.isdigit() and 0 < int(word) < 2**63):
+            raise QueryError("bad_request", f'"{word:.40}" is not the id of an item.', remedy="Look it up: python cli.py list")
+    return list(dict.fromkeys(map(int, words)))
+
+
+def _remove_catalogue(name: str, *, yes: bool) -> None:
+    with opened_catalog() as catalog:
+        known = {entry.name: entry for entry in catalog.catalogues()}
+        entry = known.get(name) or next((each for each in known.values() if each.location == name), None)
+        if entry is None:
+            raise QueryError(
+                "not_found", f'There is no catalogue "{name:.200}".', remedy="See their names: python cli.py list --catalogues"
+            )
+        if (
+            not yes
+            and sys.stdin.isatty()
+            and not typer.confirm(f"Remove {entry.items:,} items of {output.cell(entry.name)}?", err=True)
+        ):
+            raise typer.Exit(exits.STOPPED)
+        output.plain(f"{len(catalog.remove_catalogue(entry.name))}\tremoved")

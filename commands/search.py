@@ -1,0 +1,123 @@
+"""`search`: by words, by a picture (a file, an address, the standard input), or by both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from crossmodal.errors import QueryError
+from terminal import asked, exits, output, preview
+from terminal.answers import captions_as_json, results_as_json, show_captions, show_results
+from terminal.opening import opened_app
+from terminal.options import Json, Quiet, Verbose, Where, filter_of
+from terminal.progress_bar import ProgressBar
+
+if TYPE_CHECKING:
+    from crossmodal.items import SearchResult
+    from live_app import LiveApp
+
+
+def search(
+    query: Annotated[
+        str | None, typer.Argument(help='Words; or a picture file, a web address, or "-" for a picture on the standard input.')
+    ] = None,
+    and_image: Annotated[
+        str | None, typer.Option("--and-image", "-i", metavar="PICTURE", help="Words and a picture together: the picture.")
+    ] = None,
+    weight: Annotated[float, typer.Option(help="Share of the picture in a search by both, 0 to 1.")] = 0.5,
+    item: Annotated[int | None, typer.Option(metavar="ID", help="More like this item of the collection.")] = None,
+    captions_for: Annotated[
+        str | None, typer.Option("--captions-for", metavar="PICTURE", help="Captions that fit a picture, instead of pictures.")
+    ] = None,
+    where: Where = None,
+    top: Annotated[int, typer.Option("--top", "-k", help="Results at most.")] = 5,
+    min_score: Annotated[float | None, typer.Option(help="Lowest score that counts, -1 to 1.")] = None,
+    text: Annotated[bool, typer.Option("--text", help="Take the query as words, whatever it looks like.")] = False,
+    as_json: Json = False,
+    open_best: Annotated[bool, typer.Option("--open", help="Open the best picture in your viewer.")] = False,
+    show: Annotated[
+        bool, typer.Option("--preview", help="Show the pictures in the terminal, where it can (kitty, WezTerm, Ghostty, iTerm2).")
+    ] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Find pictures by words, by a similar picture, or by both.
+
+    In a pipe each result is one line: rank, score, id, title, catalogue and source, with tabs between. Ends with 1 when nothing was found.
+    """
+    output.prepare(quiet=quiet, verbose=verbose)
+    if sum(value is not None for value in (query, item, captions_for)) != 1:
+        raise typer.BadParameter("Say one thing to look for: a query, --item or --captions-for.")
+    if and_image is not None and (query is None or (asked.names_a_picture(query) and not text)):
+        raise typer.BadParameter("--and-image goes together with words.")
+    with ProgressBar(quiet=quiet) as told, opened_app(told) as app:
+        if captions_for is not None:
+            if where or min_score is not None:
+                raise typer.BadParameter("--captions-for takes no filter and no lowest score.")
+            found = app.captions_for_image(_picture(app, captions_for), top)
+            (captions_as_json if as_json else show_captions)(found)
+            if not found:
+                raise typer.Exit(exits.NOTHING)
+            return
+        results = _results(
+            app,
+            query,
+            text=text,
+            and_image=and_image,
+            weight=weight,
+            item=item,
+            top=top,
+            where=filter_of(where),
+            min_score=min_score,
+        )
+        if as_json:
+            results_as_json(results)
+        elif results:
+            show_results(results)
+        if not quiet and not as_json:
+            _hint(app, query if item is None and (text or not asked.names_a_picture(query or "")) else None, results)
+        if show and not as_json:
+            preview.show(results, app)
+        if open_best and results:
+            preview.open_best(results[0], app)
+    if not results:
+        raise typer.Exit(exits.NOTHING)
+
+
+def _results(
+    app: LiveApp,
+    query: str | None,
+    *,
+    text: bool,
+    and_image: str | None,
+    weight: float,
+    item: int | None,
+    top: int,
+    where: dict[str, list[str]] | None,
+    min_score: float | None,
+) -> Sequence[SearchResult]:
+    if item is not None:
+        return app.search_by_item(item, top, where=where, min_score=min_score)
+    if query is None:
+        raise QueryError("text_empty", "There is nothing to look for.", remedy="Name words or a picture.")
+    if and_image is not None:
+        return app.search_by_both(query, _picture(app, and_image), top, weight=weight, where=where, min_score=min_score)
+    if asked.names_a_picture(query) and not text:
+        return app.search_by_image(_picture(app, query), top, where=where, min_score=min_score)
+    return app.search_by_text(query, top, where=where, min_score=min_score)
+
+
+def _picture(app: LiveApp, word: str) -> bytes | asked.Path | str:
+    return asked.picture(word, max_bytes=app.limits.max_image_bytes)
+
+
+def _hint(app: LiveApp, words: str | None, results: Sequence[SearchResult]) -> None:
+    """What may help a search along: words that no title has, and what was perhaps meant."""
+    if words is not None and (unknown := app.unknown_words(words)):
+        near = app.nearest_words(words)
+        meant = f" Similar words here: {', '.join(near)}." if near else ""
+        output.note(f"No title here has {', '.join(output.cell(word) for word in unknown[:5])}.{meant}")
+    if not results:
+        output.note("Nothing was found.")

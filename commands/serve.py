@@ -1,0 +1,33 @@
+"""`serve`: the REST API."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from terminal import output
+from terminal.opening import settings
+from terminal.options import Quiet, Verbose
+from terminal.progress_bar import ProgressBar
+
+
+def serve(
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on; any but a loopback one needs CROSSMODAL_API_KEYS.")
+    ] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65_535, help="Port; 0 takes a free one.")] = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Run the REST API until Ctrl-C; its documentation is under /docs.
+
+    Every setting is in config.py under "The API".
+    """
+    output.prepare(quiet=quiet, verbose=verbose)
+    chosen = settings()
+    changes = {name: value for name, value in (("api_host", host), ("api_port", port)) if value is not None}
+    from api.serving import serve as run
+
+    with ProgressBar(quiet=quiet) as told:
+        run(type(chosen)(**{**chosen.model_dump(), **changes}), told)

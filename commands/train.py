@@ -1,0 +1,154 @@
+"""`train`: a model of your choice on your own pictures and captions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from terminal import output
+from terminal.interrupts import stop_on_interrupt
+from terminal.opening import settings
+from terminal.options import Quiet, Verbose
+from terminal.progress_bar import ProgressBar
+
+if TYPE_CHECKING:
+    from experiments.presets import Recipe
+    from experiments.run import RunReport
+
+
+def train(
+    preset: Annotated[
+        str, typer.Option(help="Which model: see docs/models.md, or name a wrong one to be told.")
+    ] = "mobilenet-minilm",
+    data: Annotated[
+        str | None,
+        typer.Option(help="A CSV, folder, Parquet, ZIP or tar of shards with captions. Without it: this installation's catalogue."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="The run folder. Without it: runs/PRESET.")] = None,
+    image_weights: Annotated[Path | None, typer.Option(help="File or folder of weights for the picture side.")] = None,
+    text_weights: Annotated[Path | None, typer.Option(help="Folder of weights for the text side.")] = None,
+    image_scaling: Annotated[
+        str | None,
+        typer.Option(
+            help="How the picture weights expect pixels: imagenet, symmetric or clip. Without it: as the family is published."
+        ),
+    ] = None,
+    image_size: Annotated[int | None, typer.Option(help="Side of the pictures in pixels.")] = None,
+    random_weights: Annotated[bool, typer.Option("--random-weights", help="Look for no weights; begin from random ones.")] = False,
+    epochs: Annotated[int | None, typer.Option(min=0, help="Rounds over the pictures.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=2, help="Pictures in a batch.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(min=0.0, help="Peak rate of the heads.")] = None,
+    image_learning_rate: Annotated[
+        float | None, typer.Option(min=0.0, help="Peak rate of unfrozen pretrained picture blocks.")
+    ] = None,
+    text_learning_rate: Annotated[float | None, typer.Option(min=0.0, help="Peak rate of unfrozen pretrained text blocks.")] = None,
+    loss: Annotated[str | None, typer.Option(help="clip, infonce, triplet or siglip.")] = None,
+    schedule: Annotated[str | None, typer.Option(help="cosine, step, plateau or one_cycle.")] = None,
+    image_blocks: Annotated[
+        int | None, typer.Option(min=-1, help="Blocks of the picture backbone to unfreeze; -1 is all of it.")
+    ] = None,
+    text_blocks: Annotated[
+        int | None, typer.Option(min=-1, help="Blocks of the text backbone to unfreeze; -1 is all of it.")
+    ] = None,
+    views: Annotated[
+        int | None, typer.Option(min=1, help="Looks at each picture: 1 plain, 2 mirrored too, more are crops.")
+    ] = None,
+    accumulation: Annotated[int | None, typer.Option(min=1, help="Batches whose gradients make one step.")] = None,
+    warm_up: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="Share of the steps in which the rate rises.")] = None,
+    patience: Annotated[int | None, typer.Option(min=1, help="Epochs without a better validation figure before it stops.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Fixes everything random.")] = 42,
+    max_pictures: Annotated[int, typer.Option(min=8, help="Pictures at most.")] = 1_000_000,
+    save_every_epochs: Annotated[int, typer.Option(min=0, help="Keep the weights of every so-manieth epoch.")] = 0,
+    save_every_steps: Annotated[
+        int, typer.Option(min=0, help="Batches between two states to go on from; 0: after each epoch.")
+    ] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Train a model, keep its best weights by a validation set, and measure it on a test set it never saw.
+
+    The run folder holds model.pth (put it into use with "use"), best and last weights, settings, history, TensorBoard events, and the
+    figures as JSON, Markdown and HTML. Ctrl-C stops; --resume goes on to the same numbers. On several processes: torchrun
+    --nproc-per-node 2 cli.py train with the same options.
+    """
+    output.prepare(quiet=quiet, verbose=verbose)
+    from crossmodal.training.distributed import first_then_others, is_writer, process_group
+    from experiments.assembling import WeightsWish, assemble
+    from experiments.material import read_material
+    from experiments.presets import preset_named
+    from experiments.run import RunSettings, train_run
+
+    chosen, wanted = settings(), preset_named(preset)
+    recipe = _recipe(
+        wanted.recipe,
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        image_learning_rate=image_learning_rate,
+        text_learning_rate=text_learning_rate,
+        loss=loss,
+        schedule=schedule,
+        image_blocks=image_blocks,
+        text_blocks=text_blocks,
+        views=views,
+        patience=patience,
+        accumulation=accumulation,
+        warm_up=warm_up,
+    )
+    changes = {"scaling": image_scaling, "image_size_px": image_size}
+    wish = WeightsWish(
+        folder=chosen.weights_dir,
+        image=image_weights,
+        text=text_weights,
+        random=random_weights,
+        download=chosen.download_weights,
+        timeout_s=chosen.download_timeout_s,
+        image_config={name: value for name, value in changes.items() if value is not None},
+    )
+    with process_group(gpu=False) as device, stop_on_interrupt() as stop:
+        writes = is_writer()
+        with ProgressBar(quiet=quiet or not writes) as told:
+            assembled = assemble(wanted, wish, seed=seed, image_px=image_size)
+            size = assembled.spec.image_size_px
+            material = first_then_others(
+                lambda: read_material(chosen, data, size=size, max_pictures=max_pictures, told=told, stop=stop)
+            )
+            run = RunSettings(
+                folder=out or chosen.runs_dir / preset.replace(":", "-").replace("/", "-"),
+                cache=chosen.cache_dir,
+                catalogue=material.catalogue,
+                recipe=recipe,
+                seed=seed,
+                save_every_epochs=save_every_epochs,
+                save_every_steps=save_every_steps,
+                resume=resume,
+            )
+            if writes and not quiet:
+                output.note(" ".join(assembled.notes))
+            report = train_run(assembled, material.data, run, device=device, on_progress=told, stop=stop)
+    if report is not None:
+        _say(report, run.folder, len(material.failures))
+
+
+def _recipe(recipe: Recipe, **changes: float | str | None) -> Recipe:
+    named = {name: value for name, value in changes.items() if value is not None}
+    for name in ("image_blocks", "text_blocks"):
+        if named.get(name) == -1:
+            named[name] = None
+    return replace(recipe, **named)  # type: ignore[arg-type]
+
+
+def _say(report: RunReport, folder: Path, failures: int) -> None:
+    from crossmodal.evaluation.report import text_table
+
+    if failures:
+        output.note(f"{failures:,} rows could not be used.")
+    output.plain(text_table(report.result))
+    output.plain(
+        f"Encoding what is frozen took {report.encoding_seconds:.0f} s, training {report.training_seconds:.0f} s. "
+        f"The model is {folder / 'model.pth'}; search with it: python cli.py use {folder}"
+    )

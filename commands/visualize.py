@@ -1,0 +1,50 @@
+"""`visualize`: pictures of what a model finds and of its space."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from terminal import output
+from terminal.interrupts import stop_on_interrupt
+from terminal.opening import settings
+from terminal.options import Quiet, Verbose
+from terminal.progress_bar import ProgressBar
+
+
+def visualize(
+    model: Annotated[Path | None, typer.Option(help="A model file or run folder. Without it: the model in use.")] = None,
+    data: Annotated[str | None, typer.Option(help="A catalogue with captions. Without it: this installation's own.")] = None,
+    side: Annotated[str, typer.Option(help="Which side of the split: test, validation, train or all.")] = "test",
+    out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("outputs/visualizations"),
+    query: Annotated[
+        list[str] | None, typer.Option("--query", help="A query; repeat it. Without it: five of the field's usual ones.")
+    ] = None,
+    method: Annotated[str, typer.Option(help="Map of the space: pca, tsne or umap.")] = "pca",
+    max_pictures: Annotated[int, typer.Option(min=8, help="Pictures at most.")] = 1_000_000,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Draw the best matches of some queries, a map of the space, similarities, ranks, scores, and the training's curves.
+
+    Curves are drawn where --model is a run folder.
+    """
+    output.prepare(quiet=quiet, verbose=verbose)
+    if side not in ("test", "validation", "train", "all"):
+        raise typer.BadParameter("--side is test, validation, train or all.")
+    from crossmodal.training.run_folder import RunFolder
+    from experiments.drawing import QUERIES, draw_all
+    from experiments.material import model_at, read_material
+
+    chosen = settings()
+    with stop_on_interrupt() as stop, ProgressBar(quiet=quiet) as told:
+        trained = model_at(chosen, model)
+        size = trained.spec.image_size_px
+        material = read_material(chosen, data, size=size, max_pictures=max_pictures, told=told, stop=stop)
+        places = list(range(len(material.data))) if side == "all" else material.data.side(side)
+        history = RunFolder(model, writes=False).history() if model is not None and model.is_dir() else []
+        paths = draw_all(trained, material.data, places, out, queries=query or QUERIES, method=method, history=history, told=told)
+    for path in paths:
+        output.plain(str(path))

@@ -1,0 +1,204 @@
+"""What every backbone is: pictures or texts to a sequence of feature vectors, and a network that can be cut in two.
+
+The cut serves training. What lies before it (the stem) is frozen, so its answer for a picture is the same in every epoch and is kept; what
+lies behind it (the tail) is trained. `tail(stem(x, k), k)` equals `forward(x)` for every number k of blocks that the backbone offers.
+"""
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Self, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from crossmodal.errors import QueryError
+
+JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
+Config: TypeAlias = dict[str, JSON]
+
+
+class Features(NamedTuple):
+    """A sequence for each picture or text.
+
+    Attributes:
+        values: (n, length, features) float32, or bfloat16 from a cache: regions of a picture, words of a text, or one vector (length 1).
+            Zero where the mask is False.
+        mask: (n, length) bool, True where there is something; every row has at least one True.
+    """
+
+    values: Tensor
+    mask: Tensor
+
+    def to(self, device: torch.device) -> "Features":
+        """The same on another device."""
+        return Features(self.values.to(device), self.mask.to(device))
+
+
+class Origin(NamedTuple):
+    """Where a backbone's weights came from; `note` is one line for a person."""
+
+    pretrained: bool
+    note: str
+
+
+RANDOM = Origin(False, "Random weights.")
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocessing:
+    """What an image backbone reads: squares of `image_size_px`, each channel `(pixel / 255 - mean) / std`."""
+
+    image_size_px: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+class Backbone(nn.Module, ABC):
+    """The part that pictures and texts share.
+
+    Args:
+        name: name in the registry.
+        features: length of each vector of the sequence.
+        blocks: blocks that may be unfrozen, counted from the end.
+    """
+
+    pooling: str
+    """How the sequence is best made one vector: `mean`, `max`, or `first`."""
+    origin: Origin = RANDOM
+
+    def __init__(self, name: str, *, features: int, blocks: int) -> None:
+        super().__init__()
+        self.name, self.features, self.blocks = name, features, blocks
+        self.trainable_blocks: int | None = None  # None: nothing is frozen; `freeze` sets it
+
+    @abstractmethod
+    def config(self) -> Config:
+        """All that building the same network takes, without its weights and without asking anybody. Survives JSON."""
+
+    @abstractmethod
+    def tail(self, hidden: Features, trainable_blocks: int) -> Features:
+        """The last `trainable_blocks` blocks, over what `stem` gave for the same number; of 0 blocks it changes nothing.
+
+        Raises:
+            QueryError: `bad_request`; there are not so many blocks.
+        """
+
+    @abstractmethod
+    def tail_modules(self, trainable_blocks: int) -> list[nn.Module]:
+        """The modules that `tail` uses; none for 0."""
+
+    def check_blocks(self, trainable_blocks: int) -> None:
+        """Raises:
+        QueryError: `bad_request`; the backbone does not offer this number of blocks.
+        """
+        if not 0 <= trainable_blocks <= self.blocks:
+            offered = f"0 to {self.blocks} blocks" if self.blocks else "none: it is used as it is"
+            raise QueryError(
+                "bad_request",
+                f"{trainable_blocks} blocks of {self.name} cannot be unfrozen; it offers {offered}.",
+                remedy=f"Ask for {self.blocks} at most." if self.blocks else "Ask for 0.",
+            )
+
+    def train(self, mode: bool = True) -> Self:
+        """As `nn.Module.train`, but what is frozen stays in evaluation mode: a batch norm keeps its statistics, nothing is dropped."""
+        if self.trainable_blocks is None:
+            return super().train(mode)
+        super().train(False)
+        for module in self.tail_modules(self.trainable_blocks):
+            module.train(mode)
+        self.training = mode
+        return self
+
+    def digest(self) -> str:
+        """SHA-256 in hex over the config and every tensor: what gives the same answers has the same one, in every process."""
+        text = json.dumps(self.config(), sort_keys=True)
+        return hashlib.sha256(f"{self.name}\n{text}\n{state_digest(self.state_dict())}".encode()).hexdigest()
+
+    def dtype(self) -> torch.dtype:
+        """Number format of the weights, which whatever comes from a cache is brought to."""
+        return next(self.parameters()).dtype
+
+
+class ImageBackbone(Backbone):
+    """Pictures to features.
+
+    Attributes:
+        preprocessing: what `images` must have gone through.
+    """
+
+    preprocessing: Preprocessing
+
+    @abstractmethod
+    def stem(self, images: Tensor, trainable_blocks: int) -> Features:
+        """Everything before the last `trainable_blocks` blocks. Shape: (n, 3, S, S) float32 → (n, length, channels there) float32.
+
+        A map is a sequence of its pixels, row by row.
+
+        Raises:
+            QueryError: `bad_request`; there are not so many blocks.
+        """
+
+    def forward(self, images: Tensor) -> Features:
+        """Shape: (n, 3, S, S) float32 → (n, length, features) float32; n may be 0."""
+        return self.tail(self.stem(images, 0), 0)
+
+
+class TextBackbone(Backbone):
+    """Texts to features.
+
+    Attributes:
+        cacheable: whether a text gives the same in training every time; not so where its words are varied.
+    """
+
+    cacheable: bool = True
+
+    @abstractmethod
+    def stem(self, texts: Sequence[str], trainable_blocks: int) -> Features:
+        """Everything before the last `trainable_blocks` blocks. Shape: n texts → (n, longest, channels there) float32.
+
+        Raises:
+            QueryError: `bad_request`; there are not so many blocks.
+        """
+
+    def forward(self, texts: Sequence[str]) -> Features:
+        """Shape: n texts → (n, longest, features) float32; no text gives (0, 1, features)."""
+        return self.tail(self.stem(texts, 0), 0)
+
+
+def freeze(backbone: Backbone, trainable_blocks: int | None) -> None:
+    """Freeze all but the last blocks, which stay or become trainable; None unfreezes everything.
+
+    Raises:
+        QueryError: `bad_request`; there are not so many blocks.
+    """
+    backbone.check_blocks(trainable_blocks or 0)
+    backbone.trainable_blocks = trainable_blocks
+    backbone.requires_grad_(trainable_blocks is None)
+    for module in backbone.tail_modules(trainable_blocks or 0):
+        module.requires_grad_(True)
+    backbone.train(backbone.training)
+
+
+def state_digest(state: dict[str, Tensor]) -> str:
+    """SHA-256 in hex over names, shapes, number formats and bytes; the order of the names and of the memory does not matter."""
+    hashed = hashlib.sha256()
+    for name in sorted(state):
+        value = state[name].detach().cpu().contiguous()
+        hashed.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
+        hashed.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return hashed.hexdigest()
+
+
+def vectors(values: Tensor) -> Features:
+    """One vector each as a sequence of length 1, float32. Shape: (n, features) → (n, 1, features)."""
+    return sequence(values[:, None])
+
+
+def sequence(values: Tensor, mask: Tensor | None = None) -> Features:
+    """Features in float32, zero where there is nothing. Shape: (n, length, features) and (n, length); without a mask all is something."""
+    if mask is None:
+        return Features(values.float(), torch.ones(values.shape[:2], dtype=torch.bool, device=values.device))
+    return Features(values.float().masked_fill(~mask[:, :, None], 0.0), mask)

@@ -1,0 +1,236 @@
+"""CLIP (Radford et al. 2021) and SigLIP (Zhai et al. 2023) through `transformers`: two backbones of one checkpoint, used as they are.
+
+Each side gives one vector, already in a space that both share. `clip` is ViT-B/32 of OpenAI; `clip:ORGANISATION/NAME` is any other
+checkpoint of either kind.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from crossmodal.backbones.base import Config, Features, ImageBackbone, TextBackbone, vectors
+from crossmodal.backbones.hugging_face import (
+    find_checkpoint,
+    import_transformers,
+    load_config,
+    load_network,
+    network_settings,
+    origin_of,
+    with_positions,
+)
+from crossmodal.backbones.picture_files import picture_settings_of
+from crossmodal.backbones.settings import only, picture_settings, preprocessing, refused, settle
+from crossmodal.backbones.subwords import HASHED, Subwords, tokenizer_of
+from crossmodal.backbones.weights import WeightsSource
+
+NAME = "clip"
+DEFAULT = "openai/clip-vit-base-patch32"
+
+LAYERS: Config = {
+    "hidden_size": 768,
+    "intermediate_size": 3072,
+    "num_hidden_layers": 12,
+    "num_attention_heads": 12,
+    "hidden_act": "quick_gelu",
+    "layer_norm_eps": 1e-5,
+}
+PICTURES: Config = {**LAYERS, "patch_size": 32}
+WORDS: Config = {
+    **LAYERS,
+    "hidden_size": 512,
+    "intermediate_size": 2048,
+    "num_attention_heads": 8,
+    "vocab_size": 49_408,
+    "max_position_embeddings": 77,
+    "pad_token_id": 1,
+    "eos_token_id": 49_407,
+}
+SHARED: Config = {"kind": "clip", "projection_dim": 512}
+
+
+class CLIPImage(ImageBackbone):
+    """The image side: one vector, the projected class token of CLIP or the pooled patches of SigLIP.
+
+    Args:
+        name: `clip` or `clip:ORGANISATION/NAME`.
+        given: settings to change: those of `PICTURES` and `SHARED`, `image_size_px`, `scaling` or `mean` and `std`.
+        network: the whole model of `transformers`, of the same settings; None builds this side with random weights.
+    """
+
+    pooling = "first"
+
+    def __init__(self, name: str = NAME, given: Config | None = None, *, network: nn.Module | None = None) -> None:
+        settings = settle(name, {**picture_settings(224, "clip"), **SHARED, **PICTURES}, given)
+        super().__init__(name, features=_features(name, settings), blocks=0)
+        self.settings = settings
+        self.preprocessing = preprocessing(settings)
+        if network is not None:
+            self.network = network.get_submodule("vision_model")
+            self.projection = network.get_submodule("visual_projection") if settings["kind"] == "clip" else nn.Identity()
+            return
+        config, model = _parts(settings, "Vision")
+        sizes = {key: settings[key] for key in PICTURES}
+        self.network = _built(model, config(image_size=settings["image_size_px"], **sizes))
+        self.projection = _projection(settings)
+
+    def config(self) -> Config:
+        """See `Backbone`."""
+        return dict(self.settings)
+
+    def stem(self, images: Tensor, trainable_blocks: int) -> Features:
+        """See `ImageBackbone`; 0 blocks only."""
+        self.check_blocks(trainable_blocks)
+        if not len(images):
+            return vectors(images.new_zeros((0, self.features)))
+        return vectors(self.projection(self.network(pixel_values=images).pooler_output))
+
+    def tail(self, hidden: Features, trainable_blocks: int) -> Features:
+        """See `Backbone`; 0 blocks only."""
+        self.check_blocks(trainable_blocks)
+        return hidden
+
+    def tail_modules(self, trainable_blocks: int) -> list[nn.Module]:  # noqa: ARG002 - there are none
+        """See `Backbone`."""
+        return []
+
+
+class CLIPText(TextBackbone):
+    """The text side: one vector, the projected state at the end of the text.
+
+    Args:
+        name: `clip` or `clip:ORGANISATION/NAME`.
+        given: settings to change: those of `WORDS` and `SHARED`, `max_tokens` (77), `tokenizer` (JSON text, or `HASHED`).
+        network: the whole model of `transformers`, of the same settings; None builds this side with random weights.
+    """
+
+    pooling = "first"
+
+    def __init__(self, name: str = NAME, given: Config | None = None, *, network: nn.Module | None = None) -> None:
+        settings = settle(name, {**SHARED, **WORDS, "max_tokens": 77, "tokenizer": HASHED}, given)
+        super().__init__(name, features=_features(name, settings), blocks=0)
+        if settings["tokenizer"] == HASHED and settings["kind"] == "clip":
+            settings["eos_token_id"] = settings["vocab_size"] - 1  # where the network looks for the end of a text
+        self.settings = settings
+        self.tokens = Subwords(
+            settings["tokenizer"],
+            vocab_size=settings["vocab_size"],
+            max_tokens=min(settings["max_tokens"], settings["max_position_embeddings"]),
+            pad_id=settings["pad_token_id"],
+            fixed=settings["kind"] == "siglip",
+        )
+        if network is not None:
+            self.network = network.get_submodule("text_model")
+            self.projection = network.get_submodule("text_projection") if settings["kind"] == "clip" else nn.Identity()
+            return
+        config, model = _parts(settings, "Text")
+        sizes = {key: settings[key] for key in WORDS}
+        if settings["kind"] == "siglip":
+            sizes["projection_size"] = settings["projection_dim"]
+        self.network = _built(model, config(bos_token_id=settings["vocab_size"] - 2, **sizes))
+        self.projection = _projection(settings)
+
+    def config(self) -> Config:
+        """See `Backbone`."""
+        return dict(self.settings)
+
+    def stem(self, texts: Sequence[str], trainable_blocks: int) -> Features:
+        """See `TextBackbone`; 0 blocks only."""
+        self.check_blocks(trainable_blocks)
+        if not texts:
+            return vectors(next(self.parameters()).new_zeros((0, self.features)))
+        ids, mask = (tensor.to(next(self.parameters()).device) for tensor in self.tokens(texts))
+        seen = {} if self.tokens.fixed else {"attention_mask": mask}  # SigLIP was trained to read its padding
+        return vectors(self.projection(self.network(input_ids=ids, **seen).pooler_output))
+
+    def tail(self, hidden: Features, trainable_blocks: int) -> Features:
+        """See `Backbone`; 0 blocks only."""
+        self.check_blocks(trainable_blocks)
+        return hidden
+
+    def tail_modules(self, trainable_blocks: int) -> list[nn.Module]:  # noqa: ARG002 - there are none
+        """See `Backbone`."""
+        return []
+
+
+def load_clip_image(name: str, source: WeightsSource, given: Config | None = None) -> CLIPImage:
+    """The image side of a checkpoint.
+
+    Raises:
+        WeightsError: there is none, or it does not fit.
+    """
+    changes = only(name, given, "scaling", "mean", "std")
+    folder, found, network = _checkpoint(name, source)
+    pictures = picture_settings_of(folder, found.vision_config.image_size, "clip" if found.model_type == "clip" else "symmetric")
+    settings = {**network_settings(found.vision_config, tuple(PICTURES)), **_shared(found), **pictures, **changes}
+    backbone = CLIPImage(name, settings, network=network)
+    backbone.origin = origin_of(folder)
+    return backbone
+
+
+def load_clip_text(name: str, source: WeightsSource, given: Config | None = None) -> CLIPText:
+    """The text side of a checkpoint.
+
+    Raises:
+        WeightsError: there is none, or it does not fit.
+    """
+    changes = only(name, given, "max_tokens")
+    folder, found, network = _checkpoint(name, source)
+    tokenizer = tokenizer_of(folder, import_transformers().AutoTokenizer)
+    sizes = network_settings(found.text_config, tuple(WORDS))
+    settings = {**sizes, **_shared(found), "max_tokens": sizes["max_position_embeddings"], "tokenizer": tokenizer, **changes}
+    backbone = CLIPText(name, settings, network=network)
+    backbone.origin = origin_of(folder)
+    return backbone
+
+
+def repository_of(name: str) -> str:
+    """The checkpoint that a name stands for.
+
+    Raises:
+        QueryError: `bad_request`; what follows `clip:` is no `ORGANISATION/NAME`.
+    """
+    _, colon, repository = name.partition(":")
+    if colon and not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", repository, re.ASCII):
+        raise refused(name, "names no checkpoint: write clip:ORGANISATION/NAME")
+    return repository if colon else DEFAULT
+
+
+def _checkpoint(name: str, source: WeightsSource) -> tuple[Path, Any, nn.Module]:
+    folder = find_checkpoint(name, repository_of(name), source, extra="tokenizer.json")
+    found = load_config(folder, kinds=("clip", "siglip"), name=name)
+    transformers: Any = import_transformers()
+    model = transformers.CLIPModel if found.model_type == "clip" else transformers.SiglipModel
+    return folder, found, load_network(model, folder, name=name)
+
+
+def _shared(found: Any) -> Config:
+    projection = found.projection_dim if found.model_type == "clip" else found.text_config.projection_size
+    return {"kind": found.model_type, "projection_dim": projection}
+
+
+def _features(name: str, settings: dict[str, Any]) -> int:
+    if settings["kind"] not in ("clip", "siglip"):
+        raise refused(name, f"is of kind clip or siglip, not {settings['kind']!r:.40}")
+    if settings["kind"] == "siglip" and "patch_size" in settings:
+        return int(settings["hidden_size"])  # SigLIP pools its patches and projects no further
+    return int(settings["projection_dim"])
+
+
+def _parts(settings: dict[str, Any], side: str) -> tuple[Any, Any]:
+    transformers = import_transformers()
+    kind = "CLIP" if settings["kind"] == "clip" else "Siglip"
+    return getattr(transformers, f"{kind}{side}Config"), getattr(transformers, f"{kind}{side}Model")
+
+
+def _built(model: Any, config: Any) -> nn.Module:
+    config._attn_implementation = "sdpa"
+    return with_positions(model(config))
+
+
+def _projection(settings: dict[str, Any]) -> nn.Module:
+    if settings["kind"] == "siglip":
+        return nn.Identity()
+    return nn.Linear(settings["hidden_size"], settings["projection_dim"], bias=False)

@@ -1,0 +1,129 @@
+"""The `transformers` library, loaded only when a backbone needs it, kept quiet, and never sent to the network."""
+
+import logging
+import warnings
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import nn
+
+from crossmodal.backbones.base import Config, Origin
+from crossmodal.backbones.download import from_hub
+from crossmodal.backbones.weights import WeightsSource, local_folder, missing
+from crossmodal.torchvision_import import import_torchvision
+
+log = logging.getLogger(__name__)
+
+
+def import_transformers() -> ModuleType:
+    """`transformers`, without its warnings and progress bars.
+
+    torchvision comes first: where it does not load, no model of the library does (see `crossmodal.torchvision_import`).
+    """
+    import_torchvision()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import transformers
+
+        transformers.utils.logging.set_verbosity_error()
+        transformers.utils.logging.disable_progress_bar()
+    return transformers  # type: ignore[no-any-return]
+
+
+def find_checkpoint(name: str, repository: str, source: WeightsSource, *, extra: str = "") -> Path:
+    """The folder of a checkpoint: the named one, the one in the weights folder, the hub's cache, the hub.
+
+    Args:
+        name: the backbone's; its folder in the weights folder bears this name or the repository's last part.
+        repository: `organisation/name` on the hub.
+        extra: files it needs beside `config.json` and `model.safetensors`, for the message.
+
+    Raises:
+        WeightsError: there is none; the remedy says what to put where.
+    """
+    short = repository.rpartition("/")[2]
+    folders = dict.fromkeys([short, name]) if set(name) & set("/:") else dict.fromkeys([name, short])
+    folders = dict.fromkeys(folder for folder in folders if not set(folder) & set("/:"))
+    folder = local_folder(source, *folders) or (
+        from_hub(repository, download=source.download, timeout_s=source.timeout_s) if source.file is None else None
+    )
+    if folder is not None:
+        return folder
+    files = ", ".join(["config.json", "model.safetensors", *([extra] if extra else [])])
+    tried = "could not be downloaded" if source.download else "are not on this computer, and downloading is switched off"
+    raise missing(
+        f"The weights of {name} {tried}.", f"Put the folder of {repository} ({files}) at {source.place(next(iter(folders)))}/."
+    )
+
+
+def origin_of(folder: Path) -> Origin:
+    """Where a checkpoint came from, for a person: the hub's cache names its folders after repository and commit."""
+    repository = folder.parent.parent.name.removeprefix("models--").replace("--", "/")
+    return Origin(
+        True, f"Loaded from {repository}." if folder.parent.name == "snapshots" else f"Loaded from the folder {folder.name}."
+    )
+
+
+def load_config(folder: Path, *, kinds: tuple[str, ...], name: str) -> Any:
+    """The configuration in a checkpoint's folder.
+
+    Raises:
+        WeightsError: it cannot be read, or is of another kind of network.
+    """
+    try:
+        found = import_transformers().AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except Exception as error:
+        log.warning("checkpoint %s refused: %s", folder.name, type(error).__name__)
+        raise missing(f"The config.json in {folder.name} cannot be read.", f"Put back the whole folder of {name}.") from error
+    if found.model_type not in kinds:
+        raise missing(
+            f"{folder.name} holds a network of kind {found.model_type!r:.40}, not {' or '.join(kinds)}.", f"Name one for {name}."
+        )
+    return found
+
+
+def load_network(model: Any, folder: Path, *, name: str, **options: object) -> nn.Module:
+    """A network of the library with the weights in a folder, in float32; `.bin` files are read as tensors only.
+
+    Args:
+        model: a model class of the library.
+        options: what its constructor takes besides.
+
+    Raises:
+        WeightsError: weights are missing, broken, of another shape, or not finite.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            network, found = model.from_pretrained(
+                folder, local_files_only=True, dtype=torch.float32, attn_implementation="sdpa", output_loading_info=True, **options
+            )
+    except Exception as error:
+        log.warning("checkpoint %s refused: %s", folder.name, type(error).__name__)
+        raise missing(f"The weights in {folder.name} cannot be read.", f"Put back the whole folder of {name}.") from error
+    wrong = [*found["missing_keys"], *found["mismatched_keys"]]
+    wrong += [key for key, value in network.state_dict().items() if not bool(value.isfinite().all())]
+    if wrong:
+        raise missing(f"The weights in {folder.name} do not fit {name}: {wrong[0]!s:.80}.", f"Put back the whole folder of {name}.")
+    return network  # type: ignore[no-any-return]
+
+
+def network_settings(config: Any, keys: tuple[str, ...]) -> Config:
+    """Those settings of a configuration of the library."""
+    return {key: getattr(config, key) for key in keys}
+
+
+def with_positions(network: nn.Module) -> nn.Module:
+    """Fill the counters of a network that no state_dict holds, so that one built on the meta device is whole once its state is loaded."""
+    for module in network.modules():
+        for name, buffer in list(module.named_buffers(recurse=False)):
+            if name in module._non_persistent_buffers_set:
+                counted = (
+                    torch.arange(buffer.shape[-1], device="cpu")
+                    if name == "position_ids"
+                    else torch.zeros(buffer.shape[-1], device="cpu")
+                )
+                setattr(module, name, counted.long().expand(1, -1))
+    return network

@@ -1,0 +1,117 @@
+"""The settings of a network: defaults, what a person or a model file changes of them, and the range each may have."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from crossmodal.backbones.base import JSON, Config, Preprocessing
+from crossmodal.errors import QueryError
+
+SCALINGS: dict[str, tuple[tuple[float, float, float], tuple[float, float, float]]] = {
+    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "symmetric": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+    "clip": ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),
+}
+"""Name → mean and deviation of pixels in [0, 1]. `imagenet`: statistics of ImageNet, what torchvision's weights expect; `symmetric`: pixels
+to [-1, 1], what weights that come from TensorFlow expect; `clip`: statistics of the pictures CLIP was trained on."""
+
+RANGES: dict[str, tuple[float, float]] = {
+    "image_size_px": (16, 1024),
+    "patch_size": (1, 256),
+    "hidden_size": (8, 8192),
+    "intermediate_size": (8, 32_768),
+    "num_hidden_layers": (1, 64),
+    "num_attention_heads": (1, 128),
+    "projection_dim": (8, 8192),
+    "vocab_size": (16, 2**20),
+    "max_position_embeddings": (4, 8192),
+    "type_vocab_size": (1, 16),
+    "max_tokens": (3, 8192),
+    "width": (2, 4096),
+    "pad_token_id": (0, 2**20),
+    "eos_token_id": (0, 2**20),
+    "width_multiplier": (0.05, 4.0),
+    "depth_multiplier": (0.05, 4.0),
+    "layer_norm_eps": (0.0, 1.0),
+    "dropout": (0.0, 0.95),
+}
+"""Least and most of each number: a model file may ask for no network that fills the memory before its weights are looked at."""
+
+ACTIVATIONS = ("gelu", "quick_gelu", "gelu_new", "gelu_pytorch_tanh", "relu")
+
+
+def settle(name: str, defaults: Config, given: Config | None) -> dict[str, Any]:
+    """The defaults with what was given in their place; `scaling` names a row of `SCALINGS` in place of `mean` and `std`.
+
+    Raises:
+        QueryError: `bad_request`; a setting is unknown, of another type, or out of its range.
+    """
+    changes = dict(given or {})
+    if "mean" in defaults and (scaling := changes.pop("scaling", None)) is not None:
+        if not isinstance(scaling, str) or scaling not in SCALINGS:
+            raise refused(name, f"has no scaling {scaling!r:.40}; there is {', '.join(SCALINGS)}")
+        changes |= _scaled(scaling)
+    if unknown := [key for key in changes if key not in defaults]:
+        raise refused(name, f"has no setting {unknown[0]!r:.60}; there is {', '.join(defaults)}")
+    for key, value in changes.items():
+        _check(name, key, value, defaults[key])
+    settled = {**defaults, **changes}
+    _check_together(name, settled)
+    return settled
+
+
+def _check(name: str, key: str, value: JSON, default: JSON) -> None:
+    if isinstance(default, list):
+        numbers = isinstance(value, list) and len(value) == 3 and all(isinstance(part, int | float) for part in value)
+        if not numbers or not all(abs(part) <= 100 and (key != "std" or part > 1e-3) for part in value):  # type: ignore[operator, union-attr, arg-type]
+            raise refused(name, f"takes three numbers as {key}, not {value!r:.60}")
+        return
+    if key == "hidden_act" and value not in ACTIVATIONS:
+        raise refused(name, f"knows the activations {', '.join(ACTIVATIONS)}, not {value!r:.40}")
+    wanted = (float, int) if isinstance(default, float) else type(default)
+    if default is not None and (not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool)):
+        raise refused(name, f"takes a {type(default).__name__} as {key}, not {value!r:.60}")
+    least, most = RANGES.get(key, (value, value))
+    if key in RANGES and not least <= value <= most:  # type: ignore[operator]
+        raise refused(name, f"takes {least} to {most} as {key}, not {value!r:.40}")
+
+
+def _check_together(name: str, settled: dict[str, Any]) -> None:
+    for whole, part in (("hidden_size", "num_attention_heads"), ("image_size_px", "patch_size")):
+        if whole in settled and part in settled and settled[whole] % settled[part]:
+            raise refused(name, f"needs a {whole} that {part} divides, not {settled[whole]} and {settled[part]}")
+
+
+def refused(name: str, why: str) -> QueryError:
+    """The error of a setting; `why` goes on after the backbone's name."""
+    return QueryError("bad_request", f"The backbone {name} {why}.", remedy="Change the setting, or leave it out.")
+
+
+def only(name: str, given: Config | None, *allowed: str) -> Config:
+    """What may still be changed of a network that comes with its weights.
+
+    Raises:
+        QueryError: `bad_request`; another setting was given.
+    """
+    if fixed := [key for key in given or {} if key not in allowed]:
+        raise refused(name, f"has its {fixed[0]!r:.60} from its weights; {', '.join(allowed)} can be changed")
+    return dict(given or {})
+
+
+def picture_settings(image_size_px: int, scaling: str) -> Config:
+    """The defaults that every image backbone has."""
+    return {"image_size_px": image_size_px, **_scaled(scaling)}
+
+
+def _scaled(scaling: str) -> Config:
+    mean, std = SCALINGS[scaling]
+    return {"mean": list(mean), "std": list(std)}
+
+
+def preprocessing(settled: dict[str, Any]) -> Preprocessing:
+    """What an image backbone with these settings reads."""
+    return Preprocessing(settled["image_size_px"], _three(settled["mean"]), _three(settled["std"]))
+
+
+def _three(values: Sequence[float]) -> tuple[float, float, float]:
+    first, second, third = values
+    return float(first), float(second), float(third)

@@ -1,0 +1,159 @@
+"""Parquet files as a catalogue: Hugging Face's image struct, a column of bytes, or a column of paths or addresses."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from crossmodal.errors import CatalogueError
+from crossmodal.ingest.archive_names import location_of
+from crossmodal.ingest.catalogue import Entry
+from crossmodal.ingest.limits import CatalogueLimits
+from crossmodal.ingest.parquet_columns import ParquetColumns, read_columns
+from crossmodal.ingest.parquet_file import PictureColumn, opened, translated
+from crossmodal.ingest.wording import one_line, shown, title_from_location
+from crossmodal.items import CatalogueRow, Failure
+
+_ROWS_A_BATCH = 256
+_YES = frozenset({"yes", "true", "1", "y"})
+_MEND = "Repair the file, then index again."
+
+
+class ParquetCatalogue:
+    """A `Catalogue` read from one Parquet file, or from all in a folder (and in its folder `data`), in the order of their names.
+
+    Columns are recognised as those of a CSV. The key of a row is its id; without one, the picture's path or address where the file only
+    names it, and the file with the row's number where it holds it.
+
+    Args:
+        path: a `.parquet` file, or a folder with some, all of the same columns.
+        name: identity in the collection; None takes the absolute path.
+
+    Raises:
+        CatalogueError: csv_malformed, too_large, csv_missing_columns, csv_no_rows.
+    """
+
+    kind = "parquet"
+
+    def __init__(self, path: Path, *, limits: CatalogueLimits, name: str | None = None) -> None:
+        self.path = path.resolve()
+        self.folder = self.path if self.path.is_dir() else self.path.parent
+        self.name = name or str(self.path)
+        self.label = self.path.name
+        self.location = str(self.path)
+        self.duplicates = 0
+        self._limits = limits
+        self._files = parquet_files_in(self.path) if self.path.is_dir() else [self.path]
+        self._rows = [opened(file, limits=limits).metadata.num_rows for file in self._files]
+        if not sum(self._rows):
+            raise CatalogueError("csv_no_rows", f"{shown(self.label)} has 0 rows.", remedy="Name a file with one row a picture.")
+        self.columns: ParquetColumns = read_columns(opened(self._files[0], limits=limits).schema_arrow, label=self.label)
+        leaf = self.columns.bytes_leaf
+        self._pictures = [PictureColumn(file, leaf, limits=limits) for file in self._files] if leaf else []
+
+    def survey(self) -> int:
+        """How many rows there are, duplicates included, as the files say."""
+        return sum(self._rows)
+
+    def rows(self) -> Iterator[Entry]:
+        """The rows, file by file, without their pictures; memory grows by the keys.
+
+        Raises:
+            CatalogueError: csv_malformed, csv_too_many_rows, as soon as it is met.
+        """
+        self.duplicates = 0
+        seen: dict[str, str] = {}
+        for number, (file, values) in enumerate(self._values(), start=1):
+            if number > self._limits.max_rows:
+                raise CatalogueError(
+                    "csv_too_many_rows",
+                    f"{shown(self.label)} has more than {self._limits.max_rows:,} rows.",
+                    remedy="Name fewer files, or raise CROSSMODAL_MAX_CATALOGUE_ROWS.",
+                )
+            entry = self._entry(file, values, number)
+            if isinstance(entry, CatalogueRow):
+                if entry.key not in seen:
+                    seen[entry.key] = entry.title
+                elif seen[entry.key] == entry.title:
+                    self.duplicates += 1
+                    continue
+                else:
+                    entry = replace(entry, key=f"{entry.key}\n{entry.title}")
+            yield entry
+
+    def held(self, row: CatalogueRow) -> bytes | None:
+        """The bytes in a row's cell; None when the file only names the picture. Raises CatalogueError: csv_malformed, too_large."""
+        if not self._pictures:
+            return None
+        place = row.line - 1
+        for pictures, count in zip(self._pictures, self._rows, strict=True):
+            if place < count:
+                data = pictures(place)
+                if data is not None and len(data) > self._limits.max_image_bytes:
+                    most = self._limits.max_image_bytes / 2**20
+                    raise CatalogueError(
+                        "too_large", f"{len(data):,} bytes; {most:,.1f} MiB are read at most.", remedy="Make it smaller."
+                    )
+                return data
+            place -= count
+        raise CatalogueError("csv_malformed", f"{shown(self.label)} has no row {row.line}.", remedy=_MEND)
+
+    def _values(self) -> Iterator[tuple[Path, dict[str, Any]]]:
+        leaves = self.columns.cheap_leaves
+        for file, count in zip(self._files, self._rows, strict=True):
+            if not leaves:
+                yield from ((file, {}) for _ in range(count))
+                continue
+            with translated(file):
+                source = opened(file, limits=self._limits)
+                for batch in source.iter_batches(batch_size=_ROWS_A_BATCH, columns=leaves, use_threads=False):
+                    yield from ((file, values) for values in batch.to_pylist())
+
+    def _entry(self, file: Path, values: dict[str, Any], number: int) -> Entry:
+        place = one_line(_text(_leaf(values, self.columns.place_leaf)))
+        words = self._words(values)
+        label = f"{file.name}, row {number}"
+        if not place and not self._pictures:
+            return Failure(label, self.name, "", words[0] if words else "", "row_errors", f"Row {number} names no picture.", _MEND)
+        item_id = one_line(_text(values.get(self.columns.item_id))) if self.columns.item_id else ""
+        attributes = {name: text for name in self.columns.attributes if (text := _text(values.get(name)))}
+        longest = max((len(text) for text in (place, *words, *attributes.values())), default=0)
+        if longest > self._limits.max_field_chars:
+            return Failure(
+                label, self.name, "", "", "csv_field_too_large", f"Row {number} has a cell of {longest:,} characters.", _MEND
+            )
+        held_out = self.columns.held_out is not None and _text(values.get(self.columns.held_out)).casefold() in _YES
+        return CatalogueRow(
+            key=item_id or (label if self._pictures else place),
+            title=words[0] if words else title_from_location(place or label),
+            location=place if not self._pictures else location_of(place or label),
+            line=number,
+            captions=words if len(words) > 1 else (),
+            attributes=MappingProxyType(attributes),
+            held_out=held_out,
+        )
+
+    def _words(self, values: dict[str, Any]) -> tuple[str, ...]:
+        value = values.get(self.columns.words) if self.columns.words else None
+        texts = value if isinstance(value, list) else [value]
+        return tuple(text for text in (one_line(_text(each)) for each in texts) if text)
+
+
+def parquet_files_in(folder: Path) -> list[Path]:
+    """The Parquet files of a folder, or of its folder `data`, by name; hidden ones are passed over."""
+    for place in (folder, folder / "data"):
+        found = sorted(path for path in place.glob("*.parquet") if not path.name.startswith(".") and path.is_file())
+        if found:
+            return found
+    return []
+
+
+def _leaf(values: dict[str, Any], leaf: str) -> Any:
+    column, _, field = leaf.partition(".")
+    value = values.get(leaf) if leaf in values else values.get(column)
+    return value.get(field) if isinstance(value, dict) else value
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value).strip()

@@ -1,0 +1,204 @@
+"""Features of frozen networks on disk: encoded once, read as often as a training likes.
+
+A cache is a folder for one way of encoding (network, preprocessing, view), in which a picture or text is known by the digest of its
+content: equal content is stored once, whichever data set or run brings it.
+
+    values.bin   float16, the features of all positions one behind the other: (positions, features)
+    rows.bin     one record a row: digest of the content, the position behind its last, checksum of its values, checksum of the record
+    key.json     what the cache is of, and its dimension
+
+Values reach the disk before the records that speak of them, so whatever a kill leaves behind beyond the last whole record is
+overwritten by the next block.
+
+float16 rather than bfloat16: features of the usual networks lie far inside ±65504, and there float16 is eight times closer
+(at most 2⁻¹¹ of a value instead of 2⁻⁸).
+"""
+
+import hashlib
+import json
+import os
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from crossmodal.catalog import faults
+from crossmodal.errors import TrainingError
+
+FORMAT = 1
+_RECORD = np.dtype([("content", "V32"), ("end", "<u8"), ("values", "<u4"), ("record", "<u4")])
+
+
+def content_digest(content: bytes | str) -> bytes:
+    """How a cache knows a picture's bytes or a text: SHA-256, 32 bytes."""
+    return hashlib.sha256(content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content).digest()
+
+
+class FeatureCache:
+    """Rows of features, each a sequence of vectors (regions of a picture, words of a text, or one vector).
+
+    Args:
+        root: folder of all caches.
+        key: what must agree for features to be the same: the network's digest, preprocessing, view, ... ; plain JSON.
+        features: length of a vector.
+
+    Attributes:
+        path: the folder of this one.
+
+    Raises:
+        StoreError: `disk_full`, `read_only`.
+    """
+
+    def __init__(self, root: Path, key: Mapping[str, object], *, features: int) -> None:
+        text = json.dumps({"format": FORMAT, "key": key, "features": features}, sort_keys=True)
+        self.path = root / hashlib.sha256(text.encode()).hexdigest()[:32]
+        self.features = features
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            if not (self.path / "key.json").exists():  # for people: the folder's name already says all of it
+                (self.path / "key.json").write_text(text, encoding="utf-8")
+            for name in ("values.bin", "rows.bin"):
+                (self.path / name).touch()
+        except OSError as error:
+            raise faults.of_os(error, self.path) from error
+        self._place: dict[bytes, int] = {}
+        self._ends = np.zeros(1, np.int64)
+        self._sums = np.zeros(0, np.uint32)
+        self._seen = 0
+        self._values: npt.NDArray[np.float16] = np.zeros((0, features), np.float16)
+        self._read_records()
+
+    def __len__(self) -> int:
+        return len(self._place)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all values."""
+        return int(self._ends[-1]) * self.features * 2
+
+    def missing(self, contents: Sequence[bytes]) -> list[int]:
+        """Indices of what is not stored yet, the first of equal ones only."""
+        first = {content: i for i, content in reversed(list(enumerate(contents)))}
+        return sorted(i for content, i in first.items() if content not in self._place)
+
+    def append(self, contents: Sequence[bytes], values: Tensor, mask: Tensor | None = None) -> None:
+        """Store a block; on the disk when this returns. What is stored already, or twice in the block, is passed over.
+
+        Shape: values (n, length, features) or (n, features), any floating type; mask (n, length) bool, None when all positions count.
+            Positions where the mask is False are left out.
+
+        Raises:
+            TrainingError: a value is not finite or beyond float16, or another process wrote to the cache meanwhile.
+            StoreError: `disk_full`, `read_only`; nothing of the block is stored then.
+        """
+        values = values[:, None] if values.ndim == 2 else values
+        if values.ndim != 3 or values.shape[2] != self.features or len(contents) != len(values):
+            raise ValueError(f"{len(contents)} contents and values of shape {tuple(values.shape)} for {self.features} features")
+        chosen = self.missing(contents)
+        if not chosen:
+            return
+        kept = values.detach()[chosen].to("cpu", torch.float16)
+        masks = mask.detach().cpu()[chosen] if mask is not None else torch.ones(kept.shape[:2], dtype=torch.bool)
+        if not bool(kept[masks].isfinite().all()):
+            raise TrainingError(
+                "training_failed",
+                "Features that are no finite numbers, or beyond 65504, cannot be cached.",
+                remedy="Check the weights of the network; it answers with numbers that no training could use.",
+            )
+        rows = [row[present].contiguous().numpy() for row, present in zip(kept, masks, strict=True)]
+        self._write([contents[i] for i in chosen], rows)
+
+    def rows(self, contents: Sequence[bytes]) -> Tensor:
+        """Where each content is stored. Shape: (n,) int64; equal contents have equal rows.
+
+        Raises:
+            KeyError: one of them is not stored.
+        """
+        return torch.tensor([self._place[content] for content in contents], dtype=torch.int64)
+
+    def batch(self, rows: Tensor, *, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
+        """Features by row number, padded with zeros to the longest.
+
+        Shape: rows (n,) int64 → values (n, length, features), mask (n, length) bool. No row gives (0, 0, features).
+        """
+        chosen = rows.numpy()
+        starts, ends = self._ends[chosen], self._ends[chosen + 1]
+        lengths = ends - starts
+        steps = np.arange(lengths.max(initial=0))
+        present = steps < lengths[:, None]
+        found = np.zeros((*present.shape, self.features), np.float16)
+        found[present] = self._values[(starts[:, None] + steps)[present]]
+        return torch.from_numpy(found).to(dtype), torch.from_numpy(present)
+
+    def verify(self) -> None:
+        """Read everything and compare it with its checksums.
+
+        Raises:
+            TrainingError: names the first row whose values were changed.
+        """
+        for row, expected in enumerate(self._sums):
+            if zlib.crc32(self._values[self._ends[row] : self._ends[row + 1]].tobytes()) != expected:
+                raise TrainingError(
+                    "training_failed",
+                    f"The feature cache {self.path} is damaged at row {row}.",
+                    remedy="Delete this folder; it is made anew from the pictures and texts.",
+                )
+
+    def _write(self, contents: list[bytes], rows: list[npt.NDArray[np.float16]]) -> None:
+        records = np.zeros(len(rows), _RECORD)
+        records["content"] = np.frombuffer(b"".join(contents), "V32")
+        records["end"] = self._ends[-1] + np.cumsum([len(row) for row in rows])
+        records["values"] = [zlib.crc32(row.tobytes()) for row in rows]
+        records["record"] = _record_sums(records.tobytes())
+        if (self.path / "rows.bin").stat().st_size != self._seen:
+            raise TrainingError(
+                "training_failed",
+                f"Another process is writing to the feature cache {self.path}.",
+                remedy="Let one training encode its pictures first, then start the second.",
+            )
+        try:
+            _write_at(self.path / "values.bin", self.nbytes, b"".join(row.tobytes() for row in rows))
+            _write_at(self.path / "rows.bin", len(self) * _RECORD.itemsize, records.tobytes())
+        except OSError as error:
+            self._seen = (self.path / "rows.bin").stat().st_size  # a full disk may have taken a part
+            raise faults.of_os(error, self.path) from error
+        self._take(records)
+        self._seen = len(self) * _RECORD.itemsize
+
+    def _read_records(self) -> None:
+        """Every whole record up to the first that cannot be right."""
+        raw = (self.path / "rows.bin").read_bytes()
+        records = np.frombuffer(raw[: len(raw) - len(raw) % _RECORD.itemsize], _RECORD)
+        fits = (records["record"] == _record_sums(records.tobytes())) & (
+            records["end"] * (self.features * 2) <= (self.path / "values.bin").stat().st_size
+        )
+        whole = int(fits.argmin()) if not fits.all() else len(records)
+        self._take(records[:whole])
+        self._seen = len(raw)  # what lies behind the last whole record is cut off by the next block, not by a reader
+
+    def _take(self, records: npt.NDArray[np.void]) -> None:
+        for content in records["content"]:
+            self._place[bytes(content)] = len(self._place)
+        self._ends = np.concatenate((self._ends, records["end"].astype(np.int64)))
+        self._sums = np.concatenate((self._sums, records["values"]))
+        if self.nbytes:  # an empty file cannot be mapped
+            shape = (int(self._ends[-1]), self.features)
+            self._values = np.memmap(self.path / "values.bin", np.float16, "r", shape=shape)
+
+
+def _record_sums(raw: bytes) -> list[int]:
+    size = _RECORD.itemsize
+    return [zlib.crc32(raw[start : start + size - 4]) for start in range(0, len(raw), size)]
+
+
+def _write_at(path: Path, position: int, content: bytes) -> None:
+    with path.open("r+b") as file:
+        file.truncate(position)
+        file.seek(position)
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,62 @@
+"""The whole examination, one check after the other."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from crossmodal.errors import CrossmodalError
+from crossmodal.images.decode import DecodeLimits
+from crossmodal.images.decoder import Decoder
+from doctor import machine, model, store, vectors
+from doctor.findings import Finding
+from doctor.subject import Place, Subject
+
+CHECKS: tuple[tuple[str, Callable[[Subject], list[Finding]]], ...] = (
+    ("versions", machine.check_versions),
+    ("disk", machine.check_disk),
+    ("decoder", machine.check_decoder),
+    ("store", store.check_store),
+    ("pictures", store.check_pictures),
+    ("failed rows", store.check_failures),
+    ("model", model.check_model),
+    ("model of the collection", model.check_coverage),
+    ("embeddings", vectors.check_vectors),
+    ("embeddings and pictures", model.check_agreement),
+    ("cache", vectors.check_cache),
+    ("tokenizer", model.check_tokenizer),
+)
+"""Name and check, in an order in which each finds opened what it needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A check that was made: without findings all is well there."""
+
+    name: str
+    findings: tuple[Finding, ...]
+
+
+def examine(place: Place, limits: DecodeLimits, *, on_check: Callable[[Checked], None] = lambda _checked: None) -> list[Checked]:
+    """Look at an installation; nothing in it is changed.
+
+    Args:
+        on_check: told of each check as it ends.
+    """
+    done = []
+    with Decoder(limits, workers=1) as decoder:
+        subject = Subject(place, decoder)
+        try:
+            for name, check in CHECKS:
+                done.append(Checked(name, tuple(_made(check, subject))))
+                on_check(done[-1])
+        finally:
+            if subject.catalog is not None:
+                subject.catalog.close()
+    return done
+
+
+def _made(check: Callable[[Subject], list[Finding]], subject: Subject) -> list[Finding]:
+    """A check that itself runs into damage is a finding too."""
+    try:
+        return check(subject)
+    except CrossmodalError as error:
+        return [Finding(error.code, error.message, "python cli.py index --mend")]

@@ -1,0 +1,110 @@
+"""The store: whether it opens, and whether each picture in it is what was written, and a picture at all."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from crossmodal.catalog import Catalog
+from crossmodal.errors import CrossmodalError, StoreError
+from crossmodal.items import Item
+from doctor.findings import Finding, quoted
+from doctor.subject import Subject
+
+# A thumbnail of one colour is far smaller than this; larger ones need not be decoded to be known as pictures.
+_FLAT_BYTES = 4096
+_FLAT_SPREAD = 2.0
+_LOOK_PX = 32
+_PAGE = 256
+# The same file under so many different titles, and as large a share of all items, is a shop's "no picture" sign.
+_MANY_TITLES = 5
+_MANY_SHARE = 0.02
+
+
+def check_store(subject: Subject) -> list[Finding]:
+    """Open the store; what follows needs it."""
+    path = subject.place.catalog_path
+    if not path.exists() and not path.with_name(path.name + "-wal").exists():
+        return [Finding("no_collection", f"There is no collection at {path} yet.", "python cli.py index", fault=False)]
+    try:
+        subject.catalog = Catalog(path)
+    except StoreError as error:
+        return [Finding("store_damaged", error.message, _begin_anew(subject))]
+    except CrossmodalError as error:
+        return [Finding(f"store_{error.code}", error.message, "python cli.py doctor")]
+    return []
+
+
+def check_pictures(subject: Subject) -> list[Finding]:
+    """Every stored picture against its checksum, and against being a tile of one colour or a "no picture" sign."""
+    if subject.catalog is None:
+        return []
+    damaged, flat = [], []
+    shown: dict[str, list[Item]] = defaultdict(list)
+    for item in _items(subject.catalog):
+        shown[item.content_hash].append(item)
+        try:
+            thumbnail = subject.catalog.thumbnail(item.item_id)
+            subject.catalog.rendition(item.item_id)
+        except StoreError:
+            damaged.append(item.item_id)
+            continue
+        if len(thumbnail) < _FLAT_BYTES and _is_flat(subject, thumbnail):
+            flat.append(item.item_id)
+    total = sum(map(len, shown.values()))
+    signs = [
+        items
+        for items in shown.values()
+        if len(_titles(items)) >= max(_MANY_TITLES, _MANY_SHARE * total) and items[0].item_id not in flat
+    ]
+    found = []
+    if damaged:
+        what = f"The stored pictures of {_ids(damaged)} are damaged."
+        found.append(Finding("pictures_damaged", what, _remove(damaged)))
+    if flat:
+        what = f"{len(flat):,} of {total:,} pictures are of one colour, as stand-ins for missing pictures are: {_ids(flat)}."
+        found.append(Finding("placeholder_pictures", what, _remove(flat)))
+    for items in signs:
+        ids = [item.item_id for item in items]
+        what = f'One picture stands under {len(_titles(items)):,} different titles, as a "no picture" sign does: {_ids(ids)}.'
+        found.append(Finding("placeholder_pictures", what, _remove(ids)))
+    return found
+
+
+def check_failures(subject: Subject) -> list[Finding]:
+    """Rows that wait for another try."""
+    count = len(subject.catalog.failures()) if subject.catalog is not None else 0
+    if not count:
+        return []
+    return [Finding("failed_rows", f"{count:,} rows are not in the collection.", "python cli.py failed --retry", fault=False)]
+
+
+def _items(catalog: Catalog) -> Iterator[Item]:
+    after_id = 0
+    while page := catalog.page(_PAGE, after_id):
+        yield from page
+        after_id = page[-1].item_id
+
+
+def _is_flat(subject: Subject, thumbnail: bytes) -> bool:
+    try:
+        pixels = subject.decoder.decode(thumbnail, square_px=_LOOK_PX).pixels
+    except CrossmodalError:  # its checksum is right, so this is the decoder's fault, which has its own check
+        return False
+    return bool(pixels.reshape(-1, 3).std(axis=0).max() < _FLAT_SPREAD)
+
+
+def _titles(items: list[Item]) -> set[str]:
+    return {item.title.casefold() for item in items}
+
+
+def _begin_anew(subject: Subject) -> str:
+    folder = subject.place.data_dir
+    return f"mv {quoted(folder)} {quoted(folder.with_name(folder.name + '.damaged'))} && python cli.py index"
+
+
+def _remove(ids: list[int]) -> str:
+    return f"python cli.py remove {' '.join(map(str, ids))}"
+
+
+def _ids(ids: list[int]) -> str:
+    names = ", ".join(map(str, ids[:10]))
+    return f"{'item' if len(ids) == 1 else 'items'} {names}" + (f" and {len(ids) - 10:,} more" if len(ids) > 10 else "")

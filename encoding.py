@@ -1,0 +1,58 @@
+"""From pictures and texts to what is stored for them, whatever model is asked."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from crossmodal.images.decoder import Decoder
+from crossmodal.items import Embedding, Picture, Pixels
+from crossmodal.text.cleaning import plain_text, words
+from trained_model import TrainedModel
+
+_UNIT_TOLERANCE = 1e-3
+
+
+class Encoding:
+    """Embeddings by any model, also one whose pictures have another size than the decoded one.
+
+    Args:
+        decoder: makes pixels of another size from a stored picture.
+    """
+
+    def __init__(self, decoder: Decoder) -> None:
+        self._decoder = decoder
+
+    def picture(self, model: TrainedModel, picture: Picture) -> Embedding:
+        """What the picture itself shows. Shape: (embed_dim,) float32 of length 1."""
+        embedding: Embedding = model.encode_pixels(self._pixels(model, picture)[None])[0]
+        return embedding
+
+    def item(self, model: TrainedModel, picture: Picture, title: str) -> Embedding:
+        """What an item with this picture and title is found by. Shape: (embed_dim,) float32 of length 1."""
+        embedding: Embedding = model.encode_items(self._pixels(model, picture)[None], [title])[0]
+        return embedding
+
+    def stored_pixels(self, model: TrainedModel, rendition: bytes) -> Pixels:
+        """A stored picture as the model reads it. Shape: (size, size, 3) uint8."""
+        return self._decoder.decode(rendition, square_px=model.spec.image_size_px).pixels
+
+    def _pixels(self, model: TrainedModel, picture: Picture) -> Pixels:
+        if picture.pixels.shape[0] == model.spec.image_size_px:
+            return picture.pixels
+        return self.stored_pixels(model, picture.rendition)
+
+
+def encoded_texts(model: TrainedModel, texts: Sequence[str]) -> dict[str, Embedding]:
+    """Each different text with its embedding, (embed_dim,) float32 of length 1; texts in which a model sees nothing are left out."""
+    plain = {text: plain_text(text) for text in dict.fromkeys(texts)}
+    different = [text for text, visible in plain.items() if words(visible)]
+    if not different:
+        return {}
+    rows = model.encode_texts([plain[text] for text in different])
+    lengths = np.linalg.norm(rows, axis=1)
+    return {text: row for text, row, length in zip(different, rows, lengths, strict=True) if abs(length - 1.0) <= _UNIT_TOLERANCE}
+
+
+def reads_titles(model: TrainedModel) -> bool:
+    """Whether what an item is found by depends on its title, too."""
+    return model.spec.item_embedding == "hybrid"

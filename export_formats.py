@@ -1,0 +1,128 @@
+"""The forms an export takes; each writer is given the items and a place that nobody reads before it is done."""
+
+import csv
+import json
+import os
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+
+from crossmodal.errors import QueryError
+from crossmodal.items import Embedding, Item
+from live_app import LiveApp
+
+IDS_SUFFIX = ".ids.json"
+COLUMNS = ("item_id", "title", "captions", "catalogue", "source", "content_hash", "width_px", "height_px", "added_at")
+_ROWS_AT_ONCE = 256
+_CAPTIONS_BETWEEN = " | "
+# OWASP, "CSV Injection": what makes a spreadsheet compute a cell; their full-width forms are folded to them by some.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
+
+def write_csv(app: LiveApp, items: Iterable[Item], draft: Path, *, picture_of: Callable[[Item], str] | None = None) -> None:
+    """One row an item; with `picture_of`, the name of its picture in a first column `image`."""
+    names = list(app.attribute_values(1))
+    with draft.open("w", encoding="utf-8-sig", newline="") as file:
+        out = csv.writer(file)
+        first = ["image"] if picture_of else []
+        out.writerow([defused(name) for name in (*first, *COLUMNS, *(_column(name) for name in names))])
+        for item in items:
+            start = [picture_of(item)] if picture_of else []
+            values = [*start, *_plain_values(item), *(item.attributes.get(name, "") for name in names)]
+            out.writerow([defused(str(value)) for value in values])
+        _settle(file.fileno(), file.flush)
+
+
+def write_parquet(app: LiveApp, items: Iterable[Item], draft: Path) -> None:
+    """One row an item, with the embedding of the model in use; null where it has none."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    model = app.generation().model
+    kinds = dict.fromkeys(COLUMNS, pa.string())
+    kinds |= {"item_id": pa.int64(), "width_px": pa.int32(), "height_px": pa.int32(), "added_at": pa.float64()}
+    kinds |= {"captions": pa.list_(pa.string()), "attributes": pa.map_(pa.string(), pa.string())}
+    kinds |= {"embedding": pa.list_(pa.float32(), model.spec.embed_dim)}
+    schema = pa.schema(list(kinds.items()), metadata={"model_id": model.model_id})
+    with pq.ParquetWriter(draft, schema) as out:
+        rows: list[dict[str, object]] = []
+        for item in items:
+            embedding = _embedding(app, item, model.model_id)
+            row = dict(zip(COLUMNS, _plain_values(item), strict=True))
+            row |= {"captions": list(item.captions), "attributes": list(item.attributes.items())}
+            rows.append(row | {"embedding": None if embedding is None else embedding.tolist()})
+            if len(rows) == _ROWS_AT_ONCE:
+                out.write_batch(pa.RecordBatch.from_pylist(rows, schema=schema))
+                rows = []
+        out.write_batch(pa.RecordBatch.from_pylist(rows, schema=schema))
+
+
+def write_npy(app: LiveApp, items: Iterable[Item], draft: Path, *, ids_path: Path) -> None:
+    """Vectors to `draft` and their ids to `ids_path`; items without an embedding are left out."""
+    model = app.generation().model
+    pairs = [(item, row) for item in items if (row := _embedding(app, item, model.model_id)) is not None]
+    rows = np.stack([row for _, row in pairs]) if pairs else np.zeros((0, model.spec.embed_dim), np.float32)
+    about = {
+        "model_id": model.model_id,
+        "embed_dim": model.spec.embed_dim,
+        "item_ids": [item.item_id for item, _ in pairs],
+        "content_hashes": [item.content_hash for item, _ in pairs],
+    }
+    with draft.open("wb") as file:
+        np.save(file, rows, allow_pickle=False)
+        _settle(file.fileno(), file.flush)
+    # The ids come first: where the vectors are, their ids are too.
+    ids_draft = draft.with_suffix(IDS_SUFFIX)
+    try:
+        ids_draft.write_text(json.dumps(about), encoding="utf-8")
+        ids_draft.replace(ids_path)
+    finally:
+        ids_draft.unlink(missing_ok=True)
+
+
+def write_folder(app: LiveApp, items: Iterable[Item], draft: Path) -> None:
+    """Stored pictures, and `items.csv` that names them."""
+    draft.mkdir()
+
+    def picture_of(item: Item) -> str:
+        name = f"{item.item_id:06}-{file_name(item.title)}.jpg"
+        (draft / name).write_bytes(app.rendition(item.item_id))
+        return name
+
+    write_csv(app, items, draft / "items.csv", picture_of=picture_of)
+
+
+def defused(text: str) -> str:
+    """A cell that no spreadsheet takes for a formula: what begins like one gets a "'" before it."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def file_name(title: str) -> str:
+    """A title as part of a file's name on any system: letters, digits and hyphens, at most 60; "picture" when none is left."""
+    return re.sub(r"[^\w]+", "-", title).strip("-_")[:60].rstrip("-_") or "picture"
+
+
+def _plain_values(item: Item) -> tuple[object, ...]:
+    """In the order of `COLUMNS`."""
+    captions = _CAPTIONS_BETWEEN.join(item.captions)
+    place = (item.catalogue, item.source, item.content_hash, item.width_px, item.height_px, item.added_at)
+    return (item.item_id, item.title, captions, *place)
+
+
+def _column(name: str) -> str:
+    """An attribute's column; one that is named like a column of ours keeps apart from it."""
+    return f"attribute {name}" if name.casefold() in (*COLUMNS, "image") else name
+
+
+def _embedding(app: LiveApp, item: Item, model_id: str) -> Embedding | None:
+    try:
+        return app.catalog.embedding(item.item_id, model_id)
+    except QueryError:  # it has none of this model, or was removed a moment ago
+        return None
+
+
+def _settle(descriptor: int, flush: Callable[[], None]) -> None:
+    flush()
+    os.fsync(descriptor)

@@ -1,0 +1,148 @@
+"""Changing the model of a live collection: a new generation is made beside the old one, which answers until all is there.
+
+Every batch of embeddings is a transaction under the new model's id, so that a pass that was paused, stopped or killed goes on where it
+was. What is added meanwhile gets the embeddings of both models in one transaction. Then the file is put in place and the store is told, in
+one transaction with the proof that no item is missing, which model is the active one; other processes follow at their next search.
+"""
+
+import logging
+import threading
+from pathlib import Path
+
+from app_info import ModelGeneration, model_name
+from app_logic import LostFoundApp
+from crossmodal.errors import BusyError, CheckpointError, QueryError
+from crossmodal.progress import OnProgress, check_stop
+from model_files import ModelFiles
+from re_embedding import embed_missing
+from trained_model import TrainedModel, load_model
+
+log = logging.getLogger(__name__)
+
+_NEXT_MODEL = "next_model"
+_PASSES = 100
+
+
+class Switching:
+    """The generations of one app's collection.
+
+    Args:
+        files: where the models lie.
+    """
+
+    def __init__(self, app: LostFoundApp, files: ModelFiles) -> None:
+        self._app = app
+        self._files = files
+
+    def take_in(self, path: Path) -> TrainedModel:
+        """The model in a file, kept under its id.
+
+        Raises:
+            CheckpointError: the file is no usable model. QueryError: `bad_request`, it is in use already.
+        """
+        model = self._files.take_in(path)
+        if model.model_id == self._app.generation().model.model_id:
+            raise QueryError("bad_request", f"The model in {path.name:.80} is in use already.", remedy="Name another file.")
+        return model
+
+    def keep(self, model: TrainedModel) -> TrainedModel:
+        """A model that was just trained, kept under its id."""
+        return self._files.keep(model)
+
+    def run(self, model: TrainedModel, on_progress: OnProgress, stop: threading.Event | None = None) -> str:
+        """Make the generation of a kept model, then switch to it. Embeddings made by an earlier pass are not made again.
+
+        Raises:
+            Stopped: the former model stays in use; what was made so far stays, too, and is used when the switch is started again.
+        """
+        generations, catalog = self._app.generations, self._app.catalog
+        former = self._app.generation().model
+        self._keep_former(former)
+        catalog.set_meta(_name_key(model.model_id), model_name(model))
+        catalog.set_meta(_NEXT_MODEL, model.model_id)
+        generations.prepared = model
+        try:
+            embed_missing(model, catalog, self._app.encoding, on_progress, stop)
+            check_stop(stop, "Changing the model")
+            self._switch(model, former, on_progress)
+        finally:
+            generations.prepared = None
+            # Reached by a stop or an error too, though not by a kill: only a killed pass goes on by itself.
+            catalog.set_meta(_NEXT_MODEL, "")
+        return f"{model_name(model)} is in use now. The former model is kept until you drop it."
+
+    def unfinished(self) -> TrainedModel | None:
+        """The model of a pass that was killed; None when there was none, or its file is gone."""
+        model_id = self._app.catalog.get_meta(_NEXT_MODEL)
+        if not model_id or model_id == self._app.generation().model.model_id:
+            return None
+        try:
+            return load_model(self._files.path_of(model_id))
+        except CheckpointError as error:
+            log.warning("a change of the model cannot go on: %s", error)
+            return None
+
+    def models(self) -> list[ModelGeneration]:
+        """Every model that has embeddings or a file here, the one in use first."""
+        active = self._app.generation().model
+        embedded, files = self._app.catalog.models(), self._files.listed()
+        return [
+            ModelGeneration(
+                model_id=model_id,
+                name=model_name(active) if model_id == active.model_id else self._name_of(model_id),
+                items_embedded=embedded.get(model_id, 0),
+                active=model_id == active.model_id,
+                path=self._app.model_path if model_id == active.model_id else files.get(model_id),
+            )
+            for model_id in dict.fromkeys([active.model_id, *embedded, *files])
+        ]
+
+    def drop_former(self, *, but: str = "") -> list[str]:
+        """Delete every model but the one in use, with its embeddings and its file; returns their ids.
+
+        Args:
+            but: one more to keep.
+
+        Raises:
+            BusyError: a model is about to take over.
+        """
+        if self._app.generations.prepared is not None:
+            raise BusyError("busy", "The model is being changed.", remedy="Wait until it is done, or stop it.")
+        gone = [entry.model_id for entry in self.models() if not entry.active and entry.model_id != but]
+        for model_id in gone:
+            self._app.catalog.drop_model(model_id)
+            self._files.drop(model_id)
+        return gone
+
+    def _keep_former(self, former: TrainedModel) -> None:
+        """Have the model in use under its id, too, so that one can go back to it."""
+        self._app.catalog.set_meta(_name_key(former.model_id), model_name(former))
+        if former.model_id in self._files.listed():
+            return
+        try:
+            self._files.take_in(self._app.model_path)
+        except CheckpointError as error:
+            log.warning("the model in use cannot be kept: %s", error)
+
+    def _switch(self, model: TrainedModel, former: TrainedModel, on_progress: OnProgress) -> None:
+        """The one moment. An item that another process brought in meanwhile is looked at first."""
+        self._files.put_into_use(model.model_id)
+        try:
+            for _ in range(_PASSES):
+                if self._app.switch_to(model):
+                    return
+                embed_missing(model, self._app.catalog, self._app.encoding, on_progress)
+            raise BusyError(
+                "busy", "So much is added that the new model does not catch up.", remedy="Try again when less is added."
+            )
+        except BaseException:
+            if self._app.generation().model.model_id == former.model_id and former.model_id in self._files.listed():
+                self._files.put_into_use(former.model_id)
+            raise
+
+    def _name_of(self, model_id: str) -> str:
+        return self._app.catalog.get_meta(_name_key(model_id)) or model_id[:12]
+
+
+def _name_key(model_id: str) -> str:
+    return f"name of model {model_id}"

@@ -1,0 +1,92 @@
+"""Opening the collection of this installation: the whole app, or only its store where no model is needed."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from crossmodal.errors import QueryError, StoreError
+from crossmodal.progress import OnProgress, ignore_progress
+
+if TYPE_CHECKING:
+    from config import Settings
+    from crossmodal.catalog import Catalog
+    from live_app import LiveApp
+
+_LOOK_EVERY_S = 0.1
+
+
+def settings() -> Settings:
+    """The settings of this installation.
+
+    Raises:
+        QueryError: `bad_request`, a variable of the environment or of `.env` holds an impossible value.
+    """
+    from pydantic import ValidationError
+
+    from config import Settings
+
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = "CROSSMODAL_" + "_".join(map(str, first["loc"])).upper()
+        what = f"The setting {name} cannot be {first['input']!r:.60}: {first['msg']}."
+        raise QueryError("bad_request", what, remedy="Correct it in the environment or in .env.") from error
+
+
+@contextmanager
+def opened_app(on_progress: OnProgress = ignore_progress, *, fill: bool = True) -> Iterator[LiveApp]:
+    """The whole app, closed at the end. A first start trains its model; that takes a minute and is told.
+
+    Args:
+        fill: index the catalogue of this installation first when the collection is empty.
+    """
+    from initialize import build_system, fill_index
+
+    chosen = settings()
+    app = build_system(chosen, on_progress, fill=False)
+    try:
+        if fill and not app.count():
+            fill_index(app, chosen, on_progress)
+            wait_for_job(app, on_progress)
+        yield app
+    finally:
+        app.stop_job()
+        app.jobs.wait()
+        app.close()
+
+
+@contextmanager
+def opened_catalog() -> Iterator[Catalog]:
+    """The store alone: open in a moment, because no model is loaded.
+
+    Raises:
+        StoreError: `index_missing`, there is no collection yet.
+    """
+    from crossmodal.catalog import Catalog
+
+    path = settings().catalog_path
+    if not path.exists():
+        raise StoreError(
+            "index_missing", f"There is no collection at {path} yet.", remedy="Make one: python cli.py index YOUR_PICTURES"
+        )
+    with Catalog(path) as catalog:
+        yield catalog
+
+
+def wait_for_job(app: LiveApp, on_progress: OnProgress, stop: threading.Event | None = None) -> None:
+    """Follow the app's running job to its end, and stop it when that is asked. Raises the job's error when it failed."""
+    while app.jobs.running():
+        if stop is not None and stop.is_set():
+            app.stop_job()
+        status = app.jobs.current()
+        if status is not None:
+            on_progress(status.progress)
+        time.sleep(_LOOK_EVERY_S)
+    status = app.jobs.current()
+    if status is not None and status.error is not None:
+        raise status.error

@@ -1,0 +1,77 @@
+"""An API over a small collection, in this process and over real HTTP."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import uvicorn
+from starlette.testclient import TestClient
+
+from api import ApiOptions, create_api
+from api.serving import server_config
+from config import Settings
+from live_app import LiveApp
+from tests.app_parts import LIMITS, Shelf, csv_catalogue, make_live_app, png, things
+from tests.tiny import shared_model
+
+THINGS = 24
+SHELF = Shelf(**{"red-disc.png": png("red", "disc", 901), "blue-bar.png": png("blue", "bar", 902)})
+BASE = "http://127.0.0.1"
+
+
+def filled_app(folder: Path, n: int = THINGS) -> LiveApp:
+    """A live app with `n` drawn things of a catalogue, named 000.png and so on."""
+    app = make_live_app(folder, shared_model(), SHELF)
+    app.limits = replace(LIMITS, max_query_chars=2_000, max_top_k=1_000)
+    app.upkeep.index(str(csv_catalogue(folder / "things", things(n))), lambda _: None, threading.Event())
+    return app
+
+
+@pytest.fixture(scope="module")
+def live_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveApp]:
+    """One collection for the tests of a file."""
+    app = filled_app(tmp_path_factory.mktemp("collection"))
+    yield app
+    app.close()
+
+
+@pytest.fixture(scope="module")
+def options(tmp_path_factory: pytest.TempPathFactory) -> ApiOptions:
+    """As on loopback."""
+    return ApiOptions(export_dir=tmp_path_factory.mktemp("exports"))
+
+
+@pytest.fixture(scope="module")
+def client(live_app: LiveApp, options: ApiOptions) -> Iterator[TestClient]:
+    """A client in this process."""
+    with TestClient(create_api(live_app, options), base_url=BASE, raise_server_exceptions=False) as client:
+        yield client
+
+
+class Served:
+    """A server in a thread, on a free port."""
+
+    def __init__(self, app: LiveApp, options: ApiOptions) -> None:
+        self._server = uvicorn.Server(server_config(create_api(app, options), Settings(api_port=0)))
+        self._thread = threading.Thread(target=self._server.run, daemon=True)
+
+    def __enter__(self) -> str:
+        self._thread.start()
+        while not self._server.started:
+            assert self._thread.is_alive(), "the server did not start"
+            self._thread.join(0.01)
+        port = self._server.servers[0].sockets[0].getsockname()[1]
+        return f"http://127.0.0.1:{port}"
+
+    def __exit__(self, *error: object) -> None:
+        self._server.should_exit = True
+        self._thread.join(15)
+
+
+@pytest.fixture(scope="module")
+def server(live_app: LiveApp, options: ApiOptions) -> Iterator[str]:
+    """The address of a server over real HTTP."""
+    with Served(live_app, options) as address:
+        yield address

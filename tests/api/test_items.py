@@ -1,0 +1,170 @@
+"""Items and searches of our own: list, add, change, remove, filter, many at once, spelling; jobs and exports."""
+
+import io
+import json
+from itertools import count
+
+import pytest
+from PIL import Image
+from starlette.testclient import TestClient
+
+from live_app import LiveApp
+from tests.api.conftest import THINGS
+from tests.app_parts import csv_catalogue, png, things
+
+_SEEDS = count(5_000)
+
+
+@pytest.fixture
+def fresh() -> bytes:
+    """A picture the collection does not have."""
+    return png("green", "disc", next(_SEEDS))
+
+
+def added(client: TestClient, picture: bytes, **words: str) -> dict[str, object]:
+    response = client.post("/api/items", files={"image": ("mug.png", picture)}, data=words)
+    assert response.status_code == 201, response.text
+    return response.json()["item"]
+
+
+def test_pages_hold_every_item_once(client: TestClient, live_app: LiveApp) -> None:
+    seen, cursor = [], "0"
+    while cursor is not None:
+        page = client.get("/api/items", params={"limit": 7, "cursor": cursor}).json()
+        seen += [item["item_id"] for item in page["items"]]
+        cursor = page["next_cursor"]
+    assert len(seen) == len(set(seen)) == live_app.count() >= THINGS
+
+
+def test_an_added_item_is_found_changed_and_removed(client: TestClient, fresh: bytes) -> None:
+    item = added(client, fresh, title="a green disc", attributes='{"colour": "green"}', captions="one caption")
+    assert item["source"] == "mug.png"
+    assert item["captions"] == ["one caption"]
+    found = client.post(
+        "/search", files={"image": ("q.png", png("green", "disc", 4_999))}, data={"where": '{"colour": "green"}'}
+    ).json()
+    assert [result["item"]["item_id"] for result in found["results"]] == [item["item_id"]]
+    again = client.post("/upload", files={"image": ("other name.png", fresh)})
+    assert (again.status_code, again.json()["created"]) == (200, False)
+    changed = client.patch(f"/api/items/{item['item_id']}", json={"title": "leaf", "attributes": {"colour": "leaf"}}).json()
+    assert (changed["title"], changed["attributes"]) == ("leaf", {"colour": "leaf"})
+    assert client.get(f"/api/items/{item['item_id']}").json() == changed
+    assert client.get("/api/items", params={"where": '{"colour": "leaf"}'}).json()["items"] == [changed]
+    assert client.get("/api/attributes").json()["attributes"]["colour"] == [{"value": "leaf", "count": 1}]
+    assert client.delete(f"/api/items/{item['item_id']}").status_code == 204
+    assert client.get(f"/api/items/{item['item_id']}").status_code == 404
+    assert client.post(f"/api/items/{item['item_id']}/restore").json() == changed
+    client.delete(f"/api/items/{item['item_id']}")
+
+
+def test_an_address_can_be_added_and_searched_by(client: TestClient) -> None:
+    response = client.post("/upload", json={"image_url": "https://shop.example/red-disc.png", "title": "by address"})
+    assert response.json()["item"]["source"] == "https://shop.example/red-disc.png"
+    assert client.get(response.headers["Location"]).json() == response.json()["item"]
+    found = client.post("/search", json={"image_url": "https://shop.example/blue-bar.png", "top_k": 3}).json()
+    assert found["num_results"] == 3
+    missing = client.post("/search", json={"image_url": "https://shop.example/nothing.png"})
+    assert (missing.status_code, missing.json()["error"]["code"]) == (502, "http_status")
+
+
+def test_of_many_pictures_each_has_its_own_end(client: TestClient, fresh: bytes) -> None:
+    files = [("images", ("a.png", fresh)), ("images", ("b.png", b"no picture")), ("images", ("c.png", fresh))]
+    answer = client.post("/api/items/batch", files=files).json()
+    assert answer["failed"] == 1
+    assert {answer["added"], answer["known"]} == {1}
+    assert answer["results"][1]["error"]["code"] == "not_an_image"
+    urls = [{"image_url": f"https://shop.example/{name}.png"} for name in ("blue-bar", "nothing")]
+    answer = client.post("/api/items/batch", json={"items": urls}).json()
+    assert [result["error"] is None for result in answer["results"]] == [True, False]
+
+
+def test_equal_pictures_take_one_place(client: TestClient, live_app: LiveApp) -> None:
+    twin = png("red", "disc", 0)  # the catalogue's first
+    item = added(client, twin, title="red disc")
+    for path, question in (
+        ("/search", {"query": "red disc", "top_k": 20}),
+        ("/search", {"image_id": item["item_id"], "top_k": 20}),
+        ("/search", {"image_id": item["item_id"], "query": "red", "top_k": 20}),
+    ):
+        results = client.post(path, json=question).json()["results"]
+        hashes = [live_app.item(int(result["item"]["item_id"])).content_hash for result in results]
+        assert len(hashes) == len(set(hashes)) == 20, question
+        assert [result["rank"] for result in results] == list(range(1, 21))
+        if "image_id" in question:
+            assert live_app.item(int(item["item_id"])).content_hash not in hashes
+    client.delete(f"/api/items/{item['item_id']}")
+
+
+def test_a_lowest_score_and_filters_narrow_every_search(client: TestClient) -> None:
+    for path, question in (
+        ("/api/search/text", {"query": "red disc"}),
+        ("/api/search/image", {"image_id": "1"}),
+        ("/search", {"query": "red disc"}),
+        ("/search", {"query": "red disc", "image_id": "1", "weight": 0.3}),
+    ):
+        scores = [result["score"] for result in client.post(path, json=question | {"min_score": 0.5}).json()["results"]]
+        assert all(score >= 0.5 for score in scores)
+        nothing = client.post(path, json=question | {"where": {"catalogue": ["nothing"]}}).json()
+        assert nothing["num_results"] == 0, path
+
+
+def test_many_queries_are_answered_as_each_alone(client: TestClient) -> None:
+    queries = ["red disc", "blue bar", "green thing"]
+    answers = client.post("/api/search/batch", json={"queries": queries, "top_k": 4}).json()["answers"]
+    alone = [client.post("/search", json={"query": query, "top_k": 4}).json() for query in queries]
+    ids = [[[result["item"]["item_id"] for result in answer["results"]] for answer in side] for side in (answers, alone)]
+    assert ids[0] == ids[1]
+
+
+def test_a_query_is_corrected_but_never_replaced(client: TestClient) -> None:
+    answer = client.post("/correct-query", json={"query": "Gren disk"}).json()
+    assert answer["corrected"] == "green disc"
+    assert answer["changed"]
+    assert answer["unknown_words"] == ["gren", "disk"]
+    assert client.post("/api/search/text", json={"query": "gren disk"}).json()["query"] == "gren disk"
+    same = client.post("/correct-query", json={"query": "green disc"}).json()
+    assert (same["corrected"], same["changed"]) == ("green disc", False)
+
+
+def test_a_picture_is_asked_for_only_when_it_changed(client: TestClient) -> None:
+    for path in ("/api/image/1", "/api/image/1/thumbnail", "/api/image/1/thumbnail?size=16"):
+        first = client.get(path)
+        assert first.headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
+        assert not Image.open(io.BytesIO(first.content)).getexif()
+        etag = first.headers["ETag"]
+        for sent in (etag, f"W/{etag}", f'"other", {etag}', "*"):
+            again = client.get(path, headers={"If-None-Match": sent})
+            assert (again.status_code, again.content, again.headers["ETag"]) == (304, b"", etag)
+        assert client.get(path, headers={"If-None-Match": '"other"'}).status_code == 200
+
+
+def test_an_import_can_be_watched(client: TestClient, live_app: LiveApp, tmp_path: object) -> None:
+    where = csv_catalogue(tmp_path / "more", things(6, "more-{}.png".format, seed=77))
+    job = client.post("/api/jobs/import", json={"location": str(where)})
+    assert job.status_code == 202
+    live_app.jobs.wait(60)
+    status = client.get(job.headers["Location"]).json()
+    assert (status["state"], status["name"], status["error"]) == ("done", "index", None)
+    assert client.get("/api/jobs").json()["jobs"][0] == status
+    assert client.post(job.headers["Location"] + "/cancel").json() == status
+    assert client.get("/api/jobs/nothing").status_code == 404
+    missing = client.post("/api/jobs/import", json={"location": "/nothing/there"})
+    assert missing.json()["error"]["code"] == "file_missing"
+
+
+def test_figures_for_prometheus(client: TestClient) -> None:
+    client.get("/api/items")
+    client.get("/api/image/../../etc/passwd")
+    text = client.get("/metrics").text
+    assert 'crossmodal_requests_total{method="GET",route="/api/items",status="200"}' in text
+    assert "crossmodal_text_batch_size_count" in text
+    assert "passwd" not in text
+
+
+def test_documents_are_whole(client: TestClient) -> None:
+    document = client.get("/openapi.json").json()
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            assert operation.get("description"), (method, path)
+            assert operation.get("tags"), (method, path)
+    assert json.dumps(document).count("HTTPValidationError") == 0

@@ -1,0 +1,92 @@
+"""Backbones by name."""
+
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+import torch
+
+from crossmodal.backbones.known import IMAGE_BACKBONES, TEXT_BACKBONES, image_backbone, text_backbone
+from crossmodal.backbones.weights import WeightsSource
+from crossmodal.errors import QueryError
+from tests.backbones.tiny_backbones import TEXTS
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+def test_the_documented_names() -> None:
+    assert IMAGE_BACKBONES.names() == (
+        "resnet18",
+        "mobilenet_v2",
+        "efficientnet_b0",
+        "vit_b_16",
+        "google/vit-base-patch16-224",
+        "clip",
+    )
+    assert TEXT_BACKBONES.names() == ("gru", "minilm-l6", "minilm-l12", "clip")
+
+
+def test_an_unknown_name_lists_the_known_ones() -> None:
+    with pytest.raises(QueryError, match="no image backbone called 'resnet50'") as caught:
+        image_backbone("resnet50")
+    assert caught.value.remedy.startswith("Known are: resnet18, ")
+    with pytest.raises(QueryError, match="no text backbone called 'minilm'"):
+        text_backbone("minilm")
+
+
+@pytest.mark.parametrize(
+    "name", ["clip:", "clip:one", "clip:../..", "clip:a/../b", "clip:a/b/c", "clip:a b/c", "clip:/etc/x", "clip:a/.."]
+)
+def test_a_checkpoint_is_named_by_organisation_and_name(name: str) -> None:
+    for family in (image_backbone, text_backbone):
+        with pytest.raises(QueryError, match="clip:ORGANISATION/NAME"):
+            family(name)
+
+
+def test_at_their_true_size() -> None:
+    """Shapes only, on the meta device; numbers of parameters as published, classifiers left out."""
+    found = []
+    with torch.device("meta"):
+        for registry in (IMAGE_BACKBONES, TEXT_BACKBONES):
+            for name in registry.names():
+                backbone = registry.get(name)(None)  # type: ignore[operator]
+                millions = sum(value.numel() for value in backbone.parameters()) / 1e6
+                found.append(f"{name} {backbone.features} {backbone.blocks} {millions:.1f}")
+    assert found == [
+        "resnet18 512 4 11.2",
+        "mobilenet_v2 1280 18 2.2",
+        "efficientnet_b0 1280 8 4.0",
+        "vit_b_16 768 12 85.8",
+        "google/vit-base-patch16-224 768 12 85.8",
+        "clip 512 0 87.8",
+        "gru 256 1 2.3",
+        "minilm-l6 384 6 22.6",
+        "minilm-l12 384 12 33.2",
+        "clip 512 0 63.4",
+    ]
+
+
+def test_knowing_them_loads_none_of_their_libraries() -> None:
+    script = """
+        import sys
+        import crossmodal.backbones.known
+        print(sorted({"transformers", "torchvision", "huggingface_hub", "tokenizers", "safetensors"} & set(sys.modules)))
+    """
+    assert run(script) == "[]"
+
+
+def test_the_gru_has_no_weights_to_look_for() -> None:
+    backbone = text_backbone("gru").load(WeightsSource(download=True), TEXTS["gru"])
+    assert backbone.features == 16
+    assert not backbone.origin.pretrained
+
+
+def run(script: str) -> str:
+    said = subprocess.run(
+        [sys.executable, "-W", "error", "-c", textwrap.dedent(script)], cwd=PROJECT, capture_output=True, text=True, timeout=120
+    )
+    assert said.returncode == 0, said.stderr
+    assert said.stderr == ""
+    return said.stdout.strip()

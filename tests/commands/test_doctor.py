@@ -1,0 +1,31 @@
+"""`doctor` as a command: what it prints, and how it ends."""
+
+import pytest
+
+from doctor import examination
+from tests.commands.shell import Shell
+
+
+@pytest.fixture(autouse=True)
+def without_the_slowest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tokenizer's check starts two processes; it has its own test."""
+    monkeypatch.setattr(examination, "CHECKS", tuple(entry for entry in examination.CHECKS if entry[0] != "tokenizer"))
+
+
+def test_findings_are_lines_and_the_cure_cures(shell: Shell) -> None:
+    path = shell.folder / "data" / "image_features.pt"
+    path.write_bytes(b"broken")
+    said = shell("doctor", "--quiet")
+    assert said.exit_code == 1, said.output
+    rows = {row[2]: row for row in (line.split("\t") for line in said.stdout.splitlines())}
+    assert rows["cache_refused"][1] == "fault"
+    assert rows["cache_refused"][4] == "python cli.py index --mend"
+    assert shell("index", "--mend").exit_code == 0
+    after = shell.json("doctor")
+    assert "cache_refused" not in {finding["code"] for finding in after["findings"]}
+    assert "cache" in after["checks"]
+
+
+def test_before_there_is_anything_only_notes(empty_shell: Shell) -> None:
+    found = {finding["code"]: finding["fault"] for finding in empty_shell.json("doctor")["findings"]}
+    assert found["no_collection"] is False

@@ -1,0 +1,83 @@
+"""`index`: bringing in, bringing in again, and what it says of failures."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.app_parts import csv_catalogue, png, things
+from tests.commands.shell import Shell
+
+
+def pictures(folder: Path, n: int = 4, *, seed: int = 7) -> Path:
+    csv_catalogue(folder, things(n, seed=seed)).unlink()
+    return folder
+
+
+def test_a_folder_is_indexed_and_the_second_time_nothing_is_new(empty_shell: Shell) -> None:
+    folder = pictures(empty_shell.folder / "mine")
+    assert empty_shell.lines("index", folder) == [["4 pictures indexed, 0 were there already, 0 failed."]]
+    assert empty_shell.lines("index", folder) == [["0 pictures indexed, 4 were there already, 0 failed."]]
+    assert len(empty_shell.lines("list")) == 4
+
+
+def test_without_a_location_every_known_catalogue_is_read_again(shell: Shell) -> None:
+    folder = pictures(shell.folder / "mine")
+    shell("index", folder)
+    (folder / "new.png").write_bytes(png("black", "bar", 5))
+    said = [row[0] for row in shell.lines("index")]
+    assert said == ["0 pictures indexed, 12 were there already, 0 failed.", "1 pictures indexed, 4 were there already, 0 failed."]
+
+
+def test_what_cannot_be_read_is_listed_and_tried_again(shell: Shell) -> None:
+    folder = pictures(shell.folder / "mine", 2)
+    (folder / "bad.png").write_bytes(b"no picture")
+    result = shell("index", folder)
+    assert result.exit_code == 0
+    assert "1 rows are not in the collection" in result.stderr
+    [row] = shell.lines("failed")
+    assert row[0] == "not_an_image"
+    assert row[1] == "bad.png"
+    assert shell.json("failed")["failed"][0]["attempts"] == 1
+    (folder / "bad.png").write_bytes(png("red", "bar", 3))
+    assert shell.lines("failed", "--retry") == [["1 of 1 failed rows are in the collection now."]]
+    assert shell.lines("failed") == []
+
+
+def test_a_renamed_picture_leaves_under_its_old_name(shell: Shell) -> None:
+    folder = pictures(shell.folder / "mine", 2)
+    shell("index", folder)
+    (folder / "000.png").rename(folder / "red-disc-of-mine.png")
+    shell("index", folder)
+    mine = [item for item in shell.json("list", "-n", 100)["items"] if item["catalogue"] == str(folder)]
+    assert sorted(item["source"] for item in mine) == ["001.png", "red-disc-of-mine.png"]
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_an_archive_is_indexed_where_it_lies(shell: Shell, kind: str) -> None:
+    folder = pictures(shell.folder / "packed")
+    archive = shutil.make_archive(str(shell.folder / "things"), kind, folder)
+    assert shell.lines("index", archive) == [["4 pictures indexed, 0 were there already, 0 failed."]]
+    assert {item["catalogue"] for item in shell.json("list", "-n", 99)["items"]} >= {archive}
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["nosuch"], 3, "nothing at"),
+        (["--watch"], 2, "folder"),
+        (["x", "--mend"], 2, "location"),
+        (["https://shop.example/c.csv"], 3, "not a path"),
+    ],
+)
+def test_what_cannot_be_indexed_is_one_sentence(shell: Shell, words: list[str], code: int, said: str) -> None:
+    result = shell("index", *words)
+    assert result.exit_code == code, result.output
+    assert said in result.stderr
+
+
+def test_an_impossible_setting_is_named(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CROSSMODAL_EMBED_DIM", "many")
+    result = shell("index")
+    assert result.exit_code == 2
+    assert "CROSSMODAL_EMBED_DIM cannot be 'many'" in result.stderr

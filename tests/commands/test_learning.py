@@ -1,0 +1,81 @@
+"""`train`, `evaluate`, `visualize`, `models` and `use`: from a catalogue to a model that answers in the collection."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from experiments.presets import PRESETS
+from tests.commands.shell import Shell
+
+SMALL = ("--random-weights", "--image-size", 32, "--epochs", 2, "--batch-size", 4)
+
+
+@pytest.fixture
+def run(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run of the default model on the installation's own catalogue."""
+    monkeypatch.setenv("CROSSMODAL_RUNS_DIR", str(shell.folder / "runs"))
+    result = shell("train", "--preset", "mobilenet-gru", *SMALL)
+    assert result.exit_code == 0, result.output
+    assert "recall sum" in result.stdout
+    assert "search with it: python cli.py use" in result.stdout
+    return shell.folder / "runs" / "mobilenet-gru"
+
+
+def test_a_run_is_evaluated_drawn_and_used(shell: Shell, run: Path) -> None:
+    figures = json.loads(shell("evaluate", "--model", run, "--side", "all", "--json").stdout)
+    assert figures["text_to_image"]["queries"] == 12
+    assert shell("evaluate", "--model", run, "--out", shell.folder / "report").exit_code == 0
+    assert {path.name for path in (shell.folder / "report").iterdir()} == {"evaluation.json", "evaluation.md", "evaluation.html"}
+
+    drawn = shell.lines("visualize", "--model", run, "--side", "all", "--out", shell.folder / "pictures", "--query", "red disc")
+    assert {Path(line).name for [line] in drawn} >= {"query_1.png", "top_matches_grid.png", "training_curves.png"}
+
+    before = shell.json("models")
+    assert [entry["active"] for entry in before] == [True]
+    used = shell("use", run)
+    assert used.exit_code == 0, used.output
+    after = shell.json("models")
+    assert [(entry["active"], entry["items_embedded"]) for entry in after] == [(True, 12), (False, 12)]
+    assert after[1]["model_id"] == before[0]["model_id"]
+    assert len(shell.lines("search", "red disc", "-k", 3)) == 3
+
+    back = shell("use", before[0]["model_id"], "--drop-former")
+    assert back.exit_code == 0, back.output
+    assert [entry["model_id"] for entry in shell.json("models")] == [before[0]["model_id"]]
+    assert shell.lines("search", "red disc", "-k", 1)[0][3] == "red disc"
+
+
+def test_a_second_run_does_not_overwrite_the_first(shell: Shell, run: Path) -> None:
+    before = (run / "model.pth").read_bytes()
+    result = shell("train", "--preset", "mobilenet-gru", *SMALL)
+    assert result.exit_code == 5
+    assert "holds a training run already" in result.stderr
+    assert "--resume" in result.stderr
+    assert (run / "model.pth").read_bytes() == before
+    assert shell("train", "--preset", "mobilenet-gru", *SMALL, "--resume").exit_code == 0
+
+
+@pytest.mark.parametrize("name", [name for name in PRESETS.names() if name != "resnet18-gru"])
+def test_missing_weights_are_one_line_that_says_where(shell: Shell, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("HF_HOME", "TORCH_HOME", "CROSSMODAL_WEIGHTS_DIR"):
+        monkeypatch.setenv(variable, str(shell.folder / "nothing"))
+    result = shell("train", "--preset", name)
+    assert result.exit_code == 3
+    assert "Put " in result.stderr
+    assert "nothing" in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert not result.stdout
+
+
+def test_unknown_names_list_the_known_ones(shell: Shell) -> None:
+    result = shell("train", "--preset", "mobilnet-minilm")
+    assert result.exit_code == 2
+    assert "Known are: mobilenet-minilm" in result.stderr
+    result = shell("train", "--preset", "mobilenet-gru", *SMALL, "--loss", "cosine")
+    assert result.exit_code == 2
+    assert "clip" in result.stderr
+
+
+def test_presets_are_listed(shell: Shell) -> None:
+    assert [name for name, _ in shell.lines("models", "--presets")] == list(PRESETS.names())

@@ -1,0 +1,56 @@
+"""`export`, `import-vectors` and `serve` as commands."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.commands.shell import Shell
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.parquet", "out.npy", "pictures"])
+def test_the_name_says_the_kind(shell: Shell, name: str) -> None:
+    path = shell.folder / name
+    assert shell.lines("export", path) == [["12", str(path)]]
+    assert path.is_dir() == (name == "pictures")
+    assert shell("export", path).exit_code == 2  # it is there already
+
+
+def test_only_what_is_found(shell: Shell) -> None:
+    path = shell.folder / "found"
+    assert shell.lines("export", path, "--search", "red disc", "--top", 3) == [["3", str(path)]]
+    assert len(list(path.glob("*.jpg"))) == 3
+
+
+def test_vectors_go_out_and_come_back(shell: Shell) -> None:
+    path = shell.folder / "out.npy"
+    shell("export", path)
+    assert shell.lines("import-vectors", path) == [["12", "imported"]]
+    np.save(path, np.load(path)[:, :5])
+    result = shell("import-vectors", path)
+    assert result.exit_code == 5
+    assert "5 numbers" in result.stderr
+    assert shell("import-vectors", path, "--model", "nosuch").exit_code == 5
+    assert shell("import-vectors", shell.folder / "missing.npy").exit_code == 3
+
+
+def test_serving_takes_its_address_from_the_options(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr("api.serving.serve", lambda settings, told: asked.append((settings.api_host, settings.api_port)))
+    assert shell("serve", "--port", 5001).exit_code == 0
+    assert asked == [("127.0.0.1", 5001)]
+
+
+def test_an_open_address_without_a_key_is_refused(shell: Shell) -> None:
+    result = shell("serve", "--host", "0.0.0.0")
+    assert result.exit_code not in (0, 70)
+    assert "key" in result.stderr
+
+
+def test_json_of_an_export_says_the_model(shell: Shell) -> None:
+    path = Path(shell.folder / "out.npy")
+    shell("export", path)
+    about = json.loads(path.with_suffix(".ids.json").read_text())
+    assert len(about["model_id"]) == 16
+    assert len(about["content_hashes"]) == 12

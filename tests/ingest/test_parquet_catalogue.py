@@ -1,0 +1,137 @@
+"""Parquet files as catalogues: the ways pictures lie in them, row by row, and what is no such file."""
+
+import random
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from crossmodal.errors import CatalogueError
+from crossmodal.ingest.limits import CatalogueLimits
+from crossmodal.ingest.open_catalogue import open_catalogue
+from crossmodal.ingest.parquet_catalogue import ParquetCatalogue
+from crossmodal.ingest.parquet_file import PictureColumn
+from crossmodal.items import CatalogueRow, Failure
+
+LIMITS = CatalogueLimits(max_image_bytes=1000, max_rows=500, max_field_chars=100)
+
+
+def written(path: Path, rows: list[dict[str, Any]], **options: Any) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.Table.from_pylist(rows), path, **options)
+    return path
+
+
+def rows_of(catalogue: ParquetCatalogue) -> list[CatalogueRow]:
+    return [entry for entry in catalogue.rows() if isinstance(entry, CatalogueRow)]
+
+
+def test_hugging_faces_image_struct(tmp_path: Path) -> None:
+    path = written(
+        tmp_path / "x.parquet",
+        [
+            {"image": {"bytes": b"0", "path": "a.png"}, "caption": ["A mug.", "Red."], "label": 7, "score": 0.5},
+            {"image": {"bytes": b"1", "path": None}, "caption": ["Blue."], "label": None, "score": None},
+        ],
+    )
+    catalogue = open_catalogue(path, limits=LIMITS)
+    assert isinstance(catalogue, ParquetCatalogue)
+    first, second = rows_of(catalogue)
+    assert (first.key, first.title, first.captions) == ("x.parquet, row 1", "A mug.", ("A mug.", "Red."))
+    assert dict(first.attributes) == {"label": "7", "score": "0.5"}
+    assert (second.title, second.captions, dict(second.attributes)) == ("Blue.", (), {})
+    assert [catalogue.held(row) for row in (first, second)] == [b"0", b"1"]
+    assert catalogue.survey() == 2
+
+
+def test_bytes_with_their_address(tmp_path: Path) -> None:
+    """As img2dataset writes them."""
+    catalogue = open_catalogue(
+        written(tmp_path / "x.parquet", [{"jpg": b"0", "url": "https://x.test/a.jpg", "caption": "mug"}]), limits=LIMITS
+    )
+    [row] = catalogue.rows()
+    assert isinstance(row, CatalogueRow)
+    assert dict(row.attributes) == {"url": "https://x.test/a.jpg"}
+    assert not row.location.startswith("http")
+    assert catalogue.held(row) == b"0"
+
+
+def test_paths_and_addresses(tmp_path: Path) -> None:
+    rows = [
+        {"url": "https://x.test/a.jpg", "title": "mug", "id": "7", "held_out": True},
+        {"url": "img/b.jpg", "title": None, "id": None, "held_out": False},
+        {"url": None, "title": "nothing", "id": "9", "held_out": None},
+        {"url": "img/b.jpg", "title": None, "id": None, "held_out": False},
+        {"url": "img/b.jpg", "title": "another", "id": None, "held_out": False},
+        {"url": "c.jpg", "title": "x" * 101, "id": None, "held_out": False},
+    ]
+    catalogue = ParquetCatalogue(written(tmp_path / "x.parquet", rows), limits=LIMITS)
+    entries = list(catalogue.rows())
+    assert [entry.key for entry in entries] == ["7", "img/b.jpg", "x.parquet, row 3", "img/b.jpg\nanother", "x.parquet, row 6"]
+    assert [entry.code for entry in entries if isinstance(entry, Failure)] == ["row_errors", "csv_field_too_large"]
+    first = entries[0]
+    assert isinstance(first, CatalogueRow)
+    assert (first.location, first.held_out) == ("https://x.test/a.jpg", True)
+    assert catalogue.duplicates == 1
+    assert catalogue.held(first) is None
+
+
+def test_many_files_are_one_catalogue(tmp_path: Path) -> None:
+    for part in range(3):
+        written(tmp_path / "data" / f"train-{part}.parquet", [{"image": bytes([part, n]), "text": f"{part} {n}"} for n in range(5)])
+    catalogue = open_catalogue(tmp_path, limits=LIMITS)
+    found = {row.title: catalogue.held(row) for row in rows_of(catalogue)}
+    assert found == {f"{part} {n}": bytes([part, n]) for part in range(3) for n in range(5)}
+
+
+@pytest.mark.parametrize("dictionary", [True, False])
+def test_pictures_in_any_order(tmp_path: Path, dictionary: bool) -> None:
+    cells = [None if n % 17 == 3 else bytes([n % 256]) * (n % 50 + 1) for n in range(700)]
+    path = written(tmp_path / "x.parquet", [{"image": cell} for cell in cells], row_group_size=64, use_dictionary=dictionary)
+    column = PictureColumn(path, "image", limits=LIMITS)
+    order = [*range(700), *range(400, 380, -1), *random.Random(1).sample(range(700), 60), 699, 0]
+    assert [column(n) for n in order] == [cells[n] for n in order]
+    for outside in (-1, 700):
+        with pytest.raises(CatalogueError):
+            column(outside)
+
+
+def test_a_picture_that_is_too_large_and_too_many_rows(tmp_path: Path) -> None:
+    catalogue = ParquetCatalogue(written(tmp_path / "x.parquet", [{"image": bytes(1001)}]), limits=LIMITS)
+    with pytest.raises(CatalogueError, match="1,001 bytes"):
+        catalogue.held(rows_of(catalogue)[0])
+    many = ParquetCatalogue(written(tmp_path / "many.parquet", [{"image": b"0"}] * 501), limits=LIMITS)
+    with pytest.raises(CatalogueError, match="more than 500"):
+        list(many.rows())
+
+
+@pytest.mark.parametrize("data", [b"", b"PAR1", b"PAR1" + b"\xff" * 100 + b"PAR1", b"x" * 100])
+def test_what_is_no_parquet_is_said(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "x.parquet"
+    path.write_bytes(data)
+    with pytest.raises(CatalogueError) as caught:
+        open_catalogue(path, limits=LIMITS)
+    assert caught.value.code == "csv_malformed"
+
+
+def test_damage_in_the_middle_is_said_and_not_guessed(tmp_path: Path) -> None:
+    path = written(tmp_path / "x.parquet", [{"image": bytes(500), "text": f"{n}" * 50} for n in range(200)], compression="snappy")
+    whole = path.read_bytes()
+    for start in range(4, len(whole) - 400, max(1, (len(whole) - 400) // 25)):
+        path.write_bytes(whole[:start] + b"\xff" * 8 + whole[start + 8 :])
+        with suppress(CatalogueError):  # any other error is a mistake of ours
+            catalogue = ParquetCatalogue(path, limits=LIMITS)
+            for row in rows_of(catalogue):
+                catalogue.held(row)
+
+
+def test_a_table_without_pictures_or_rows(tmp_path: Path) -> None:
+    with pytest.raises(CatalogueError, match="no column of pictures") as caught:
+        open_catalogue(written(tmp_path / "x.parquet", [{"day": "Monday", "degrees": 3}]), limits=LIMITS)
+    assert caught.value.code == "csv_missing_columns"
+    pq.write_table(pa.table({"image": pa.array([], pa.binary())}), tmp_path / "none.parquet")
+    with pytest.raises(CatalogueError, match="0 rows"):
+        open_catalogue(tmp_path / "none.parquet", limits=LIMITS)

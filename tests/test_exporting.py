@@ -1,0 +1,228 @@
+"""Taking the collection along: what is written is what is there, whole or not at all, and nothing in it computes."""
+
+import csv
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from crossmodal.errors import CatalogueError, QueryError, StoreError
+from crossmodal.progress import Progress, Stopped
+from export_formats import COLUMNS, defused, file_name
+from exporting import export_items
+from importing import import_vectors, read_vectors
+from live_app import LiveApp
+from tests.app_parts import csv_catalogue, make_live_app, png, things
+from tests.tiny import shared_model
+
+EVIL = ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "＝1"]
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Iterator[LiveApp]:
+    live = make_live_app(tmp_path / "here", shared_model())
+    for number, title in enumerate(["red disc", '=HYPERLINK("http://evil.test")', "blue, bar"]):
+        live.add_new_item(
+            png("red", "disc", number), title, captions=("a disc", "round"), attributes={"shelf": f"-{number}", "title": "twice"}
+        )
+    live.add_new_item(png("blue", "bar", 9), "no attributes")
+    yield live
+    live.close()
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_csv_holds_every_item_and_no_formula(app: LiveApp, tmp_path: Path) -> None:
+    told: list[Progress] = []
+    assert export_items(app, tmp_path / "out.csv", on_progress=told.append) == 4
+    rows = read(tmp_path / "out.csv")
+    assert set(rows[0]) == {*COLUMNS, "shelf", "attribute title"}
+    assert [row["item_id"] for row in rows] == ["1", "2", "3", "4"]
+    assert rows[1]["title"] == '\'=HYPERLINK("http://evil.test")'
+    assert rows[1]["shelf"] == "'-1"
+    assert rows[0]["captions"] == "a disc | round"
+    assert rows[3]["shelf"] == ""
+    assert told[-1].finished
+    assert told[-1].done == 4
+
+
+@pytest.mark.parametrize("text", EVIL)
+def test_what_begins_like_a_formula_is_defused(text: str) -> None:
+    assert defused(text) == f"'{text}"
+
+
+def test_what_is_no_formula_stays_as_it_is() -> None:
+    for text in ("", "red", "7", "a=b", "'=1"):
+        assert defused(text) == text
+
+
+def test_a_filter_and_ids_choose(app: LiveApp, tmp_path: Path) -> None:
+    assert export_items(app, tmp_path / "some.csv", "csv", {"shelf": ["-0", "-2"]}) == 2
+    assert [row["item_id"] for row in read(tmp_path / "some.csv")] == ["1", "3"]
+    assert export_items(app, tmp_path / "ids.csv", ids=[3, 99, 1]) == 2
+    assert [row["item_id"] for row in read(tmp_path / "ids.csv")] == ["3", "1"]
+
+
+def test_parquet_holds_words_as_they_are_and_embeddings(app: LiveApp, tmp_path: Path) -> None:
+    export_items(app, tmp_path / "out.parquet", "parquet")
+    table = pq.read_table(tmp_path / "out.parquet")
+    rows = table.to_pylist()
+    model_id = app.generation().model.model_id
+    assert table.schema.metadata[b"model_id"].decode() == model_id
+    assert rows[1]["title"].startswith("=HYPERLINK")
+    assert dict(rows[0]["attributes"]) == {"shelf": "-0", "title": "twice"}
+    np.testing.assert_array_equal(np.float32(rows[2]["embedding"]), app.catalog.embedding(3, model_id))
+
+
+def test_vectors_go_out_and_come_in_again(app: LiveApp, tmp_path: Path) -> None:
+    model = app.generation().model
+    assert export_items(app, tmp_path / "out.npy", "npy") == 4
+    rows = np.load(tmp_path / "out.npy")
+    assert rows.shape == (4, model.spec.embed_dim)
+    np.testing.assert_array_equal(rows[1], app.catalog.embedding(2, model.model_id))
+    swapped = rows[::-1].copy()
+    np.save(tmp_path / "out.npy", swapped)
+    found = read_vectors(tmp_path / "out.npy")
+    assert found.model_id == model.model_id
+    assert import_vectors(app.catalog, found, model_id=model.model_id, embed_dim=model.spec.embed_dim) == 4
+    np.testing.assert_array_equal(app.catalog.embedding(1, model.model_id), rows[3])
+
+
+def test_content_hashes_are_ids_too(app: LiveApp, tmp_path: Path) -> None:
+    rows = np.eye(2, 32, dtype=np.float32)
+    np.save(tmp_path / "v.npy", rows)
+    (tmp_path / "ids.txt").write_text("\n".join(app.item(n).content_hash for n in (2, 4)))
+    found = read_vectors(tmp_path / "v.npy", tmp_path / "ids.txt")
+    assert import_vectors(app.catalog, found, model_id="another model", embed_dim=None) == 2
+    np.testing.assert_array_equal(app.catalog.embedding(4, "another model"), rows[1])
+
+
+def bad(name: str) -> tuple[np.ndarray, list[object], dict[str, object]]:
+    rows = np.eye(2, 32, dtype=np.float32)
+    nan = rows.copy()
+    nan[1, 3] = np.nan
+    return {
+        "nan": (nan, [1, 2], {}),
+        "zero": (rows * 0, [1, 2], {"normalise": True}),
+        "long": (rows * 2, [1, 2], {}),
+        "dimension": (np.eye(2, 31, dtype=np.float32), [1, 2], {}),
+        "unknown": (rows, [1, 99], {}),
+        "twice": (rows, [1, 1], {}),
+    }[name]
+
+
+@pytest.mark.parametrize("name", ["nan", "zero", "long", "dimension", "unknown", "twice"])
+def test_bad_vectors_are_refused_as_a_whole(app: LiveApp, tmp_path: Path, name: str) -> None:
+    rows, ids, options = bad(name)
+    np.save(tmp_path / "v.npy", rows)
+    (tmp_path / "v.ids.json").write_text(json.dumps(ids))
+    model = app.generation().model
+    before = [app.catalog.embedding(n, model.model_id).tobytes() for n in (1, 2, 3, 4)]
+    with pytest.raises((StoreError, QueryError)) as caught:
+        import_vectors(app.catalog, read_vectors(tmp_path / "v.npy"), model_id=model.model_id, embed_dim=32, **options)
+    assert caught.value.remedy
+    assert [app.catalog.embedding(n, model.model_id).tobytes() for n in (1, 2, 3, 4)] == before
+
+
+def test_another_models_vectors_are_refused(app: LiveApp, tmp_path: Path) -> None:
+    np.save(tmp_path / "v.npy", np.eye(1, 32, dtype=np.float32))
+    (tmp_path / "v.ids.json").write_text(json.dumps({"model_id": "one", "item_ids": [1]}))
+    with pytest.raises(StoreError, match="are of the model one"):
+        import_vectors(app.catalog, read_vectors(tmp_path / "v.npy"), model_id="other", embed_dim=None)
+
+
+def test_long_rows_and_unknown_ids_may_be_allowed(app: LiveApp, tmp_path: Path) -> None:
+    np.save(tmp_path / "v.npy", np.eye(2, 32) * 3)
+    np.save(tmp_path / "ids.npy", np.array([1, 99]))
+    found = read_vectors(tmp_path / "v.npy", tmp_path / "ids.npy")
+    assert import_vectors(app.catalog, found, model_id="m", embed_dim=32, normalise=True, skip_unknown=True) == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "ids"),
+    [(b"", "[]"), (b"\x93NUMPY", "[1]"), (None, "[1]"), (None, "{}"), (None, "[1, null]"), (None, "[" * 10_000), (None, "\udce9")],
+    ids=["empty", "cut", "counts", "no list", "null", "deep", "bytes"],
+)
+def test_files_that_are_none_are_said(tmp_path: Path, data: bytes | None, ids: str) -> None:
+    if data is None:
+        np.save(tmp_path / "v.npy", np.eye(2, dtype=np.float32))
+    else:
+        (tmp_path / "v.npy").write_bytes(data)
+    (tmp_path / "v.ids.json").write_bytes(ids.encode(errors="surrogateescape"))
+    with pytest.raises(CatalogueError):
+        read_vectors(tmp_path / "v.npy")
+
+
+def test_an_array_of_objects_is_never_loaded(tmp_path: Path) -> None:
+    np.save(tmp_path / "v.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    (tmp_path / "v.ids.json").write_text("[1]")
+    with pytest.raises(CatalogueError, match="plain numbers"):
+        read_vectors(tmp_path / "v.npy")
+
+
+def test_a_folder_of_pictures_can_be_indexed_again(app: LiveApp, tmp_path: Path) -> None:
+    assert export_items(app, tmp_path / "out", "folder") == 4
+    assert len(list((tmp_path / "out").glob("*.jpg"))) == 4
+    other = make_live_app(tmp_path / "other", shared_model())
+    other.upkeep.index(str(tmp_path / "out"), lambda _progress: None)
+    assert sorted(item.title for item in other.page(10))[-1] == "red disc"
+    assert other.count() == 4
+    other.close()
+
+
+@pytest.mark.parametrize(("title", "name"), [("../../etc/passwd", "etc-passwd"), ("", "picture"), ("CON", "CON"), ("ü/ä", "ü-ä")])
+def test_a_title_becomes_a_harmless_file_name(title: str, name: str) -> None:
+    assert file_name(title) == name
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "npy", "folder"])
+def test_a_stop_leaves_nothing_behind(app: LiveApp, tmp_path: Path, kind: str) -> None:
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(Stopped):
+        export_items(app, tmp_path / "out" / "x", kind, stop=stop)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_what_is_there_is_not_replaced_unless_asked(app: LiveApp, tmp_path: Path) -> None:
+    path = tmp_path / "out.csv"
+    path.write_text("mine")
+    with pytest.raises(QueryError, match="there already"):
+        export_items(app, path)
+    assert path.read_text() == "mine"
+    export_items(app, path, overwrite=True)
+    assert len(read(path)) == 4
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine.txt").write_text("x")
+    for kind in ("folder", "csv"):
+        with pytest.raises(QueryError):
+            export_items(app, tmp_path / "full", kind, overwrite=True)
+    with pytest.raises(QueryError, match="no kind"):
+        export_items(app, tmp_path / "x", "xlsx")
+
+
+def test_a_place_that_cannot_be_written_is_one_sentence(app: LiveApp, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(StoreError):
+        export_items(app, tmp_path / "file" / "out.csv")
+
+
+def test_an_empty_collection_is_exported_empty(tmp_path: Path) -> None:
+    live = make_live_app(tmp_path / "here", shared_model())
+    for kind in ("csv", "parquet", "npy", "folder"):
+        assert export_items(live, tmp_path / f"out-{kind}", kind) == 0
+    assert np.load(tmp_path / "out-npy").shape == (0, 32)
+    live.close()
+
+
+def test_a_csv_that_was_exported_reads_as_a_table(app: LiveApp, tmp_path: Path) -> None:
+    csv_catalogue(tmp_path / "mine", things(2))
+    export_items(app, tmp_path / "out.csv")
+    assert (tmp_path / "out.csv").read_bytes().startswith(b"\xef\xbb\xbfitem_id,title,")

@@ -1,0 +1,115 @@
+"""The models of the fake collection: one in use, one kept, and figures made up for pages to show."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from threading import Event
+
+from crossmodal.errors import CheckpointError, QueryError
+from crossmodal.jobs import JobBoard, JobStatus
+from crossmodal.progress import OnProgress
+
+
+@dataclass(frozen=True)
+class FakeGeneration:
+    model_id: str
+    name: str
+    items_embedded: int
+    active: bool
+    path: Path | None
+
+
+@dataclass(frozen=True)
+class FakeFigure:
+    value: float
+    low: float
+    high: float
+    chance: float
+
+
+@dataclass(frozen=True)
+class FakeDirection:
+    queries: int
+    gallery: int
+    recall: dict[int, FakeFigure]
+    median_rank: FakeFigure = FakeFigure(2.0, 1.0, 3.5, 15.5)
+    mean_reciprocal_rank: FakeFigure = FakeFigure(0.71, 0.62, 0.8, 0.0094)
+
+
+RECALL = {
+    1: FakeFigure(0.601, 0.4, 0.8, 0.0333),
+    5: FakeFigure(0.9, 0.75, 1.0, 0.1667),
+    10: FakeFigure(1.0, math.nan, math.nan, 0.0002),
+}
+
+
+@dataclass(frozen=True)
+class FakeResult:
+    warnings: tuple[str, ...] = ()
+    text_to_image: FakeDirection = FakeDirection(30, 30, RECALL)
+    image_to_text: FakeDirection = FakeDirection(29, 30, RECALL)
+
+
+@dataclass(frozen=True)
+class FakeOwnFigures:
+    items: int = 30
+    collection: int = 30
+    picture_only: bool = False
+    measured_at: float = 1_763_700_000.0
+    result: FakeResult = FakeResult()
+
+
+class FakeModels:
+    """What the page Model may call."""
+
+    jobs: JobBoard
+    _work: Callable[[OnProgress, Event], str]
+
+    def keep_models(self) -> None:
+        """Begin with one model in use and one kept."""
+        self.figures = FakeOwnFigures()
+        self.own: FakeOwnFigures | None = None
+        self.switched_to: list[Path] = []
+        self.generations = [
+            FakeGeneration("3f9a1c77d2e04b15", "ResNet18 + GRU", 30, True, Path("/data/trained_model.pth")),
+            FakeGeneration("77aa12c0ffee4b15", "mobilenet-minilm", 12, False, Path("/data/models/77aa12c0ffee4b15.pth")),
+        ]
+
+    def models(self) -> list[FakeGeneration]:
+        return list(self.generations)
+
+    def start_switch(self, path: Path) -> JobStatus:
+        if not path.name.endswith(".pth"):
+            raise CheckpointError("checkpoint_invalid", f"There is no model at {path}.", remedy="Check the spelling.")
+        if path == self.generations[0].path:
+            raise QueryError("bad_request", f"The model in {path.name} is in use already.", remedy="Name another file.")
+
+        def change(note: OnProgress, stop: Event) -> str:
+            self._work(note, stop)
+            chosen = next(
+                (one for one in self.generations if one.path == path), FakeGeneration("5e1f", path.parent.name, 0, False, path)
+            )
+            others = [replace(one, active=False) for one in self.generations if one is not chosen]
+            self.generations = [replace(chosen, active=True, items_embedded=30), *others]
+            self.own = None
+            return f"{chosen.name} is in use now. The former model is kept until you drop it."
+
+        self.switched_to.append(path)
+        return self.jobs.start("switch", "Changing the model", change)
+
+    def drop_former_model(self) -> list[str]:
+        gone = [one.model_id for one in self.generations if not one.active]
+        self.generations = [one for one in self.generations if one.active]
+        return gone
+
+    def start_measuring(self) -> JobStatus:
+        def measure(note: OnProgress, stop: Event) -> str:
+            self._work(note, stop)
+            self.own = self.figures
+            return "Measured on 30 pictures of this collection: see the page Model."
+
+        return self.jobs.start("measure", "Measuring on this collection", measure)
+
+    def own_figures(self) -> FakeOwnFigures | None:
+        return self.own

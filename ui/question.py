@@ -1,0 +1,97 @@
+"""What was asked, and how the address bar says it: `?q=` words, `?like=` an item, `mix`, `min` and `where.…` what narrows them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from crossmodal.errors import CrossmodalError
+from crossmodal.items import Picture
+
+EVEN = 0.5
+_ONLY = "where."
+_MOST_NAMES, _MOST_VALUES = 10, 50
+
+Address = dict[str, list[str]]
+"""Name → its values, as they stand in the address bar."""
+
+
+@dataclass(frozen=True)
+class Query:
+    """A question as it was asked: `words`, an item, a picture, or words together with one of these; `label` names a picture for its asker.
+
+    Attributes:
+        balance: where words and a picture are asked together, the picture's share, in [0, 1].
+        problem: why the question could not even be understood (an address without a picture, a broken file).
+    """
+
+    words: str = ""
+    item_id: int = 0
+    picture: Picture | None = field(default=None, repr=False)
+    label: str = ""
+    balance: float = EVEN
+    problem: CrossmodalError | None = None
+
+    @property
+    def shows(self) -> bool:
+        """Whether a picture was asked with, of the collection or from elsewhere."""
+        return self.picture is not None or bool(self.item_id)
+
+
+@dataclass(frozen=True)
+class Narrowing:
+    """Which results count: those with one of the values of every attribute named, and a score of at least `min_score`."""
+
+    where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    min_score: float | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.where) or self.min_score is not None
+
+
+def to_address(query: Query | None, narrowing: Narrowing) -> Address:
+    """What the address bar says. A picture from elsewhere cannot be put there."""
+    said: Address = {}
+    if query is not None and query.picture is None and query.problem is None:
+        if query.words:
+            said["q"] = [query.words]
+        if query.item_id:
+            said["like"] = [str(query.item_id)]
+        if query.words and query.item_id and query.balance != EVEN:
+            said["mix"] = [f"{query.balance:g}"]
+    if narrowing.min_score is not None:
+        said["min"] = [f"{narrowing.min_score:g}"]
+    return said | {f"{_ONLY}{name}": list(values) for name, values in sorted(narrowing.where.items())}
+
+
+def from_address(address: Mapping[str, Sequence[str]]) -> tuple[Query | None, Narrowing]:
+    """What an address bar asks for. Anything may stand there; what cannot be meant is passed over."""
+    words, like = _last(address, "q"), _last(address, "like")
+    item_id = int(like) if like.isascii() and like.isdigit() and len(like) < 19 else 0
+    balance = _share(_last(address, "mix"))
+    query = Query(words=words, item_id=item_id, balance=EVEN if balance is None else balance) if words.strip() or item_id else None
+    named = [name for name in address if name.startswith(_ONLY) and name != _ONLY and address[name]][:_MOST_NAMES]
+    where = {name.removeprefix(_ONLY): tuple(dict.fromkeys(address[name]))[:_MOST_VALUES] for name in named}
+    return query, Narrowing(where, _share(_last(address, "min")))
+
+
+def asks(address: Mapping[str, Sequence[str]]) -> Address:
+    """The part of an address that is the question itself, without what narrows it."""
+    return {name: list(address[name]) for name in ("q", "like", "mix") if name in address}
+
+
+def ours(address: Mapping[str, Sequence[str]]) -> Address:
+    """The part of an address that this program reads."""
+    return {name: list(values) for name, values in address.items() if name in ("q", "like", "mix", "min") or name.startswith(_ONLY)}
+
+
+def _last(address: Mapping[str, Sequence[str]], name: str) -> str:
+    values = address.get(name) or [""]
+    return values[-1]
+
+
+def _share(text: str) -> float | None:
+    """A number in [0, 1] to two decimals; None for anything else."""
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return round(number, 2) if 0.0 <= number <= 1.0 else None
