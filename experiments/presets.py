@@ -96,7 +96,7 @@ _add(
         "mobilenet-gru",
         "MobileNetV2 with ImageNet weights, frozen, and a GRU of our own: small, quick, no text model needed.",
         TowerSpec("mobilenet_v2", dropout=0.2),
-        TowerSpec("gru", {"width": 256}, pooling="max", dropout=0.2),
+        TowerSpec("gru", {"width": 256, "word_spread": 0.02}, pooling="max", dropout=0.2),
         512,
         Recipe(
             epochs=14,

@@ -17,9 +17,6 @@ from crossmodal.text.tokenizer import PADDING, TOKENIZER_VERSION, HashingTokeniz
 NAME = "gru"
 MISSPELT, DROPPED = 0.1, 0.05
 """How often, in training, a word is misspelt or left out, so that the network does not lean on any one of them."""
-EMBEDDING_SPREAD = 0.02
-"""Standard deviation of the words' vectors before training. torch draws them fifty times as wide, where the gates are shut and rare words
-stay what chance made them."""
 
 
 class GRUBackbone(TextBackbone):
@@ -30,14 +27,21 @@ class GRUBackbone(TextBackbone):
 
     Args:
         given: settings to change: `vocab_size` (hash buckets), `max_tokens` (words of a text that are read), `width` (length of a word's
-            vector; the features are twice as many).
+            vector; the features are twice as many), `word_spread` (standard deviation of the words' vectors before training; with many
+            rare words a small one serves better, because theirs stay nearly what chance made them).
     """
 
     pooling = "max"
     cacheable = False
 
     def __init__(self, given: Config | None = None) -> None:
-        defaults: Config = {"vocab_size": 16_384, "max_tokens": 32, "width": 128, "tokenizer": TOKENIZER_VERSION}
+        defaults: Config = {
+            "vocab_size": 16_384,
+            "max_tokens": 32,
+            "width": 128,
+            "word_spread": 1.0,
+            "tokenizer": TOKENIZER_VERSION,
+        }
         settings = settle(NAME, defaults, given)
         if settings["tokenizer"] != TOKENIZER_VERSION:
             raise refused(NAME, f"reads words by {TOKENIZER_VERSION}, not {settings['tokenizer']!r:.60}")
@@ -47,7 +51,7 @@ class GRUBackbone(TextBackbone):
         self.tokenizer = HashingTokenizer(settings["vocab_size"], settings["max_tokens"])
         self.embedding = nn.EmbeddingBag(self.tokenizer.vocab_size, width, mode="mean", padding_idx=PADDING)
         with torch.no_grad():
-            self.embedding.weight.mul_(EMBEDDING_SPREAD)
+            self.embedding.weight.mul_(settings["word_spread"])
         self.gru = nn.GRU(width, width, batch_first=True, bidirectional=True)
         self.noise = random.Random(0)
         self.origin = Origin(False, "This backbone learns from nothing; there are no weights to look for.")

@@ -27,6 +27,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "type_vocab_size": (1, 16),
     "max_tokens": (3, 8192),
     "width": (2, 4096),
+    "word_spread": (1e-4, 10.0),
     "pad_token_id": (0, 2**20),
     "eos_token_id": (0, 2**20),
     "width_multiplier": (0.05, 4.0),
