@@ -17,6 +17,7 @@ import tempfile
 import time
 import zlib
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from struct import pack
@@ -111,10 +112,11 @@ def kill_and_finish(folder: Path, environment: dict[str, str], *, pictures: int,
             # Anywhere in the work that is left: after a random number of encodings, at a random moment of the batch.
             left = pictures - len(committed)
             _wait_for(log, len(seen) + chance.randrange(1, max(2, left // 2)), process)
-            time.sleep(chance.uniform(0, 0.3))
-            os.killpg(process.pid, signal.SIGKILL)
+            time.sleep(chance.uniform(0, min(0.3, pictures / 5000)))
+            with suppress(ProcessLookupError):  # it was quicker than the kill
+                os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
-            report.kills += 1
+            report.kills += process.returncode == -signal.SIGKILL
         else:
             began = time.monotonic()
             _, errors = process.communicate()
