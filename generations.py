@@ -51,6 +51,7 @@ class Generations:
         self._seen_version = -1
         self._active_at_start = catalog.get_meta(ACTIVE_MODEL)
         self.prepared: TrainedModel | None = None
+        self._waiting: Generation | None = None
         self.latest = self.load(model)
 
     def current(self) -> Generation:
@@ -73,11 +74,12 @@ class Generations:
 
         Searches under way end with the former one. Other processes follow at their next search.
         """
-        generation = self.load(model)  # may take seconds; searches go on
+        if self._waiting is None or self._waiting.model is not model:
+            self._waiting = self.load(model)  # may take seconds; searches go on
         with self._switching:
             if not self._catalog.activate(model.model_id):
-                return False
-            self.latest = generation
+                return False  # a next try begins at once, before much more is added
+            self.latest, self._waiting = self._waiting, None
         self.save()
         return True
 
