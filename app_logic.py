@@ -4,8 +4,6 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from app_info import AddOutcome
-from asking import Limits, cleaned, cleaned_all, terms, weight_of
 from crossmodal.catalog import Catalog, Filter, ModelSwitched
 from crossmodal.catalog.filters import checked
 from crossmodal.images.decoder import Decoder
@@ -17,12 +15,14 @@ from crossmodal.ingest.report import IngestReport
 from crossmodal.items import CaptionResult, Embedding, Item, Picture, SearchResult
 from crossmodal.progress import OnProgress, ignore_progress
 from datasets import SimpleIndexDataset
-from encoding import Encoding, encoded_texts, reads_titles
-from finding import Finder
-from generations import Generation, Generations
-from keeping import Keeper
-from re_embedding import embed_missing
-from trained_model import TrainedModel
+from engine.app_info import AddOutcome
+from engine.asking import Limits, cleaned, cleaned_all, terms, weight_of
+from engine.encoding import Encoding, encoded_texts, reads_titles
+from engine.finding import Finder
+from engine.generations import Generation, Generations
+from engine.keeping import Keeper
+from engine.re_embedding import embed_missing
+from engine.trained_model import TrainedModel
 
 _TRIES = 3
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
-from app_info import DEMO
 from app_logic import Limits
 from config import Settings
 from crossmodal.backbones.resnet import Weights, find_weights
@@ -22,10 +21,11 @@ from crossmodal.ingest.open_catalogue import open_catalogue
 from crossmodal.items import Failure, Pixels
 from crossmodal.progress import OnProgress, Progress, ignore_progress
 from datasets import LostFoundDataset, SimpleIndexDataset
-from learning import Material, TrainingSettings, learn
-from live_app import LiveApp
-from trained_model import ModelSpec, TrainedModel, load_model
-from upkeep import UpkeepParts
+from engine.app_info import DEMO
+from engine.trained_model import ModelSpec, TrainedModel, load_model
+from upkeep.learning import Material, TrainingSettings, learn
+from upkeep.live_app import LiveApp
+from upkeep.work import UpkeepParts
 
 log = logging.getLogger(__name__)
 

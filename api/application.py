@@ -26,7 +26,7 @@ from api.metrics import Metrics
 from api.observing import Observing
 from api.options import ApiOptions
 from api.throttle import Throttle
-from live_app import LiveApp
+from upkeep.live_app import LiveApp
 
 ROUTERS = (routes_status, routes_search, routes_pictures, routes_query, routes_adding, routes_items, routes_jobs)
 

@@ -9,7 +9,7 @@ from api.workers import Workers
 from crossmodal.errors import CrossmodalError
 from crossmodal.items import SearchResult
 from crossmodal.text.cleaning import clean_query
-from live_app import LiveApp
+from upkeep.live_app import LiveApp
 
 MAX_BATCH = 64
 

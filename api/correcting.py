@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from crossmodal.text.cleaning import clean_query
-from live_app import LiveApp
+from upkeep.live_app import LiveApp
 
 _MOST_WORDS = 8
 _SUGGESTIONS = 3

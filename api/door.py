@@ -9,7 +9,7 @@ from api.batching import TextBatcher
 from api.metrics import Metrics
 from api.options import ApiOptions
 from api.workers import Workers
-from live_app import LiveApp
+from upkeep.live_app import LiveApp
 
 P = ParamSpec("P")
 T = TypeVar("T")

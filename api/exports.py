@@ -9,8 +9,8 @@ from pathlib import Path
 from crossmodal.errors import QueryError
 from crossmodal.jobs import JobStatus
 from crossmodal.progress import OnProgress
-from exporting import export_items
-from live_app import LiveApp
+from transfer.exporting import export_items
+from upkeep.live_app import LiveApp
 
 _SUFFIXES = {"csv": ".csv", "parquet": ".parquet", "npy": ".npy"}
 _OURS = re.compile(r"items-[0-9]{8}-[0-9]{6}.*\.(csv|parquet|npy|json|txt)", re.ASCII)

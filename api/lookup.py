@@ -4,7 +4,7 @@ import re
 
 from crossmodal.errors import QueryError
 from crossmodal.items import Item
-from live_app import LiveApp
+from upkeep.live_app import LiveApp
 
 _ID = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
 

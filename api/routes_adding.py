@@ -13,9 +13,9 @@ from api.documents import problems
 from api.door import Door, TheDoor
 from api.errors import bad_request
 from api.questions import NewItemQuestion, NewItemsQuestion
-from app_info import AddOutcome
 from crossmodal.errors import CrossmodalError
 from crossmodal.text.cleaning import display_text
+from engine.app_info import AddOutcome
 
 router = APIRouter(tags=["items"])
 

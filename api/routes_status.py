@@ -9,7 +9,7 @@ from starlette.responses import Response
 from api.answers import Health, Json, Stats
 from api.door import TheDoor
 from crossmodal.errors import CrossmodalError
-from live_app import LiveApp
+from upkeep.live_app import LiveApp
 
 router = APIRouter()
 

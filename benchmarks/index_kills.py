@@ -28,7 +28,7 @@ from crossmodal.images.decode import DecodeLimits, decode_picture
 _PROJECT = Path(__file__).resolve().parents[1]
 _COMMAND = """
 import hashlib, os, sys
-from trained_model import TrainedModel
+from engine.trained_model import TrainedModel
 log = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 encode = TrainedModel.encode_pixels
 def told(self, pixels):
@@ -197,7 +197,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    from trained_model import load_model
+    from engine.trained_model import load_model
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -28,18 +28,18 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from asking import Limits
 from crossmodal.catalog import Catalog
 from crossmodal.errors import CatalogueError, CrossmodalError
 from crossmodal.images.decode import DecodeLimits, decode_picture
 from crossmodal.ingest.catalogue import Catalogue
 from crossmodal.items import NewItem, Picture, texts_of
 from crossmodal.progress import ignore_progress
-from encoding import encoded_texts
-from learning import TrainingSettings
-from live_app import LiveApp
-from trained_model import ModelCard, ModelSpec, TrainedModel, build_untrained, load_model
-from upkeep import UpkeepParts
+from engine.asking import Limits
+from engine.encoding import encoded_texts
+from engine.trained_model import ModelCard, ModelSpec, TrainedModel, build_untrained, load_model
+from upkeep.learning import TrainingSettings
+from upkeep.live_app import LiveApp
+from upkeep.work import UpkeepParts
 
 OLD = ModelSpec(embed_dim=64, vocab_size=1024, max_text_tokens=8, image_size_px=32)
 NEW = replace(OLD, embed_dim=48, image_size_px=48)

@@ -21,9 +21,9 @@ def measure(name: str, seconds: float) -> dict[str, float | str]:
 
     import numpy as np
 
+    from engine.trained_model import ModelCard, TrainedModel
     from experiments.assembling import WeightsWish, assemble
     from experiments.presets import PRESETS
-    from trained_model import ModelCard, TrainedModel
 
     assembled = assemble(PRESETS.get(name), WeightsWish(random=True))
     card = ModelCard("random weights", "", "none", 0, 0.0, 0.0, None, ())

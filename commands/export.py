@@ -14,7 +14,7 @@ from terminal.options import Quiet, Verbose, Where, filter_of
 from terminal.progress_bar import ProgressBar
 
 if TYPE_CHECKING:
-    from live_app import LiveApp
+    from upkeep.live_app import LiveApp
 
 _KINDS = {".csv": "csv", ".parquet": "parquet", ".npy": "npy", "": "folder"}
 
@@ -40,7 +40,7 @@ def export(
     if chosen is None:
         raise typer.BadParameter(f"{path.suffix} says nothing; use --kind.")
     with stop_on_interrupt() as stop, ProgressBar(quiet=quiet) as told, opened_app(told, fill=False) as app:
-        from exporting import export_items
+        from transfer.exporting import export_items
 
         ids = None if search is None else _found(app, search, top, filter_of(where))
         if ids == []:

@@ -37,8 +37,8 @@ def import_vectors(
     Ids are those of items, or content hashes, which are the same in every collection.
     """
     output.prepare(quiet=quiet, verbose=verbose)
-    from importing import import_vectors as bring_in
-    from importing import read_vectors
+    from transfer.importing import import_vectors as bring_in
+    from transfer.importing import read_vectors
 
     found = read_vectors(vectors.expanduser(), ids.expanduser() if ids else None)
     with opened_catalog() as catalog:
@@ -55,7 +55,7 @@ def _model(catalog: Catalog, wanted: str | None) -> tuple[str, int | None]:
     """
     known = list(catalog.models())
     if wanted is None:
-        from trained_model import load_model
+        from engine.trained_model import load_model
 
         model = load_model(settings().model_path)
         return model.model_id, model.spec.embed_dim

@@ -13,7 +13,7 @@ from terminal.options import Quiet, Verbose
 from terminal.progress_bar import ProgressBar
 
 if TYPE_CHECKING:
-    from live_app import LiveApp
+    from upkeep.live_app import LiveApp
 
 
 def index(
@@ -43,13 +43,13 @@ def index(
         raise typer.BadParameter("--mend reads no catalogue: leave the location out.")
     with stop_on_interrupt() as stop, ProgressBar(quiet=quiet) as told:
         if mend:
-            from mending import mend_collection
+            from doctor.mending import mend_collection
 
             output.plain(mend_collection(settings(), told, stop))
             return
         with opened_app(told, fill=False) as app:
             if watch and location:
-                from watching import watch_folder
+                from upkeep.watching import watch_folder
 
                 watch_folder(app, location, told, stop, say=output.plain)
                 return

@@ -16,7 +16,7 @@ from terminal.progress_bar import ProgressBar
 
 if TYPE_CHECKING:
     from crossmodal.items import SearchResult
-    from live_app import LiveApp
+    from upkeep.live_app import LiveApp
 
 
 def search(

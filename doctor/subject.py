@@ -5,7 +5,7 @@ from pathlib import Path
 
 from crossmodal.catalog import Catalog
 from crossmodal.images.decoder import Decoder
-from trained_model import TrainedModel
+from engine.trained_model import TrainedModel
 
 
 @dataclass(frozen=True, slots=True)

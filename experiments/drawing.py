@@ -14,9 +14,9 @@ from crossmodal.evaluation.query_pictures import Answer, Match, save_query_pictu
 from crossmodal.evaluation.scores import sampled_scores
 from crossmodal.evaluation.style import save
 from crossmodal.progress import OnProgress, ignore_progress
+from engine.trained_model import TrainedModel
 from experiments.data import TrainingData
 from experiments.measuring import embed_side
-from trained_model import TrainedModel
 
 QUERIES = (
     "people on the beach",

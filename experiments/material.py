@@ -12,9 +12,9 @@ from crossmodal.images.fetch import Fetcher, FetchLimits
 from crossmodal.items import Failure
 from crossmodal.progress import OnProgress
 from datasets import SimpleIndexDataset
+from engine.trained_model import TrainedModel, load_model
 from experiments.data import TrainingData, read_training_data
 from initialize import decode_limits, open_named
-from trained_model import TrainedModel, load_model
 
 
 @dataclass(frozen=True, slots=True)

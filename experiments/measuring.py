@@ -11,8 +11,8 @@ from crossmodal.evaluation.metrics import RetrievalFigures
 from crossmodal.evaluation.ranking import RelevantPairs, rank_both_ways
 from crossmodal.evaluation.result import RetrievalResult
 from crossmodal.progress import OnProgress, Progress, ignore_progress
+from engine.trained_model import TrainedModel
 from experiments.data import TrainingData
-from trained_model import TrainedModel
 
 _PART = 256
 

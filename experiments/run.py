@@ -26,6 +26,7 @@ from crossmodal.training.plan import EpochFigures, TrainingPlan, Validation
 from crossmodal.training.run_folder import RunFolder
 from crossmodal.training.seeds import seed_everything
 from crossmodal.training.trainer import train
+from engine.trained_model import ModelCard, TrainedModel
 from experiments.assembling import Assembled
 from experiments.batches import RunBatches
 from experiments.data import TEST, TRAIN, VALIDATION, TrainingData
@@ -33,7 +34,6 @@ from experiments.frozen import FrozenPictures, FrozenTexts
 from experiments.learner import PairLearner
 from experiments.measuring import evaluate_model, held_out_figures, recall_sum
 from experiments.presets import Recipe
-from trained_model import ModelCard, TrainedModel
 
 MODEL = "model.pth"
 PRODUCT = "crossmodal-visual-search 0.1.0"

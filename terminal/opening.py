@@ -14,7 +14,7 @@ from crossmodal.progress import OnProgress, ignore_progress
 if TYPE_CHECKING:
     from config import Settings
     from crossmodal.catalog import Catalog
-    from live_app import LiveApp
+    from upkeep.live_app import LiveApp
 
 _LOOK_EVERY_S = 0.1
 

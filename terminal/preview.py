@@ -18,7 +18,7 @@ from terminal import output
 
 if TYPE_CHECKING:
     from crossmodal.items import Pixels, SearchResult
-    from live_app import LiveApp
+    from upkeep.live_app import LiveApp
 
 _ROWS = 8
 _SQUARE_PX = 192

@@ -13,10 +13,10 @@ from crossmodal.images.decode import DecodeLimits, decode_picture
 from crossmodal.ingest.limits import CatalogueLimits
 from crossmodal.ingest.open_catalogue import open_catalogue
 from crossmodal.items import Picture
-from live_app import LiveApp
+from engine.trained_model import TrainedModel
 from tests.tiny import SETTINGS, drawn
-from trained_model import TrainedModel
-from upkeep import UpkeepParts
+from upkeep.live_app import LiveApp
+from upkeep.work import UpkeepParts
 
 LIMITS = Limits(max_query_chars=200, max_top_k=50, max_image_bytes=100_000)
 

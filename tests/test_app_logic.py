@@ -13,9 +13,9 @@ from crossmodal.ingest.limits import CatalogueLimits
 from crossmodal.ingest.open_catalogue import open_catalogue
 from crossmodal.items import SearchResult
 from datasets import SimpleIndexDataset
+from engine.trained_model import TrainedModel
 from tests.app_parts import LIMITS, Shelf, csv_catalogue, make_app, png, things
 from tests.tiny import COLOURS, THINGS, shared_model
-from trained_model import TrainedModel
 
 KINDS = [(colour, thing) for colour in COLOURS for thing in THINGS]
 
@@ -232,8 +232,8 @@ def test_many_threads_add_and_search_at_once(app: LostFoundApp) -> None:
 
 def test_switching_replaces_model_and_index_together(filled: LostFoundApp, tmp_path: Path, model: TrainedModel) -> None:
     """Another app on the same collection follows, and nothing mixes."""
+    from engine.trained_model import ModelCard, build_untrained
     from tests.tiny import RANDOM, SPEC
-    from trained_model import ModelCard, build_untrained
 
     other = make_app(tmp_path, model)
     assert other.search_by_text("red disc", 1)

@@ -45,20 +45,6 @@ ROOMS: dict[str, set[str]] = {
     "datasets": {ERRORS, ITEMS, TEXT, INGEST},
     "encoders": {ITEMS, IMAGES, BACKBONES},
     "system": {BACKBONES, TRAINING, EVALUATION, "datasets", "encoders"},
-    "trained_model": {ERRORS, ITEMS, TEXT, THREADS, BACKBONES, EVALUATION, INFERENCE, TRAINING, "encoders", "system"},
-    "learning": {
-        MEMORY,
-        THREADS,
-        PROGRESS,
-        THREADS,
-        BACKBONES,
-        EVALUATION,
-        INFERENCE,
-        TRAINING,
-        "datasets",
-        "system",
-        "trained_model",
-    },
     "experiments": {
         ERRORS,
         ITEMS,
@@ -74,38 +60,21 @@ ROOMS: dict[str, set[str]] = {
         TRAINING,
         EVALUATION,
     }
-    | {"config", "datasets", "encoders", "initialize", "system", "trained_model"},
-    "app_info": {ITEMS, CATALOG, EVALUATION, TRAINING, "trained_model"},
-    "asking": {ERRORS, CATALOG, TEXT},
-    "encoding": {ITEMS, IMAGES, TEXT, "trained_model"},
-    "generations": {ERRORS, CATALOG, INDEXES, "trained_model"},
-    "finding": {ERRORS, ITEMS, CATALOG, "asking", "encoding", "generations"},
-    "keeping": {ERRORS, ITEMS, TEXT, CATALOG, "app_info", "asking", "encoding", "generations", "trained_model"},
-    "re_embedding": {PROGRESS, CATALOG, "encoding", "trained_model"},
-    "app_logic": {ITEMS, PROGRESS, CATALOG, IMAGES, INGEST}
-    | {"app_info", "asking", "datasets", "encoding", "finding", "generations", "keeping", "re_embedding", "trained_model"},
-    "own_figures": {ERRORS, ITEMS, PROGRESS, TEXT, EVALUATION, "app_logic", "encoding", "generations"},
-    "model_files": {CATALOG, "trained_model"},
-    "switching": {ERRORS, PROGRESS, "app_info", "app_logic", "model_files", "re_embedding", "trained_model"},
-    "material": {ERRORS, ITEMS, PROGRESS, "app_info", "app_logic", "datasets", "learning", "trained_model"},
-    "upkeep": {ERRORS, PROGRESS, BACKBONES, EVALUATION, INGEST}
-    | {"app_info", "app_logic", "datasets", "learning", "material", "re_embedding", "switching", "trained_model"},
-    "live_app": {ERRORS, ITEMS, JOBS, PROGRESS, TEXT, CATALOG, IMAGES}
-    | {"app_info", "app_logic", "asking", "model_files", "own_figures", "switching", "trained_model", "upkeep"},
+    | {"config", "datasets", "encoders", "initialize", "system", "engine"},
+    "engine": {ERRORS, ITEMS, PROGRESS, TEXT, THREADS, BACKBONES, EVALUATION, INFERENCE, TRAINING, CATALOG, IMAGES, INDEXES}
+    | {"encoders", "system"},
+    "app_logic": {ITEMS, PROGRESS, CATALOG, IMAGES, INGEST, "datasets", "engine"},
+    "upkeep": {ERRORS, ITEMS, JOBS, PROGRESS, MEMORY, THREADS, TEXT, CATALOG, IMAGES, INGEST}
+    | {BACKBONES, EVALUATION, INFERENCE, TRAINING, "app_logic", "datasets", "engine", "system"},
     "initialize": {ERRORS, ITEMS, PROGRESS, BACKBONES, CATALOG, DEMO, IMAGES, INGEST}
-    | {"app_info", "app_logic", "config", "datasets", "learning", "live_app", "trained_model", "upkeep"},
-    "export_formats": {ERRORS, ITEMS, "live_app"},
-    "exporting": {ERRORS, ITEMS, PROGRESS, CATALOG, "export_formats", "live_app"},
-    "api": {ERRORS, ITEMS, JOBS, PROGRESS, TEXT, IMAGES, "app_info", "config", "exporting", "initialize", "live_app"},
-    "ui": {ERRORS, ITEMS, JOBS, PROGRESS, EVALUATION}
-    | {"app_info", "config", "experiments", "initialize", "live_app", "own_figures"},
+    | {"app_logic", "config", "datasets", "engine", "upkeep"},
+    "transfer": {ERRORS, ITEMS, PROGRESS, CATALOG, "upkeep"},
+    "api": {ERRORS, ITEMS, JOBS, PROGRESS, TEXT, IMAGES, "config", "engine", "initialize", "transfer", "upkeep"},
+    "ui": {ERRORS, ITEMS, JOBS, PROGRESS, EVALUATION} | {"config", "engine", "experiments", "initialize", "upkeep"},
     "app": {"ui"},
     # The command line, and what it does besides.
-    "importing": {ERRORS, ITEMS, CATALOG, "export_formats"},
-    "watching": {ERRORS, PROGRESS, INGEST, "live_app"},
-    "mending": {ERRORS, ITEMS, PROGRESS, CATALOG, IMAGES, "config", "initialize", "trained_model"},
-    "doctor": {ERRORS, ITEMS, CATALOG, IMAGES, INDEXES, "trained_model"},
-    "terminal": {ERRORS, ITEMS, PROGRESS, TEXT, CATALOG, "config", "initialize", "live_app"},
+    "doctor": {ERRORS, ITEMS, PROGRESS, CATALOG, IMAGES, INDEXES, "config", "engine", "initialize"},
+    "terminal": {ERRORS, ITEMS, PROGRESS, TEXT, CATALOG, "config", "initialize", "upkeep"},
     "commands": {
         ERRORS,
         ITEMS,
@@ -114,20 +83,20 @@ ROOMS: dict[str, set[str]] = {
         INGEST,
         EVALUATION,
         TRAINING,
-        "live_app",
-        "trained_model",
+        "engine",
+        "upkeep",
         "initialize",
         "config",
         "experiments",
     }
-    | {"terminal", "exporting", "importing", "watching", "mending", "doctor"}
+    | {"terminal", "transfer", "doctor"}
     | {"api"},  # `serve` starts it; a door enters no other otherwise
     "cli": {"terminal", "commands"},
 }
 """Room → the rooms it may import, itself apart. Benchmarks may import all of these, tests those and benchmarks."""
 
 TORCH_ROOMS = {BACKBONES, TRAINING, EVALUATION, INDEXES, INFERENCE, TORCHVISION, THREADS}
-TORCH_ROOMS |= {"datasets", "encoders", "system", "trained_model", "app_info", "own_figures", "experiments"}
+TORCH_ROOMS |= {"datasets", "encoders", "system", "engine", "upkeep.own_figures", "experiments"}
 OUTSIDE: dict[str, set[str]] = {
     "streamlit": {"app", "ui", "initialize"},  # in initialize only inside `initialize_system`, see below
     "torch": TORCH_ROOMS | {"crossmodal.images.transforms"},
@@ -140,16 +109,11 @@ OUTSIDE: dict[str, set[str]] = {
         INGEST,
         EVALUATION,
         TRAINING,
-        "trained_model",
+        "engine",
         "experiments",
-        "encoding",
-        "finding",
-        "re_embedding",
-        "own_figures",
+        "upkeep.own_figures",
         "datasets",
-        "export_formats",
-        "importing",
-        "mending",
+        "transfer",
         "doctor",
     },
     "matplotlib": {EVALUATION, "experiments"},
@@ -173,8 +137,8 @@ OUTSIDE: dict[str, set[str]] = {
     "pydantic": {"config", "terminal.opening", "api"},
     "pydantic_settings": {"config"},
     "sqlite3": {CATALOG},
-    "pyarrow": {"crossmodal.ingest.parquet_columns", "crossmodal.ingest.parquet_file", "export_formats"},
-    "watchfiles": {"watching"},
+    "pyarrow": {"crossmodal.ingest.parquet_columns", "crossmodal.ingest.parquet_file", "transfer.export_formats"},
+    "watchfiles": {"upkeep.watching"},
     "typer": {"cli", "commands", "terminal"},
     "rich": {"terminal"},
     # Loaded inside functions, when a backbone that needs them is asked for by name.
@@ -331,7 +295,7 @@ def test_file_does_not_lead_to_torch(module: str) -> None:
 
 
 def test_following_imports_finds_torch_where_it_is() -> None:
-    assert "torch" in reached("trained_model")
+    assert "torch" in reached("engine.trained_model")
     assert "crossmodal.images.fetch" in reached("app")
 
 

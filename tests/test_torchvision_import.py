@@ -93,3 +93,32 @@ def test_a_mismatch_that_the_cure_does_not_end_is_raised(tmp_path: Path) -> None
         path=fake_torchvision(tmp_path, f"raise {MISMATCH}"),
     )
     assert said == "operator torchvision::nms does not exist"
+
+
+def test_the_compiler_is_loaded_when_it_is_asked_and_not_before() -> None:
+    said = run(
+        """
+        import sys
+        from crossmodal.torchvision_import import import_torchvision
+        torchvision = import_torchvision()
+        print("torch._dynamo" in sys.modules, "torch._dynamo.utils" in sys.modules)
+        supported = torchvision.ops.roi_align.__globals__["is_compile_supported"]("cpu")
+        from torch._dynamo.utils import is_compile_supported
+        print("torch._dynamo" in sys.modules, supported == is_compile_supported("cpu"))
+        """
+    )
+    assert said.splitlines() == ["False False", "True True"]
+
+
+def test_a_compiler_that_is_loaded_already_is_left_alone() -> None:
+    said = run(
+        """
+        import torch._dynamo.utils as compiler
+        import sys
+        from crossmodal.torchvision_import import import_torchvision
+        torchvision = import_torchvision()
+        print(sys.modules["torch._dynamo.utils"] is compiler)
+        print(torchvision.ops.roi_align.__globals__["is_compile_supported"] is compiler.is_compile_supported)
+        """
+    )
+    assert said.splitlines() == ["True", "True"]

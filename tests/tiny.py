@@ -10,8 +10,8 @@ from crossmodal.backbones.resnet import Weights
 from crossmodal.items import Pixels
 from crossmodal.progress import OnProgress, ignore_progress
 from datasets import LostFoundDataset
-from learning import Material, TrainingSettings, learn
-from trained_model import ModelSpec, TrainedModel
+from engine.trained_model import ModelSpec, TrainedModel
+from upkeep.learning import Material, TrainingSettings, learn
 
 SPEC = ModelSpec(embed_dim=32, vocab_size=512, max_text_tokens=8, image_size_px=32)
 SETTINGS = TrainingSettings(max_epochs=12, batch_size=16, learning_rate=2e-3, patience=12, seed=3)

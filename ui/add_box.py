@@ -16,7 +16,7 @@ from ui.titles import title_of
 if TYPE_CHECKING:
     from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-    from live_app import LiveApp
+    from upkeep.live_app import LiveApp
 
 Seen = Picture | CrossmodalError
 _FILES, _ADDRESS = "Files", "Address"

@@ -12,7 +12,7 @@ from ui.literal import literal, shorten
 from ui.places import go_to_search
 
 if TYPE_CHECKING:
-    from live_app import LiveApp
+    from upkeep.live_app import LiveApp
 
 _SHOWN = 5
 

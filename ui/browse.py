@@ -7,7 +7,7 @@ import streamlit as st
 from ui import sidebar, tiles, wording
 
 if TYPE_CHECKING:
-    from live_app import LiveApp
+    from upkeep.live_app import LiveApp
 
 _PER_PAGE = 30
 

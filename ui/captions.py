@@ -12,7 +12,7 @@ from ui.question import Query
 from ui.titles import title_of
 
 if TYPE_CHECKING:
-    from live_app import LiveApp
+    from upkeep.live_app import LiveApp
 
 _SHOWN = 10
 _LONGEST, _LIKELY_CUT = 140, 60

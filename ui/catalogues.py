@@ -12,8 +12,8 @@ from ui.access import listens_on_loopback
 from ui.literal import clean
 
 if TYPE_CHECKING:
-    from app_info import CatalogueInfo
-    from live_app import LiveApp
+    from engine.app_info import CatalogueInfo
+    from upkeep.live_app import LiveApp
 
 _MOST_ROWS_SHOWN = 500
 _BY_HAND = "added"

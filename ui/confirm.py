@@ -11,7 +11,7 @@ from ui import notice, state, wording
 from ui.literal import literal, shorten
 
 if TYPE_CHECKING:
-    from live_app import LiveApp
+    from upkeep.live_app import LiveApp
 
 
 @st.dialog("Rebuild and retrain", icon=":material/restart_alt:")

@@ -12,7 +12,7 @@ from ui.places import go_to_search
 from ui.titles import title_of
 
 if TYPE_CHECKING:
-    from live_app import LiveApp
+    from upkeep.live_app import LiveApp
 
 _NEIGHBOURS = 5
 

@@ -11,7 +11,7 @@ from ui.literal import literal
 
 if TYPE_CHECKING:
     from crossmodal.jobs import JobStatus
-    from live_app import LiveApp
+    from upkeep.live_app import LiveApp
 
 _NAMES = {
     "index": "Indexing",

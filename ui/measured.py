@@ -12,8 +12,8 @@ from ui.literal import literal
 
 if TYPE_CHECKING:
     from crossmodal.evaluation.figures import DirectionFigures, Figure
-    from live_app import LiveApp
-    from own_figures import OwnFigures
+    from upkeep.live_app import LiveApp
+    from upkeep.own_figures import OwnFigures
 
 
 def show(app: "LiveApp") -> None:

@@ -8,7 +8,7 @@ from ui import wording
 from ui.literal import clean, literal
 
 if TYPE_CHECKING:
-    from app_info import ModelInfo, SystemInfo
+    from engine.app_info import ModelInfo, SystemInfo
 
 
 def quality(model: "ModelInfo") -> None:

@@ -11,8 +11,8 @@ from ui.access import listens_on_loopback
 from ui.literal import clean, literal, shorten
 
 if TYPE_CHECKING:
-    from app_info import ModelGeneration
-    from live_app import LiveApp
+    from engine.app_info import ModelGeneration
+    from upkeep.live_app import LiveApp
 
 _IN_A_RUN = "model.pth"
 

@@ -10,7 +10,7 @@ from ui.literal import literal, shorten
 from ui.question import Narrowing
 
 if TYPE_CHECKING:
-    from live_app import LiveApp
+    from upkeep.live_app import LiveApp
 
 _MOST_VALUES, _MOST_PILLS = 40, 12
 _MOST_ATTRIBUTES = 6

@@ -10,7 +10,7 @@ from ui import state
 from ui.literal import literal, shorten
 
 if TYPE_CHECKING:
-    from live_app import LiveApp
+    from upkeep.live_app import LiveApp
 
 PICTURE_ENDINGS = ["jpg", "jpeg", "png", "webp", "gif", "bmp", "heic", "heif", "avif"]
 _ICONS = {state.WORDS: ":material/notes:", state.PICTURE: ":material/image:", state.ADDRESS: ":material/link:"}

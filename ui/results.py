@@ -14,7 +14,7 @@ from ui.searching import Answer, answer, is_address
 from ui.titles import title_of
 
 if TYPE_CHECKING:
-    from live_app import LiveApp
+    from upkeep.live_app import LiveApp
 
 _SHOWN_AT_FIRST = 10
 

@@ -10,7 +10,7 @@ from ui.question import Narrowing, Query
 from ui.state import attempt
 
 if TYPE_CHECKING:
-    from live_app import LiveApp
+    from upkeep.live_app import LiveApp
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from ui.literal import literal
 from ui.tiles import AUTOMATIC
 
 if TYPE_CHECKING:
-    from live_app import LiveApp
+    from upkeep.live_app import LiveApp
 
 _COLUMNS = (AUTOMATIC, 1, 2, 3, 4, 5)
 

@@ -14,7 +14,7 @@ from crossmodal.errors import CrossmodalError
 from crossmodal.progress import OnProgress, Progress
 
 if TYPE_CHECKING:
-    from live_app import LiveApp
+    from upkeep.live_app import LiveApp
 
 log = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from ui import catalogues, job_strip, wording
 from ui.literal import literal
 
 if TYPE_CHECKING:
-    from app_info import ModelInfo
-    from live_app import LiveApp
+    from engine.app_info import ModelInfo
+    from upkeep.live_app import LiveApp
 
 
 _LIVE_EVERY_S = 2.0

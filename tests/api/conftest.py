@@ -12,9 +12,9 @@ from starlette.testclient import TestClient
 from api import ApiOptions, create_api
 from api.serving import server_config
 from config import Settings
-from live_app import LiveApp
 from tests.app_parts import LIMITS, Shelf, csv_catalogue, make_live_app, png, things
 from tests.tiny import shared_model
+from upkeep.live_app import LiveApp
 
 THINGS = 24
 SHELF = Shelf(**{"red-disc.png": png("red", "disc", 901), "blue-bar.png": png("blue", "bar", 902)})

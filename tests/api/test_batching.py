@@ -8,7 +8,7 @@ import pytest
 from api.batching import Terms, TextBatcher
 from api.workers import Workers
 from crossmodal.errors import QueryError, StoreError
-from live_app import LiveApp
+from upkeep.live_app import LiveApp
 
 TERMS = Terms.of(5, None, None)
 

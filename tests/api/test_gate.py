@@ -14,8 +14,8 @@ from api.gate import Gate
 from api.serving import OPEN_RATE, options_from
 from config import Settings
 from crossmodal.errors import CrossmodalError
-from live_app import LiveApp
 from tests.api.conftest import BASE, Served
+from upkeep.live_app import LiveApp
 
 KEY = "a key of twenty-four chars"
 

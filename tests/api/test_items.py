@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from live_app import LiveApp
 from tests.api.conftest import THINGS
 from tests.app_parts import csv_catalogue, png, things
+from upkeep.live_app import LiveApp
 
 _SEEDS = count(5_000)
 

@@ -15,9 +15,9 @@ from crossmodal.images.decode import DecodeLimits
 from crossmodal.indexes import tensor_file
 from doctor.examination import CHECKS, Checked, examine
 from doctor.subject import Place
+from engine.trained_model import load_model
 from tests.app_parts import make_live_app, png
 from tests.tiny import COLOURS, THINGS, shared_model
-from trained_model import load_model
 
 PROJECT = Path(__file__).resolve().parents[2]
 

@@ -8,7 +8,7 @@ import pytest
 
 from config import Settings
 from crossmodal.progress import ignore_progress
-from mending import mend_collection
+from doctor.mending import mend_collection
 from tests.doctor.broken import BREAKS, examined
 
 
@@ -78,8 +78,8 @@ def test_where_nothing_is_yet_there_is_no_fault(tmp_path: Path) -> None:
 
 
 def test_a_sign_that_stands_for_many_things_is_noticed(healthy_folder: Path, tmp_path: Path) -> None:
+    from engine.trained_model import load_model
     from tests.app_parts import csv_catalogue, make_live_app, png
-    from trained_model import load_model
 
     folder = Path(shutil.copytree(healthy_folder, tmp_path / "here"))
     sign = png("black", "bar", 77)

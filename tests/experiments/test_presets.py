@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from crossmodal.errors import QueryError
+from engine.trained_model import load_model
 from experiments.presets import PRESETS, preset_named
 from experiments.run import RunReport
 from tests.experiments.parts import SMALL, drawn_data, small, small_run
-from trained_model import load_model
 
 PROJECT = Path(__file__).resolve().parents[2]
 TEXTS = ["red disc", "a bar in blue", "something else entirely", ""]
@@ -23,7 +23,7 @@ import numpy as np
 from pathlib import Path
 from tests.experiments.parts import drawn_data
 from tests.experiments.test_presets import TEXTS
-from trained_model import load_model
+from engine.trained_model import load_model
 pixels = drawn_data().pixels[:8]
 for path in map(Path, sys.argv[1:]):
     model = load_model(path)

@@ -17,10 +17,10 @@ from api import ApiOptions
 from crossmodal.errors import HTTP_STATUS
 from crossmodal.images.decode import DecodeLimits
 from crossmodal.images.decoder import Decoder
-from live_app import LiveApp
 from tests.api.conftest import Served, filled_app
 from tests.hostile.conftest import Corpus, Entry, EvilServer
 from tests.hostile.trapped import Trapped
+from upkeep.live_app import LiveApp
 
 FAR_SIDE = {502, 504}
 TIMEOUT_S = 30

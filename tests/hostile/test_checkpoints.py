@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from engine.trained_model import ModelCard, TrainedModel, build_untrained, load_model
 from tests.hostile.conftest import Corpus, Entry
 from tests.hostile.memory import CAN_RESET, peak_mb, reset_peak
 from tests.hostile.outcomes import Outcome, outcome_of
 from tests.tiny import RANDOM, SPEC
-from trained_model import ModelCard, TrainedModel, build_untrained, load_model
 
 MAX_GROWTH_MB = 256.0
 CARD = ModelCard(RANDOM.name, RANDOM.note, "none", 0, 0.0, 0.0, None, ())

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from config import Settings
+from engine.trained_model import load_model
 from initialize import build_system
-from trained_model import load_model
 
 PROJECT = Path(__file__).resolve().parents[2]
 ITEMS = 120

@@ -16,8 +16,8 @@ from crossmodal.evaluation.result import RetrievalResult
 from crossmodal.items import Embedding, Item, texts_of
 from crossmodal.progress import OnProgress, Progress, check_stop
 from crossmodal.text.cleaning import title_key
-from encoding import encoded_texts, reads_titles
-from generations import Generation
+from engine.encoding import encoded_texts, reads_titles
+from engine.generations import Generation
 
 MOST_ITEMS = 5_000
 FEWEST_ITEMS = 10

@@ -10,7 +10,7 @@ from crossmodal.catalog.active import ACTIVE_MODEL
 from crossmodal.catalog.feeds import PICTURES, TEXTS, Feed
 from crossmodal.errors import CheckpointError, StoreError
 from crossmodal.indexes.synced import SyncedIndex
-from trained_model import TrainedModel, load_model
+from engine.trained_model import TrainedModel, load_model
 
 log = logging.getLogger(__name__)
 

@@ -11,10 +11,10 @@ from app_logic import LostFoundApp
 from crossmodal.catalog import ModelSwitched
 from crossmodal.errors import BusyError, CheckpointError, QueryError
 from crossmodal.progress import Progress, Stopped, ignore_progress
-from live_app import LiveApp
+from engine.trained_model import ModelCard, ModelSpec, TrainedModel, build_untrained, load_model
 from tests.app_parts import csv_catalogue, make_live_app, png, things
 from tests.tiny import RANDOM, SPEC
-from trained_model import ModelCard, ModelSpec, TrainedModel, build_untrained, load_model
+from upkeep.live_app import LiveApp
 
 LONG_S = 60.0
 ITEMS = 30
@@ -28,7 +28,7 @@ def saved(path: Path, *, seed: int, spec: ModelSpec = SPEC) -> TrainedModel:
 
 @pytest.fixture
 def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveApp]:
-    monkeypatch.setattr("re_embedding._ITEMS_AT_ONCE", 8)
+    monkeypatch.setattr("engine.re_embedding._ITEMS_AT_ONCE", 8)
     app = make_live_app(tmp_path, saved(tmp_path / "model.pth", seed=1))
     app.upkeep.index(str(csv_catalogue(tmp_path / "mine", things(ITEMS))), ignore_progress)
     app.catalog.set_meta("active_model", app.generation().model.model_id)
@@ -262,7 +262,7 @@ def test_a_switch_that_fails_at_the_end_puts_the_file_back(
 ) -> None:
     former = app.generation().model
     monkeypatch.setattr(app.catalog, "activate", lambda model_id: False)
-    monkeypatch.setattr("switching._PASSES", 2)
+    monkeypatch.setattr("upkeep.switching._PASSES", 2)
     with pytest.raises(BusyError):
         app.switching.run(app.switching.take_in(tmp_path / "new" / "new.pth"), ignore_progress)
     assert load_model(tmp_path / "model.pth").model_id == former.model_id

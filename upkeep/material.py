@@ -3,14 +3,14 @@
 import threading
 from collections.abc import Iterator
 
-from app_info import DEMO, TrainingEstimate, catalogue_infos
 from app_logic import LostFoundApp
 from crossmodal.errors import TrainingError
 from crossmodal.items import Item, Picture, Pixels
 from crossmodal.progress import OnProgress, Progress, check_stop
 from datasets import LostFoundDataset, held_out_hashes
-from learning import Material
-from trained_model import DEFAULT_PRESET, TrainedModel
+from engine.app_info import DEMO, TrainingEstimate, catalogue_infos
+from engine.trained_model import DEFAULT_PRESET, TrainedModel
+from upkeep.learning import Material
 
 HELD_OUT_SHARE = 0.2
 MIN_PICTURES = 50

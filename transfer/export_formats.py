@@ -11,7 +11,7 @@ import numpy as np
 
 from crossmodal.errors import QueryError
 from crossmodal.items import Embedding, Item
-from live_app import LiveApp
+from upkeep.live_app import LiveApp
 
 IDS_SUFFIX = ".ids.json"
 COLUMNS = ("item_id", "title", "captions", "catalogue", "source", "content_hash", "width_px", "height_px", "added_at")

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from asking import Terms
 from crossmodal.catalog import Catalog, Conditions
 from crossmodal.errors import QueryError
 from crossmodal.items import CaptionResult, Embedding, Picture, SearchResult
-from encoding import Encoding, reads_titles
-from generations import Generation
+from engine.asking import Terms
+from engine.encoding import Encoding, reads_titles
+from engine.generations import Generation
 
 _FILTERS_KEPT = 16
 _SHORTEST = 1e-6

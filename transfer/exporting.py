@@ -13,8 +13,8 @@ from crossmodal.catalog.filters import checked
 from crossmodal.errors import QueryError
 from crossmodal.items import Item
 from crossmodal.progress import OnProgress, Progress, check_stop, ignore_progress
-from export_formats import IDS_SUFFIX, write_csv, write_folder, write_npy, write_parquet
-from live_app import LiveApp
+from transfer.export_formats import IDS_SUFFIX, write_csv, write_folder, write_npy, write_parquet
+from upkeep.live_app import LiveApp
 
 KINDS = ("csv", "parquet", "npy", "folder")
 _PAGE = 256

@@ -13,8 +13,8 @@ from crossmodal.progress import OnProgress, Progress
 from crossmodal.threads import ALL_THREADS, torch_threads
 from crossmodal.training.trainer import EpochFigures, TrainingPlan
 from datasets import LostFoundDataset
+from engine.trained_model import ModelCard, ModelSpec, TrainedModel, build_untrained
 from system import LostFoundSystem, evaluate_titles, minimal_train_model
-from trained_model import ModelCard, ModelSpec, TrainedModel, build_untrained
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from crossmodal.errors import QueryError
-from live_app import LiveApp
+from engine.trained_model import TrainedModel
 from tests.app_parts import LIMITS, make_live_app, png
 from tests.tiny import shared_model
-from trained_model import TrainedModel
+from upkeep.live_app import LiveApp
 
 
 @pytest.fixture(scope="module")

@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import own_figures
 from crossmodal.errors import QueryError
 from crossmodal.progress import Progress, Stopped, ignore_progress
-from live_app import LiveApp
-from own_figures import measure_collection, measure_own
+from engine.trained_model import TrainedModel
 from tests.app_parts import make_live_app, png
 from tests.tiny import COLOURS, THINGS, shared_model
-from trained_model import TrainedModel
+from upkeep import own_figures
+from upkeep.live_app import LiveApp
+from upkeep.own_figures import measure_collection, measure_own
 
 KINDS = [(colour, thing) for colour in COLOURS for thing in THINGS]
 

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from app_info import DEMO, TrainingEstimate
 from app_logic import LostFoundApp
 from crossmodal.backbones.resnet import PRETRAINED, Weights
 from crossmodal.errors import TrainingError
@@ -14,11 +13,12 @@ from crossmodal.ingest.catalogue import Catalogue
 from crossmodal.ingest.planning import LookAgain
 from crossmodal.progress import OnProgress
 from datasets import SimpleIndexDataset
-from learning import Material, TrainingSettings, learn, measure
-from material import estimated, gathered, trained_elsewhere
-from re_embedding import embed_missing
-from switching import Switching
-from trained_model import TrainedModel
+from engine.app_info import DEMO, TrainingEstimate
+from engine.re_embedding import embed_missing
+from engine.trained_model import TrainedModel
+from upkeep.learning import Material, TrainingSettings, learn, measure
+from upkeep.material import estimated, gathered, trained_elsewhere
+from upkeep.switching import Switching
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,16 @@
 import threading
 from pathlib import Path
 
-from app_info import (
+from app_logic import LostFoundApp
+from crossmodal.catalog import Catalog, Filter
+from crossmodal.errors import QueryError
+from crossmodal.images.decoder import Decoder
+from crossmodal.images.fetch import Fetcher
+from crossmodal.items import Failure, Item
+from crossmodal.jobs import JobBoard, JobStatus
+from crossmodal.progress import OnProgress
+from crossmodal.text.vocabulary import Vocabulary
+from engine.app_info import (
     ADDED,
     ModelGeneration,
     SystemInfo,
@@ -13,21 +22,12 @@ from app_info import (
     model_info,
     model_name,
 )
-from app_logic import LostFoundApp
-from asking import Limits, terms
-from crossmodal.catalog import Catalog, Filter
-from crossmodal.errors import QueryError
-from crossmodal.images.decoder import Decoder
-from crossmodal.images.fetch import Fetcher
-from crossmodal.items import Failure, Item
-from crossmodal.jobs import JobBoard, JobStatus
-from crossmodal.progress import OnProgress
-from crossmodal.text.vocabulary import Vocabulary
-from model_files import ModelFiles
-from own_figures import OwnFigures, measure_own
-from switching import Switching
-from trained_model import TrainedModel
-from upkeep import Upkeep, UpkeepParts
+from engine.asking import Limits, terms
+from engine.trained_model import TrainedModel
+from upkeep.model_files import ModelFiles
+from upkeep.own_figures import OwnFigures, measure_own
+from upkeep.switching import Switching
+from upkeep.work import Upkeep, UpkeepParts
 
 _VOCABULARY_ITEMS = 20_000
 _EXAMPLES_FROM = 400

@@ -9,7 +9,7 @@ from crossmodal.catalog import Catalog
 from crossmodal.evaluation.metrics import RetrievalFigures
 from crossmodal.items import Item
 from crossmodal.training.trainer import EpochFigures
-from trained_model import TrainedModel
+from engine.trained_model import TrainedModel
 
 DEMO = "demo"
 ADDED = "added"

@@ -3,16 +3,16 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from app_info import ADDED, AddOutcome
-from asking import Limits, attributes_of, captions_of, title_of
 from crossmodal.catalog import Catalog, ModelSwitched
 from crossmodal.catalog.texts import TextEmbeddings
 from crossmodal.errors import QueryError
 from crossmodal.items import Item, NewItem, Picture, texts_of
 from crossmodal.text.cleaning import display_text
-from encoding import Encoding, encoded_texts, reads_titles
-from generations import Generations
-from trained_model import TrainedModel
+from engine.app_info import ADDED, AddOutcome
+from engine.asking import Limits, attributes_of, captions_of, title_of
+from engine.encoding import Encoding, encoded_texts, reads_titles
+from engine.generations import Generations
+from engine.trained_model import TrainedModel
 
 T = TypeVar("T")
 _TRIES = 3

@@ -6,13 +6,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-import learning
 from crossmodal.backbones.resnet import Weights, resnet18
 from crossmodal.errors import TrainingError
 from crossmodal.progress import Progress, Stopped
-from learning import Material, learn, measure
 from tests import tiny
 from tests.tiny import RANDOM, SETTINGS, SPEC, pairs, shared_model
+from upkeep import learning
+from upkeep.learning import Material, learn, measure
 
 QUICK = replace(SETTINGS, max_epochs=2)
 

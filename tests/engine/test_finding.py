@@ -9,10 +9,10 @@ import pytest
 from app_logic import LostFoundApp
 from crossmodal.errors import QueryError
 from crossmodal.items import SearchResult
-from finding import fused
+from engine.finding import fused
+from engine.trained_model import TrainedModel
 from tests.app_parts import LIMITS, make_app, png
 from tests.tiny import COLOURS, THINGS, shared_model
-from trained_model import TrainedModel
 
 KINDS = [(colour, thing) for colour in COLOURS for thing in THINGS]
 

@@ -8,7 +8,7 @@ from crossmodal.errors import BusyError, CatalogueError
 from crossmodal.ingest.folder_catalogue import PICTURE_SUFFIXES
 from crossmodal.ingest.planning import LookAgain
 from crossmodal.progress import OnProgress, Stopped
-from live_app import LiveApp
+from upkeep.live_app import LiveApp
 
 # How often a wish to stop is heard, and how long changes are gathered: files arrive in crowds.
 _LISTEN_MS = 500

@@ -10,10 +10,10 @@ import pytest
 from crossmodal.errors import BusyError, CatalogueError, QueryError, TrainingError
 from crossmodal.items import Picture
 from crossmodal.progress import Progress, Stopped, ignore_progress
-from live_app import LiveApp
+from engine.trained_model import ModelCard, TrainedModel, build_untrained, load_model
 from tests.app_parts import Shelf, csv_catalogue, make_live_app, png, things
 from tests.tiny import RANDOM, SETTINGS, SPEC, shared_model
-from trained_model import ModelCard, TrainedModel, build_untrained, load_model
+from upkeep.live_app import LiveApp
 
 LONG_S = 120.0
 QUICK = replace(SETTINGS, max_epochs=4)

@@ -10,7 +10,7 @@ import numpy as np
 from crossmodal.catalog import Catalog
 from crossmodal.errors import CatalogueError, QueryError, StoreError
 from crossmodal.items import Embedding, Item
-from export_formats import IDS_SUFFIX
+from transfer.export_formats import IDS_SUFFIX
 
 _MOST_BYTES = 2**34
 _MOST_IDS_BYTES = 2**30

@@ -7,7 +7,7 @@ import numpy as np
 from crossmodal.images.decoder import Decoder
 from crossmodal.items import Embedding, Picture, Pixels
 from crossmodal.text.cleaning import plain_text, words
-from trained_model import TrainedModel
+from engine.trained_model import TrainedModel
 
 _UNIT_TOLERANCE = 1e-3
 

@@ -11,8 +11,8 @@ from crossmodal.errors import CheckpointError, CrossmodalError
 from crossmodal.images.decoder import Decoder
 from crossmodal.items import Item, Pixels
 from crossmodal.progress import OnProgress, Progress, check_stop
+from engine.trained_model import TrainedModel, load_model
 from initialize import build_system, decode_limits
-from trained_model import TrainedModel, load_model
 
 _AT_ONCE = 64
 # Two encodings of one picture by one model agree to rounding; anything below this is not of this model or this picture.

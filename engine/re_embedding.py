@@ -8,8 +8,8 @@ import numpy as np
 
 from crossmodal.catalog import Catalog
 from crossmodal.progress import OnProgress, Progress, check_stop
-from encoding import Encoding, encoded_texts
-from trained_model import TrainedModel
+from engine.encoding import Encoding, encoded_texts
+from engine.trained_model import TrainedModel
 
 _ITEMS_AT_ONCE = 64
 _TEXTS_AT_ONCE = 256

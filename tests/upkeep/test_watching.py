@@ -9,10 +9,10 @@ import pytest
 
 from crossmodal.errors import CatalogueError
 from crossmodal.progress import ignore_progress
-from live_app import LiveApp
 from tests.app_parts import csv_catalogue, make_live_app, png, things
 from tests.tiny import shared_model
-from watching import watch_folder
+from upkeep.live_app import LiveApp
+from upkeep.watching import watch_folder
 
 LONG_S = 30.0
 

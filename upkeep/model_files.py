@@ -6,7 +6,7 @@ import uuid
 from pathlib import Path
 
 from crossmodal.catalog import faults
-from trained_model import TrainedModel, load_model
+from engine.trained_model import TrainedModel, load_model
 
 
 class ModelFiles:

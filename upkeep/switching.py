@@ -9,13 +9,13 @@ import logging
 import threading
 from pathlib import Path
 
-from app_info import ModelGeneration, model_name
 from app_logic import LostFoundApp
 from crossmodal.errors import BusyError, CheckpointError, QueryError
 from crossmodal.progress import OnProgress, check_stop
-from model_files import ModelFiles
-from re_embedding import embed_missing
-from trained_model import TrainedModel, load_model
+from engine.app_info import ModelGeneration, model_name
+from engine.re_embedding import embed_missing
+from engine.trained_model import TrainedModel, load_model
+from upkeep.model_files import ModelFiles
 
 log = logging.getLogger(__name__)
 

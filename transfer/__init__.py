@@ -1,0 +1,1 @@
+"""The collection taken along in files, and vectors brought in from elsewhere."""
