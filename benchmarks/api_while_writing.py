@@ -88,23 +88,17 @@ class Stretch:
         self._end(client)
 
     def _health(self) -> None:
-        command = [sys.executable, "-m", "benchmarks.api_while_writing", "--health", self._address]
+        command = [sys.executable, "-m", "benchmarks.health_watch", self._address]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
             self._stop.wait()
             said, _ = process.communicate("")
-        self.health_ms += [float(took) for took in said.split()]
+        figures = [float(took) for took in said.split()]
+        self.health_ms += [took for took in figures if took >= 0]
+        self.failed += ["/health"] * (len(figures) - len(self.health_ms))
 
     def _end(self, client: Client) -> None:
         self.failed.extend(client.failed)
         client.close()
-
-
-def watch_health(address: str) -> None:
-    """Ask for `/health` ten times a second until the input ends; in a process of its own, or the searchers' threads would be measured."""
-    client, ended = Client(address), threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
-    while not ended.wait(0.1):
-        print(client.timed("GET", "/health")[0])
 
 
 def main() -> int:
@@ -116,11 +110,7 @@ def main() -> int:
     parser.add_argument("--searchers", type=int, default=16)
     parser.add_argument("--adders", type=int, default=2)
     parser.add_argument("--removers", type=int, default=1)
-    parser.add_argument("--health", metavar="ADDRESS", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.health:
-        watch_health(options.health)
-        return 0
     with tempfile.TemporaryDirectory() as name:
         made(Path(name), options.items)
         server = Server(Path(name))

@@ -17,7 +17,7 @@ from crossmodal.training.checkpoints import load_checkpoint, save_checkpoint
 from engine.trained_model import TrainedModel, load_model
 from tests.tiny import SPEC, THINGS, drawn, shared_model
 
-PROJECT = Path(__file__).resolve().parents[1]
+PROJECT = Path(__file__).resolve().parents[2]
 TEXTS = [
     *("red disc", "bar in blue", "yelow dsic", "a green thing with white dots on it", "RED DISC", "", "?!", "42"),
     *(

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -109,20 +110,20 @@ class EvilServer:
         return module
 
 
-@pytest.fixture
-def evil_server(hostile_corpus: Corpus) -> Iterator[EvilServer]:
+@contextmanager
+def running_evil_server(corpus: Corpus) -> Iterator[EvilServer]:
     """A fresh trap server that also serves the corpus' pictures under `/corpus/picture/`."""
-    hostile_corpus.entries("picture")
-    command = [
-        sys.executable,
-        str(HOSTILE / "evil_server.py"),
-        "--scale",
-        str(SCALE),
-        "--corpus",
-        str(hostile_corpus.folder("picture")),
-    ]
+    corpus.entries("picture")
+    command = [sys.executable, str(HOSTILE / "evil_server.py"), "--scale", str(SCALE), "--corpus", str(corpus.folder("picture"))]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout is not None
         said = json.loads(process.stdout.readline())
         yield EvilServer(said["port"], said["canary"])
         process.kill()
+
+
+@pytest.fixture
+def evil_server(hostile_corpus: Corpus) -> Iterator[EvilServer]:
+    """One for a single test."""
+    with running_evil_server(hostile_corpus) as server:
+        yield server

@@ -5,41 +5,81 @@ import http.client
 import io
 import json
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
-from dataclasses import replace
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Self
 
 import pytest
 import requests
 from PIL import Image
 
-from api import ApiOptions
 from crossmodal.errors import HTTP_STATUS
-from crossmodal.images.decode import DecodeLimits
-from crossmodal.images.decoder import Decoder
-from tests.api.conftest import Served, filled_app
-from tests.hostile.conftest import Corpus, Entry, EvilServer
-from tests.hostile.trapped import Trapped
-from upkeep.live_app import LiveApp
+from tests.hostile.conftest import Corpus, Entry, EvilServer, running_evil_server
+from tests.hostile.test_traps import SLOW_TO_BUILD
 
+PROJECT = Path(__file__).resolve().parents[2]
 FAR_SIDE = {502, 504}
 TIMEOUT_S = 30
 
 
 @pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveApp]:
-    """With decoding processes and limits as in the product."""
-    app = filled_app(tmp_path_factory.mktemp("hostile_api"), 6)
-    app.decoder = Decoder(DecodeLimits(), workers=2)
-    app.limits = replace(app.limits, max_image_bytes=DecodeLimits().max_bytes)
-    yield app
-    app.close()
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the collection lies."""
+    return tmp_path_factory.mktemp("hostile_api")
 
 
 @pytest.fixture(scope="module")
-def address(app: LiveApp) -> Iterator[str]:
-    with Served(app, ApiOptions()) as address:
-        yield address
+def evil(hostile_corpus: Corpus) -> Iterator[EvilServer]:
+    """One trap server for this file."""
+    with running_evil_server(hostile_corpus) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def address(folder: Path, evil: EvilServer) -> Iterator[str]:
+    """A server in a process of its own, asked for its health ten times a second by another, from the first test to the last."""
+    command = [sys.executable, "-m", "tests.hostile.served", str(folder), str(evil.port), str(evil.canary)]
+    with subprocess.Popen(command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        address = process.stdout.readline().strip()
+        assert address.startswith("http://"), "the server did not start"
+        with HealthWatch(address) as watch:
+            yield address
+        print(watch.said)  # noqa: T201  shown with -s
+        process.stdin.close()
+        assert process.wait(30) == 0
+    assert watch.failed == 0
+    assert len(watch.took_ms) > 20
+
+
+class HealthWatch:
+    """Asks `/health` in a process of its own. How long it took is printed, not judged: other tests may run beside this one."""
+
+    def __init__(self, address: str) -> None:
+        self._command = [sys.executable, "-m", "benchmarks.health_watch", address]
+        self.took_ms: list[float] = []
+        self.failed = 0
+
+    def __enter__(self) -> Self:
+        self._process = subprocess.Popen(self._command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        said, _ = self._process.communicate("", timeout=60)
+        figures = [float(figure) for figure in said.split()]
+        self.took_ms = [figure for figure in figures if figure >= 0]
+        self.failed = len(figures) - len(self.took_ms)
+
+    @property
+    def said(self) -> str:
+        """The figures in words."""
+        ordered = sorted(self.took_ms)
+        p50, p99 = (ordered[int(share * (len(ordered) - 1))] for share in (0.5, 0.99))
+        return f"/health asked {len(ordered)} times: p50 {p50:.1f} ms, p99 {p99:.1f} ms, slowest {ordered[-1]:.1f} ms"
 
 
 def complaint(entry: Entry, status: int, text: str) -> str:
@@ -94,20 +134,41 @@ def bad_picture(response: requests.Response, entry: Entry) -> str:
     return "served with metadata" if image.getexif() or {"exif", "icc_profile", "comment"} & set(image.info) else ""
 
 
-def test_every_address(hostile_corpus: Corpus, evil_server: EvilServer, app: LiveApp, address: str) -> None:
+def test_every_address(hostile_corpus: Corpus, evil: EvilServer, address: str) -> None:
     wrong = {}
-    fills = {"{canary}": str(evil_server.canary), "{port}": str(evil_server.port), "{hostname}": socket.gethostname()}
+    fills = {"{canary}": str(evil.canary), "{port}": str(evil.port), "{hostname}": socket.gethostname()}
     for entry in hostile_corpus.entries("url"):
         url = entry["value"]
         for name, value in fills.items():
             url = url.replace(name, value)
-        app.fetcher = Trapped(evil_server).fetcher(timeout_s=5)
         response = requests.post(f"{address}/search", data=json.dumps({"image_url": url}), headers=JSON, timeout=TIMEOUT_S)
         said = complaint(entry, response.status_code, response.text)
         if said:
             wrong[entry["id"]] = said
     assert wrong == {}
-    assert evil_server.canary_hits() == []
+    assert evil.canary_hits() == []
+
+
+@pytest.mark.timeout(180)
+def test_every_trap(evil: EvilServer, address: str) -> None:
+    """As many at once as the API lets fetch at once, and some more."""
+    traps = evil.ask("/__index")
+    order = sorted(traps, key=lambda path: SLOW_TO_BUILD.index(path) if path in SLOW_TO_BUILD else len(SLOW_TO_BUILD))
+
+    def spring(path: str) -> str:
+        question = {"image_url": f"http://evil.test:{evil.port}{path}"}
+        response = requests.post(f"{address}/search", json=question, timeout=TIMEOUT_S)
+        expect = {"outcome": traps[path]["outcome"], "code": traps[path]["code"]}
+        return complaint({"cls": "trap", "expect": expect}, response.status_code, response.text)
+
+    said = {path: spring(path) for path in order[: len(SLOW_TO_BUILD)]}
+    rest = order[len(SLOW_TO_BUILD) :]
+    with ThreadPoolExecutor(12) as pool:
+        said |= dict(zip(rest, pool.map(spring, rest), strict=True))
+    assert len(said) >= 116
+    assert {path: complaint for path, complaint in said.items() if complaint} == {}
+    assert evil.canary_hits() == []
+    assert lives(address)
 
 
 JSON = {"Content-Type": "application/json"}
@@ -210,7 +271,7 @@ def test_every_name_of_a_picture(hostile_corpus: Corpus, address: str) -> None:
     assert wrong == {}
 
 
-def test_every_name_of_a_file(hostile_corpus: Corpus, app: LiveApp, address: str) -> None:
+def test_every_name_of_a_file(hostile_corpus: Corpus, folder: Path, address: str) -> None:
     picture = hostile_corpus.data(hostile_corpus.entries("picture")[0])
     wrong = {}
     for number, entry in enumerate(hostile_corpus.entries("name")):
@@ -227,5 +288,5 @@ def test_every_name_of_a_file(hostile_corpus: Corpus, app: LiveApp, address: str
         if said:
             wrong[entry["id"]] = said
     assert wrong == {}
-    below = {path.name for path in app.catalog.path.parent.rglob("*")} - {"things"}
+    below = {path.name for path in folder.rglob("*")} - {"things"}
     assert not [name for name in below if "evil" in name or "shell" in name or name == "x"]

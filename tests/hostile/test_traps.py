@@ -13,18 +13,11 @@ from crossmodal.images.decoder import Decoder
 from tests.hostile.conftest import Corpus, EvilServer
 from tests.hostile.memory import CAN_RESET, peak_mb, reset_peak
 from tests.hostile.outcomes import Outcome, outcome_of
-from tests.hostile.trapped import Trapped
+from tests.hostile.trapped import DEADLINE_S, Trapped, deadline_of
 
-DEADLINE_S = 8.0
-SHORT_DEADLINE_S = 3.0
-"""For traps that must end by the deadline: how long it is shows nothing more."""
 TOLERANCE_S = 3.0
 MOST_MB_MORE = 256
 SLOW_TO_BUILD = ("/gzip-nested", "/gzip-bomb-10gb", "/redirect-with-bomb", "/deflate-bomb", "/gzip-bomb")
-
-
-def deadline_of(trap: dict[str, str]) -> float:
-    return SHORT_DEADLINE_S if trap["outcome"] == "reject" and "timeout" in trap["code"].split("|") else DEADLINE_S
 
 
 def open_files() -> int:

@@ -25,6 +25,15 @@ INSIDE = {
 }
 """Names that lead inside; here every one of them exists, which is harsher than any real network."""
 
+DEADLINE_S = 8.0
+SHORT_DEADLINE_S = 3.0
+"""For traps that must end by the deadline: how long it is shows nothing more."""
+
+
+def deadline_of(trap: dict[str, str] | None) -> float:
+    """Seconds a fetch may take; `trap` is the server's word on it, None for an address that is no trap."""
+    return SHORT_DEADLINE_S if trap and trap["outcome"] == "reject" and "timeout" in trap["code"].split("|") else DEADLINE_S
+
 
 class Trapped:
     """The fetcher, and what it did to the network."""
