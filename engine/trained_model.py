@@ -11,6 +11,7 @@ import torch
 
 from crossmodal.backbones.pooling import POOLINGS
 from crossmodal.backbones.resnet import Weights
+from crossmodal.backbones.undrawn import undrawn
 from crossmodal.errors import CheckpointError, CrossmodalError
 from crossmodal.evaluation.metrics import RetrievalFigures
 from crossmodal.inference import InferenceNetwork
@@ -178,7 +179,7 @@ def load_model(path: Path) -> TrainedModel:
         ) from error
     _check_spec(path, spec)
     try:
-        with torch.device("meta"):  # shapes only: nothing is drawn or stored for a network that may be refused
+        with torch.device("meta"), undrawn():  # shapes only: nothing is drawn or stored for a network that may be refused
             system = _assemble(spec)
     except CrossmodalError as error:
         raise CheckpointError("checkpoint_invalid", f"The model file {path.name}: {error}", remedy=_RETRAIN) from error
