@@ -12,10 +12,9 @@ from crossmodal.ingest.contained_file import read_contained
 from crossmodal.ingest.pipeline import ingest
 from crossmodal.ingest.planning import LookAgain
 from crossmodal.ingest.report import IngestReport
-from crossmodal.items import CaptionResult, Embedding, Item, Picture, SearchResult
+from crossmodal.items import AddOutcome, CaptionResult, Embedding, Item, Picture, SearchResult
 from crossmodal.progress import OnProgress, ignore_progress
 from datasets import SimpleIndexDataset
-from engine.app_info import AddOutcome
 from engine.asking import Limits, cleaned, cleaned_all, terms, weight_of
 from engine.encoding import Encoding, encoded_texts, reads_titles
 from engine.finding import Finder

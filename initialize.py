@@ -23,6 +23,7 @@ from crossmodal.progress import OnProgress, Progress, ignore_progress
 from datasets import LostFoundDataset, SimpleIndexDataset
 from engine.app_info import DEMO
 from engine.trained_model import ModelSpec, TrainedModel, load_model
+from resident.server import Resident
 from upkeep.learning import Material, TrainingSettings, learn
 from upkeep.live_app import LiveApp
 from upkeep.work import UpkeepParts
@@ -78,12 +79,14 @@ def build_system(settings: Settings, progress: OnProgress = ignore_progress, *, 
 
 
 def initialize_system(progress: OnProgress = ignore_progress) -> LiveApp:
-    """`build_system` with the settings of this installation, once for all sessions of a Streamlit server."""
+    """`build_system` with the settings of this installation, once for all sessions of a Streamlit server; it answers the shell, too."""
     import streamlit as st
 
     @st.cache_resource(show_spinner=False)
     def cached(_progress: OnProgress) -> LiveApp:  # the underscore keeps the callback out of the cache's key
-        return build_system(Settings(), _progress)
+        app = build_system(Settings(), _progress)
+        Resident(app).start()
+        return app
 
     return cached(progress)
 

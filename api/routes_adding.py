@@ -14,8 +14,8 @@ from api.door import Door, TheDoor
 from api.errors import bad_request
 from api.questions import NewItemQuestion, NewItemsQuestion
 from crossmodal.errors import CrossmodalError
+from crossmodal.items import AddOutcome
 from crossmodal.text.cleaning import display_text
-from engine.app_info import AddOutcome
 
 router = APIRouter(tags=["items"])
 

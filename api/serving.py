@@ -13,6 +13,7 @@ from config import Settings
 from crossmodal.errors import AccessError, QueryError
 from crossmodal.progress import OnProgress, ignore_progress
 from initialize import build_system
+from resident.server import Resident
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +75,8 @@ def serve(settings: Settings, progress: OnProgress = ignore_progress) -> None:
     app = build_system(settings, progress)
     try:
         server = uvicorn.Server(server_config(create_api(app, options), settings))
-        server.run()
+        with Resident(app):
+            server.run()
     finally:
         app.close()
 

@@ -10,7 +10,7 @@ from crossmodal.errors import CrossmodalError
 from terminal import asked, exits, output
 from terminal.answers import item_as_dict
 from terminal.interrupts import stop_on_interrupt
-from terminal.opening import opened_app
+from terminal.opening import nearest_app
 from terminal.options import Json, Quiet, Verbose, attributes_of
 from terminal.progress_bar import ProgressBar
 
@@ -34,7 +34,7 @@ def add(
     output.prepare(quiet=quiet, verbose=verbose)
     attributes = attributes_of(attribute)
     added, refused = [], 0
-    with stop_on_interrupt() as stop, ProgressBar(quiet=quiet) as told, opened_app(told, fill=False) as app:
+    with stop_on_interrupt() as stop, ProgressBar(quiet=quiet) as told, nearest_app(told, fill=False) as app:
         for word in pictures:
             if stop.is_set():
                 raise typer.Exit(exits.STOPPED)

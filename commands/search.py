@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from crossmodal.errors import QueryError
 from terminal import asked, exits, output, preview
 from terminal.answers import captions_as_json, results_as_json, show_captions, show_results
-from terminal.opening import opened_app
+from terminal.opening import nearest_app, opened_app
 from terminal.options import Json, Quiet, Verbose, Where, filter_of
 from terminal.progress_bar import ProgressBar
 
 if TYPE_CHECKING:
     from crossmodal.items import SearchResult
+    from resident.client import NearApp
     from upkeep.live_app import LiveApp
 
 
@@ -52,7 +53,8 @@ def search(
         raise typer.BadParameter("Say one thing to look for: a query, --item or --captions-for.")
     if and_image is not None and (query is None or (asked.names_a_picture(query) and not text)):
         raise typer.BadParameter("--and-image goes together with words.")
-    with ProgressBar(quiet=quiet) as told, opened_app(told) as app:
+    opened = opened_app if show else nearest_app  # drawing in a terminal takes the pixels, which only an app of one's own has
+    with ProgressBar(quiet=quiet) as told, opened(told) as app:
         if captions_for is not None:
             if where or min_score is not None:
                 raise typer.BadParameter("--captions-for takes no filter and no lowest score.")
@@ -79,7 +81,7 @@ def search(
         if not quiet and not as_json:
             _hint(app, query if item is None and (text or not asked.names_a_picture(query or "")) else None, results)
         if show and not as_json:
-            preview.show(results, app)
+            preview.show(results, cast("LiveApp", app))
         if open_best and results:
             preview.open_best(results[0], app)
     if not results:
@@ -87,7 +89,7 @@ def search(
 
 
 def _results(
-    app: LiveApp,
+    app: LiveApp | NearApp,
     query: str | None,
     *,
     text: bool,
@@ -109,11 +111,11 @@ def _results(
     return app.search_by_text(query, top, where=where, min_score=min_score)
 
 
-def _picture(app: LiveApp, word: str) -> bytes | asked.Path | str:
+def _picture(app: LiveApp | NearApp, word: str) -> bytes | asked.Path | str:
     return asked.picture(word, max_bytes=app.limits.max_image_bytes)
 
 
-def _hint(app: LiveApp, words: str | None, results: Sequence[SearchResult]) -> None:
+def _hint(app: LiveApp | NearApp, words: str | None, results: Sequence[SearchResult]) -> None:
     """What may help a search along: words that no title has, and what was perhaps meant."""
     if words is not None and (unknown := app.unknown_words(words)):
         near = app.nearest_words(words)

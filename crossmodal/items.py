@@ -120,6 +120,14 @@ class CaptionResult:
     rank: int
 
 
+@dataclass(frozen=True, slots=True)
+class AddOutcome:
+    """What adding a picture came to: `created` is False when the very same file was in the collection already; then `item` is that one."""
+
+    item: Item
+    created: bool
+
+
 def texts_of(title: str, captions: Sequence[str]) -> tuple[str, ...]:
     """What an item says: its different captions, or its title where it has none; empty for an item without words."""
     said = dict.fromkeys(caption for caption in captions if caption.strip())

@@ -7,21 +7,12 @@ import torch
 
 from crossmodal.catalog import Catalog
 from crossmodal.evaluation.metrics import RetrievalFigures
-from crossmodal.items import Item
 from crossmodal.training.trainer import EpochFigures
 from engine.trained_model import TrainedModel
 
 DEMO = "demo"
 ADDED = "added"
 _NAMES = {"resnet18-gru": "ResNet18 + GRU"}
-
-
-@dataclass(frozen=True, slots=True)
-class AddOutcome:
-    """What adding a picture came to: `created` is False when the very same file was in the collection already; then `item` is that one."""
-
-    item: Item
-    created: bool
 
 
 @dataclass(frozen=True, slots=True)

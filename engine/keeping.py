@@ -6,9 +6,9 @@ from typing import TypeVar
 from crossmodal.catalog import Catalog, ModelSwitched
 from crossmodal.catalog.texts import TextEmbeddings
 from crossmodal.errors import QueryError
-from crossmodal.items import Item, NewItem, Picture, texts_of
+from crossmodal.items import AddOutcome, Item, NewItem, Picture, texts_of
 from crossmodal.text.cleaning import display_text
-from engine.app_info import ADDED, AddOutcome
+from engine.app_info import ADDED
 from engine.asking import Limits, attributes_of, captions_of, title_of
 from engine.encoding import Encoding, encoded_texts, reads_titles
 from engine.generations import Generations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Iterator
@@ -10,11 +11,15 @@ from typing import TYPE_CHECKING
 
 from crossmodal.errors import QueryError, StoreError
 from crossmodal.progress import OnProgress, ignore_progress
+from resident.client import Near
 
 if TYPE_CHECKING:
     from config import Settings
     from crossmodal.catalog import Catalog
+    from resident.client import NearApp
     from upkeep.live_app import LiveApp
+
+log = logging.getLogger(__name__)
 
 _LOOK_EVERY_S = 0.1
 
@@ -58,6 +63,19 @@ def opened_app(on_progress: OnProgress = ignore_progress, *, fill: bool = True) 
         app.stop_job()
         app.jobs.wait()
         app.close()
+
+
+@contextmanager
+def nearest_app(on_progress: OnProgress = ignore_progress, *, fill: bool = True) -> Iterator[LiveApp | NearApp]:
+    """A program that has this collection open already, the page or the API: it answers in a moment. The whole app where none runs."""
+    chosen = settings()
+    with Near(chosen.catalog_path.parent, chosen.model_path) as near:
+        if near.app is not None:
+            log.debug("a running program answers")
+            yield near.app
+            return
+    with opened_app(on_progress, fill=fill) as app:
+        yield app
 
 
 @contextmanager

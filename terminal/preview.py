@@ -18,6 +18,7 @@ from terminal import output
 
 if TYPE_CHECKING:
     from crossmodal.items import Pixels, SearchResult
+    from resident.client import NearApp
     from upkeep.live_app import LiveApp
 
 _ROWS = 8
@@ -73,7 +74,7 @@ def iterm2(picture: bytes) -> str:
     return f"\033]1337;File=inline=1;size={len(picture)};height={_ROWS};preserveAspectRatio=1:{data}\a"
 
 
-def open_best(result: SearchResult, app: LiveApp) -> None:
+def open_best(result: SearchResult, app: LiveApp | NearApp) -> None:
     """Write the stored picture of a result to a file of the system's temporary folder and open that in the viewer."""
     import typer
 

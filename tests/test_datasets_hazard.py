@@ -36,7 +36,9 @@ def run(arguments: list[str], theirs: Path, *, folder: Path = PROJECT) -> str:
     return said.stdout
 
 
-APP = "import app_logic, encoders, initialize, learning, live_app, system, trained_model, upkeep"
+APP = (
+    "import app_logic, encoders, initialize, system; from engine import trained_model; from upkeep import learning, live_app, work"
+)
 
 
 def test_the_app_finds_its_own_datasets(their_packages: Path) -> None:

@@ -67,14 +67,15 @@ ROOMS: dict[str, set[str]] = {
     "upkeep": {ERRORS, ITEMS, JOBS, PROGRESS, MEMORY, THREADS, TEXT, CATALOG, IMAGES, INGEST}
     | {BACKBONES, EVALUATION, INFERENCE, TRAINING, "app_logic", "datasets", "engine", "system"},
     "initialize": {ERRORS, ITEMS, PROGRESS, BACKBONES, CATALOG, DEMO, IMAGES, INGEST}
-    | {"app_logic", "config", "datasets", "engine", "upkeep"},
+    | {"app_logic", "config", "datasets", "engine", "resident", "upkeep"},
     "transfer": {ERRORS, ITEMS, PROGRESS, CATALOG, "upkeep"},
-    "api": {ERRORS, ITEMS, JOBS, PROGRESS, TEXT, IMAGES, "config", "engine", "initialize", "transfer", "upkeep"},
+    "api": {ERRORS, ITEMS, JOBS, PROGRESS, TEXT, IMAGES, "config", "engine", "initialize", "resident", "transfer", "upkeep"},
     "ui": {ERRORS, ITEMS, JOBS, PROGRESS, EVALUATION} | {"config", "engine", "experiments", "initialize", "upkeep"},
     "app": {"ui"},
+    "resident": {ERRORS, ITEMS, CATALOG, INGEST, "upkeep"},
     # The command line, and what it does besides.
     "doctor": {ERRORS, ITEMS, PROGRESS, CATALOG, IMAGES, INDEXES, "config", "engine", "initialize"},
-    "terminal": {ERRORS, ITEMS, PROGRESS, TEXT, CATALOG, "config", "initialize", "upkeep"},
+    "terminal": {ERRORS, ITEMS, PROGRESS, TEXT, CATALOG, "config", "initialize", "resident", "upkeep"},
     "commands": {
         ERRORS,
         ITEMS,
@@ -89,7 +90,7 @@ ROOMS: dict[str, set[str]] = {
         "config",
         "experiments",
     }
-    | {"terminal", "transfer", "doctor"}
+    | {"terminal", "transfer", "doctor", "resident"}
     | {"api"},  # `serve` starts it; a door enters no other otherwise
     "cli": {"terminal", "commands"},
 }
