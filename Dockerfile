@@ -30,7 +30,7 @@ RUN if [ -n "$TORCH_INDEX" ]; then \
 
 COPY . .
 
-USER app
+USER 10001:10001
 VOLUME ["/data"]
 EXPOSE 8501 5000
 

@@ -4,11 +4,13 @@ import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from crossmodal.backbones.base import freeze
+from crossmodal.backbones.gru import GRUBackbone
 from crossmodal.evaluation.metrics import RetrievalFigures, relevance, retrieval_figures
 from crossmodal.training.batches import draw_texts, vary_pictures
 from crossmodal.training.losses import contrastive_loss
@@ -92,7 +94,7 @@ class Lessons(nn.Module):
         self.word_head = nn.Linear(system.image_encoder.backbone.features, max(1, self._words.shape[1]))
         self._features = backbone_features(system, train) if frozen_backbone else None
         freeze(system.image_encoder.backbone, 0 if frozen_backbone else None)
-        system.text_encoder.backbone.noise.seed(seed)
+        cast(GRUBackbone, system.text_encoder.backbone).noise.seed(seed)
 
     def batches(self, batch_size: int, size: int) -> Iterator[Batch]:
         """One epoch of whole batches, with pictures at `size` pixels."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
@@ -111,7 +112,7 @@ def _results(
     return app.search_by_text(query, top, where=where, min_score=min_score)
 
 
-def _picture(app: LiveApp | NearApp, word: str) -> bytes | asked.Path | str:
+def _picture(app: LiveApp | NearApp, word: str) -> bytes | Path | str:
     return asked.picture(word, max_bytes=app.limits.max_image_bytes)
 
 

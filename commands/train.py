@@ -135,7 +135,7 @@ def train(
 
 
 def _recipe(recipe: Recipe, **changes: float | str | None) -> Recipe:
-    named = {name: value for name, value in changes.items() if value is not None}
+    named: dict[str, float | str | None] = {name: value for name, value in changes.items() if value is not None}
     for name in ("image_blocks", "text_blocks"):
         if named.get(name) == -1:
             named[name] = None

@@ -70,8 +70,8 @@ def assemble(
     length = embed_dim or (preset.embed_dim if preset.image.head else image.features)
     spec = ModelSpec(
         embed_dim=length,
-        vocab_size=int(text.config().get("vocab_size", 16_384)),  # type: ignore[arg-type]
-        max_text_tokens=int(text.config().get("max_tokens", 77)),  # type: ignore[arg-type]
+        vocab_size=int(text.config().get("vocab_size", 16_384)),
+        max_text_tokens=int(text.config().get("max_tokens", 77)),
         image_size_px=image_px or _side(image, preset),
         preset=preset.name,
         image=replace(preset.image, config=image.config()),

@@ -4,11 +4,12 @@ import copy
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor
 
-from crossmodal.backbones.base import Features
+from crossmodal.backbones.base import Features, ImageBackbone
 from crossmodal.inference import fold_batch_norms, has_bf16
 from crossmodal.progress import OnProgress, Progress, check_stop
 from crossmodal.training.feature_cache import FeatureCache, content_digest
@@ -37,7 +38,7 @@ class FrozenPictures:
 
     def encode(self, on_progress: OnProgress, stop: threading.Event | None = None) -> None:
         """Make what is missing."""
-        network = fold_batch_norms(copy.deepcopy(self._encoder.backbone).eval())
+        network = cast(ImageBackbone, fold_batch_norms(copy.deepcopy(self._encoder.backbone).eval()))
         todo = []
         for view, cache in enumerate(self._caches):
             places = self._seen_in(view)

@@ -2,11 +2,13 @@
 
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
 
+from crossmodal.backbones.base import Features
 from crossmodal.errors import TrainingError
 from crossmodal.evaluation.files import write_whole
 from crossmodal.evaluation.plots import rank_distribution
@@ -31,7 +33,7 @@ from experiments.assembling import Assembled
 from experiments.batches import RunBatches
 from experiments.data import TEST, TRAIN, VALIDATION, TrainingData
 from experiments.frozen import FrozenPictures, FrozenTexts
-from experiments.learner import PairLearner
+from experiments.learner import PairLearner, TrainedParts
 from experiments.measuring import evaluate_model, held_out_figures, recall_sum
 from experiments.presets import Recipe
 
@@ -234,14 +236,18 @@ class _Run:
     def _look(self, places: list[int]) -> torch.Tensor:
         if self._pictures is None:
             given = self._system.image_encoder.inputs(self._data.pixels[places]).to(self._device)
-            return self._learner.pictures(given).cpu()
+            return self._embedded(self._learner.pictures, given)
         found = self._pictures.batch(torch.tensor(places), torch.zeros(len(places), dtype=torch.int64))
-        return self._learner.pictures(found.to(self._device)).cpu()
+        return self._embedded(self._learner.pictures, found.to(self._device))
 
     def _read(self, places: list[int]) -> torch.Tensor:
         if self._texts is None:
-            return self._learner.texts([text for place in places for text in self._data.captions[place]]).cpu()
-        return self._learner.texts(self._texts.batch(self._data.text_places(places)).to(self._device)).cpu()
+            return self._embedded(self._learner.texts, [text for place in places for text in self._data.captions[place]])
+        return self._embedded(self._learner.texts, self._texts.batch(self._data.text_places(places)).to(self._device))
+
+    def _embedded(self, part: TrainedParts, given: Features | torch.Tensor | Sequence[str]) -> torch.Tensor:
+        embeddings: torch.Tensor = part(given)
+        return embeddings.cpu()
 
     def finish(self) -> RunReport:
         """The model of the best weights, in the folder with its figures on the test side."""
