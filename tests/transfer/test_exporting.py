@@ -16,7 +16,8 @@ from tests.app_parts import csv_catalogue, make_live_app, png, things
 from tests.tiny import shared_model
 from transfer.export_formats import COLUMNS, defused, file_name
 from transfer.exporting import export_items
-from transfer.importing import import_vectors, read_vectors
+from transfer.importing import import_vectors
+from transfer.vector_files import read_vectors
 from upkeep.live_app import LiveApp
 
 EVIL = ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "＝1"]
