@@ -9,7 +9,7 @@ import numpy as np
 
 from crossmodal.errors import CatalogueError
 from crossmodal.items import Embedding
-from transfer.export_formats import IDS_SUFFIX
+from transfer.export_formats import CHECKSUM, IDS_SUFFIX, file_checksum
 
 _MOST_BYTES = 2**34
 _MOST_IDS_BYTES = 2**30
@@ -42,7 +42,8 @@ def read_vectors(path: Path, ids_path: Path | None = None) -> Vectors:
             `NAME.ids.json` beside the vectors.
 
     Raises:
-        CatalogueError: file_missing; csv_malformed, a file is not of its kind, or the numbers of rows and ids differ.
+        CatalogueError: file_missing; csv_malformed, a file is not of its kind, the numbers of rows and ids differ, or the ids say that
+            they are of other vectors.
     """
     ids_path = ids_path or path.with_suffix(IDS_SUFFIX)
     rows = _array(path, kinds="f", dimensions=2)
@@ -50,6 +51,10 @@ def read_vectors(path: Path, ids_path: Path | None = None) -> Vectors:
     if len(ids) != len(rows):
         what = f"{path.name} has {len(rows):,} rows, {ids_path.name} has {len(ids):,} ids."
         raise CatalogueError("csv_malformed", what, remedy="Give one id for each row.")
+    if CHECKSUM in about and about[CHECKSUM] != file_checksum(path):
+        what = f"{path.name} is not the file that {ids_path.name} was written with."
+        remedy = f'Export them again; or, if you changed the vectors yourself, take "{CHECKSUM}" out of {ids_path.name}.'
+        raise CatalogueError("csv_malformed", what, remedy=remedy)
     model_id = about.get("model_id")
     return Vectors(
         np.ascontiguousarray(rows, dtype=np.float32),
