@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from crossmodal.catalog import Catalog, schema
-from crossmodal.errors import CrossmodalError, StoreError
+from crossmodal.errors import CrossmodalError, QueryError, StoreError
 from crossmodal.items import Item
 from doctor.findings import Finding, quoted
 from doctor.subject import Subject
@@ -45,14 +45,16 @@ def check_pictures(subject: Subject) -> list[Finding]:
     damaged, flat = [], []
     shown: dict[str, list[Item]] = defaultdict(list)
     for item in _items(subject.catalog):
-        shown[item.content_hash].append(item)
         try:
             thumbnail = subject.catalog.thumbnail(item.item_id)
             subject.catalog.rendition(item.item_id)
-        except StoreError:
-            damaged.append(item.item_id)
+        except QueryError:  # removed a moment ago
             continue
-        if len(thumbnail) < _FLAT_BYTES and _is_flat(subject, thumbnail):
+        except StoreError:
+            thumbnail = b""
+            damaged.append(item.item_id)
+        shown[item.content_hash].append(item)
+        if thumbnail and len(thumbnail) < _FLAT_BYTES and _is_flat(subject, thumbnail):
             flat.append(item.item_id)
     total = sum(map(len, shown.values()))
     signs = [
