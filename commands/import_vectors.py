@@ -38,7 +38,7 @@ def import_vectors(
     """
     output.prepare(quiet=quiet, verbose=verbose)
     from transfer.importing import import_vectors as bring_in
-    from transfer.importing import read_vectors
+    from transfer.vector_files import read_vectors
 
     found = read_vectors(vectors.expanduser(), ids.expanduser() if ids else None)
     with opened_catalog() as catalog:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from terminal import output
+from crossmodal.errors import CatalogueError
+from terminal import exits, output
 from terminal.interrupts import stop_on_interrupt
 from terminal.opening import opened_app, settings
 from terminal.options import Quiet, Verbose
@@ -34,7 +35,7 @@ def index(
     """Bring pictures into the collection; a second time looks only at what changed.
 
     Ctrl-C stops at the next good moment, and the same command goes on from there. A picture that cannot be read is listed by "failed" with
-    the reason.
+    the reason. A catalogue that cannot be read is said, and the others are read all the same.
     """
     output.prepare(quiet=quiet, verbose=verbose)
     if watch and (location is None or mend):
@@ -53,11 +54,20 @@ def index(
 
                 watch_folder(app, location, told, stop, say=output.plain)
                 return
+            away = None
             for where in [location] if location else _known(app):
-                output.plain(app.upkeep.index(where, told, stop))
+                try:
+                    output.plain(app.upkeep.index(where, told, stop))
+                except CatalogueError as error:
+                    if location:
+                        raise
+                    away = error  # its disk may be unplugged; those of the others are not
+                    output.complain(f"{where}: {error.message}", error.remedy)
             failed = len(app.failures())
             if failed and not quiet:
                 output.note(f"{failed:,} rows are not in the collection: python cli.py failed")
+    if away is not None:
+        raise typer.Exit(exits.exit_code(away))
 
 
 def _known(app: LiveApp) -> list[str]:

@@ -79,16 +79,23 @@ class JobBoard:
         """Begin a job.
 
         Raises:
-            BusyError: another one is under way.
+            BusyError: another one is under way, or the system has no thread for it.
         """
         with self._lock:
             if self._status is not None and self._status.state in UNDER_WAY:
                 raise BusyError("busy", f"Another job is running: {self._status.message}", remedy="Wait for it, or stop it.")
             self._stop, self._go_on = threading.Event(), threading.Event()
             self._go_on.set()
+            former = self._status, self._thread
             self._status = JobStatus(name, "running", Progress(name, message), message, time.time(), job_id=uuid.uuid4().hex)
             self._thread = threading.Thread(target=self._run, args=(work, self._stop), name=f"job-{name}", daemon=True)
-            self._thread.start()
+            try:
+                self._thread.start()
+            except (RuntimeError, MemoryError) as error:
+                # A job that never began would stay under way for ever.
+                self._status, self._thread = former
+                what = f"There is no thread for this job: {error or type(error).__name__}."
+                raise BusyError("busy", what, remedy="Try again in a moment.") from error
             return self._status
 
     def stop(self, job_id: str | None = None) -> None:

@@ -16,8 +16,6 @@ from doctor.subject import Subject
 LEAST_PYTHON = (3, 11)
 LEAST_FREE_BYTES = 512 * 2**20
 _PIN = re.compile(r"^([A-Za-z0-9_.\-]+)==([A-Za-z0-9_.!]+)")
-# What may be deleted to make room: caches, copies of former formats, models that were refused.
-_SPARE = ("data_dir/cache", "data_dir/*.format*", "data_dir/exports", "model_dir/*.refused-*")
 
 
 def check_versions(subject: Subject, installed: Callable[[str], str] = metadata.version) -> list[Finding]:
@@ -52,15 +50,11 @@ def check_disk(subject: Subject, free_bytes: Callable[[Path], int] = lambda path
     free = free_bytes(folder)
     if free >= LEAST_FREE_BYTES:
         return []
-    spare = [
-        path
-        for pattern in _SPARE
-        for path in sorted(
-            (place.data_dir if pattern.startswith("data") else place.model_path.parent).glob(pattern.partition("/")[2])
-        )
-    ]
+    # Only what is made again by itself may go: an export, a refused model or a former format may be the only copy of something.
+    cache = place.data_dir / "cache"
+    spare = cache.is_dir() and any(cache.iterdir())
     moved = f"mv {quoted(place.data_dir)} /a/larger/disk && export CROSSMODAL_DATA_DIR=/a/larger/disk/{place.data_dir.name}"
-    cure = f"rm -r {' '.join(map(quoted, spare))}" if spare else moved
+    cure = f"rm -r {quoted(cache)}" if spare else moved
     return [Finding("disk_nearly_full", f"{free / 2**20:,.0f} MiB are left on the disk of {place.data_dir}.", cure)]
 
 

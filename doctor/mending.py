@@ -6,17 +6,17 @@ import numpy as np
 
 from config import Settings
 from crossmodal.catalog import Catalog
+from crossmodal.catalog.checksums import UNIT_TOLERANCE
 from crossmodal.catalog.feeds import PICTURES, TEXTS
 from crossmodal.errors import CheckpointError, CrossmodalError
 from crossmodal.images.decoder import Decoder
 from crossmodal.items import Item, Pixels
 from crossmodal.progress import OnProgress, Progress, check_stop
+from doctor.model import AGREE
 from engine.trained_model import TrainedModel, load_model
 from initialize import build_system, decode_limits
 
 _AT_ONCE = 64
-# Two encodings of one picture by one model agree to rounding; anything below this is not of this model or this picture.
-_AGREE = 0.98
 
 
 def mend_collection(settings: Settings, on_progress: OnProgress, stop: threading.Event | None = None) -> str:
@@ -84,4 +84,4 @@ def _agrees(catalog: Catalog, model: TrainedModel, item: Item, fresh: np.ndarray
         stored = catalog.embedding(item.item_id, model.model_id)
     except CrossmodalError:
         return False
-    return bool(np.dot(stored, fresh) >= _AGREE) and bool(abs(np.linalg.norm(stored) - 1.0) <= 1e-3)
+    return bool(np.dot(stored, fresh) >= AGREE) and bool(abs(np.linalg.norm(stored) - 1.0) <= UNIT_TOLERANCE)

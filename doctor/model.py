@@ -13,6 +13,7 @@ from doctor.subject import Subject
 from engine.trained_model import load_model
 
 AGREE = 0.98
+"""Two encodings of one picture by one model agree to rounding; a cosine below this is not of this model or this picture."""
 _SAMPLED = 8
 _SHARE_WRONG = 0.5
 _PROBE_S = 120.0

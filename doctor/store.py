@@ -3,8 +3,8 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
-from crossmodal.catalog import Catalog
-from crossmodal.errors import CrossmodalError, StoreError
+from crossmodal.catalog import Catalog, schema
+from crossmodal.errors import CrossmodalError, QueryError, StoreError
 from crossmodal.items import Item
 from doctor.findings import Finding, quoted
 from doctor.subject import Subject
@@ -20,11 +20,16 @@ _MANY_SHARE = 0.02
 
 
 def check_store(subject: Subject) -> list[Finding]:
-    """Open the store; what follows needs it."""
+    """Open the store; what follows needs it. One of an older format stays closed, because opening it would change it."""
     path = subject.place.catalog_path
     if not path.exists() and not path.with_name(path.name + "-wal").exists():
         return [Finding("no_collection", f"There is no collection at {path} yet.", "python cli.py index", fault=False)]
     try:
+        # An empty or missing file with a log is a fault that `Catalog` names.
+        older = schema.older_format(path) if path.exists() and path.stat().st_size else None
+        if older is not None:
+            what = f"The collection {path} has the older format {older}; it is brought up to date when it is next opened, and a copy kept."
+            return [Finding("older_format", what, "python cli.py list")]
         subject.catalog = Catalog(path)
     except StoreError as error:
         return [Finding("store_damaged", error.message, _begin_anew(subject))]
@@ -40,14 +45,16 @@ def check_pictures(subject: Subject) -> list[Finding]:
     damaged, flat = [], []
     shown: dict[str, list[Item]] = defaultdict(list)
     for item in _items(subject.catalog):
-        shown[item.content_hash].append(item)
         try:
             thumbnail = subject.catalog.thumbnail(item.item_id)
             subject.catalog.rendition(item.item_id)
-        except StoreError:
-            damaged.append(item.item_id)
+        except QueryError:  # removed a moment ago
             continue
-        if len(thumbnail) < _FLAT_BYTES and _is_flat(subject, thumbnail):
+        except StoreError:
+            thumbnail = b""
+            damaged.append(item.item_id)
+        shown[item.content_hash].append(item)
+        if thumbnail and len(thumbnail) < _FLAT_BYTES and _is_flat(subject, thumbnail):
             flat.append(item.item_id)
     total = sum(map(len, shown.values()))
     signs = [

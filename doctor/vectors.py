@@ -4,13 +4,13 @@ import numpy as np
 import numpy.typing as npt
 
 from crossmodal.catalog import Changes
+from crossmodal.catalog.checksums import UNIT_TOLERANCE
 from crossmodal.errors import CrossmodalError, StoreError
 from crossmodal.indexes import tensor_file
 from crossmodal.items import Embedding
 from doctor.findings import MEND, Finding
 from doctor.subject import Subject
 
-_TOLERANCE = 1e-3
 _KIND = "exact"
 # Different pictures with one and the same embedding: a pair may happen, a twentieth of the collection may not.
 _MANY_EQUAL = 3
@@ -30,7 +30,7 @@ def check_vectors(subject: Subject) -> list[Finding]:
     if not len(stored.item_ids):
         return []
     lengths = np.linalg.norm(stored.embeddings.astype(np.float64), axis=1)
-    bad = stored.item_ids[~(np.abs(lengths - 1.0) <= _TOLERANCE)]
+    bad = stored.item_ids[~(np.abs(lengths - 1.0) <= UNIT_TOLERANCE)]
     if len(bad):
         some = ", ".join(map(str, bad[:10].tolist()))
         what = f"{len(bad):,} embeddings are not finite vectors of length 1, of items {some}."

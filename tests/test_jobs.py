@@ -103,6 +103,27 @@ def test_only_one_at_a_time(gate: Gate) -> None:
     assert ended(board).name == "train"
 
 
+def test_a_job_whose_thread_cannot_start_blocks_nobody(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    board = JobBoard()
+    gate.open.set()
+    first = board.start("index", "Indexing", gate)
+    ended(board)
+
+    def no_thread(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_thread)
+        with pytest.raises(BusyError, match="no thread") as caught:
+            board.start("train", "Training", gate)
+    assert caught.value.remedy
+    assert not board.running()
+    assert ended(board).job_id == first.job_id
+    assert [job.job_id for job in board.history()] == [first.job_id]
+    board.start("train", "Training", gate)
+    assert ended(board).name == "train"
+
+
 def test_of_many_that_start_at_once_one_wins(gate: Gate) -> None:
     board, barrier = JobBoard(), threading.Barrier(8)
 

@@ -1,8 +1,8 @@
-"""The forms an export takes; each writer is given the items and a place that nobody reads before it is done."""
+"""The forms an export takes: each writer fills a place that nobody reads before it is done, and answers how many items it wrote."""
 
 import csv
+import hashlib
 import json
-import os
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -11,9 +11,12 @@ import numpy as np
 
 from crossmodal.errors import QueryError
 from crossmodal.items import Embedding, Item
+from transfer.drafts import beside, settle
 from upkeep.live_app import LiveApp
 
 IDS_SUFFIX = ".ids.json"
+CHECKSUM = "vectors_sha256"
+"""The ids' file says under this name which vectors its ids are of."""
 COLUMNS = ("item_id", "title", "captions", "catalogue", "source", "content_hash", "width_px", "height_px", "added_at")
 _ROWS_AT_ONCE = 256
 _CAPTIONS_BETWEEN = " | "
@@ -21,21 +24,26 @@ _CAPTIONS_BETWEEN = " | "
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
-def write_csv(app: LiveApp, items: Iterable[Item], draft: Path, *, picture_of: Callable[[Item], str] | None = None) -> None:
-    """One row an item; with `picture_of`, the name of its picture in a first column `image`."""
+def write_csv(app: LiveApp, items: Iterable[Item], draft: Path, *, picture_of: Callable[[Item], str | None] | None = None) -> int:
+    """One row an item; with `picture_of`, the name of its picture in a first column `image`, and no row for an item without one."""
     names = list(app.attribute_values(1))
+    written = 0
     with draft.open("w", encoding="utf-8-sig", newline="") as file:
         out = csv.writer(file)
         first = ["image"] if picture_of else []
         out.writerow([defused(name) for name in (*first, *COLUMNS, *(_column(name) for name in names))])
         for item in items:
             start = [picture_of(item)] if picture_of else []
+            if start == [None]:
+                continue
             values = [*start, *_plain_values(item), *(item.attributes.get(name, "") for name in names)]
             out.writerow([defused(str(value)) for value in values])
-        _settle(file.fileno(), file.flush)
+            written += 1
+        settle(file.fileno(), file.flush)
+    return written
 
 
-def write_parquet(app: LiveApp, items: Iterable[Item], draft: Path) -> None:
+def write_parquet(app: LiveApp, items: Iterable[Item], draft: Path) -> int:
     """One row an item, with the embedding of the model in use; null where it has none."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -46,52 +54,71 @@ def write_parquet(app: LiveApp, items: Iterable[Item], draft: Path) -> None:
     kinds |= {"captions": pa.list_(pa.string()), "attributes": pa.map_(pa.string(), pa.string())}
     kinds |= {"embedding": pa.list_(pa.float32(), model.spec.embed_dim)}
     schema = pa.schema(list(kinds.items()), metadata={"model_id": model.model_id})
-    with pq.ParquetWriter(draft, schema) as out:
-        rows: list[dict[str, object]] = []
-        for item in items:
-            embedding = _embedding(app, item, model.model_id)
-            row = dict(zip(COLUMNS, _plain_values(item), strict=True))
-            row |= {"captions": list(item.captions), "attributes": list(item.attributes.items())}
-            rows.append(row | {"embedding": None if embedding is None else embedding.tolist()})
-            if len(rows) == _ROWS_AT_ONCE:
-                out.write_batch(pa.RecordBatch.from_pylist(rows, schema=schema))
-                rows = []
-        out.write_batch(pa.RecordBatch.from_pylist(rows, schema=schema))
+    written = 0
+    with draft.open("wb") as file:
+        with pq.ParquetWriter(file, schema) as out:
+            rows: list[dict[str, object]] = []
+            for item in items:
+                embedding = _embedding(app, item, model.model_id)
+                row = dict(zip(COLUMNS, _plain_values(item), strict=True))
+                row |= {"captions": list(item.captions), "attributes": list(item.attributes.items())}
+                rows.append(row | {"embedding": None if embedding is None else embedding.tolist()})
+                written += 1
+                if len(rows) == _ROWS_AT_ONCE:
+                    out.write_batch(pa.RecordBatch.from_pylist(rows, schema=schema))
+                    rows = []
+            out.write_batch(pa.RecordBatch.from_pylist(rows, schema=schema))
+        settle(file.fileno(), file.flush)
+    return written
 
 
-def write_npy(app: LiveApp, items: Iterable[Item], draft: Path, *, ids_path: Path) -> None:
+def write_npy(app: LiveApp, items: Iterable[Item], draft: Path, *, ids_path: Path) -> int:
     """Vectors to `draft` and their ids to `ids_path`; items without an embedding are left out."""
     model = app.generation().model
     pairs = [(item, row) for item in items if (row := _embedding(app, item, model.model_id)) is not None]
     rows = np.stack([row for _, row in pairs]) if pairs else np.zeros((0, model.spec.embed_dim), np.float32)
+    with draft.open("wb") as file:
+        np.save(file, rows, allow_pickle=False)
+        settle(file.fileno(), file.flush)
     about = {
         "model_id": model.model_id,
         "embed_dim": model.spec.embed_dim,
         "item_ids": [item.item_id for item, _ in pairs],
         "content_hashes": [item.content_hash for item, _ in pairs],
+        CHECKSUM: file_checksum(draft),
     }
-    with draft.open("wb") as file:
-        np.save(file, rows, allow_pickle=False)
-        _settle(file.fileno(), file.flush)
-    # The ids come first: where the vectors are, their ids are too.
-    ids_draft = draft.with_suffix(IDS_SUFFIX)
+    # The ids come first, with the checksum of what they are of: vectors that stand beside them and are others are found out.
+    ids_draft = beside(draft, "ids")
     try:
-        ids_draft.write_text(json.dumps(about), encoding="utf-8")
+        with ids_draft.open("w", encoding="utf-8") as text:
+            json.dump(about, text)
+            settle(text.fileno(), text.flush)
         ids_draft.replace(ids_path)
     finally:
         ids_draft.unlink(missing_ok=True)
+    return len(pairs)
 
 
-def write_folder(app: LiveApp, items: Iterable[Item], draft: Path) -> None:
-    """Stored pictures, and `items.csv` that names them."""
+def file_checksum(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_folder(app: LiveApp, items: Iterable[Item], draft: Path) -> int:
+    """Stored pictures, and `items.csv` that names them; items removed meanwhile are left out."""
     draft.mkdir()
 
-    def picture_of(item: Item) -> str:
+    def picture_of(item: Item) -> str | None:
+        try:
+            picture = app.rendition(item.item_id)
+        except QueryError:  # removed a moment ago
+            return None
         name = f"{item.item_id:06}-{file_name(item.title)}.jpg"
-        (draft / name).write_bytes(app.rendition(item.item_id))
+        (draft / name).write_bytes(picture)
         return name
 
-    write_csv(app, items, draft / "items.csv", picture_of=picture_of)
+    return write_csv(app, items, draft / "items.csv", picture_of=picture_of)
 
 
 def defused(text: str) -> str:
@@ -121,8 +148,3 @@ def _embedding(app: LiveApp, item: Item, model_id: str) -> Embedding | None:
         return app.catalog.embedding(item.item_id, model_id)
     except QueryError:  # it has none of this model, or was removed a moment ago
         return None
-
-
-def _settle(descriptor: int, flush: Callable[[], None]) -> None:
-    flush()
-    os.fsync(descriptor)

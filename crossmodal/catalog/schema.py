@@ -1,12 +1,14 @@
 """The tables of the catalog, and how a file of an earlier format becomes one of today's."""
 
+import os
 import sqlite3
 import time
 import uuid
+from contextlib import closing
 from pathlib import Path
 
 from crossmodal.catalog.connections import Connection
-from crossmodal.catalog.faults import damaged
+from crossmodal.catalog.faults import damaged, translated
 from crossmodal.errors import StoreError
 
 APPLICATION_ID = 0x58_4D_43_41  # "XMCA", in the file's header: tells our files from another program's
@@ -178,6 +180,19 @@ def prepare(db: Connection, path: Path, *, wait_s: float = 30.0, migrations: tup
         raise
 
 
+def older_format(path: Path) -> int | None:
+    """The format of a file that `prepare` would change; None for one of today's. Nothing is written, neither to the file nor beside it.
+
+    Raises:
+        StoreError: `index_corrupt`, `store_too_new`, `read_only`.
+    """
+    # Without a log nobody has the file open, and it is complete in itself; asked for as read-only alone, SQLite would leave a log there.
+    mode = "mode=ro" if path.with_name(path.name + "-wal").exists() else "immutable=1"
+    with translated(path), closing(sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True)) as db:
+        version = _version(db, path, latest=len(MIGRATIONS))
+    return version if version < len(MIGRATIONS) else None
+
+
 def check(db: Connection, path: Path) -> None:
     """Look for structural damage: everywhere while the file is small, in all but the checksummed tables when it is large.
 
@@ -230,8 +245,17 @@ def _use_log(db: Connection, wait_s: float) -> None:
 
 def _back_up(db: Connection, path: Path, version: int) -> None:
     copy = path.with_name(f"{path.name}.format{version}")
-    if not copy.exists():
-        db.execute("VACUUM INTO ?", (str(copy),))
+    if copy.exists():
+        return
+    # Under its own name only once it is whole: half a copy would be taken for the copy by the next start.
+    draft = path.with_name(f"{copy.name}.{uuid.uuid4().hex}.part")
+    try:
+        db.execute("VACUUM INTO ?", (str(draft),))
+        with draft.open("rb+") as file:
+            os.fsync(file.fileno())
+        draft.replace(copy)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _statements(script: str) -> list[str]:

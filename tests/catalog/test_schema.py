@@ -1,5 +1,6 @@
 """Collections of every format ever released open in this version; those of a later one are refused."""
 
+import os
 import sqlite3
 from pathlib import Path
 
@@ -87,6 +88,65 @@ def test_a_failed_migration_changes_nothing(tmp_path: Path) -> None:
         migrate(path, "DELETE FROM items;\nALTER TABLE no_such ADD COLUMN colour TEXT;")
     with Catalog(path) as catalog:
         assert catalog.count() == 1
+
+
+@pytest.mark.parametrize("version", range(1, len(schema.MIGRATIONS) + 1))
+def test_the_format_is_read_without_a_trace(tmp_path: Path, version: int) -> None:
+    path = of_format(version, tmp_path)
+    before = path.read_bytes()
+    assert schema.older_format(path) == (version if version < len(schema.MIGRATIONS) else None)
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+    assert path.read_bytes() == before
+
+
+def test_the_format_of_a_collection_in_use_is_the_one_in_its_log(tmp_path: Path) -> None:
+    path = of_format(1, tmp_path)
+    with Catalog(path):  # the migration is in the log, not in the file yet
+        assert schema.older_format(path) is None
+
+
+@pytest.mark.parametrize(("content", "code"), [(b"no database at all" * 100, "index_corrupt"), (b"\0" * 4096, "index_corrupt")])
+def test_the_format_of_what_is_no_collection_is_an_error(tmp_path: Path, content: bytes, code: str) -> None:
+    path = tmp_path / "catalog.sqlite3"
+    path.write_bytes(content)
+    with pytest.raises(StoreError) as raised:
+        schema.older_format(path)
+    assert raised.value.code == code
+    assert path.read_bytes() == content
+
+
+def test_a_kill_while_the_copy_is_made_leaves_no_half_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `VACUUM INTO` wrote until then must not be taken for the copy by the next start."""
+    path = of_format(1, tmp_path)
+    copy = tmp_path / "catalog.sqlite3.format1"
+    with monkeypatch.context() as patch:
+        for name in ("replace", "unlink"):  # whatever a killed process would have done next, it did not
+            patch.setattr(Path, name, killed)
+        with pytest.raises(KeyboardInterrupt):
+            Catalog(path)
+    assert not copy.exists()
+    [half] = tmp_path.glob("*.part")
+    half.write_bytes(half.read_bytes()[:4096])
+    with Catalog(path) as catalog:
+        assert catalog.count() == 3
+    assert schema.older_format(copy) == 1
+    with sqlite3.connect(copy) as db:
+        assert db.execute("SELECT COUNT(*) FROM items WHERE removed_at IS NULL").fetchone() == (3,)
+    db.close()
+
+
+def killed(*_args: object, **_names: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_the_copy_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = []
+    fsync, replace = os.fsync, Path.replace
+    monkeypatch.setattr(os, "fsync", lambda handle: (done.append("fsync"), fsync(handle))[1])
+    monkeypatch.setattr(Path, "replace", lambda self, target: (done.append("replace"), replace(self, target))[1])
+    Catalog(of_format(1, tmp_path)).close()
+    assert done[:2] == ["fsync", "replace"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["catalog.sqlite3", "catalog.sqlite3.format1"]
 
 
 def test_each_migration_is_applied_once(tmp_path: Path) -> None:

@@ -29,6 +29,22 @@ def test_without_a_location_every_known_catalogue_is_read_again(shell: Shell) ->
     assert said == ["0 pictures indexed, 12 were there already, 0 failed.", "1 pictures indexed, 4 were there already, 0 failed."]
 
 
+def test_a_catalogue_that_is_away_does_not_keep_the_others_back(shell: Shell) -> None:
+    away, there = pictures(shell.folder / "away"), pictures(shell.folder / "there", seed=8)
+    for folder in (away, there):
+        shell("index", folder)
+    shutil.move(away, shell.folder / "elsewhere")
+    (there / "new.png").write_bytes(png("black", "bar", 5))
+    result = shell("index")
+    assert result.exit_code == 3
+    assert result.stdout.splitlines() == [
+        "0 pictures indexed, 12 were there already, 0 failed.",
+        "1 pictures indexed, 4 were there already, 0 failed.",
+    ]
+    assert f"Error: {away}: There is nothing at" in result.stderr
+    assert len(shell.lines("list", "-n", 99)) == 21  # what is away stays in the collection
+
+
 def test_what_cannot_be_read_is_listed_and_tried_again(shell: Shell) -> None:
     folder = pictures(shell.folder / "mine", 2)
     (folder / "bad.png").write_bytes(b"no picture")

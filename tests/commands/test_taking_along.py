@@ -27,7 +27,12 @@ def test_vectors_go_out_and_come_back(shell: Shell) -> None:
     path = shell.folder / "out.npy"
     shell("export", path)
     assert shell.lines("import-vectors", path) == [["12", "imported"]]
-    np.save(path, np.load(path)[:, :5])
+    rows = np.load(path)
+    np.save(path, rows[:, :5])
+    result = shell("import-vectors", path)
+    assert result.exit_code == 4
+    assert "not the file that out.ids.json was written with" in result.stderr
+    path.with_suffix(".ids.json").write_text(json.dumps(list(range(1, 13))))
     result = shell("import-vectors", path)
     assert result.exit_code == 5
     assert "5 numbers" in result.stderr

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from config import Settings
+from crossmodal.catalog import Catalog
 from crossmodal.progress import ignore_progress
 from doctor.mending import mend_collection
+from tests.catalog.test_schema import of_format
 from tests.doctor.broken import BREAKS, examined
 
 
@@ -70,6 +72,17 @@ def test_mending_makes_a_model_where_there_is_none(healthy_folder: Path, tmp_pat
 def test_mending_a_healthy_collection_changes_no_embedding(healthy_folder: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(healthy_folder, tmp_path / "here"))
     assert mend_collection(settings_of(folder), ignore_progress).startswith("0 embeddings made anew, 20 were good.")
+
+
+def test_a_store_of_an_older_format_is_named_and_left_as_it_is(healthy_folder: Path, tmp_path: Path) -> None:
+    shutil.copy(healthy_folder / "trained_model.pth", tmp_path)
+    of_format(1, tmp_path)
+    before, names = digests(tmp_path), sorted(path.name for path in tmp_path.iterdir())
+    assert examined(tmp_path) == {"older_format": "python cli.py list"}
+    assert digests(tmp_path) == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+    Catalog(tmp_path / "catalog.sqlite3").close()  # what the cure does first
+    assert "older_format" not in examined(tmp_path)
 
 
 def test_where_nothing_is_yet_there_is_no_fault(tmp_path: Path) -> None:

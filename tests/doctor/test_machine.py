@@ -40,9 +40,20 @@ def test_a_disk_nearly_full_names_what_may_go(tmp_path: Path) -> None:
     assert found.code == "disk_nearly_full"
     assert "CROSSMODAL_DATA_DIR" in found.cure
     (tmp_path / "cache").mkdir()
-    (tmp_path / "trained_model.refused-17").touch()
+    (tmp_path / "cache" / "features.bin").touch()
     [found] = check_disk(subject(tmp_path), lambda _path: 2**20)
-    assert found.cure == f"rm -r {tmp_path / 'cache'} {tmp_path / 'trained_model.refused-17'}"
+    assert found.cure == f"rm -r {tmp_path / 'cache'}"
+
+
+def test_what_may_be_the_only_copy_of_something_is_never_sacrificed(tmp_path: Path) -> None:
+    (tmp_path / "exports").mkdir()
+    (tmp_path / "exports" / "items-20240101-000000-000.csv").touch()
+    for name in ("trained_model.refused-17", "catalog.sqlite3.format1"):
+        (tmp_path / name).touch()
+    (tmp_path / "cache").mkdir()  # nothing in it to be gained
+    [found] = check_disk(subject(tmp_path), lambda _path: 2**20)
+    assert "rm " not in found.cure
+    assert "CROSSMODAL_DATA_DIR" in found.cure
 
 
 def test_the_decoder_opens_a_picture_made_here(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,8 @@ from tests.app_parts import csv_catalogue, make_live_app, png, things
 from tests.tiny import shared_model
 from transfer.export_formats import COLUMNS, defused, file_name
 from transfer.exporting import export_items
-from transfer.importing import import_vectors, read_vectors
+from transfer.importing import import_vectors
+from transfer.vector_files import read_vectors
 from upkeep.live_app import LiveApp
 
 EVIL = ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "＝1"]
@@ -87,10 +89,11 @@ def test_vectors_go_out_and_come_in_again(app: LiveApp, tmp_path: Path) -> None:
     rows = np.load(tmp_path / "out.npy")
     assert rows.shape == (4, model.spec.embed_dim)
     np.testing.assert_array_equal(rows[1], app.catalog.embedding(2, model.model_id))
+    assert read_vectors(tmp_path / "out.npy").model_id == model.model_id
     swapped = rows[::-1].copy()
-    np.save(tmp_path / "out.npy", swapped)
-    found = read_vectors(tmp_path / "out.npy")
-    assert found.model_id == model.model_id
+    np.save(tmp_path / "swapped.npy", swapped)
+    (tmp_path / "swapped.ids.json").write_text("[1, 2, 3, 4]")
+    found = read_vectors(tmp_path / "swapped.npy")
     assert import_vectors(app.catalog, found, model_id=model.model_id, embed_dim=model.spec.embed_dim) == 4
     np.testing.assert_array_equal(app.catalog.embedding(1, model.model_id), rows[3])
 
@@ -226,3 +229,101 @@ def test_a_csv_that_was_exported_reads_as_a_table(app: LiveApp, tmp_path: Path) 
     csv_catalogue(tmp_path / "mine", things(2))
     export_items(app, tmp_path / "out.csv")
     assert (tmp_path / "out.csv").read_bytes().startswith(b"\xef\xbb\xbfitem_id,title,")
+
+
+def test_vectors_under_ids_they_were_not_written_with_are_refused(app: LiveApp, tmp_path: Path) -> None:
+    """A kill between the two files of an export leaves new ids beside old vectors, as many as before."""
+    path = tmp_path / "out.npy"
+    export_items(app, path, "npy")
+    old = path.read_bytes()
+    app.remove_item(2)
+    app.add_new_item(png("green", "bar", 12), "instead")
+    export_items(app, path, "npy", overwrite=True)
+    assert len(read_vectors(path).ids) == 4
+    path.write_bytes(old)
+    with pytest.raises(CatalogueError, match=r"out\.npy is not the file that out\.ids\.json was written with"):
+        read_vectors(path)
+
+
+def test_ids_of_an_earlier_version_are_read(app: LiveApp, tmp_path: Path) -> None:
+    path = tmp_path / "out.npy"
+    export_items(app, path, "npy")
+    about = json.loads(path.with_suffix(".ids.json").read_text())
+    assert len(about.pop("vectors_sha256")) == 64
+    path.with_suffix(".ids.json").write_text(json.dumps(about))
+    assert read_vectors(path).ids == [1, 2, 3, 4]
+
+
+def test_ids_that_are_there_are_not_replaced_unless_asked(app: LiveApp, tmp_path: Path) -> None:
+    ids = tmp_path / "out.ids.json"
+    ids.write_text("mine")
+    with pytest.raises(QueryError, match=r"out\.ids\.json is there already"):
+        export_items(app, tmp_path / "out.npy", "npy")
+    assert ids.read_text() == "mine"
+    assert [path.name for path in tmp_path.glob("out*")] == ["out.ids.json"]
+    assert export_items(app, tmp_path / "out.npy", "npy", overwrite=True) == 4
+    assert len(read_vectors(tmp_path / "out.npy").ids) == 4
+    ids.unlink()
+    ids.mkdir()
+    with pytest.raises(QueryError, match="there already"):
+        export_items(app, tmp_path / "out.npy", "npy", overwrite=True)
+
+
+def test_only_vectors_that_were_written_are_counted(app: LiveApp, tmp_path: Path) -> None:
+    app.catalog.drop_model(app.generation().model.model_id)
+    told: list[Progress] = []
+    assert export_items(app, tmp_path / "out.npy", "npy", on_progress=told.append) == 0
+    assert told[-1] == Progress("export", "0 items written", finished=True)
+    assert export_items(app, tmp_path / "out.parquet", "parquet") == 4
+
+
+@pytest.mark.parametrize(("kind", "files"), [("csv", 1), ("parquet", 1), ("npy", 2), ("folder", 1)])
+def test_every_file_is_on_the_disk_before_it_has_its_name(
+    app: LiveApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, files: int
+) -> None:
+    done = []
+    fsync, replace = os.fsync, Path.replace
+    monkeypatch.setattr(os, "fsync", lambda handle: (done.append("fsync"), fsync(handle))[1])
+    monkeypatch.setattr(Path, "replace", lambda self, target: (done.append("replace"), replace(self, target))[1])
+    export_items(app, tmp_path / "out", kind)
+    assert done == ["fsync"] * files + ["replace"] * files
+
+
+def test_an_item_removed_meanwhile_is_left_out_of_a_folder(app: LiveApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rendition = app.rendition
+
+    def removed_first(item_id: int) -> bytes:
+        if item_id == 2:
+            app.catalog.remove([2])
+        return rendition(item_id)
+
+    monkeypatch.setattr(app, "rendition", removed_first)
+    assert export_items(app, tmp_path / "out", "folder") == 3
+    assert [row["item_id"] for row in read(tmp_path / "out" / "items.csv")] == ["1", "3", "4"]
+    assert len(list((tmp_path / "out").glob("*.jpg"))) == 3
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "npy", "folder"])
+def test_what_a_killed_export_left_is_in_nobodys_way(
+    app: LiveApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """In a container the next process has the same number."""
+
+    def killed(*_args: object, **_names: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", killed)
+        patch.setattr(Path, "unlink", killed)
+        patch.setattr("shutil.rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            export_items(app, tmp_path / "out", kind)
+    [left, *_] = tmp_path.glob(".*.part")
+    assert export_items(app, tmp_path / "out", kind) == 4
+    assert left.exists()  # it could be at work still
+    for path in tmp_path.glob(".*.part"):
+        os.utime(path, (0, 0))
+    (tmp_path / ".mine.part").touch()
+    os.utime(tmp_path / ".mine.part", (0, 0))
+    export_items(app, tmp_path / "again", kind)
+    assert [path.name for path in tmp_path.glob(".*.part")] == [".mine.part"]

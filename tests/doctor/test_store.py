@@ -1,0 +1,29 @@
+"""The stored pictures, while somebody else changes the collection."""
+
+import shutil
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from crossmodal.catalog import Catalog
+from crossmodal.images.decoder import Decoder
+from doctor.store import check_pictures
+from doctor.subject import Subject
+from tests.app_parts import InProcess
+from tests.doctor.broken import place_of
+
+
+def test_an_item_removed_meanwhile_is_no_fault(healthy_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = Path(shutil.copytree(healthy_folder, tmp_path / "here"))
+    with Catalog(folder / "catalog.sqlite3") as catalog:
+        thumbnail = catalog.thumbnail
+
+        def removed_first(item_id: int) -> bytes:
+            if item_id == 3:
+                catalog.remove([3])
+            return thumbnail(item_id)
+
+        monkeypatch.setattr(catalog, "thumbnail", removed_first)
+        assert check_pictures(Subject(place_of(folder), cast(Decoder, InProcess()), catalog)) == []
+        assert catalog.count() == 19
