@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from crossmodal.catalog import Catalog, Filter, ModelSwitched
@@ -262,10 +263,9 @@ class LostFoundApp:
         return self.generations.switch_to(model)
 
     def close(self) -> None:
-        """Save the index's cache, end the decoding processes, close the store."""
-        self._save_index_to_disk()
-        self.decoder.close()
-        self.catalog.close()
+        """Save the index's cache if that can be done, end the decoding processes, close the store. Twice is fine."""
+        with self.catalog, closing(self.decoder):
+            self._save_index_to_disk()
 
     def _find_similar(
         self, generation: Generation, embedding: Embedding, top_k: int, *, exclude: Sequence[int] = ()

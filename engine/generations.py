@@ -96,10 +96,10 @@ class Generations:
         return Generation(model, self._index(model, self._index_path, PICTURES), self._index(model, texts_path, TEXTS))
 
     def save(self) -> None:
-        """Write the indexes' caches."""
+        """Write the indexes' caches, as far as that can be done: a lost one costs the time to build it, and nothing else."""
         generation = self.latest
-        generation.index.save()
-        generation.texts.save()
+        generation.index.close()
+        generation.texts.close()
 
     def _index(self, model: TrainedModel, path: Path, feed: Feed) -> SyncedIndex:
         try:

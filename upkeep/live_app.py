@@ -1,5 +1,6 @@
 """The app together with its long work: what every door holds."""
 
+import logging
 import threading
 from pathlib import Path
 
@@ -29,6 +30,10 @@ from upkeep.own_figures import OwnFigures, measure_own
 from upkeep.switching import Switching
 from upkeep.work import Upkeep, UpkeepParts
 
+log = logging.getLogger(__name__)
+
+# Less than service managers wait before they kill, the time for open requests included.
+_STOPPING_S = 15.0
 _VOCABULARY_ITEMS = 20_000
 _EXAMPLES_FROM = 400
 _EXAMPLE_WORDS = 6
@@ -138,6 +143,19 @@ class LiveApp(LostFoundApp):
     def resume_job(self, job_id: str | None = None) -> None:
         """Let a paused job go on. Raises QueryError `not_found` for an unknown id."""
         self.jobs.resume(job_id)
+
+    def close(self) -> None:
+        """Ask the job under way to stop, wait for it, and close everything. Twice is fine.
+
+        A job that is deaf for a quarter of a minute finds the collection closed under it; what it committed stays.
+        """
+        try:
+            self.stop_job()
+            ended = self.jobs.wait(_STOPPING_S)
+            if ended is not None and self.jobs.running():
+                log.warning("A job did not stop within %g s: %s", _STOPPING_S, ended.message)
+        finally:
+            super().close()
 
     def training_estimate(self) -> TrainingEstimate:
         """Whether training on the collection's titles makes sense, and for how long."""
