@@ -297,7 +297,9 @@ def test_closing_gives_up_a_cache_that_cannot_be_written(
     assert (tmp_path / "text_features.pt").exists()
 
 
-def test_closing_closes_everything_whatever_goes_wrong(tmp_path: Path, model: TrainedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_closing_closes_everything_whatever_goes_wrong(
+    tmp_path: Path, model: TrainedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     app = make_app(tmp_path, model)
 
     def fail() -> None:

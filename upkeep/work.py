@@ -117,11 +117,9 @@ class Upkeep:
     def put_into_use(self, model: TrainedModel, on_progress: OnProgress, stop: threading.Event | None = None) -> None:
         """Embed the whole collection with a model, then switch to it in one moment. A stop before that leaves everything as it was.
 
-        Of the others only the former model is kept.
+        Of the others only the former model is kept. Raises BusyError while another process changes the model.
         """
-        former = self._app.generation().model.model_id
-        self._switching.run(self._switching.keep(model), on_progress, stop)
-        self._switching.drop_former(but=former)
+        self._switching.run(self._switching.keep(model), on_progress, stop, drop_older=True)
 
     def embed_missing(self, model: TrainedModel, on_progress: OnProgress, stop: threading.Event | None = None) -> int:
         """Give every item and text that lacks one an embedding of this model; see `re_embedding.embed_missing`."""

@@ -316,7 +316,9 @@ def test_closing_stops_the_job_first(app: LiveApp, tmp_path: Path, caplog: pytes
     assert not caplog.records
     again = make_live_app(tmp_path, app.generations.latest.model)
     so_far = again.count()
-    assert again.upkeep.index(str(path), ignore_progress) == f"{300 - so_far} pictures indexed, {so_far} were there already, 0 failed."
+    assert (
+        again.upkeep.index(str(path), ignore_progress) == f"{300 - so_far} pictures indexed, {so_far} were there already, 0 failed."
+    )
     again.close()
 
 
