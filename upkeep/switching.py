@@ -18,7 +18,7 @@ from app_logic import LostFoundApp
 from crossmodal.errors import BusyError, CheckpointError, QueryError
 from crossmodal.progress import OnProgress, check_stop
 from engine.app_info import ModelGeneration, model_name
-from engine.re_embedding import embed_missing
+from engine.re_embedding import Embedded, embed_missing
 from engine.trained_model import TrainedModel, load_model
 from upkeep.lock_file import LockFile
 from upkeep.model_files import ModelFiles
@@ -71,10 +71,10 @@ class Switching:
         """
         with self._alone():
             former = self._app.generation().model
-            self._make_and_switch(model, former, on_progress, stop)
+            note = self._make_and_switch(model, former, on_progress, stop)
             if drop_older:
                 self._drop_all_but({model.model_id, former.model_id})
-        return f"{model_name(model)} is in use now. The former model is kept until you drop it."
+        return f"{model_name(model)} is in use now. The former model is kept until you drop it. {note}".strip()
 
     def unfinished(self) -> TrainedModel | None:
         """The model of a pass that was killed, or ended with its program; None when there was none, or it is under way elsewhere."""
@@ -135,7 +135,8 @@ class Switching:
 
     def _make_and_switch(
         self, model: TrainedModel, former: TrainedModel, on_progress: OnProgress, stop: threading.Event | None
-    ) -> None:
+    ) -> str:
+        """Answers what a person should know of it, which is mostly nothing."""
         generations, catalog = self._app.generations, self._app.catalog
         self._keep_former(former)
         if model.model_id not in self._files.listed():  # dropped since it was taken in
@@ -144,9 +145,9 @@ class Switching:
         catalog.set_meta(_NEXT_MODEL, model.model_id)
         generations.prepared = model
         try:
-            embed_missing(model, catalog, self._app.encoding, on_progress, stop)
+            embedded = embed_missing(model, catalog, self._app.encoding, on_progress, stop)
             check_stop(stop, "Changing the model")
-            self._switch(model, former, on_progress)
+            return self._switch(model, former, embedded, on_progress).note
         finally:
             generations.prepared = None
             if not self._program_ends:  # a person's stop or an error ends the wish; a kill or the program's end does not
@@ -162,14 +163,17 @@ class Switching:
         except CheckpointError as error:
             log.warning("the model in use cannot be kept: %s", error)
 
-    def _switch(self, model: TrainedModel, former: TrainedModel, on_progress: OnProgress) -> None:
-        """The one moment. An item that another process brought in meanwhile is looked at first."""
+    def _switch(self, model: TrainedModel, former: TrainedModel, embedded: Embedded, on_progress: OnProgress) -> Embedded:
+        """The one moment. An item that another process brought in meanwhile is looked at first.
+
+        One whose stored picture cannot be read would hold up every model for ever: it is left behind, and comes back with its picture.
+        """
         self._files.put_into_use(model.model_id)
         try:
             for _ in range(_PASSES):
-                if self._app.switch_to(model):
-                    return
-                embed_missing(model, self._app.catalog, self._app.encoding, on_progress)
+                if self._app.switch_to(model, unreadable=embedded.unreadable):
+                    return embedded
+                embedded = embed_missing(model, self._app.catalog, self._app.encoding, on_progress)
             raise BusyError(
                 "busy", "So much is added that the new model does not catch up.", remedy="Try again when less is added."
             )

@@ -122,8 +122,8 @@ class Upkeep:
         self._switching.run(self._switching.keep(model), on_progress, stop, drop_older=True)
 
     def embed_missing(self, model: TrainedModel, on_progress: OnProgress, stop: threading.Event | None = None) -> int:
-        """Give every item and text that lacks one an embedding of this model; see `re_embedding.embed_missing`."""
-        return embed_missing(model, self._app.catalog, self._app.encoding, on_progress, stop)
+        """Give every item and text that lacks one an embedding of this model; returns how many items. See `re_embedding.embed_missing`."""
+        return embed_missing(model, self._app.catalog, self._app.encoding, on_progress, stop).made
 
     def material(self, on_progress: OnProgress, stop: threading.Event | None = None) -> Material:
         """The collection's pictures and titles, one part held out; see `material.gathered`."""

@@ -118,7 +118,7 @@ def test_an_item_that_slips_in_at_the_last_moment_is_looked_at_first(
 ) -> None:
     other, activate, tries = make_live_app(tmp_path, app.generation().model), app.catalog.activate, []
 
-    def late(model_id: str) -> bool:
+    def late(model_id: str, *, unreadable: frozenset[int]) -> bool:
         tries.append(model_id)
         if len(tries) < 3:
             other.add_new_item(png("red", "disc", 600 + len(tries)), "late")
@@ -261,7 +261,7 @@ def test_a_switch_that_fails_at_the_end_puts_the_file_back(
     app: LiveApp, tmp_path: Path, new: TrainedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     former = app.generation().model
-    monkeypatch.setattr(app.catalog, "activate", lambda model_id: False)
+    monkeypatch.setattr(app.catalog, "activate", lambda model_id, unreadable: False)
     monkeypatch.setattr("upkeep.switching._PASSES", 2)
     with pytest.raises(BusyError):
         app.switching.run(app.switching.take_in(tmp_path / "new" / "new.pth"), ignore_progress)
