@@ -1,7 +1,8 @@
 """The application itself: find, keep, forget. Values are handed in; it knows neither settings nor any door."""
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from crossmodal.catalog import Catalog, Filter, ModelSwitched
@@ -223,10 +224,10 @@ class LostFoundApp:
         return self._keeper.remove(item_id)
 
     def restore_item(self, item_id: int) -> Item:
-        """Undo `remove_item`.
+        """Undo `remove_item`; an item that is there already stays as it is.
 
         Raises:
-            QueryError: `not_found`, nothing removed has this id.
+            QueryError: `not_found`. StoreError, PictureError: its stored picture cannot be read, and it stays removed.
         """
         return self._keeper.restore(item_id)
 
@@ -256,15 +257,14 @@ class LostFoundApp:
         """The model and index in use, caught up with every thread and process."""
         return self.generations.current()
 
-    def switch_to(self, model: TrainedModel) -> bool:
+    def switch_to(self, model: TrainedModel, *, unreadable: Collection[int] = ()) -> bool:
         """Put another model into use, if every item has its embedding; see `Generations.switch_to`."""
-        return self.generations.switch_to(model)
+        return self.generations.switch_to(model, unreadable=unreadable)
 
     def close(self) -> None:
-        """Save the index's cache, end the decoding processes, close the store."""
-        self._save_index_to_disk()
-        self.decoder.close()
-        self.catalog.close()
+        """Save the index's cache if that can be done, end the decoding processes, close the store. Twice is fine."""
+        with self.catalog, closing(self.decoder):
+            self._save_index_to_disk()
 
     def _find_similar(
         self, generation: Generation, embedding: Embedding, top_k: int, *, exclude: Sequence[int] = ()

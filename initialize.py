@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from functools import cache
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from engine.trained_model import ModelSpec, TrainedModel, load_model
 from resident.server import Resident
 from upkeep.learning import Material, TrainingSettings, learn
 from upkeep.live_app import LiveApp
+from upkeep.lock_file import LockFile
 from upkeep.work import UpkeepParts
 
 log = logging.getLogger(__name__)
@@ -48,34 +50,37 @@ def build_system(settings: Settings, progress: OnProgress = ignore_progress, *, 
     """
     told = _logged(progress)
     _ensure_catalogue(settings, told)
-    decoder = Decoder(decode_limits(settings), workers=settings.decode_workers)
     weights = cache(
         lambda: find_weights(settings.image_weights, download=settings.download_weights, timeout_s=settings.download_timeout_s)
     )
-    try:
+    with ExitStack() as opened:  # closed again when something fails on the way, a signal included
+        decoder = opened.enter_context(Decoder(decode_limits(settings), workers=settings.decode_workers))
         model = _load_or_train(settings, decoder, weights, told)
-        app = LiveApp(
-            model,
-            Catalog(settings.catalog_path),
-            fetcher=Fetcher(
-                FetchLimits(timeout_s=settings.fetch_timeout_s, max_bytes=settings.max_image_bytes), allow=settings.fetch_allow
-            ),
-            decoder=decoder,
-            index_path=settings.index_path,
-            model_path=settings.model_path,
-            limits=Limits(settings.max_query_chars, settings.max_top_k, settings.max_image_bytes),
-            upkeep=UpkeepParts(
-                open_catalogue=lambda location: open_named(location, settings),
-                training=_training(settings),
-                max_pictures=settings.max_training_pictures,
-            ),
-        )
-    except BaseException:
-        decoder.close()
-        raise
-    if fill:
-        fill_index(app, settings, told)
+        catalog = opened.enter_context(Catalog(settings.catalog_path))
+        app = opened.enter_context(closing(_assembled(settings, model, catalog, decoder)))
+        if fill:
+            fill_index(app, settings, told)
+        opened.pop_all()
     return app
+
+
+def _assembled(settings: Settings, model: TrainedModel, catalog: Catalog, decoder: Decoder) -> LiveApp:
+    return LiveApp(
+        model,
+        catalog,
+        fetcher=Fetcher(
+            FetchLimits(timeout_s=settings.fetch_timeout_s, max_bytes=settings.max_image_bytes), allow=settings.fetch_allow
+        ),
+        decoder=decoder,
+        index_path=settings.index_path,
+        model_path=settings.model_path,
+        limits=Limits(settings.max_query_chars, settings.max_top_k, settings.max_image_bytes),
+        upkeep=UpkeepParts(
+            open_catalogue=lambda location: open_named(location, settings),
+            training=_training(settings),
+            max_pictures=settings.max_training_pictures,
+        ),
+    )
 
 
 def initialize_system(progress: OnProgress = ignore_progress) -> LiveApp:
@@ -109,13 +114,33 @@ def is_demo(path: Path) -> bool:
 
 
 def _load_or_train(settings: Settings, decoder: Decoder, weights: Callable[[], Weights], told: OnProgress) -> TrainedModel:
-    if settings.model_path.exists():
-        try:
-            model = load_model(settings.model_path)
-            told(Progress("model", f"Model: loaded, {model.card.weights}", finished=True))
-            return model
-        except CheckpointError as error:
-            _set_aside(settings.model_path, error, told)
+    """The model in its file. One that is missing or refused is trained by one process; the others wait, and load what came of it."""
+    if (model := _loaded(settings.model_path, told)) is not None:
+        return model
+    lock = LockFile(settings.model_path.with_name(f".{settings.model_path.name}.lock"))
+
+    def wait() -> None:
+        told(Progress("model", "Another process is making the model: waiting for it"))
+
+    with lock.waited_for(wait, what="Waiting for the model"):
+        return _loaded(settings.model_path, told, set_aside=True) or _trained(settings, decoder, weights, told)
+
+
+def _loaded(path: Path, told: OnProgress, *, set_aside: bool = False) -> TrainedModel | None:
+    """None when there is no usable model; `set_aside` then takes a refused one out of the way."""
+    if not path.exists():
+        return None
+    try:
+        model = load_model(path)
+    except CheckpointError as error:
+        if set_aside:
+            _set_aside(path, error, told)
+        return None
+    told(Progress("model", f"Model: loaded, {model.card.weights}", finished=True))
+    return model
+
+
+def _trained(settings: Settings, decoder: Decoder, weights: Callable[[], Weights], told: OnProgress) -> TrainedModel:
     path = settings.catalogue_path
     if not is_demo(path):  # a person's own catalogue is indexed with a model that is at hand: the demo's
         path = write_demo_catalogue(
@@ -171,11 +196,11 @@ def fill_index(app: LiveApp, settings: Settings, told: OnProgress = ignore_progr
         if catalogue.name == DEMO and not app.upkeep.is_complete(catalogue) and not app.upkeep.has_own_catalogue():
             app.upkeep.index(location, told)
         elif catalogue.name != DEMO and not app.upkeep.is_complete(catalogue):
-            app.start_indexing(location)
+            app.start_indexing(location, then_resume=True)
     except CatalogueError as error:  # what is in the collection can be searched all the same
         log.warning("%s", error.sentence)
         told(Progress("index", error.sentence))
-    app.resume_switch()
+    app.resume_switch()  # nothing happens while the job above runs, which sees to it
     told(Progress("index", f"Index: {app.count():,} pictures", done=app.count(), total=app.count(), finished=True))
 
 

@@ -2,7 +2,12 @@
 
 import ipaddress
 import logging
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
 
 import uvicorn
 
@@ -65,20 +70,40 @@ def options_from(settings: Settings) -> ApiOptions:
 
 
 def serve(settings: Settings, progress: OnProgress = ignore_progress) -> None:
-    """Assemble the system, then answer until told to stop.
+    """Assemble the system, then answer until told to stop; a job under way is then stopped and everything closed.
 
     Raises:
         CrossmodalError: the system cannot be assembled, or the address is not to be opened.
+        SystemExit: 0, SIGTERM came, at whatever moment. KeyboardInterrupt: Ctrl-C.
     """
     options = options_from(settings)
     sys.setswitchinterval(SWITCH_S)
-    app = build_system(settings, progress)
+    with _sigterm_unwinds():
+        app = build_system(settings, progress)
+        try:
+            server = uvicorn.Server(server_config(create_api(app, options), settings))
+            with Resident(app):
+                server.run()
+        finally:
+            app.close()
+
+
+@contextmanager
+def _sigterm_unwinds() -> Iterator[None]:
+    """SIGTERM as SystemExit 0, once: uvicorn raises the signal again when it has ended, and by default that kills the process there."""
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, lambda *_: None)  # a second one does not cut the closing short
+        raise SystemExit(0)
+
+    if threading.current_thread() is not threading.main_thread():  # only the main thread hears signals
+        yield
+        return
+    former = signal.signal(signal.SIGTERM, end)
     try:
-        server = uvicorn.Server(server_config(create_api(app, options), settings))
-        with Resident(app):
-            server.run()
+        yield
     finally:
-        app.close()
+        signal.signal(signal.SIGTERM, former)
 
 
 def server_config(api: object, settings: Settings) -> uvicorn.Config:

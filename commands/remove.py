@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from crossmodal.errors import QueryError
 from terminal import exits, output
-from terminal.opening import opened_catalog
+from terminal.opening import opened_app, opened_catalog
 from terminal.options import Quiet, Verbose
+
+if TYPE_CHECKING:
+    from crossmodal.catalog import Catalog
 
 
 def remove(
@@ -38,8 +41,7 @@ def remove(
         _remove_catalogue(catalogue, yes=yes)
         return
     wanted = _numbers(ids or [])
-    with opened_catalog() as catalog:
-        done = set(catalog.restore(wanted) if undo else catalog.remove(wanted))
+    done = set(_restored(wanted) if undo else _removed(wanted))
     for item_id in wanted:
         if item_id in done:
             output.plain(f"{item_id}\t{'restored' if undo else 'removed'}")
@@ -47,6 +49,35 @@ def remove(
             output.complain(f"There is no item {item_id} {'to bring back' if undo else 'in the collection'}.")
     if len(done) < len(wanted):
         raise typer.Exit(exits.MISSING)
+
+
+def _removed(wanted: list[int]) -> list[int]:
+    with opened_catalog() as catalog:
+        return catalog.remove(wanted)
+
+
+def _restored(wanted: list[int]) -> list[int]:
+    """Bring items back; the model is loaded only for those that it has not looked at, which were away while it came into use."""
+    from crossmodal.catalog.active import ACTIVE_MODEL
+
+    with opened_catalog() as catalog:
+        restored = catalog.restore(wanted)
+        active = catalog.get_meta(ACTIVE_MODEL)
+        lacking = [item_id for item_id in restored if not _is_found(catalog, item_id, active)]
+        catalog.remove(lacking)  # until they are looked at, for no search would find them
+    if lacking:
+        with opened_app(fill=False) as app:
+            for item_id in lacking:
+                app.restore_item(item_id)
+    return restored
+
+
+def _is_found(catalog: Catalog, item_id: int, model_id: str | None) -> bool:
+    try:
+        catalog.embedding(item_id, model_id or "")
+    except QueryError:
+        return False
+    return True
 
 
 def _numbers(words: list[str]) -> list[int]:

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,15 +70,18 @@ class Generations:
         current, prepared = self.current().model, self.prepared
         return [current] if prepared is None or prepared.model_id == current.model_id else [current, prepared]
 
-    def switch_to(self, model: TrainedModel) -> bool:
+    def switch_to(self, model: TrainedModel, *, unreadable: Collection[int] = ()) -> bool:
         """Put another model into use in one moment, if every item has its embedding; False, and nothing changed, if one has none.
 
         Searches under way end with the former one. Other processes follow at their next search.
+
+        Args:
+            unreadable: ids of items that may lack it, because their stored pictures cannot be read: no search will find them.
         """
         if self._waiting is None or self._waiting.model is not model:
             self._waiting = self.load(model)  # may take seconds; searches go on
         with self._switching:
-            if not self._catalog.activate(model.model_id):
+            if not self._catalog.activate(model.model_id, unreadable=unreadable):
                 return False  # a next try begins at once, before much more is added
             self.latest, self._waiting = self._waiting, None
         self.save()
@@ -96,10 +100,10 @@ class Generations:
         return Generation(model, self._index(model, self._index_path, PICTURES), self._index(model, texts_path, TEXTS))
 
     def save(self) -> None:
-        """Write the indexes' caches."""
+        """Write the indexes' caches, as far as that can be done: a lost one costs the time to build it, and nothing else."""
         generation = self.latest
-        generation.index.save()
-        generation.texts.save()
+        generation.index.close()
+        generation.texts.close()
 
     def _index(self, model: TrainedModel, path: Path, feed: Feed) -> SyncedIndex:
         try:

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from crossmodal.catalog import Catalog, ModelSwitched
 from crossmodal.catalog.texts import TextEmbeddings
-from crossmodal.errors import QueryError
+from crossmodal.errors import CrossmodalError, QueryError
 from crossmodal.items import AddOutcome, Item, NewItem, Picture, texts_of
 from crossmodal.text.cleaning import display_text
 from engine.app_info import ADDED
@@ -102,19 +102,30 @@ class Keeper:
     def restore(self, item_id: int) -> Item:
         """Undo `remove`; an item that was away while models were switched is looked at with the new one.
 
+        One that is there already stays as it is: the same wish may come twice.
+
         Raises:
-            QueryError: `not_found`.
+            QueryError: `not_found`. StoreError, PictureError: it needs a new look and its stored picture cannot be read: it stays removed.
         """
-        self._catalog.restore([item_id])
+        restored = self._catalog.restore([item_id])
         item = self._catalog.item(item_id)
-        for model in self._generations.written():
-            try:
-                self._catalog.embedding(item_id, model.model_id)
-            except QueryError:
-                pixels = self._encoding.stored_pixels(model, self._catalog.rendition(item_id))
-                self._catalog.add_embeddings(model.model_id, [(item, model.encode_items(pixels[None], [item.title])[0])])
-        self._catalog.add_text_embeddings(self._said(self._generations.written(), texts_of(item.title, item.captions)))
+        try:
+            self._look_again(item)
+        except CrossmodalError:
+            self._catalog.remove(restored)  # nobody would find it
+            raise
         return item
+
+    def _look_again(self, item: Item) -> None:
+        """Make the embeddings that an item and its texts lack."""
+        models = self._generations.written()
+        for model in models:
+            try:
+                self._catalog.embedding(item.item_id, model.model_id)
+            except QueryError:
+                pixels = self._encoding.stored_pixels(model, self._catalog.rendition(item.item_id))
+                self._catalog.add_embeddings(model.model_id, [(item, model.encode_items(pixels[None], [item.title])[0])])
+        self._catalog.add_text_embeddings(self._said(models, texts_of(item.title, item.captions)))
 
     def _said(self, models: Sequence[TrainedModel], texts: Sequence[str]) -> TextEmbeddings:
         """Embeddings of those texts that have none yet."""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from app_logic import LostFoundApp
-from crossmodal.errors import CatalogueError, CrossmodalError, FetchError, PictureError, QueryError
+from crossmodal.errors import CatalogueError, CrossmodalError, FetchError, PictureError, QueryError, StoreError
 from crossmodal.ingest.limits import CatalogueLimits
 from crossmodal.ingest.open_catalogue import open_catalogue
 from crossmodal.items import SearchResult
@@ -275,3 +275,39 @@ def test_a_catalogue_ends_row_by_row(app: LostFoundApp, tmp_path: Path) -> None:
     assert failed["half a picture"].code in ("image_corrupt", "not_an_image")
     assert all(failure.reason and failure.remedy for failure in failed.values())
     assert {item.title for item in app.catalog.page(50)} == {title for title, _ in list(rows.values())[:7]}
+
+
+# Closing
+
+
+def test_closing_gives_up_a_cache_that_cannot_be_written(
+    tmp_path: Path, model: TrainedModel, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The collection is the truth: a full disk costs the next start a second, and no search its good end."""
+    app = make_app(tmp_path, model)
+    app.add_new_item(png("red", "disc", 1), "red disc")
+    (tmp_path / "no folder").write_text("")
+    app.generations.latest.index.path = tmp_path / "no folder" / "image_features.pt"
+    assert app.search_by_text("red disc", 1)
+    app.close()
+    assert "no folder" in caplog.text
+    assert app.decoder.closed  # type: ignore[attr-defined]
+    with pytest.raises(StoreError, match="was closed"):
+        app.item(1)
+    assert (tmp_path / "text_features.pt").exists()
+
+
+def test_closing_closes_everything_whatever_goes_wrong(
+    tmp_path: Path, model: TrainedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = make_app(tmp_path, model)
+
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(app.generations, "save", fail)
+    monkeypatch.setattr(app.decoder, "close", fail)
+    with pytest.raises(ZeroDivisionError):
+        app.close()
+    with pytest.raises(StoreError, match="was closed"):
+        app.item(1)

@@ -2,7 +2,9 @@
 
 import logging
 import shutil
+import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ import initialize
 from config import Settings
 from crossmodal.errors import CrossmodalError
 from crossmodal.progress import Progress, ignore_progress
+from engine.trained_model import TrainedModel
 from initialize import build_system, initialize_system, is_demo
 from tests.app_parts import csv_catalogue, png, things
 from upkeep.live_app import LiveApp
@@ -219,8 +222,89 @@ def test_a_collection_that_cannot_be_opened_is_one_sentence(installation: Path) 
 
 
 def test_the_cached_initializer_builds_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    built = []
+    built, answering = [], []
+
+    class Answering:
+        def __init__(self, app: object) -> None:
+            self.app = app
+
+        def start(self) -> bool:
+            answering.append(self.app)
+            return True
+
     monkeypatch.setattr(initialize, "build_system", lambda settings, progress: built.append(settings) or built)
+    monkeypatch.setattr(initialize, "Resident", Answering)
     first, again = initialize_system(), initialize_system()
     assert first is again
     assert len(built) == 1
+    assert answering == [first], "the shell is answered from the same app"
+
+
+@pytest.mark.parametrize("kind", ["folder", "file"])
+def test_a_change_of_the_model_that_a_kill_ended_goes_on_beside_ones_own_catalogue(
+    installation: Path, started: list[LiveApp], tmp_path: Path, kind: str
+) -> None:
+    """A folder is never known to be unchanged: each start reads it again, and goes on with the model after that."""
+    path = csv_catalogue(tmp_path / "mine", things(12))
+    location = path
+    if kind == "folder":
+        path.unlink()
+        location = path.parent
+    app = start(started, installation, catalogue=str(location))
+    app.jobs.wait(LONG_S)
+    model = app.generation().model
+    new = TrainedModel(model.system, model.spec, replace(model.card, weights_note="another"), model_id="")
+    new.save(tmp_path / "new.pth")
+    app.switching.take_in(tmp_path / "new.pth")
+    app.catalog.set_meta("next_model", new.model_id)  # as a kill leaves it
+    app.close()
+    started.clear()
+    again = start(started, installation, catalogue=str(location))
+    ended = again.jobs.wait(LONG_S)
+    assert ended is not None
+    assert ended.state == "done", ended.message
+    assert "in use now" in ended.message
+    assert again.generation().model.model_id == new.model_id
+    assert again.count() == 12
+
+
+def test_two_first_starts_make_one_model(tmp_path: Path, started: list[LiveApp], monkeypatch: pytest.MonkeyPatch) -> None:
+    made, waiting, learn = [], threading.Event(), initialize.learn
+
+    def slow(*args: object, **kwargs: object) -> TrainedModel:
+        made.append(1)
+        if len(made) == 1:
+            second.start()
+            waiting.wait(LONG_S)
+        return learn(*args, **kwargs)  # type: ignore[arg-type]
+
+    def tell(moment: Progress) -> None:
+        if "Another process" in moment.message:
+            waiting.set()
+
+    monkeypatch.setattr(initialize, "learn", slow)
+    others: list[LiveApp] = []
+    second = threading.Thread(target=lambda: others.append(build_system(settings(tmp_path, max_epochs=1), tell)))
+    first = start(started, tmp_path, max_epochs=1)
+    second.join(LONG_S)
+    started += others
+    assert made == [1]
+    [other] = others
+    assert other.generation().model.model_id == first.generation().model.model_id
+    item = other.add_new_item(png("red", "disc", 5), "my own disc").item
+    assert first.item(item.item_id) == item
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_start_that_fails_closes_what_it_opened(installation: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = []
+
+    def fail(app: LiveApp, *rest: object) -> None:
+        opened.append(app)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(initialize, "fill_index", fail)
+    with pytest.raises(KeyboardInterrupt):
+        build_system(settings(installation))
+    with pytest.raises(CrossmodalError, match="was closed"):
+        opened[0].count()

@@ -1,5 +1,6 @@
 """The app together with its long work: what every door holds."""
 
+import logging
 import threading
 from pathlib import Path
 
@@ -29,6 +30,10 @@ from upkeep.own_figures import OwnFigures, measure_own
 from upkeep.switching import Switching
 from upkeep.work import Upkeep, UpkeepParts
 
+log = logging.getLogger(__name__)
+
+# Less than service managers wait before they kill, the time for open requests included.
+_STOPPING_S = 15.0
 _VOCABULARY_ITEMS = 20_000
 _EXAMPLES_FROM = 400
 _EXAMPLE_WORDS = 6
@@ -66,14 +71,18 @@ class LiveApp(LostFoundApp):
 
     # Long work
 
-    def start_indexing(self, location: str) -> JobStatus:
+    def start_indexing(self, location: str, *, then_resume: bool = False) -> JobStatus:
         """Index a CSV or folder in the background.
+
+        Args:
+            then_resume: as the next step of the same job, go on with a change of the model that a crash ended.
 
         Raises:
             CatalogueError: nothing usable is there. BusyError: another job is running.
         """
         self.upkeep.open(location)  # a wrong path is said at once, not by a job that failed
-        return self.jobs.start("index", "Indexing your catalogue", lambda note, stop: self.upkeep.index(location, note, stop))
+        work = self._index_and_resume if then_resume else self.upkeep.index
+        return self.jobs.start("index", "Indexing your catalogue", lambda note, stop: work(location, note, stop))
 
     def start_training(self) -> JobStatus:
         """Train on the collection's titles in the background; the new model takes over only when it is better. Raises BusyError."""
@@ -102,7 +111,7 @@ class LiveApp(LostFoundApp):
         )
 
     def resume_switch(self) -> JobStatus | None:
-        """Go on with a change of the model that a crash ended; None when there was none, or another job is running."""
+        """Go on with a change of the model that a crash ended; None when there was none, or any job is running, here or elsewhere."""
         model = None if self.jobs.running() else self.switching.unfinished()
         if model is None:
             return None
@@ -138,6 +147,20 @@ class LiveApp(LostFoundApp):
     def resume_job(self, job_id: str | None = None) -> None:
         """Let a paused job go on. Raises QueryError `not_found` for an unknown id."""
         self.jobs.resume(job_id)
+
+    def close(self) -> None:
+        """Ask the job under way to stop, wait for it, and close everything. Twice is fine.
+
+        A job that is deaf for a quarter of a minute finds the collection closed under it; what it committed stays.
+        """
+        try:
+            self.switching.leave_unfinished()
+            self.stop_job()
+            ended = self.jobs.wait(_STOPPING_S)
+            if ended is not None and self.jobs.running():
+                log.warning("A job did not stop within %g s: %s", _STOPPING_S, ended.message)
+        finally:
+            super().close()
 
     def training_estimate(self) -> TrainingEstimate:
         """Whether training on the collection's titles makes sense, and for how long."""
@@ -203,6 +226,15 @@ class LiveApp(LostFoundApp):
     def nearest_words(self, query: str, n: int = 3) -> list[str]:
         """Words of the collection close in spelling to the query's unknown ones, best first."""
         return self._words().near(query, n)
+
+    def _index_and_resume(self, location: str, on_progress: OnProgress, stop: threading.Event) -> str:
+        try:
+            said = self.upkeep.index(location, on_progress, stop)
+        finally:
+            # Also when the catalogue could not be read to its end; not when a person wants to stop.
+            model = None if stop.is_set() else self.switching.unfinished()
+            changed = "" if model is None else self.switching.run(model, on_progress, stop)
+        return f"{said} {changed}".strip()
 
     def _measure(self, on_progress: OnProgress, stop: threading.Event) -> str:
         self._own_figures = figures = measure_own(self, on_progress, stop)

@@ -117,15 +117,13 @@ class Upkeep:
     def put_into_use(self, model: TrainedModel, on_progress: OnProgress, stop: threading.Event | None = None) -> None:
         """Embed the whole collection with a model, then switch to it in one moment. A stop before that leaves everything as it was.
 
-        Of the others only the former model is kept.
+        Of the others only the former model is kept. Raises BusyError while another process changes the model.
         """
-        former = self._app.generation().model.model_id
-        self._switching.run(self._switching.keep(model), on_progress, stop)
-        self._switching.drop_former(but=former)
+        self._switching.run(self._switching.keep(model), on_progress, stop, drop_older=True)
 
     def embed_missing(self, model: TrainedModel, on_progress: OnProgress, stop: threading.Event | None = None) -> int:
-        """Give every item and text that lacks one an embedding of this model; see `re_embedding.embed_missing`."""
-        return embed_missing(model, self._app.catalog, self._app.encoding, on_progress, stop)
+        """Give every item and text that lacks one an embedding of this model; returns how many items. See `re_embedding.embed_missing`."""
+        return embed_missing(model, self._app.catalog, self._app.encoding, on_progress, stop).made
 
     def material(self, on_progress: OnProgress, stop: threading.Event | None = None) -> Material:
         """The collection's pictures and titles, one part held out; see `material.gathered`."""

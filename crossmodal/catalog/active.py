@@ -20,9 +20,10 @@ class ModelSwitched(StoreError):
         )
 
 
-def activate(db: Connection, model_id: str) -> bool:
-    """Make a model the active one if every item has an embedding of it; False, and nothing changed, if one has none."""
-    if embeddings.missing(db, model_id, 1, after_id=0):
+def activate(db: Connection, model_id: str, *, unreadable: Collection[int] = ()) -> bool:
+    """Make a model the active one if every item but the `unreadable` has an embedding of it; otherwise False, and nothing changed."""
+    lacking = embeddings.missing(db, model_id, len(unreadable) + 1, after_id=0)
+    if any(item.item_id not in unreadable for item in lacking):
         return False
     meta.put(db, ACTIVE_MODEL, model_id)
     return True

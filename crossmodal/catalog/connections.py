@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from crossmodal.catalog.faults import disk_full, gone, translated
-from crossmodal.errors import BusyError, StoreError
+from crossmodal.errors import BusyError, CrossmodalError, StoreError
 
 Connection = sqlite3.Connection
 
@@ -51,7 +51,9 @@ class Connections:
             try:
                 db.execute("BEGIN")
                 yield db
-                db.execute("COMMIT")
+            except CrossmodalError:  # an answer such as "not found": nothing is wrong with the connection
+                self._give(db)
+                raise
             except BaseException:
                 db.close()
                 raise
@@ -86,6 +88,7 @@ class Connections:
     def version(self) -> int:
         """A number that differs after any commit of any thread or process. Costs some microseconds."""
         with translated(self.path), self._watch_lock:
+            self._check_open()
             return int(self._watcher.execute("PRAGMA data_version").fetchone()[0])
 
     def close(self) -> None:
@@ -98,22 +101,30 @@ class Connections:
             self._writer.close()
 
     def _take(self) -> Connection:
-        if self._closed:
-            raise StoreError("index_missing", f"The collection {self.path} was closed.", remedy="Open it again.")
+        self._check_open()
         try:
             return self._idle.pop()
         except IndexError:
             return connect(self.path, wait_s=self._wait_s)
 
     def _give(self, db: Connection) -> None:
+        """End the snapshot and keep the connection for the next reader."""
+        try:
+            db.execute("COMMIT")
+        except BaseException:
+            db.close()
+            raise
         if self._closed or len(self._idle) >= _MAX_IDLE_READERS:
             db.close()
         else:
             self._idle.append(db)
 
-    def _check_disk(self) -> None:
+    def _check_open(self) -> None:
         if self._closed:
             raise StoreError("index_missing", f"The collection {self.path} was closed.", remedy="Open it again.")
+
+    def _check_disk(self) -> None:
+        self._check_open()
         try:
             if _identity(self.path) != self._identity:
                 raise gone(self.path)

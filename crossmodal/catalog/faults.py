@@ -21,6 +21,7 @@ _WRITE_ERRORS = {
     sqlite3.SQLITE_IOERR_SHMMAP,
 }
 _DAMAGED = "Nothing was deleted. Move the file away and restore a copy of it, or index your catalogues again into a new one."
+_OURS = "The file is as it was. Start the program again; if it comes back, report it with the log."
 
 
 @contextmanager
@@ -29,7 +30,7 @@ def translated(path: Path) -> Iterator[None]:
 
     Raises:
         BusyError: `busy`, another process kept the writer lock too long.
-        StoreError: `index_corrupt`, `disk_full`, `read_only` or `index_missing`.
+        StoreError: `index_corrupt`, `disk_full`, `read_only` or `index_missing`; `internal`, the program asked SQLite wrongly.
     """
     try:
         yield
@@ -80,10 +81,13 @@ def of_os(error: OSError, path: Path) -> StoreError:
 
 
 def _of_sqlite(error: sqlite3.Error, path: Path) -> CrossmodalError:
-    # Errors raised by Python's own module (a closed connection, a wrong type) carry no code.
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_MISUSE)
+    # Errors that Python's own module raises carry no code: a closed connection or a wrong type, but also text that is not UTF-8.
+    ours = isinstance(error, sqlite3.ProgrammingError | sqlite3.InterfaceError)
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_MISUSE if ours else sqlite3.SQLITE_CORRUPT)
     why = str(error)
     match code & 0xFF:
+        case sqlite3.SQLITE_MISUSE:
+            return StoreError("internal", f"The program asked the collection {path} wrongly: {why}", remedy=_OURS)
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return BusyError("busy", f"The collection {path} is being written by another process.", remedy="Try again in a moment.")
         case sqlite3.SQLITE_FULL:

@@ -322,12 +322,15 @@ class Catalog:
         """Delete the model's embeddings that fail their checksum; returns their items (or texts), which are then listed as without."""
         return self._write(feeds.drop_damaged, feed, model_id)
 
-    def activate(self, model_id: str) -> bool:
+    def activate(self, model_id: str, *, unreadable: Collection[int] = ()) -> bool:
         """Make a model the one that all processes search with, in one transaction with the proof that no item lacks it.
 
         False, and nothing changed, when an item has no embedding of it.
+
+        Args:
+            unreadable: ids of items that may lack it, because their stored pictures cannot be read.
         """
-        return self._write(active.activate, model_id)
+        return self._write(active.activate, model_id, unreadable=unreadable)
 
     def announce(self, model_id: str, *, instead_of: str | None) -> bool:
         """Make a model the active one, unless another took the place of `instead_of` meanwhile; answers whether it is the active one."""

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Collection
 from pathlib import Path
 
-from crossmodal.catalog import Catalog
+from crossmodal.catalog import Catalog, faults
 from crossmodal.catalog.feeds import PICTURES, Feed
 from crossmodal.errors import StoreError
 from crossmodal.indexes.base import Hits, Ids, VectorIndex, Vectors
@@ -91,18 +91,21 @@ class SyncedIndex:
         """Write the file, unless it is up to date. Losing it loses nothing but the time to build it.
 
         Raises:
-            StoreError: `disk_full`, `read_only`.
+            StoreError: `disk_full`, `read_only`, `index_missing` (its folder is gone).
         """
         with self._save_lock:
             # The rows may be newer than the tag; taking the same changes in again changes nothing. Never the other way round.
             with self._lock:
                 index, tag = self._index, self._tag
             if tag != self._saved_tag:
-                index.save(self.path, tag=tag)
+                try:
+                    index.save(self.path, tag=tag)
+                except OSError as error:  # a read-only disk refuses even that the draft be swept away
+                    raise faults.of_os(error, self.path) from error
                 self._saved_tag = tag
 
     def close(self) -> None:
-        """Save, if that can be done."""
+        """Save, if that can be done; the log says why not."""
         try:
             self.save()
         except StoreError as error:

@@ -167,3 +167,43 @@ def test_what_the_file_system_says_becomes_one_of_our_codes(tmp_path: Path, erro
     with pytest.raises(StoreError) as raised, translated(tmp_path):
         raise OSError(error, "the reason")
     assert raised.value.code == code
+
+
+def test_a_closed_file_says_that_it_was_closed_whatever_is_asked(connections: Connections) -> None:
+    """A job that goes on while the program ends must not send anybody looking for damage."""
+    connections.close()
+    with pytest.raises(StoreError, match="was closed") as asked, connections.writing():
+        pass
+    assert asked.value.code == "index_missing"
+    for ask in (connections.version, lambda: count(connections)):
+        with pytest.raises(StoreError, match="was closed") as asked:
+            ask()
+        assert asked.value.code == "index_missing"
+
+
+@pytest.mark.parametrize("kind", [sqlite3.ProgrammingError, sqlite3.InterfaceError])
+def test_a_mistake_of_ours_is_never_called_damage(tmp_path: Path, kind: type[sqlite3.Error]) -> None:
+    with pytest.raises(StoreError) as raised, translated(tmp_path / "catalog.sqlite3"):
+        raise kind("Cannot operate on a closed database.")
+    assert raised.value.code == "internal"
+    assert "damaged" not in raised.value.sentence
+    assert raised.value.remedy
+
+
+def test_text_that_is_no_text_is_damage_though_sqlite_gives_it_no_number(tmp_path: Path) -> None:
+    with pytest.raises(StoreError) as raised, translated(tmp_path / "catalog.sqlite3"):
+        sqlite3.connect(":memory:").execute("SELECT CAST(x'ff' AS TEXT)").fetchone()
+    assert raised.value.code == "index_corrupt"
+
+
+def test_a_question_without_an_answer_does_not_cost_a_connection(connections: Connections) -> None:
+    with connections.reading() as first:
+        pass
+    with pytest.raises(QueryError), connections.reading() as second:
+        raise QueryError("not_found", "There is nothing.")
+    with connections.reading() as third:
+        assert first is second is third
+        assert third.in_transaction
+    with pytest.raises(ZeroDivisionError), connections.reading():
+        raise ZeroDivisionError
+    assert count(connections) > 0

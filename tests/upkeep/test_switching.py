@@ -10,7 +10,7 @@ import pytest
 from app_logic import LostFoundApp
 from crossmodal.catalog import ModelSwitched
 from crossmodal.errors import BusyError, CheckpointError, QueryError
-from crossmodal.progress import Progress, Stopped, ignore_progress
+from crossmodal.progress import OnProgress, Progress, Stopped, ignore_progress
 from engine.trained_model import ModelCard, ModelSpec, TrainedModel, build_untrained, load_model
 from tests.app_parts import csv_catalogue, make_live_app, png, things
 from tests.tiny import RANDOM, SPEC
@@ -118,7 +118,7 @@ def test_an_item_that_slips_in_at_the_last_moment_is_looked_at_first(
 ) -> None:
     other, activate, tries = make_live_app(tmp_path, app.generation().model), app.catalog.activate, []
 
-    def late(model_id: str) -> bool:
+    def late(model_id: str, *, unreadable: frozenset[int]) -> bool:
         tries.append(model_id)
         if len(tries) < 3:
             other.add_new_item(png("red", "disc", 600 + len(tries)), "late")
@@ -261,7 +261,7 @@ def test_a_switch_that_fails_at_the_end_puts_the_file_back(
     app: LiveApp, tmp_path: Path, new: TrainedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     former = app.generation().model
-    monkeypatch.setattr(app.catalog, "activate", lambda model_id: False)
+    monkeypatch.setattr(app.catalog, "activate", lambda model_id, unreadable: False)
     monkeypatch.setattr("upkeep.switching._PASSES", 2)
     with pytest.raises(BusyError):
         app.switching.run(app.switching.take_in(tmp_path / "new" / "new.pth"), ignore_progress)
@@ -332,3 +332,93 @@ def test_a_process_that_starts_with_another_file_is_followed(app: LiveApp, tmp_p
     assert_all_found(late, new, ITEMS)
     assert_all_found(app, new, ITEMS)
     late.close()
+
+
+class Halfway:
+    """Another process's switch, stopped where half of it is done; told to go on, or to stop, by the test."""
+
+    def __init__(self, folder: Path, former: TrainedModel) -> None:
+        self.app = make_live_app(folder, former)
+        self.reached, self.go_on, self.stop = threading.Event(), threading.Event(), threading.Event()
+        self.ended: list[object] = []
+        self._path = folder / "new" / "new.pth"
+        self._thread = threading.Thread(target=self._run)
+
+    def _run(self) -> None:
+        try:
+            self.ended.append(self.app.switching.run(self.app.switching.take_in(self._path), self._wait, self.stop))
+        except Stopped as stopped:
+            self.ended.append(stopped)
+
+    def _wait(self, moment: Progress) -> None:
+        self.reached.set()
+        self.go_on.wait(LONG_S)
+
+    def __enter__(self) -> "Halfway":
+        self._thread.start()
+        assert self.reached.wait(LONG_S)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.go_on.set()
+        self._thread.join(LONG_S)
+        self.app.close()
+
+
+def test_another_process_s_half_made_generation_is_left_alone(app: LiveApp, tmp_path: Path, new: TrainedModel) -> None:
+    with Halfway(tmp_path, app.generation().model) as other:
+        with pytest.raises(BusyError) as raised:
+            app.drop_former_model()
+        assert raised.value.remedy
+        third = saved(tmp_path / "new" / "third.pth", seed=4)
+        with pytest.raises(BusyError):
+            app.switching.run(third, ignore_progress)
+        with pytest.raises(BusyError):
+            app.upkeep.put_into_use(third, ignore_progress)
+        assert app.catalog.models()[new.model_id] == 8
+    assert "in use now" in str(other.ended[0])
+    assert_all_found(app, new, ITEMS)
+    assert app.drop_former_model()
+
+
+def test_a_starting_process_takes_no_living_switch_for_a_killed_one(app: LiveApp, tmp_path: Path, new: TrainedModel) -> None:
+    former = app.generation().model
+    with Halfway(tmp_path, former) as other:
+        assert app.switching.unfinished() is None
+        assert app.resume_switch() is None
+        other.stop.set()
+    assert isinstance(other.ended[0], Stopped)
+    assert app.resume_switch() is None  # its owner stopped it
+    assert_all_found(app, former, ITEMS)
+
+
+def test_a_switch_that_ends_with_its_program_goes_on_at_the_next_start(app: LiveApp, tmp_path: Path, new: TrainedModel) -> None:
+    other, begun = make_live_app(tmp_path, app.generation().model), threading.Event()
+    model = other.switching.take_in(tmp_path / "new" / "new.pth")
+
+    def work(note: OnProgress, stop: threading.Event) -> str:
+        return other.switching.run(model, lambda moment: (begun.set(), stop.wait(LONG_S), note(moment))[2], stop)
+
+    other.jobs.start("switch", "x", work)
+    assert begun.wait(LONG_S)
+    other.close()
+    assert app.generation().model.model_id != new.model_id
+    assert app.resume_switch() is not None
+    app.jobs.wait(LONG_S)
+    assert_all_found(app, new, ITEMS)
+
+
+def test_what_was_dropped_is_not_gone_on_with(app: LiveApp, tmp_path: Path, new: TrainedModel) -> None:
+    app.switching.take_in(tmp_path / "new" / "new.pth")
+    app.catalog.set_meta("next_model", new.model_id)  # as a kill leaves it
+    assert app.switching.unfinished() is not None
+    assert app.drop_former_model() == [new.model_id]
+    assert app.resume_switch() is None
+    assert app.catalog.get_meta("next_model") == ""
+
+
+def test_a_model_that_was_dropped_before_its_switch_began_is_kept_again(app: LiveApp, tmp_path: Path, new: TrainedModel) -> None:
+    model = app.switching.take_in(tmp_path / "new" / "new.pth")
+    assert app.drop_former_model() == [new.model_id]
+    app.switching.run(model, ignore_progress)
+    assert_all_found(app, new, ITEMS)

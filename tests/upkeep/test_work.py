@@ -299,3 +299,44 @@ def test_a_model_of_another_preset_is_not_trained_here(app: LiveApp, tmp_path: P
     with pytest.raises(TrainingError, match=r"python cli\.py train --preset mobilenet-minilm"):
         app.upkeep.train(ignore_progress)
     assert app.generation().model is model
+
+
+# Closing
+
+
+def test_closing_stops_the_job_first(app: LiveApp, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path, begun = csv_catalogue(tmp_path / "mine", things(300)), threading.Event()
+    work = app.upkeep.index
+    app.jobs.start("index", "x", lambda note, stop: work(str(path), lambda moment: (begun.set(), note(moment))[1], stop))
+    begun.wait(LONG_S)
+    app.close()
+    ended = app.jobs.current()
+    assert ended is not None
+    assert ended.state == "stopped", ended.message
+    assert not caplog.records
+    again = make_live_app(tmp_path, app.generations.latest.model)
+    so_far = again.count()
+    assert (
+        again.upkeep.index(str(path), ignore_progress) == f"{300 - so_far} pictures indexed, {so_far} were there already, 0 failed."
+    )
+    again.close()
+
+
+def test_a_job_that_does_not_hear_is_not_waited_for_for_ever(
+    app: LiveApp, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("upkeep.live_app._STOPPING_S", 0.01)
+    go_on = threading.Event()
+
+    def deaf(note: object, stop: threading.Event) -> str:
+        go_on.wait(LONG_S)
+        return f"{app.count()} pictures"
+
+    app.jobs.start("index", "Deaf work", deaf)
+    app.close()
+    assert "Deaf work" in caplog.text
+    go_on.set()
+    ended = app.jobs.wait(LONG_S)
+    assert ended is not None
+    assert ended.error is not None
+    assert "was closed" in ended.message
