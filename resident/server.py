@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 _SILENT_S = 30.0
 _ANSWERS_AT_ONCE = 8
+_WAITING = 128
+"""Callers in the queue: one more would be told at once that nobody listens, and load a model of its own."""
 _INTERNAL = "Something went wrong inside the running program."
 
 Answer = tuple[Document, bytes]
@@ -115,7 +117,7 @@ def _listening(path: Path) -> socket.socket:
             listening.bind(str(path))
         finally:
             os.umask(former)
-        listening.listen(_ANSWERS_AT_ONCE)
+        listening.listen(_WAITING)
     except OSError:
         listening.close()
         raise
