@@ -62,7 +62,7 @@ class Upkeep:
         """
         catalogue = self.open(location)
         dataset = SimpleIndexDataset(catalogue, fetch=self._app.fetcher.fetch, max_image_bytes=self._app.limits.max_image_bytes)
-        report = self._app._build_index_from_dataset(dataset, look_again=look_again, on_progress=on_progress, stop=stop)
+        report = self._app.index_dataset(dataset, look_again=look_again, on_progress=on_progress, stop=stop)
         if catalogue.name != DEMO and report.indexed + report.unchanged:
             self._remove_demo()
         return f"{report.indexed:,} pictures indexed, {report.unchanged:,} were there already, {report.failed:,} failed."
