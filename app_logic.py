@@ -277,7 +277,7 @@ class LostFoundApp:
     def _save_index_to_disk(self) -> None:
         self.generations.save()
 
-    def _build_index_from_dataset(
+    def index_dataset(
         self,
         dataset: SimpleIndexDataset,
         *,
@@ -285,7 +285,11 @@ class LostFoundApp:
         on_progress: OnProgress = ignore_progress,
         stop: threading.Event | None = None,
     ) -> IngestReport:
-        """Bring a catalogue into the collection: every row ends indexed, or listed with its reason."""
+        """Bring a catalogue into the collection: every row ends indexed, or listed with its reason.
+
+        Raises:
+            CatalogueError, StoreError, BusyError, Stopped: see `crossmodal.ingest.pipeline.ingest`.
+        """
         for _ in range(_TRIES):
             model = self.generations.current().model
             try:
@@ -301,6 +305,8 @@ class LostFoundApp:
         self.generations.current().texts.refresh()
         self._save_index_to_disk()
         return report
+
+    _build_index_from_dataset = index_dataset
 
     def _ingest(
         self,

@@ -139,6 +139,16 @@ class TrainedModel:
         return seen / np.maximum(np.linalg.norm(seen, axis=1, keepdims=True), _LEAST)
 
     @property
+    def image_input_dim(self) -> int:
+        """Length of what the picture network hands to the head that makes the embedding."""
+        return self.system.image_encoder.backbone.features
+
+    @property
+    def text_input_dim(self) -> int:
+        """The same of the text network."""
+        return self.system.text_encoder.backbone.features
+
+    @property
     def precision(self) -> str:
         """Number format of picture encoding on this processor: `float32` or `bfloat16`."""
         return self._network().precision

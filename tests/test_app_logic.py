@@ -176,6 +176,7 @@ def test_removed_and_restored(filled: LostFoundApp) -> None:
     with pytest.raises(QueryError):
         filled.item(item.item_id)
     assert filled.restore_item(item.item_id) == item
+    assert filled.restore_item(item.item_id) == item  # the same wish twice
     assert filled.search_by_text("red disc", 1)[0].item == item
 
 
@@ -265,7 +266,7 @@ def test_a_catalogue_ends_row_by_row(app: LostFoundApp, tmp_path: Path) -> None:
     rows["cut.png"] = ("half a picture", png("red", "disc", 3)[:90])
     catalogue = open_catalogue(csv_catalogue(tmp_path / "mine", rows), limits=CatalogueLimits())
     dataset = SimpleIndexDataset(catalogue, fetch=app.fetcher.fetch, max_image_bytes=LIMITS.max_image_bytes)
-    report = app._build_index_from_dataset(dataset)
+    report = app.index_dataset(dataset)
     assert (report.indexed, report.failed) == (7, 3)
     assert app.count() == 7
     failed = {failure.title: failure for failure in app.catalog.failures()}
@@ -275,6 +276,7 @@ def test_a_catalogue_ends_row_by_row(app: LostFoundApp, tmp_path: Path) -> None:
     assert failed["half a picture"].code in ("image_corrupt", "not_an_image")
     assert all(failure.reason and failure.remedy for failure in failed.values())
     assert {item.title for item in app.catalog.page(50)} == {title for title, _ in list(rows.values())[:7]}
+    assert app._build_index_from_dataset(dataset).unchanged == 7  # by its documented name
 
 
 # Closing

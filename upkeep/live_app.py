@@ -12,7 +12,6 @@ from crossmodal.images.fetch import Fetcher
 from crossmodal.items import Failure, Item
 from crossmodal.jobs import JobBoard, JobStatus
 from crossmodal.progress import OnProgress
-from crossmodal.text.vocabulary import Vocabulary
 from engine.app_info import (
     ADDED,
     ModelGeneration,
@@ -25,6 +24,7 @@ from engine.app_info import (
 )
 from engine.asking import Limits, terms
 from engine.trained_model import TrainedModel
+from upkeep.known_words import KnownWords
 from upkeep.model_files import ModelFiles
 from upkeep.own_figures import OwnFigures, measure_own
 from upkeep.switching import Switching
@@ -34,7 +34,6 @@ log = logging.getLogger(__name__)
 
 # Less than service managers wait before they kill, the time for open requests included.
 _STOPPING_S = 15.0
-_VOCABULARY_ITEMS = 20_000
 _EXAMPLES_FROM = 400
 _EXAMPLE_WORDS = 6
 _LONGEST_EXAMPLE = 40
@@ -66,7 +65,7 @@ class LiveApp(LostFoundApp):
         self.jobs = JobBoard()
         self.switching = Switching(self, ModelFiles(catalog.path.parent / "models", model_path))
         self.upkeep = Upkeep(self, upkeep, self.switching)
-        self._vocabulary: tuple[int, Vocabulary] | None = None
+        self._known_words = KnownWords(catalog)
         self._own_figures: OwnFigures | None = None
 
     # Long work
@@ -220,12 +219,12 @@ class LiveApp(LostFoundApp):
 
     def unknown_words(self, query: str) -> list[str]:
         """The query's words that no title of the collection uses; none while the collection has no titles."""
-        vocabulary = self._words()
+        vocabulary = self._known_words.vocabulary()
         return vocabulary.unknown(query) if len(vocabulary) else []
 
     def nearest_words(self, query: str, n: int = 3) -> list[str]:
         """Words of the collection close in spelling to the query's unknown ones, best first."""
-        return self._words().near(query, n)
+        return self._known_words.vocabulary().near(query, n)
 
     def _index_and_resume(self, location: str, on_progress: OnProgress, stop: threading.Event) -> str:
         try:
@@ -239,13 +238,6 @@ class LiveApp(LostFoundApp):
     def _measure(self, on_progress: OnProgress, stop: threading.Event) -> str:
         self._own_figures = figures = measure_own(self, on_progress, stop)
         return f"Measured on {figures.items:,} pictures of this collection: see the page Model."
-
-    def _words(self) -> Vocabulary:
-        version = self.catalog.version()
-        if self._vocabulary is None or self._vocabulary[0] != version:
-            items = self.catalog.page(_VOCABULARY_ITEMS, newest_first=True)
-            self._vocabulary = (version, Vocabulary(text for item in items for text in (item.title, *item.captions)))
-        return self._vocabulary[1]
 
 
 def _is_example(title: str) -> bool:

@@ -1,13 +1,15 @@
 """Long work on a live collection: index a catalogue, train on its titles, put the new model into use. Searching goes on meanwhile."""
 
+import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from app_logic import LostFoundApp
 from crossmodal.backbones.resnet import PRETRAINED, Weights
-from crossmodal.errors import TrainingError
+from crossmodal.catalog.records import CatalogueInfo
+from crossmodal.errors import CatalogueError, TrainingError
 from crossmodal.evaluation.metrics import RetrievalFigures
 from crossmodal.ingest.catalogue import Catalogue
 from crossmodal.ingest.planning import LookAgain
@@ -19,6 +21,8 @@ from engine.trained_model import TrainedModel
 from upkeep.learning import Material, TrainingSettings, learn, measure
 from upkeep.material import estimated, gathered, trained_elsewhere
 from upkeep.switching import Switching
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,7 @@ class Upkeep:
         """
         catalogue = self.open(location)
         dataset = SimpleIndexDataset(catalogue, fetch=self._app.fetcher.fetch, max_image_bytes=self._app.limits.max_image_bytes)
-        report = self._app._build_index_from_dataset(dataset, look_again=look_again, on_progress=on_progress, stop=stop)
+        report = self._app.index_dataset(dataset, look_again=look_again, on_progress=on_progress, stop=stop)
         if catalogue.name != DEMO and report.indexed + report.unchanged:
             self._remove_demo()
         return f"{report.indexed:,} pictures indexed, {report.unchanged:,} were there already, {report.failed:,} failed."
@@ -78,13 +82,12 @@ class Upkeep:
         return self._app.catalog.purge_removed()
 
     def retry(self, on_progress: OnProgress, stop: threading.Event | None = None) -> str:
-        """Try every failed row again, and only those."""
+        """Try every failed row again, and only those. A catalogue that cannot be read is named in the answer; the others go on."""
         before = len(self._app.catalog.failures())
-        for entry in self._app.catalog.catalogues():
-            if entry.failures:
-                self.index(entry.location, on_progress, stop, look_again="failures")
+        failed = [entry for entry in self._app.catalog.catalogues() if entry.failures]
+        unread = self._index_each(failed, on_progress, stop, look_again="failures")
         left = len(self._app.catalog.failures())
-        return f"{before - left:,} of {before:,} failed rows are in the collection now."
+        return " ".join([f"{before - left:,} of {before:,} failed rows are in the collection now.", *unread])
 
     def train(self, on_progress: OnProgress, stop: threading.Event | None = None) -> str:
         """Train on the collection's own titles; the new model takes over only when it is better on held-out titles.
@@ -109,10 +112,9 @@ class Upkeep:
         return f"The new model is in use: it finds {_share(after)} held-out titles among the first ten; before it was {_share(before)}."
 
     def rebuild(self, on_progress: OnProgress, stop: threading.Event | None = None) -> str:
-        """Read every catalogue again, then train again."""
-        for entry in self._app.catalog.catalogues():
-            self.index(entry.location, on_progress, stop)
-        return self.train(on_progress, stop)
+        """Read every catalogue again, then train again. A catalogue that cannot be read is named in the answer; the others go on."""
+        unread = self._index_each(self._app.catalog.catalogues(), on_progress, stop)
+        return " ".join([self.train(on_progress, stop), *unread])
 
     def put_into_use(self, model: TrainedModel, on_progress: OnProgress, stop: threading.Event | None = None) -> None:
         """Embed the whole collection with a model, then switch to it in one moment. A stop before that leaves everything as it was.
@@ -132,6 +134,24 @@ class Upkeep:
     def estimate(self) -> TrainingEstimate:
         """Whether training on the collection's titles makes sense, and for how long."""
         return estimated(self._app, self._parts.max_pictures)
+
+    def _index_each(
+        self,
+        entries: Sequence[CatalogueInfo],
+        on_progress: OnProgress,
+        stop: threading.Event | None,
+        *,
+        look_again: LookAgain = "files",
+    ) -> list[str]:
+        """What is wrong with those catalogues that cannot be read (an unplugged disk, a file being written), a sentence each."""
+        unread = []
+        for entry in entries:
+            try:
+                self.index(entry.location, on_progress, stop, look_again=look_again)
+            except CatalogueError as error:
+                log.warning("%s", error.sentence)
+                unread.append(f"{entry.name:.200} was left as it is: {error.sentence}")
+        return unread
 
     def _remove_demo(self) -> None:
         if any(entry.name == DEMO for entry in self._app.catalog.catalogues()):

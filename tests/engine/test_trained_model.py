@@ -233,3 +233,10 @@ def test_saving_over_a_model_keeps_it_when_the_new_one_is_broken(saved: Path) ->
     with pytest.raises(CheckpointError, match="temperature"):
         broken.save(saved)
     assert saved.read_bytes() == before
+
+
+def test_a_model_tells_what_its_heads_are_given() -> None:
+    model = shared_model()
+    weights = model.system.state_dict()
+    assert model.image_input_dim == weights["image_encoder.head.layers.0.weight"].shape[1]
+    assert model.text_input_dim == weights["text_encoder.head.layers.0.weight"].shape[1]

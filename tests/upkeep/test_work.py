@@ -72,6 +72,34 @@ def test_failed_rows_can_be_repaired_and_tried_again(tmp_path: Path) -> None:
     app.close()
 
 
+def test_a_catalogue_that_is_gone_does_not_stop_the_others(app: LiveApp, tmp_path: Path) -> None:
+    """One disk is unplugged: the catalogue behind it keeps what it has."""
+    gone = csv_catalogue(tmp_path / "disk", {**things(30), "bad.png": ("a text", b"I am a text.")})
+    here = csv_catalogue(tmp_path / "mine", {**things(29, seed=1), "cut.png": ("a cut picture", png("red", "bar", 4)[:90])})
+    for path in (gone, here):
+        app.upkeep.index(str(path), ignore_progress)
+    gone.parent.rename(tmp_path / "unplugged")
+    (here.parent / "cut.png").write_bytes(png("red", "bar", 4))
+    name = next(entry.name for entry in app.catalog.catalogues() if entry.location == str(gone))
+    said = app.upkeep.retry(ignore_progress)
+    assert said.startswith("1 of 2 failed rows are in the collection now. ")
+    assert f"{name} was left as it is: " in said
+    assert app.count() == 60
+    csv_catalogue(here.parent, things(40, seed=1))
+    said = app.upkeep.rebuild(ignore_progress)
+    assert f"{name} was left as it is: " in said
+    assert app.count() == 70
+    assert app.generation().model.card.trained_on == 56 or "stays" in said
+    with pytest.raises(Stopped):
+        app.upkeep.rebuild(ignore_progress, stopped())
+
+
+def stopped() -> threading.Event:
+    event = threading.Event()
+    event.set()
+    return event
+
+
 def test_a_stopped_index_goes_on_where_it_stopped(app: LiveApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = csv_catalogue(tmp_path / "mine", things(300))
     stop, decode, decoded = threading.Event(), app.decoder.decode, []
