@@ -3,6 +3,7 @@
 import ipaddress
 import logging
 import sys
+from functools import partial
 
 import uvicorn
 
@@ -18,6 +19,9 @@ log = logging.getLogger(__name__)
 
 OPEN_RATE = 1_200
 """Requests a minute of one client, where others than this computer can come and the settings say nothing else."""
+CONNECTIONS = 4
+"""Connections for each request that may be under way; the others wait between two requests, and the longest of them gives way."""
+MIN_CONNECTIONS = 256
 MIN_KEY_CHARS = 16
 SWITCH_S = 0.001
 """How long one thread may hold up the event loop with Python code; the interpreter's own 5 ms add up to a slow `/health`."""
@@ -85,7 +89,9 @@ def server_config(api: object, settings: Settings) -> uvicorn.Config:
         api,  # type: ignore[arg-type]
         host=settings.api_host,
         port=settings.api_port,
-        http=PatientProtocol,
+        http=partial(  # type: ignore[arg-type]  it is called like the class
+            PatientProtocol, max_connections=max(MIN_CONNECTIONS, CONNECTIONS * settings.api_max_concurrent)
+        ),
         ws="none",
         h11_max_incomplete_event_size=MAX_HEADER_EVENT_BYTES,
         timeout_keep_alive=30,

@@ -1,6 +1,5 @@
 """Who is let in, and how much."""
 
-import socket
 import threading
 import time
 from dataclasses import replace
@@ -14,7 +13,7 @@ from api.gate import Gate
 from api.serving import OPEN_RATE, options_from
 from config import Settings
 from crossmodal.errors import CrossmodalError
-from tests.api.conftest import BASE, Served
+from tests.api.conftest import BASE, Served, raw
 from upkeep.live_app import LiveApp
 
 KEY = "a key of twenty-four chars"
@@ -165,20 +164,6 @@ def test_a_body_is_counted_whatever_it_claims(live_app: LiveApp) -> None:
         claimed = requests.post(f"{address}/search", data=b" " * 1_001, headers={"Content-Type": "application/json"}, timeout=10)
         for response in (chunked, claimed):
             assert (response.status_code, response.json()["error"]["code"]) == (413, "too_large")
-
-
-def raw(address: str, text: bytes, more: bytes = b"") -> bytes:
-    """All that comes back until the server closes; `more` is sent after the first answer."""
-    host, _, port = address.removeprefix("http://").partition(":")
-    with socket.create_connection((host, int(port)), timeout=10) as connection:
-        connection.sendall(text)
-        answer = b""
-        if more:
-            answer = connection.recv(65_536)
-            connection.sendall(more)
-        while part := connection.recv(65_536):
-            answer += part
-        return answer
 
 
 def test_a_body_that_never_ends_is_ended(live_app: LiveApp) -> None:
