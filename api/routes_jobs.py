@@ -14,7 +14,7 @@ from api.bodies import read
 from api.body_schemas import body
 from api.documents import problems
 from api.door import Door, TheDoor
-from api.errors import error_response
+from api.errors import Overload, error_response
 from api.exports import export_files, start_export
 from api.questions import ExportQuestion, ImportQuestion
 from crossmodal.errors import AccessError, BusyError, QueryError
@@ -107,5 +107,6 @@ async def _started(request: Request, starting: Awaitable[JobStatus]) -> Response
     try:
         status = await starting
     except BusyError as error:  # not an overload, but a conflict with the state of the one desk there is for jobs
-        return error_response(error, request.scope, status=409)
+        conflict = Overload(error.code, error.message, remedy=error.remedy)
+        return error_response(conflict, request.scope, status=409)
     return Json(job_of(status), status_code=202, headers={"Location": f"/api/jobs/{status.job_id}"})

@@ -1,5 +1,6 @@
 """Running the API as a process of its own."""
 
+import gc
 import ipaddress
 import logging
 import sys
@@ -19,6 +20,8 @@ log = logging.getLogger(__name__)
 
 OPEN_RATE = 1_200
 """Requests a minute of one client, where others than this computer can come and the settings say nothing else."""
+BODIES = 4
+"""How many of the largest bodies may be in memory at once."""
 CONNECTIONS = 4
 """Connections for each request that may be under way; the others wait between two requests, and the longest of them gives way."""
 MIN_CONNECTIONS = 256
@@ -54,6 +57,7 @@ def options_from(settings: Settings) -> ApiOptions:
         allow_paths=local if settings.api_allow_paths is None else settings.api_allow_paths,
         export_dir=settings.data_dir / "exports",
         max_body_bytes=settings.api_max_body_bytes,
+        max_bodies_bytes=BODIES * settings.api_max_body_bytes,
         max_concurrent=settings.api_max_concurrent,
         requests_per_minute=(None if local else OPEN_RATE)
         if settings.api_requests_per_minute is None
@@ -76,6 +80,8 @@ def serve(settings: Settings, progress: OnProgress = ignore_progress) -> None:
     options = options_from(settings)
     sys.setswitchinterval(SWITCH_S)
     app = build_system(settings, progress)
+    gc.collect()
+    gc.freeze()  # what is here stays: looking through all of it again and again would hold up every answer
     try:
         server = uvicorn.Server(server_config(create_api(app, options), settings))
         server.run()
