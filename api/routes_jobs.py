@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from fastapi import Path as InPath
 from starlette.responses import FileResponse, Response
 
-from api.answers import Exports, Job, Jobs, Json, job_of
+from api.answers import Exports, Job, Jobs, Json
 from api.bodies import read
 from api.body_schemas import body
 from api.documents import problems
@@ -17,6 +17,7 @@ from api.door import Door, TheDoor
 from api.errors import Overload, error_response
 from api.exports import export_files, start_export
 from api.questions import ExportQuestion, ImportQuestion
+from api.rendering import job_of
 from crossmodal.errors import AccessError, BusyError, QueryError
 from crossmodal.jobs import JobStatus
 
