@@ -1,4 +1,4 @@
-"""What the API answers. The models document and check; answers are built as plain dictionaries, which is several times faster."""
+"""What the API answers: the models document and check. Answers are built by `api.rendering`."""
 
 import json
 from typing import Any, Literal
@@ -6,14 +6,16 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse
 
-from crossmodal.items import CaptionResult, Item, SearchResult
-from crossmodal.jobs import JobStatus
-
 
 class Json(JSONResponse):
     """JSON in ASCII: whatever text is in it, the bytes are sound."""
 
     def render(self, content: Any) -> bytes:
+        return content if isinstance(content, bytes) else self.bytes_of(content)
+
+    @staticmethod
+    def bytes_of(content: Any) -> bytes:
+        """What is answered for a value. Bytes that were made so before are taken as they are."""
         return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii")
 
 
@@ -93,7 +95,8 @@ class Captions(BaseModel):
 
 
 class ItemAnswer(BaseModel):
-    """One thing of the collection. `added_at` in seconds since 1970."""
+    """One thing of the collection. `added_at` in seconds since 1970. A `catalogue` or `source` that is a path of the server's computer is
+    shown by its last part, unless the server takes paths from its clients."""
 
     item_id: str
     title: str
@@ -199,71 +202,3 @@ class Jobs(BaseModel):
 
 class Exports(BaseModel):
     exports: list[str]
-
-
-def image_path(item: Item) -> str:
-    """Where the API serves an item's picture."""
-    return f"/api/image/{item.item_id}"
-
-
-def row_of(result: SearchResult) -> dict[str, Any]:
-    """A `Row`."""
-    item = result.item
-    return {"rank": result.rank, "image_id": str(item.item_id), "image_path": image_path(item), "score": round(result.score, 6)}
-
-
-def rows_of(results: list[SearchResult]) -> dict[str, Any]:
-    """`num_results` and `results` with `Row`s."""
-    return {"num_results": len(results), "results": [row_of(result) for result in results]}
-
-
-def item_of(item: Item) -> dict[str, Any]:
-    """An `ItemAnswer`."""
-    path = image_path(item)
-    return {
-        "item_id": str(item.item_id),
-        "title": item.title,
-        "captions": list(item.captions),
-        "attributes": dict(item.attributes),
-        "catalogue": item.catalogue,
-        "source": item.source,
-        "width_px": item.width_px,
-        "height_px": item.height_px,
-        "added_at": item.added_at,
-        "image": path,
-        "thumbnail": f"{path}/thumbnail",
-    }
-
-
-def results_of(results: list[SearchResult]) -> dict[str, Any]:
-    """`Results`."""
-    found = [{"rank": result.rank, "score": round(result.score, 6), "item": item_of(result.item)} for result in results]
-    return {"num_results": len(found), "results": found}
-
-
-def captions_of(found: list[CaptionResult]) -> dict[str, Any]:
-    """`Captions`."""
-    captions = [
-        {"rank": each.rank, "caption": each.caption, "score": round(each.score, 6), "image_id": str(each.item.item_id)}
-        for each in found
-    ]
-    return {"num_captions": len(captions), "captions": captions}
-
-
-def job_of(status: JobStatus) -> dict[str, Any]:
-    """A `Job`."""
-    at, error = status.progress, status.error
-    return {
-        "job_id": status.job_id,
-        "name": status.name,
-        "state": status.state,
-        "message": status.message,
-        "done": at.done,
-        "total": at.total,
-        "failed": at.failed,
-        "rate_per_s": at.rate_per_s,
-        "seconds_left": at.seconds_left,
-        "started_at": status.started_at,
-        "ended_at": status.ended_at,
-        "error": None if error is None else {"code": error.code, "message": error.message, "remedy": error.remedy},
-    }

@@ -2,32 +2,16 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 from api.workers import Workers
 from crossmodal.errors import CrossmodalError
 from crossmodal.items import SearchResult
-from crossmodal.text.cleaning import clean_query
+from engine.asking import Terms, cleaned
 from upkeep.live_app import LiveApp
 
 MAX_BATCH = 64
-
-Where = Mapping[str, str | Sequence[str]]
-
-
-class Terms(NamedTuple):
-    """What queries must have in common to be answered in one pass. `where` is in the order of its names, with values as tuples."""
-
-    top_k: int
-    where: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    min_score: float | None = None
-
-    @classmethod
-    def of(cls, top_k: int, where: Where | None, min_score: float | None) -> "Terms":
-        """Terms that compare equal when they mean the same."""
-        listed = ((name, (value,) if isinstance(value, str) else tuple(value)) for name, value in sorted((where or {}).items()))
-        return cls(top_k, tuple(listed), min_score)
 
 
 class _Waiting(NamedTuple):
@@ -36,7 +20,7 @@ class _Waiting(NamedTuple):
 
 
 class TextBatcher:
-    """Collects queries while a batch is at work and sends them off as the next one.
+    """Collects queries while a batch is at work and sends them off as the next one; those of one batch have their terms in common.
 
     A query alone is answered at once: nothing is ever held back to wait for company, and no query waits longer than the batch before it
     and its own. Belongs to one event loop.
@@ -60,7 +44,7 @@ class TextBatcher:
         Raises:
             QueryError: as `LostFoundApp.search_by_text`.
         """
-        clean_query(query, max_chars=self._app.limits.max_query_chars)  # a bad query must not spoil the batch of others
+        cleaned(self._app.limits, query)  # a bad query must not spoil the batch of others
         waiting = _Waiting(query, asyncio.get_running_loop().create_future())
         self._waiting[terms].append(waiting)
         if self._task is None or self._task.done():
@@ -68,13 +52,19 @@ class TextBatcher:
         return await waiting.answer
 
     async def _work(self) -> None:
-        while self._waiting:
-            terms = next(iter(self._waiting))  # the terms that have waited longest
-            batch = self._waiting.pop(terms)
-            if len(batch) > self._max_batch:
-                self._waiting[terms] = batch[self._max_batch :]
-                batch = batch[: self._max_batch]
-            await self._answer([waiting for waiting in batch if not waiting.answer.done()], terms)
+        batch: list[_Waiting] = []
+        try:
+            while self._waiting:
+                terms = next(iter(self._waiting))  # the terms that have waited longest
+                batch = self._waiting.pop(terms)
+                if len(batch) > self._max_batch:
+                    self._waiting[terms] = batch[self._max_batch :]
+                    batch = batch[: self._max_batch]
+                await self._answer([waiting for waiting in batch if not waiting.answer.done()], terms)
+        finally:  # ended from outside, as when the server stops: nobody may be left waiting for ever
+            for waiting in (*batch, *(waiting for queued in self._waiting.values() for waiting in queued)):
+                waiting.answer.cancel()
+            self._waiting.clear()
 
     async def _answer(self, batch: list[_Waiting], terms: Terms) -> None:
         if not batch:

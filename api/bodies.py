@@ -1,21 +1,25 @@
 """Bodies of requests: JSON or a form, read into one of the questions."""
 
-import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
 
-from api.errors import bad_request, invalid
-from crossmodal.errors import CrossmodalError
+from api.door import Door
+from api.errors import UnreadableForm, bad_request, invalid
+from api.json_text import value_of
+from crossmodal.errors import CrossmodalError, QueryError
 
 FILE_FIELDS = ("image", "file", "images", "files")
 _JSON_FIELDS = frozenset({"where", "attributes"})
 _REPEATED = frozenset({"captions"})
 _MAX_FIELDS = 50
-_MAX_FIELD_BYTES = 4 * 2**20
+_MAX_FIELD_BYTES = 256 * 2**10
+_SMALL_BYTES = 16 * 2**10
+_FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -35,17 +39,34 @@ async def read(request: Request, model: type[Model], *, max_files: int = 1) -> t
     """The question of a request, and the files that came with it.
 
     Raises:
-        QueryError: `bad_request`, the body or one of its fields is not as documented.
+        QueryError: `bad_request`, the body or one of its fields is not as documented; `text_too_long`, a field of a form.
         UnsupportedType: it is neither JSON nor a form.
     """
-    kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-    if kind in ("multipart/form-data", "application/x-www-form-urlencoded"):
+    kind = _kind_of(request)
+    if kind in _FORMS:
         fields, uploads = await _form(request, max_files, frozenset(model.model_fields))
         return _checked(model, fields, strict=False), uploads
     if kind != "application/json" and not kind.endswith("+json"):
         what = f"The body is of the type {kind:.60}."
         raise UnsupportedType("unsupported_format", what, remedy="Send application/json, or multipart/form-data for a file.")
-    return _checked(model, _json(await request.body(), "The body"), strict=True), []
+    body = await request.body()
+    if len(body) <= _SMALL_BYTES:
+        return _question(model, body), []
+    door: Door = request.app.state.door
+    return await door.workers.run("bodies", _question, model, body), []
+
+
+def is_form(request: Request) -> bool:
+    """Whether the body is a form with files."""
+    return _kind_of(request) == _FORMS[0]
+
+
+def _kind_of(request: Request) -> str:
+    return request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+
+
+def _question(model: type[Model], body: bytes) -> Model:
+    return _checked(model, value_of(body, "The body"), strict=True)
 
 
 def _checked(model: type[Model], data: Any, *, strict: bool) -> Model:
@@ -55,16 +76,26 @@ def _checked(model: type[Model], data: Any, *, strict: bool) -> Model:
         raise invalid(error.errors(include_url=False, include_context=False)) from None  # type: ignore[arg-type]
 
 
-def _json(text: bytes | str, what: str) -> Any:
-    try:
-        return json.loads(text)
-    except RecursionError:
-        raise bad_request(f"{what} is nested too deeply.") from None
-    except ValueError:  # also for text that is no UTF-8, and for numbers of thousands of digits
-        raise bad_request(f"{what} is not JSON.") from None
-
-
 async def _form(request: Request, max_files: int, known: frozenset[str]) -> tuple[dict[str, Any], list[Upload]]:
+    try:
+        return await _fields_and_files(request, max_files, known)
+    except HTTPException as error:
+        raise _form_fault(str(error.detail), max_files) from None
+
+
+def _form_fault(detail: str, max_files: int) -> QueryError:
+    """The framework's refusal of a form, in our words."""
+    if "exceeded maximum size" in detail:
+        what = f"A field of the form has more than {_MAX_FIELD_BYTES // 2**10} KB."
+        return QueryError("text_too_long", what, remedy="Shorten it; send a picture with a file name.")
+    if detail.startswith("Too many files"):
+        return UnreadableForm(f"The form has more than {max_files} files.")
+    if detail.startswith("Too many fields"):
+        return UnreadableForm(f"The form has more than {_MAX_FIELDS} fields.")
+    return UnreadableForm("The form cannot be read as what its headers say it is.")
+
+
+async def _fields_and_files(request: Request, max_files: int, known: frozenset[str]) -> tuple[dict[str, Any], list[Upload]]:
     async with request.form(max_files=max_files, max_fields=_MAX_FIELDS, max_part_size=_MAX_FIELD_BYTES) as form:
         fields: dict[str, Any] = {}
         uploads = []
@@ -80,7 +111,9 @@ async def _form(request: Request, max_files: int, known: frozenset[str]) -> tupl
             elif name in fields and name in known:
                 raise bad_request(f"The field {name!r:.40} comes twice.")
             else:
-                fields[name] = _json(value, f"The field {name}") if name in _JSON_FIELDS else value
+                fields[name] = (
+                    value_of(value.encode("utf-8", "surrogatepass"), f"The field {name}") if name in _JSON_FIELDS else value
+                )
         return fields, uploads
 
 

@@ -35,6 +35,7 @@ SENTENCES = {
     409: "Another job is running.",
     413: "Too much, or too long.",
     415: "Of a type that is not read.",
+    416: "The file has no such part.",
     422: "A field, a text or a picture is not as it must be.",
     429: "Too many requests; `Retry-After` says when to come again.",
     431: "The headers are too long.",

@@ -1,18 +1,31 @@
 """What every route holds: the app, the threads it is called in, and the batches of text queries."""
 
+import asyncio
 from collections.abc import Callable
-from typing import Annotated, ParamSpec, TypeVar
+from typing import Annotated, Any, ParamSpec, TypeVar
 
 from fastapi import Depends, Request
 
+from api.answers import Json
 from api.batching import TextBatcher
+from api.catalogue_names import stored_where
+from api.counting import ItemCount
 from api.metrics import Metrics
 from api.options import ApiOptions
+from api.questions import Narrowed
+from api.rendering import item_of, results_of
+from api.resizing import Resizer
 from api.workers import Workers
+from crossmodal.catalog import Filter
+from crossmodal.items import Item, SearchResult
+from engine.asking import Terms, terms
 from upkeep.live_app import LiveApp
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+_FEW = 50
 
 
 class Door:
@@ -20,7 +33,8 @@ class Door:
 
     Attributes:
         app: the collection; called through `run`, never on the event loop.
-        known_count: how many items a search could find when that was last asked.
+        count: how many items a search can find.
+        batch_slots: places for additions of batches, all batches together: beside them there is always a thread for somebody else's search.
     """
 
     def __init__(self, app: LiveApp, options: ApiOptions, metrics: Metrics) -> None:
@@ -29,7 +43,9 @@ class Door:
         self.metrics = metrics
         self.workers = Workers()
         self.batcher = TextBatcher(app, self.workers, note_size=metrics.batch_sizes.observe)
-        self.known_count = app.count()
+        self.resizer = Resizer()
+        self.count = ItemCount(app, self.workers)
+        self.batch_slots = {"addresses": asyncio.Semaphore(4), "pictures": asyncio.Semaphore(1)}
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call what asks the database only."""
@@ -42,6 +58,24 @@ class Door:
     async def run_addresses(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call what may wait for the network."""
         return await self.workers.run("addresses", work, *args, **kwargs)
+
+    async def stored(self, where: Filter | None) -> Filter | None:
+        """A client's filter as the store understands it. Raises QueryError `bad_request`."""
+        return where if self.options.allow_paths or not where else await self.run(stored_where, self.app, where)
+
+    async def terms(self, narrowed: Narrowed) -> Terms:
+        """What a search is to answer, looked over. Raises QueryError `bad_request`, also for more results than this app gives."""
+        return terms(self.app.limits, narrowed.top_k, await self.stored(narrowed.where), narrowed.min_score)
+
+    def item(self, item: Item) -> dict[str, Any]:
+        """An `ItemAnswer`."""
+        return item_of(item, paths=self.options.allow_paths)
+
+    async def results(self, results: list[SearchResult]) -> bytes:
+        """`Results` as JSON; many are written in a thread, where they do not hold up the event loop."""
+        if len(results) <= _FEW:
+            return Json.bytes_of(results_of(results, paths=self.options.allow_paths))
+        return await self.run(lambda: Json.bytes_of(results_of(results, paths=self.options.allow_paths)))
 
     def close(self) -> None:
         """Let go of the threads. The app belongs to whoever made it."""

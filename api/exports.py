@@ -3,9 +3,10 @@
 import re
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 
+from crossmodal.catalog import Filter, faults
 from crossmodal.errors import QueryError
 from crossmodal.jobs import JobStatus
 from crossmodal.progress import OnProgress
@@ -13,13 +14,13 @@ from transfer.exporting import export_items
 from upkeep.live_app import LiveApp
 
 _SUFFIXES = {"csv": ".csv", "parquet": ".parquet", "npy": ".npy"}
+_KEPT = 20
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,100}", re.ASCII)
 _OURS = re.compile(r"items-[0-9]{8}-[0-9]{6}.*\.(csv|parquet|npy|json|txt)", re.ASCII)
 
-Where = Mapping[str, str | Sequence[str]]
 
-
-def start_export(app: LiveApp, folder: Path | None, kind: str, where: Where | None) -> JobStatus:
-    """Begin writing a new file into the folder; it appears there when it is complete.
+def start_export(app: LiveApp, folder: Path | None, kind: str, where: Filter | None) -> JobStatus:
+    """Begin writing a new file into the folder; it appears there when it is complete, and then only the newest twenty exports stay.
 
     Raises:
         QueryError: `not_found`, this API exports nothing. BusyError: another job is running.
@@ -31,6 +32,7 @@ def start_export(app: LiveApp, folder: Path | None, kind: str, where: Where | No
     def work(note: OnProgress, stop: threading.Event) -> str:
         folder.mkdir(parents=True, exist_ok=True)
         export_items(app, path, kind, where, on_progress=note, stop=stop)
+        _drop_older(folder)
         return f"Exported as {path.name}"
 
     return app.jobs.start("export", f"Exporting as {path.name}", work)
@@ -42,3 +44,29 @@ def export_files(folder: Path | None) -> list[Path]:
         return []
     found = [path for path in folder.iterdir() if _OURS.fullmatch(path.name) and path.is_file() and not path.is_symlink()]
     return sorted(found, key=lambda path: path.name, reverse=True)
+
+
+def export_file(folder: Path | None, name: str) -> Path:
+    """A finished export by its name. Raises QueryError `not_found`."""
+    if _NAME.fullmatch(name):
+        for path in export_files(folder):
+            if path.name == name:
+                return path
+    raise QueryError("not_found", f"There is no export {name!r:.60}.", remedy="GET /api/exports lists them.")
+
+
+def delete_export(folder: Path | None, name: str) -> None:
+    """Delete a finished export. Raises QueryError `not_found`."""
+    path = export_file(folder, name)
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise faults.of_os(error, path) from error
+
+
+def _drop_older(folder: Path) -> None:
+    """Keep the newest exports; vectors and the ids beside them are one."""
+    exports = [list(files) for _, files in groupby(export_files(folder), lambda path: path.name.partition(".")[0])]
+    for files in exports[_KEPT:]:
+        for path in files:
+            path.unlink(missing_ok=True)

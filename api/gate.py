@@ -52,7 +52,7 @@ class Gate:
         if origin is None or method in _SAFE_METHODS:
             return None
         said = origin.decode("latin-1").lower()
-        if said in self._options.cors_origins or urlsplit(said).netloc == host:
+        if said in self._options.cors_origins or _place_of(said) == host:
             return None
         return AccessError(
             "forbidden", f"Pages of {said!r:.80} may not change anything here.", remedy="Its owner can list that origin."
@@ -60,10 +60,12 @@ class Gate:
 
     def _without_key(self, headers: dict[bytes, bytes], scope: Scope) -> CrossmodalError | None:
         path: str = scope["path"]
+        key = key_of(headers)
+        if self._keys and _is_one_of(key, self._keys):
+            scope.setdefault("state", {})["client_key"] = _digest(key).hex()  # whom `api.throttle` counts
+            return None
         preflight = scope["method"] == "OPTIONS" and b"access-control-request-method" in headers
         if not self._keys or path in OPEN_PATHS or path.startswith(OPEN_PREFIX) or preflight:
-            return None
-        if _is_one_of(key_of(headers), self._keys):
             return None
         what = "This request carries no valid key."
         return AccessError("unauthorized", what, remedy="Send it as X-API-Key, or as Authorization: Bearer.")
@@ -83,6 +85,14 @@ def _is_one_of(key: bytes, digests: Iterable[bytes]) -> bool:
 
 def _digest(key: str | bytes) -> bytes:
     return sha256(key.encode() if isinstance(key, str) else key).digest()
+
+
+def _place_of(origin: str) -> str | None:
+    """Host and port of an origin; None for one that is no address, which equals no host."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
 
 
 def _name_of(host: str) -> str:

@@ -29,6 +29,7 @@ class Observing:
             await self._app(scope, receive, send)
             return
         reference, began, status = secrets.token_hex(6), time.perf_counter(), 0
+        scope.setdefault("state", {})["reference"] = reference
 
         async def noted(message: Message) -> None:
             nonlocal status

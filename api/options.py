@@ -21,7 +21,9 @@ class ApiOptions:
         hosts: names the server may be called by; empty takes any, which is right only with a key.
         allow_paths: whether an import job may name a folder or file of this computer.
         export_dir: where export jobs write, and what `GET /api/exports/{name}` reads; None offers no exports.
-        max_json_bytes, max_body_bytes: largest JSON, and largest body of any kind.
+        max_question_bytes, max_json_bytes, max_body_bytes: largest JSON that asks for one thing, largest JSON, and largest body of any
+            kind.
+        max_bodies_bytes: bodies of all requests under way together; a request that brings more is told to come again.
         max_header_bytes: all header lines together.
         max_concurrent: requests under way at once; more are told to come again.
         requests_per_minute: of one client; None counts none.
@@ -37,8 +39,10 @@ class ApiOptions:
     hosts: frozenset[str] = LOOPBACK_NAMES
     allow_paths: bool = True
     export_dir: Path | None = None
+    max_question_bytes: int = 128 * 2**10
     max_json_bytes: int = 4 * 2**20
     max_body_bytes: int = 64 * 2**20
+    max_bodies_bytes: int = 256 * 2**20
     max_header_bytes: int = 32 * 2**10
     max_concurrent: int = 64
     requests_per_minute: int | None = None

@@ -1,14 +1,10 @@
 """What the API is asked: the bodies of requests, and how they are read from JSON or from a form."""
 
-import re
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from api.options import MAX_CAPTIONS, MAX_TOP_K
-
-_DEEPEST = 4
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 Id = Annotated[str, Field(max_length=20_000)]
 Address = Annotated[str, Field(max_length=200_000, json_schema_extra={"format": "picture-address"})]
@@ -28,15 +24,9 @@ Where = Annotated[
 
 
 class Question(BaseModel):
-    """Base of all bodies. Surrogates that stand alone, which JSON can bring, become the control character
-    that stands for what cannot be read: a text shows nothing there, an address with it is refused."""
+    """Base of all bodies."""
 
     model_config = ConfigDict(extra="forbid")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _sound(cls, data: Any) -> Any:
-        return _sound(data, _DEEPEST)
 
 
 class Reference(Question):
@@ -80,7 +70,7 @@ class AnyQuestion(Narrowed, PictureSource, Question):
 
 
 class BatchQuestion(Narrowed, Question):
-    queries: Annotated[list[Query], Field(min_length=1, max_length=256)]
+    queries: Annotated[list[Query], Field(min_length=1, max_length=256, fail_fast=True)]
 
 
 class CorrectionQuestion(Question):
@@ -105,7 +95,9 @@ class AddressedItem(NewItemQuestion):
 
 
 class NewItemsQuestion(Question):
-    items: Annotated[list[AddressedItem], Field(min_length=1, max_length=200)]
+    items: Annotated[
+        list[AddressedItem], Field(min_length=1, max_length=200, fail_fast=True)
+    ]  # one fault is told, not thousands found
 
 
 class ItemChange(Question):
@@ -124,13 +116,3 @@ class ImportQuestion(Question):
 class ExportQuestion(Question):
     kind: Annotated[str, Field(pattern="^(csv|parquet|npy)$")] = "csv"
     where: Where | None = None
-
-
-def _sound(data: Any, depth: int) -> Any:
-    if isinstance(data, str):
-        return data if data.isascii() else _SURROGATE.sub("\x1a", data)
-    if depth and isinstance(data, dict):
-        return {_sound(name, 0): _sound(value, depth - 1) for name, value in data.items()}
-    if depth and isinstance(data, list):
-        return [_sound(value, depth - 1) for value in data]
-    return data

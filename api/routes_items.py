@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from api.answers import Attributes, ItemAnswer, ItemsPage, Json, item_of
+from api.answers import Attributes, ItemAnswer, ItemsPage, Json
 from api.bodies import read
 from api.body_schemas import body
 from api.documents import problems
@@ -28,9 +28,9 @@ WhereText = Annotated[
 @router.get("/items", response_model=ItemsPage, responses=problems(422))
 async def list_items(door: TheDoor, limit: Limit = 50, cursor: Cursor = "0", where: WhereText = None) -> Response:
     """Items, oldest first, page by page. Items added or removed meanwhile shift no page."""
-    found = await door.run(door.app.items_page, limit, int(cursor), where=_filter(where))
+    found = await door.run(door.app.items_page, limit, int(cursor), where=await door.stored(_filter(where)))
     after = str(found[-1].item_id) if len(found) == limit else None
-    return Json({"items": [item_of(item) for item in found], "next_cursor": after})
+    return Json({"items": [door.item(item) for item in found], "next_cursor": after})
 
 
 @router.get("/attributes", response_model=Attributes)
@@ -44,7 +44,7 @@ async def list_attributes(door: TheDoor) -> Response:
 @router.get("/items/{item_id}", response_model=ItemAnswer, responses=problems(404))
 async def get_item(door: TheDoor, item_id: str) -> Response:
     """One item, by its id or by the name of its file."""
-    return Json(item_of(await door.run(item_called, door.app, item_id)))
+    return Json(door.item(await door.run(item_called, door.app, item_id)))
 
 
 @router.patch("/items/{item_id}", response_model=ItemAnswer, openapi_extra=body(ItemChange), responses=problems(404, 415, 422, 507))
@@ -53,7 +53,7 @@ async def change_item(request: Request, door: TheDoor, item_id: str) -> Response
     question, _ = await read(request, ItemChange)
     item = await door.run(item_called, door.app, item_id)
     changed = await door.run(door.app.update_item, item.item_id, title=question.title, attributes=question.attributes)
-    return Json(item_of(changed))
+    return Json(door.item(changed))
 
 
 @router.delete("/items/{item_id}", status_code=204, response_class=Response, responses=problems(404, 507))
@@ -69,7 +69,7 @@ async def restore_item(door: TheDoor, item_id: Annotated[str, "the id it had"]) 
     """Bring a removed item back."""
     if not (item_id.isascii() and item_id.isdigit() and len(item_id) <= 18):
         item_id = "0"
-    return Json(item_of(await door.run(door.app.restore_item, int(item_id))))
+    return Json(door.item(await door.run(door.app.restore_item, int(item_id))))
 
 
 def _filter(text: str | None) -> Any:

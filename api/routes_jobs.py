@@ -1,28 +1,28 @@
 """Long work: import and export, one at a time, with progress; and the files that exports left."""
 
-import re
 from collections.abc import Awaitable
-from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Request
 from fastapi import Path as InPath
 from starlette.responses import FileResponse, Response
 
-from api.answers import Exports, Job, Jobs, Json, job_of
+from api.answers import Exports, Job, Jobs, Json
 from api.bodies import read
 from api.body_schemas import body
 from api.documents import problems
-from api.door import Door, TheDoor
-from api.errors import error_response
-from api.exports import export_files, start_export
+from api.door import TheDoor
+from api.downloads import Download
+from api.errors import Overload, error_response
+from api.exports import delete_export, export_file, export_files, start_export
 from api.questions import ExportQuestion, ImportQuestion
-from crossmodal.errors import AccessError, BusyError, QueryError
+from api.rendering import job_of
+from crossmodal.errors import AccessError, BusyError
 from crossmodal.jobs import JobStatus
 
 router = APIRouter(prefix="/api", tags=["jobs"])
 
-_EXPORT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,100}", re.ASCII)
+ExportName = Annotated[str, InPath(max_length=200)]
 
 
 @router.post(
@@ -52,10 +52,11 @@ async def start_import(request: Request, door: TheDoor) -> Response:
 async def begin_export(request: Request, door: TheDoor) -> Response:
     """Write the collection, or what passes a filter, as CSV, Parquet, or vectors with ids.
 
-    `GET /api/exports` lists the file when it is done.
+    `GET /api/exports` lists the file when it is done; the newest twenty exports are kept.
     """
     question, _ = await read(request, ExportQuestion)
-    return await _started(request, door.run(start_export, door.app, door.options.export_dir, question.kind, question.where))
+    where = await door.stored(question.where)
+    return await _started(request, door.run(start_export, door.app, door.options.export_dir, question.kind, where))
 
 
 @router.get("/jobs", response_model=Jobs)
@@ -84,28 +85,23 @@ async def list_exports(door: TheDoor) -> Response:
     return Json({"exports": [path.name for path in found]})
 
 
-@router.get("/exports/{name}", response_class=FileResponse, responses=problems(404))
-async def get_export(door: TheDoor, name: Annotated[str, InPath(max_length=200)]) -> Response:
-    """One of them."""
-    return FileResponse(
-        await _export(door, name),
-        filename=name,
-        media_type="application/octet-stream",
-        headers={"Content-Security-Policy": "default-src 'none'; sandbox"},
-    )
+@router.get("/exports/{name}", response_class=FileResponse, responses=problems(404, 416))
+async def get_export(door: TheDoor, name: ExportName) -> Response:
+    """One of them, or the parts that a header `Range` names."""
+    return await door.run(Download, await door.run(export_file, door.options.export_dir, name))
 
 
-async def _export(door: Door, name: str) -> Path:
-    if _EXPORT_NAME.fullmatch(name):
-        for path in await door.run(export_files, door.options.export_dir):
-            if path.name == name:
-                return path
-    raise QueryError("not_found", f"There is no export {name!r:.60}.", remedy="GET /api/exports lists them.")
+@router.delete("/exports/{name}", status_code=204, response_class=Response, responses=problems(404))
+async def remove_export(door: TheDoor, name: ExportName) -> Response:
+    """Delete one of them."""
+    await door.run(delete_export, door.options.export_dir, name)
+    return Response(status_code=204)
 
 
 async def _started(request: Request, starting: Awaitable[JobStatus]) -> Response:
     try:
         status = await starting
     except BusyError as error:  # not an overload, but a conflict with the state of the one desk there is for jobs
-        return error_response(error, request.scope, status=409)
+        conflict = Overload(error.code, error.message, remedy=error.remedy)
+        return error_response(conflict, request.scope, status=409)
     return Json(job_of(status), status_code=202, headers={"Location": f"/api/jobs/{status.job_id}"})

@@ -1,6 +1,6 @@
 """Pictures of items: re-encoded pixels, never a stranger's bytes."""
 
-from collections.abc import Callable
+from hashlib import sha256
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -10,8 +10,6 @@ from api.documents import problems
 from api.door import Door, TheDoor
 from api.lookup import item_called
 from api.options import MAX_SIZE_PX
-from api.resizing import resized
-from crossmodal.items import Item
 
 router = APIRouter(prefix="/api/image", tags=["reference"])
 
@@ -30,32 +28,33 @@ Size = Annotated[int, Query(ge=1, le=MAX_SIZE_PX, description="long side in pixe
 async def get_image(request: Request, door: TheDoor, image_id: str) -> Response:
     """The picture of an item as the collection keeps it, by the item's id or by the name of its file."""
     item = await door.run(item_called, door.app, image_id)
-    return await _picture(request, door, item, "large", lambda: door.app.rendition(item.item_id))
+    return await _picture(request, door, await door.run(door.app.rendition, item.item_id), None)
 
 
 @router.get("/{image_id}/thumbnail", response_class=Response, responses=_ANSWERS)
 async def get_thumbnail(request: Request, door: TheDoor, image_id: str, size: Size = 256) -> Response:
     """The same made smaller."""
     item = await door.run(item_called, door.app, image_id)
-    return await _picture(request, door, item, str(size), lambda: _small(door, item, size))
+    options = door.options
+    stored = door.app.thumbnail if size <= options.thumbnail_px else door.app.rendition
+    as_it_is = size == options.thumbnail_px or size >= options.rendition_px
+    return await _picture(request, door, await door.run(stored, item.item_id), None if as_it_is else size)
 
 
-async def _picture(request: Request, door: Door, item: Item, variant: str, load: Callable[[], bytes]) -> Response:
-    etag = f'"{item.content_hash[:32]}-{variant}"'
+async def _picture(request: Request, door: Door, stored: bytes, size: int | None) -> Response:
+    """A stored JPEG, made smaller where a size is asked for.
+
+    The ETag is made of the stored bytes, not of the original's: another size of renditions is another picture. What is made smaller
+    follows from them, so it need not be made to know that it is unchanged.
+    """
+    digest = sha256(stored).hexdigest()
+    etag = f'"{digest[:32]}-{size or "stored"}"'
     headers = _HEADERS | {"ETag": etag}
     if _has(request.headers.get("if-none-match", ""), etag):
         return Response(status_code=304, headers=headers)
-    return Response(await door.run(load), media_type="image/jpeg", headers=headers)
-
-
-def _small(door: Door, item: Item, size: int) -> bytes:
-    options = door.options
-    if size == options.thumbnail_px:
-        return door.app.thumbnail(item.item_id)
-    if size >= options.rendition_px:
-        return door.app.rendition(item.item_id)
-    source = door.app.thumbnail if size < options.thumbnail_px else door.app.rendition
-    return resized(source(item.item_id), size)
+    if size is not None:
+        stored = await door.workers.run("resizing", door.resizer.resized, stored, size, digest)
+    return Response(stored, media_type="image/jpeg", headers=headers)
 
 
 def _has(if_none_match: str, etag: str) -> bool:

@@ -1,13 +1,14 @@
 """Searching by text, picture or both, many queries at once, and the spelling of a query."""
 
+import asyncio
+
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from api.answers import BatchResults, Correction, Json, Results, results_of
+from api.answers import BatchResults, Correction, Json, Results
 from api.bodies import Upload, one_source, read
 from api.body_schemas import body
 from api.correcting import correction_of
-from api.distinct import one_per_picture
 from api.documents import problems
 from api.door import Door, TheDoor
 from api.errors import bad_request
@@ -15,8 +16,12 @@ from api.lookup import item_called
 from api.questions import AnyQuestion, BatchQuestion, CorrectionQuestion
 from api.searching import by_both, by_item, by_picture, by_text
 from crossmodal.items import SearchResult
+from engine.asking import Terms, cleaned_all
 
 router = APIRouter(tags=["search"])
+
+_SLICE = 16
+_ROWS = 10_000
 
 
 @router.post(
@@ -28,32 +33,23 @@ router = APIRouter(tags=["search"])
 async def search(request: Request, door: TheDoor) -> Response:
     """Pictures that fit a text, a picture, or both together."""
     question, uploads = await read(request, AnyQuestion)
-    return Json(results_of(await _answer(door, question, uploads)))
+    return Json(await door.results(await _answer(door, question, uploads, await door.terms(question))))
 
 
 @router.post("/api/search/batch", response_model=BatchResults, openapi_extra=body(BatchQuestion), responses=problems(415, 422))
 async def search_batch(request: Request, door: TheDoor) -> Response:
-    """Many text queries in one call, each with its own results."""
+    """Many text queries in one call, each with its own results; the queries times `top_k` are 10,000 at most."""
     question, _ = await read(request, BatchQuestion)
-    most = door.app.limits.max_top_k
-
-    def ask(top_k: int) -> list[list[SearchResult]]:
-        where, least = question.where, question.min_score
-        return door.app.search_by_texts(question.queries, top_k, where=where, min_score=least)
-
-    first = await door.workers.run("texts", ask, question.top_k)
-    answers = []
-    for query, found in zip(question.queries, first, strict=True):
-
-        async def again(top_k: int, query: str = query, found: list[SearchResult] = found) -> list[SearchResult]:
-            if top_k <= question.top_k:
-                return found
-            where, least = question.where, question.min_score
-            [more] = await door.workers.run("texts", door.app.search_by_texts, [query], top_k, where=where, min_score=least)
-            return more
-
-        answers.append(results_of(await one_per_picture(again, question.top_k, most=most)))
-    return Json({"answers": answers})
+    queries, terms = question.queries, await door.terms(question)
+    if len(queries) * terms.top_k > _ROWS:
+        what = f"{len(queries)} queries with {terms.top_k:,} results each are more than {_ROWS:,} results in one call."
+        raise bad_request(what, "Ask for fewer results, or in several calls.")
+    await door.run(cleaned_all, door.app.limits, queries)  # one that is wrong is told before any work is done
+    answers: list[bytes] = []
+    for start in range(0, len(queries), _SLICE):  # in slices, so that single searches get their turn in between
+        found = await asyncio.gather(*(by_text(door, query, terms) for query in queries[start : start + _SLICE]))
+        answers += [await door.results(results) for results in found]
+    return Json(b'{"answers":[' + b",".join(answers) + b"]}")
 
 
 @router.post("/correct-query", response_model=Correction, openapi_extra=body(CorrectionQuestion), responses=problems(415, 422))
@@ -63,22 +59,22 @@ async def correct_query(request: Request, door: TheDoor) -> Response:
     return Json(await door.run(correction_of, door.app, question.query))
 
 
-async def _answer(door: Door, question: AnyQuestion, uploads: list[Upload]) -> list[SearchResult]:
+async def _answer(door: Door, question: AnyQuestion, uploads: list[Upload], terms: Terms) -> list[SearchResult]:
     sent = bool(uploads) or question.image_id is not None or question.image_url is not None
     if not sent:
         if question.query is None:
             raise bad_request(
                 "Neither a text nor a picture was given.", "Give query, image_id, image_url, or a file in the field image."
             )
-        return await by_text(door, question.query, question)
+        return await by_text(door, question.query, terms)
     one_source(uploads, question.image_id, question.image_url)
     image: bytes | str = uploads[0].data if uploads else question.image_url or ""
     if question.image_id is not None:
         item = await door.run(item_called, door.app, question.image_id)
         if question.query is None:
-            return await by_item(door, item, question)
+            return await by_item(door, item, terms)
         image = await door.run(door.app.rendition, item.item_id)
-        return await by_both(door, question.query, image, question.weight, question, without=(item.content_hash,))
+        return await by_both(door, question.query, image, question.weight, terms, without=(item.content_hash,))
     if question.query is None:
-        return await by_picture(door, image, question)
-    return await by_both(door, question.query, image, question.weight, question)
+        return await by_picture(door, image, terms)
+    return await by_both(door, question.query, image, question.weight, terms)

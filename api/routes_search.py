@@ -3,13 +3,14 @@
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from api.answers import Captions, ImageSearch, Json, TextSearch, captions_of, rows_of
+from api.answers import Captions, ImageSearch, Json, TextSearch
 from api.bodies import one_source, read
 from api.body_schemas import body
 from api.documents import problems
 from api.door import Door, TheDoor
 from api.lookup import item_at, item_called
 from api.questions import CaptionQuestion, ImageQuestion, TextQuestion
+from api.rendering import captions_of, rows_of
 from api.searching import by_item, by_picture, by_text
 from crossmodal.items import CaptionResult
 
@@ -20,7 +21,7 @@ router = APIRouter(prefix="/api/search", tags=["reference"])
 async def search_text(request: Request, door: TheDoor) -> Response:
     """Pictures that fit a description."""
     question, _ = await read(request, TextQuestion)
-    results = await by_text(door, question.query, question)
+    results = await by_text(door, question.query, await door.terms(question))
     return Json({"query": question.query} | rows_of(results))
 
 
@@ -37,14 +38,15 @@ async def search_image(request: Request, door: TheDoor) -> Response:
     """
     question, uploads = await read(request, ImageQuestion)
     one_source(uploads, question.image_id, question.image_index, question.image_url)
+    terms = await door.terms(question)
     if uploads or question.image_url is not None:
-        results = await by_picture(door, uploads[0].data if uploads else question.image_url or "", question)
+        results = await by_picture(door, uploads[0].data if uploads else question.image_url or "", terms)
         return Json({"image_id": None} | rows_of(results))
     if question.image_id is not None:
         item = await door.run(item_called, door.app, question.image_id)
     else:
         item = await door.run(item_at, door.app, question.image_index or 0)
-    return Json({"image_id": str(item.item_id)} | rows_of(await by_item(door, item, question)))
+    return Json({"image_id": str(item.item_id)} | rows_of(await by_item(door, item, terms)))
 
 
 @router.post(

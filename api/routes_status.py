@@ -1,29 +1,21 @@
 """How it stands: `/health`, `/api/stats`, `/metrics`."""
 
-import asyncio
-import contextlib
-
 from fastapi import APIRouter
 from starlette.responses import Response
 
 from api.answers import Health, Json, Stats
 from api.door import TheDoor
-from crossmodal.errors import CrossmodalError
 from upkeep.live_app import LiveApp
 
 router = APIRouter()
 
-_HEALTH_WAITS_S = 0.05
+_COUNT_WAITS_S = 0.05
 
 
 @router.get("/health", tags=["reference"], response_model=Health)
 async def health(door: TheDoor) -> Response:
     """Whether the server lives. Never waits behind other work: under load the number of pictures may be a moment old."""
-    counting = asyncio.ensure_future(door.workers.run("health", door.app.count))
-    counting.add_done_callback(lambda done: done.cancelled() or done.exception())  # a count that failed late is no news
-    with contextlib.suppress(CrossmodalError, TimeoutError):  # whether the collection can be read is told where it is read
-        door.known_count = await asyncio.wait_for(asyncio.shield(counting), _HEALTH_WAITS_S)
-    return Json({"status": "healthy", "model_loaded": True, "num_images": door.known_count})
+    return Json({"status": "healthy", "model_loaded": True, "num_images": await door.count.refreshed(_COUNT_WAITS_S)})
 
 
 @router.get("/api/stats", tags=["reference"], response_model=Stats)
@@ -35,7 +27,7 @@ async def stats(door: TheDoor) -> Response:
 @router.get("/metrics", tags=["operation"], response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 async def metrics(door: TheDoor) -> Response:
     """Counters and histograms for Prometheus."""
-    door.metrics.items.set(door.known_count)
+    door.metrics.items.set(await door.count.refreshed(_COUNT_WAITS_S))
     return Response(door.metrics.text(), media_type=door.metrics.content_type)
 
 

@@ -1,5 +1,6 @@
 """Running the API as a process of its own."""
 
+import gc
 import ipaddress
 import logging
 import signal
@@ -7,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 
 import uvicorn
@@ -24,6 +26,11 @@ log = logging.getLogger(__name__)
 
 OPEN_RATE = 1_200
 """Requests a minute of one client, where others than this computer can come and the settings say nothing else."""
+BODIES = 4
+"""How many of the largest bodies may be in memory at once."""
+CONNECTIONS = 4
+"""Connections for each request that may be under way; the others wait between two requests, and the longest of them gives way."""
+MIN_CONNECTIONS = 256
 MIN_KEY_CHARS = 16
 SWITCH_S = 0.001
 """How long one thread may hold up the event loop with Python code; the interpreter's own 5 ms add up to a slow `/health`."""
@@ -56,6 +63,7 @@ def options_from(settings: Settings) -> ApiOptions:
         allow_paths=local if settings.api_allow_paths is None else settings.api_allow_paths,
         export_dir=settings.data_dir / "exports",
         max_body_bytes=settings.api_max_body_bytes,
+        max_bodies_bytes=BODIES * settings.api_max_body_bytes,
         max_concurrent=settings.api_max_concurrent,
         requests_per_minute=(None if local else OPEN_RATE)
         if settings.api_requests_per_minute is None
@@ -80,6 +88,8 @@ def serve(settings: Settings, progress: OnProgress = ignore_progress) -> None:
     sys.setswitchinterval(SWITCH_S)
     with _sigterm_unwinds():
         app = build_system(settings, progress)
+        gc.collect()
+        gc.freeze()  # what is here stays: looking through all of it again and again would hold up every answer
         try:
             server = uvicorn.Server(server_config(create_api(app, options), settings))
             with Resident(app):
@@ -112,7 +122,9 @@ def server_config(api: object, settings: Settings) -> uvicorn.Config:
         api,  # type: ignore[arg-type]
         host=settings.api_host,
         port=settings.api_port,
-        http=PatientProtocol,
+        http=partial(  # type: ignore[arg-type]  it is called like the class
+            PatientProtocol, max_connections=max(MIN_CONNECTIONS, CONNECTIONS * settings.api_max_concurrent)
+        ),
         ws="none",
         h11_max_incomplete_event_size=MAX_HEADER_EVENT_BYTES,
         timeout_keep_alive=30,

@@ -2,17 +2,14 @@
 
 import math
 import time
-from hashlib import sha256
 
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.errors import error_response
-from api.gate import key_of
+from api.errors import Overload, error_response
 from api.options import ApiOptions
-from crossmodal.errors import BusyError
 
 ALWAYS = frozenset({"/health"})
 
@@ -20,7 +17,7 @@ ALWAYS = frozenset({"/health"})
 class Throttle:
     """Answers 429 or 503 with `Retry-After` instead of letting requests pile up. `/health` always passes.
 
-    A client is its key, or its address where no keys are asked for.
+    A client is its key where `api.gate` knows it, else its address: made-up keys make no new clients.
     """
 
     def __init__(self, app: ASGIApp, options: ApiOptions) -> None:
@@ -37,12 +34,12 @@ class Throttle:
             return
         wait_s = self._wait_s(scope)
         if wait_s:
-            error = BusyError(
+            error = Overload(
                 "rate_limited", f"More than {self._options.requests_per_minute} requests in a minute.", remedy="Come again later."
             )
             await error_response(error, scope, headers=[("Retry-After", str(wait_s))])(scope, receive, send)
         elif self._under_way >= self._options.max_concurrent:
-            error = BusyError("busy", f"{self._under_way} requests are under way already.", remedy="Come again in a moment.")
+            error = Overload("busy", f"{self._under_way} requests are under way already.", remedy="Come again in a moment.")
             await error_response(error, scope)(scope, receive, send)
         else:
             self._under_way += 1
@@ -55,8 +52,7 @@ class Throttle:
         """0 when the client may go on, else how long it has to wait."""
         if self._limiter is None or self._limit is None:
             return 0
-        key = key_of(dict(scope["headers"])) if self._options.keys else b""
-        client = sha256(key).hexdigest() if key else (scope.get("client") or ("unknown",))[0]
+        client = scope.get("state", {}).get("client_key") or (scope.get("client") or ("unknown",))[0]
         if self._limiter.hit(self._limit, client):
             return 0
         return max(1, math.ceil(self._limiter.get_window_stats(self._limit, client).reset_time - time.time()))

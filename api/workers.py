@@ -9,15 +9,15 @@ from typing import ParamSpec, TypeVar
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_THREADS = {"store": 8, "pictures": 2, "adding": 1, "addresses": 8, "texts": 1, "health": 1}
+_THREADS = {"store": 8, "pictures": 2, "resizing": 1, "adding": 1, "addresses": 8, "texts": 1, "bodies": 1, "health": 1}
 
 
 class Workers:
     """Named pools of threads.
 
-    `store` is for the database, `pictures` for decoding and searching by pictures, `adding` for encoding and writing new ones (one thread:
-    searches keep the other cores), `addresses` for whatever asks the network, `texts` for batches of queries, `health` for what must always
-    answer.
+    `store` is for the database, `pictures` for decoding and searching by pictures, `resizing` for our own pictures made smaller, `adding`
+    for encoding and writing new ones (one thread: searches keep the other cores), `addresses` for whatever asks the network, `texts` for
+    batches of queries, `bodies` for large JSON, `health` for what must always answer.
     """
 
     def __init__(self) -> None:

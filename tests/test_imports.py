@@ -69,7 +69,8 @@ ROOMS: dict[str, set[str]] = {
     "initialize": {ERRORS, ITEMS, PROGRESS, BACKBONES, CATALOG, DEMO, IMAGES, INGEST}
     | {"app_logic", "config", "datasets", "engine", "resident", "upkeep"},
     "transfer": {ERRORS, ITEMS, PROGRESS, CATALOG, "upkeep"},
-    "api": {ERRORS, ITEMS, JOBS, PROGRESS, TEXT, IMAGES, "config", "engine", "initialize", "resident", "transfer", "upkeep"},
+    "api": {ERRORS, ITEMS, JOBS, PROGRESS, TEXT, CATALOG, IMAGES}
+    | {"config", "engine", "initialize", "resident", "transfer", "upkeep"},
     "ui": {ERRORS, ITEMS, JOBS, PROGRESS, EVALUATION} | {"config", "engine", "experiments", "initialize", "upkeep"},
     "app": {"ui"},
     "resident": {ERRORS, ITEMS, CATALOG, INGEST, "upkeep"},

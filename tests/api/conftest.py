@@ -1,5 +1,6 @@
 """An API over a small collection, in this process and over real HTTP."""
 
+import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -75,3 +76,17 @@ def server(live_app: LiveApp, options: ApiOptions) -> Iterator[str]:
     """The address of a server over real HTTP."""
     with Served(live_app, options) as address:
         yield address
+
+
+def raw(address: str, text: bytes, more: bytes = b"") -> bytes:
+    """All that comes back until the server closes; `more` is sent after the first answer."""
+    host, _, port = address.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(text)
+        answer = b""
+        if more:
+            answer = connection.recv(65_536)
+            connection.sendall(more)
+        while part := connection.recv(65_536):
+            answer += part
+        return answer

@@ -5,12 +5,13 @@ import threading
 
 import pytest
 
-from api.batching import Terms, TextBatcher
+from api.batching import TextBatcher
 from api.workers import Workers
 from crossmodal.errors import QueryError, StoreError
+from engine.asking import Terms, terms
 from upkeep.live_app import LiveApp
 
-TERMS = Terms.of(5, None, None)
+TERMS = Terms(5)
 
 
 def searched(app: LiveApp, queries: list[str], terms: list[Terms], **options: int) -> tuple[list[object], list[int]]:
@@ -46,8 +47,8 @@ def test_no_batch_is_larger_than_it_may_be(live_app: LiveApp) -> None:
 
 
 def test_other_terms_are_another_batch(live_app: LiveApp) -> None:
-    narrow = Terms.of(2, {"catalogue": "nothing"}, None)
-    answers, sizes = searched(live_app, ["red"] * 4, [TERMS, narrow, TERMS, Terms.of(2, {"catalogue": ["nothing"]}, None)])
+    narrow = terms(live_app.limits, 2, {"catalogue": "nothing"})
+    answers, sizes = searched(live_app, ["red"] * 4, [TERMS, narrow, TERMS, terms(live_app.limits, 2, {"catalogue": ["nothing"]})])
     assert sizes == [2, 2]
     assert [len(answer) for answer in answers] == [5, 0, 5, 0]
 
@@ -98,3 +99,29 @@ def test_who_comes_during_a_batch_is_in_the_next(live_app: LiveApp, monkeypatch:
 
     asyncio.run(ask())
     assert sizes == [1, 3]
+
+
+def test_nobody_waits_for_a_batch_that_was_ended(live_app: LiveApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    entered, release = threading.Event(), threading.Event()
+
+    def slow(*_: object, **__: object) -> object:
+        entered.set()
+        release.wait(20)
+        return []
+
+    monkeypatch.setattr(live_app, "search_by_texts", slow)
+
+    async def ask() -> list[object]:
+        workers = Workers()
+        batcher = TextBatcher(live_app, workers, note_size=lambda _: None)
+        first = asyncio.create_task(batcher.search("red", TERMS))
+        await asyncio.to_thread(entered.wait, 20)
+        others = [asyncio.create_task(batcher.search("blue", TERMS)), asyncio.create_task(batcher.search("blue", Terms(2)))]
+        await asyncio.sleep(0)
+        batcher._task.cancel()
+        ended = await asyncio.wait_for(asyncio.gather(first, *others, return_exceptions=True), 10)
+        release.set()
+        workers.close()
+        return ended
+
+    assert [type(answer) for answer in asyncio.run(ask())] == [asyncio.CancelledError] * 3

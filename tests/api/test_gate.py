@@ -1,6 +1,5 @@
 """Who is let in, and how much."""
 
-import socket
 import threading
 import time
 from dataclasses import replace
@@ -14,7 +13,7 @@ from api.gate import Gate
 from api.serving import OPEN_RATE, options_from
 from config import Settings
 from crossmodal.errors import CrossmodalError
-from tests.api.conftest import BASE, Served
+from tests.api.conftest import BASE, Served, raw
 from upkeep.live_app import LiveApp
 
 KEY = "a key of twenty-four chars"
@@ -81,7 +80,9 @@ def test_the_document_says_that_keys_are_asked_for(live_app: LiveApp) -> None:
     assert document["paths"]["/api/items"]["get"]["security"]
 
 
-@pytest.mark.parametrize("host", ["evil.test", "127.0.0.1.evil.test", "evil.test:5000", "", "[::2]:5000", "localhost@evil.test"])
+@pytest.mark.parametrize(
+    "host", ["evil.test", "127.0.0.1.evil.test", "evil.test:5000", "", "[::2]:5000", "localhost@evil.test", "["]
+)
 def test_a_rebound_name_is_refused(client: TestClient, host: str) -> None:
     response = client.get("/api/items", headers={"Host": host})
     assert response.status_code == 400
@@ -93,7 +94,9 @@ def test_its_own_names_are_taken(client: TestClient, host: str) -> None:
     assert client.get("/api/items", headers={"Host": host}).status_code == 200
 
 
-@pytest.mark.parametrize("origin", ["http://evil.test", "null", "http://127.0.0.1:9999", "http://127.0.0.1.evil.test"])
+@pytest.mark.parametrize(
+    "origin", ["http://evil.test", "null", "http://127.0.0.1:9999", "http://127.0.0.1.evil.test", "http://[", "["]
+)
 def test_a_foreign_page_changes_nothing(client: TestClient, live_app: LiveApp, origin: str) -> None:
     before = live_app.count()
     response = client.post("/upload", headers={"Origin": origin}, files={"image": ("a.png", b"x")})
@@ -147,6 +150,23 @@ def test_too_many_at_once_are_told_to_come_again(live_app: LiveApp, monkeypatch:
         assert requests.get(f"{address}/api/items", timeout=10).status_code == 200
 
 
+def test_made_up_keys_are_no_new_clients(live_app: LiveApp) -> None:
+    with api_client(live_app, requests_per_minute=3, keys=(KEY,)) as client:
+        answers = [client.get("/openapi.json", headers={"X-API-Key": f"made up {number}"}).status_code for number in range(5)]
+        assert answers == [200, 200, 200, 429, 429]
+        assert client.get("/openapi.json", headers={"X-API-Key": KEY}).status_code == 200
+
+
+def test_a_fault_of_ours_is_no_answer_that_came_too_late(live_app: LiveApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow_inside() -> None:
+        raise TimeoutError
+
+    monkeypatch.setattr(live_app, "attribute_values", slow_inside)
+    with api_client(live_app) as client:
+        response = client.get("/api/attributes")
+        assert (response.status_code, response.json()["error"]["code"]) == (500, "internal")
+
+
 def test_an_answer_that_takes_too_long_is_a_busy_server(live_app: LiveApp, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live_app, "attribute_values", lambda: time.sleep(1))
     with api_client(live_app, request_timeout_s=0.1) as client:
@@ -165,20 +185,6 @@ def test_a_body_is_counted_whatever_it_claims(live_app: LiveApp) -> None:
         claimed = requests.post(f"{address}/search", data=b" " * 1_001, headers={"Content-Type": "application/json"}, timeout=10)
         for response in (chunked, claimed):
             assert (response.status_code, response.json()["error"]["code"]) == (413, "too_large")
-
-
-def raw(address: str, text: bytes, more: bytes = b"") -> bytes:
-    """All that comes back until the server closes; `more` is sent after the first answer."""
-    host, _, port = address.removeprefix("http://").partition(":")
-    with socket.create_connection((host, int(port)), timeout=10) as connection:
-        connection.sendall(text)
-        answer = b""
-        if more:
-            answer = connection.recv(65_536)
-            connection.sendall(more)
-        while part := connection.recv(65_536):
-            answer += part
-        return answer
 
 
 def test_a_body_that_never_ends_is_ended(live_app: LiveApp) -> None:

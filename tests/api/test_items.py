@@ -2,13 +2,19 @@
 
 import io
 import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import count
 
 import pytest
+import requests
 from PIL import Image
 from starlette.testclient import TestClient
 
-from tests.api.conftest import THINGS
+from api import ApiOptions, create_api
+from tests.api.conftest import BASE, THINGS
 from tests.app_parts import csv_catalogue, png, things
 from upkeep.live_app import LiveApp
 
@@ -102,8 +108,11 @@ def test_a_lowest_score_and_filters_narrow_every_search(client: TestClient) -> N
         ("/search", {"query": "red disc"}),
         ("/search", {"query": "red disc", "image_id": "1", "weight": 0.3}),
     ):
-        scores = [result["score"] for result in client.post(path, json=question | {"min_score": 0.5}).json()["results"]]
-        assert all(score >= 0.5 for score in scores)
+        every = [result["score"] for result in client.post(path, json=question).json()["results"]]
+        least = (every[3] + every[4]) / 2
+        scores = [result["score"] for result in client.post(path, json=question | {"min_score": least}).json()["results"]]
+        assert scores == [score for score in every if score >= least]
+        assert 0 < len(scores) < len(every)
         nothing = client.post(path, json=question | {"where": {"catalogue": ["nothing"]}}).json()
         assert nothing["num_results"] == 0, path
 
@@ -114,6 +123,63 @@ def test_many_queries_are_answered_as_each_alone(client: TestClient) -> None:
     alone = [client.post("/search", json={"query": query, "top_k": 4}).json() for query in queries]
     ids = [[[result["item"]["item_id"] for result in answer["results"]] for answer in side] for side in (answers, alone)]
     assert ids[0] == ids[1]
+
+
+def test_a_batch_asks_for_no_more_than_can_be_answered(client: TestClient) -> None:
+    refused = client.post("/api/search/batch", json={"queries": ["red"] * 101, "top_k": 100})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (422, "bad_request")
+    assert "10,000" in refused.json()["error"]["message"]
+    answers = client.post("/api/search/batch", json={"queries": ["red", "blue"] * 50, "top_k": 100}).json()["answers"]
+    assert len(answers) == 100
+    assert [result["item"]["item_id"] for result in answers[98]["results"]] == [
+        result["item"]["item_id"] for result in answers[0]["results"]
+    ]
+    bad = client.post("/api/search/batch", json={"queries": ["red"] * 20 + [" "], "top_k": 1})
+    assert (bad.status_code, bad.json()["error"]["code"]) == (422, "text_empty")
+
+
+def test_a_single_search_gets_its_turn_in_a_batch(server: str, live_app: LiveApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    passes: list[int] = []
+    begun, go_on = threading.Event(), threading.Event()
+    real = live_app.search_by_texts
+
+    def watched(queries: list[str], *args: object, **kwargs: object) -> object:
+        passes.append(len(queries))
+        begun.set()
+        go_on.wait(20)
+        return real(queries, *args, **kwargs)
+
+    monkeypatch.setattr(live_app, "search_by_texts", watched)
+    with ThreadPoolExecutor(2) as pool:
+        many = pool.submit(requests.post, f"{server}/api/search/batch", json={"queries": ["red"] * 200, "top_k": 2}, timeout=60)
+        assert begun.wait(20)
+        one = pool.submit(requests.post, f"{server}/search", json={"query": "blue", "top_k": 3}, timeout=60)
+        while live_app_waits(server) < 2:
+            time.sleep(0.01)
+        go_on.set()
+        assert one.result().json()["num_results"] == 3
+        assert len(many.result().json()["answers"]) == 200
+    assert max(passes) < 64
+    assert passes.index(1) < len(passes) - 1, "the single search came after all of the batch"
+
+
+def live_app_waits(server: str) -> float:
+    """Requests under way, this one apart."""
+    text = requests.get(f"{server}/metrics", timeout=10).text
+    return float(next(line for line in text.splitlines() if line.startswith("crossmodal_requests_under_way ")).split()[1]) - 1
+
+
+def test_more_results_than_the_app_gives_are_refused_alike(live_app: LiveApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_app, "limits", replace(live_app.limits, max_top_k=5))
+    with TestClient(create_api(live_app, ApiOptions()), base_url=BASE) as client:
+        for path, question in (
+            ("/search", {"query": "red"}),
+            ("/search", {"image_id": "1"}),
+            ("/api/search/batch", {"queries": ["red"]}),
+        ):
+            refused = client.post(path, json=question | {"top_k": 6})
+            assert (refused.status_code, refused.json()["error"]["code"]) == (422, "bad_request"), path
+            assert "from 1 to 5" in refused.json()["error"]["message"]
 
 
 def test_a_query_is_corrected_but_never_replaced(client: TestClient) -> None:
@@ -150,6 +216,17 @@ def test_an_import_can_be_watched(client: TestClient, live_app: LiveApp, tmp_pat
     assert client.get("/api/jobs/nothing").status_code == 404
     missing = client.post("/api/jobs/import", json={"location": "/nothing/there"})
     assert missing.json()["error"]["code"] == "file_missing"
+
+
+def test_another_rendition_is_another_picture(client: TestClient, live_app: LiveApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = ("/api/image/2", "/api/image/2/thumbnail", "/api/image/2/thumbnail?size=16")
+    before = {path: client.get(path).headers["ETag"] for path in paths}
+    other = live_app.rendition(3)  # as after indexing again with another size
+    monkeypatch.setattr(live_app, "rendition", lambda item_id: other)
+    monkeypatch.setattr(live_app, "thumbnail", lambda item_id: other)
+    for path, etag in before.items():
+        again = client.get(path, headers={"If-None-Match": etag})
+        assert (again.status_code, again.headers["ETag"] != etag) == (200, True), path
 
 
 def test_figures_for_prometheus(client: TestClient) -> None:
