@@ -15,6 +15,8 @@ from terminal.options import Quiet, Verbose
 if TYPE_CHECKING:
     from crossmodal.catalog import Catalog
 
+_BEYOND = 2**63 - 1
+
 
 def import_vectors(
     vectors: Annotated[Path, typer.Argument(help="A .npy file, (n, length) of floats.")],
@@ -34,7 +36,8 @@ def import_vectors(
 ) -> None:
     """Store embeddings from elsewhere for items that are here; all or none, length and model checked.
 
-    Ids are those of items, or content hashes, which are the same in every collection.
+    Ids are those of items, or content hashes, which are the same in every collection. An id that an export gave to another picture than
+    the one it means here counts as one that is not here.
     """
     output.prepare(quiet=quiet, verbose=verbose)
     from transfer.importing import import_vectors as bring_in
@@ -63,4 +66,5 @@ def _model(catalog: Catalog, wanted: str | None) -> tuple[str, int | None]:
     if len(meant) != 1:
         what = f'{len(meant)} models here have an id that begins with "{wanted:.40}".'
         raise StoreError("index_model_mismatch", what, remedy="See their ids: python cli.py models")
-    return meant[0], catalog.changes(meant[0]).embeddings.shape[1]
+    # Beyond the end of the feed there is no embedding to read, but the length they all have.
+    return meant[0], catalog.changes(meant[0], after_seq=_BEYOND, after_removal=_BEYOND).embeddings.shape[1]

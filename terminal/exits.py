@@ -43,6 +43,7 @@ _BY_CODE = {
     "busy": BUSY,
     "rate_limited": BUSY,
     "stopped": STOPPED,
+    "internal": INTERNAL,
 }
 
 

@@ -1,5 +1,6 @@
 """The group all commands hang on: whatever goes wrong ends as one sentence on the error output, and a number."""
 
+import errno
 import logging
 from typing import Any
 
@@ -8,6 +9,7 @@ from typer.core import TyperGroup
 
 from crossmodal.errors import CrossmodalError
 from terminal import exits, output
+from terminal.refusals import refusal
 
 log = logging.getLogger(__name__)
 
@@ -22,8 +24,15 @@ class Guarded(TyperGroup):
             log.debug("%s", error.code, exc_info=True)
             output.complain(error.message, error.remedy)
             raise typer.Exit(exits.exit_code(error)) from None
-        except (typer.Exit, typer.Abort, typer.TyperException, OSError):
-            raise  # typer says these itself; a closed pipe is among them
+        except (typer.Exit, typer.Abort, typer.TyperException):
+            raise  # typer says these itself
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                raise  # nobody reads on; typer ends without a word
+            log.debug("refused", exc_info=True)
+            refused = refusal(error)
+            output.complain(refused.message, refused.remedy)
+            raise typer.Exit(exits.exit_code(refused)) from None
         except Exception as error:
             log.debug("unexpected", exc_info=True)
             output.complain(

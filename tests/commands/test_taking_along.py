@@ -1,11 +1,13 @@
 """`export`, `import-vectors` and `serve` as commands."""
 
 import json
+import sqlite3
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from crossmodal.catalog import Catalog
 from tests.commands.shell import Shell
 
 
@@ -38,6 +40,24 @@ def test_vectors_go_out_and_come_back(shell: Shell) -> None:
     assert "5 numbers" in result.stderr
     assert shell("import-vectors", path, "--model", "nosuch").exit_code == 5
     assert shell("import-vectors", shell.folder / "missing.npy").exit_code == 3
+
+
+def test_a_model_is_named_by_the_beginning_of_its_id_also_when_an_embedding_is_damaged(shell: Shell) -> None:
+    path = shell.folder / "out.npy"
+    shell("export", path)
+    about = json.loads(path.with_suffix(".ids.json").read_text())
+    store = shell.folder / "data" / "catalog.sqlite3"
+    with sqlite3.connect(store) as db:
+        db.execute("UPDATE embeddings SET embedding = zeroblob(length(embedding)) WHERE item_id = 5")
+    db.close()
+    assert shell.lines("import-vectors", path, "--model", about["model_id"][:6]) == [["12", "imported"]]
+    with Catalog(store) as catalog:
+        assert len(catalog.changes(about["model_id"]).item_ids) == 12  # whole again
+    np.save(path, np.load(path)[:, :5])
+    path.with_suffix(".ids.json").write_text(json.dumps(about["item_ids"]))
+    result = shell("import-vectors", path, "--model", about["model_id"][:6])
+    assert result.exit_code == 5
+    assert "those of the model 32" in result.stderr
 
 
 def test_serving_takes_its_address_from_the_options(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

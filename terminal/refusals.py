@@ -1,0 +1,21 @@
+"""What the operating system refused, as one of our errors."""
+
+import errno
+import os
+from pathlib import Path
+
+from crossmodal.errors import CrossmodalError, StoreError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def refusal(error: OSError) -> CrossmodalError:
+    """What was refused, with the file where the system names one; `internal` for what has nothing to do with a file."""
+    from crossmodal.catalog import faults  # the store is not loaded to print a help text
+
+    if isinstance(error.filename, str | bytes):
+        return faults.of_os(error, Path(os.fsdecode(error.filename)))
+    why = error.strerror or type(error).__name__
+    if error.errno in _FULL:
+        return StoreError("disk_full", f"A disk is full: {why}.", remedy="Free some space and try again.")
+    return CrossmodalError("internal", f"The system refused something: {why}.", remedy="Run it again with --verbose to see where.")
