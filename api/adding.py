@@ -11,9 +11,8 @@ from api.door import Door
 from api.errors import Overload, refusal
 from api.questions import NewItemQuestion
 from crossmodal.errors import CrossmodalError
-from crossmodal.items import Picture
+from crossmodal.items import AddOutcome, Picture
 from crossmodal.text.cleaning import display_text
-from engine.app_info import AddOutcome
 
 _NAME_CHARS = 200
 _AT_ONCE = 4
