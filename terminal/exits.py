@@ -18,7 +18,7 @@ MEANINGS = {
     USAGE: "the command was asked wrongly",
     MISSING: "the item or file is not there",
     UNUSABLE: "a picture, address or catalogue cannot be used",
-    COLLECTION: "the collection or the model cannot be used",
+    COLLECTION: "the collection or the model cannot be used, or a file not be written",
     BUSY: "something else is at work: try again",
     INTERNAL: "a mistake of the program",
     STOPPED: "stopped by you",

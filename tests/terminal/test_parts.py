@@ -106,12 +106,16 @@ def test_only_steps_that_took_a_while_are_told(capsys: pytest.CaptureFixture[str
 def test_a_bar_is_drawn_for_a_person(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     with ProgressBar() as told:
         told(Progress("index", "[red]Looking", done=1, total=2, failed=1, rate_per_s=12.0, seconds_left=61))
+        assert told._bars is not None
+        told._bars.refresh()  # as its clock does ten times a second
+        drawn = re.sub("\x1b\\[[0-9;?]*[A-Za-z]", "", capsys.readouterr().err)
         told(Progress("index", "Index: [b]2[/b] pictures", finished=True))
-    said = capsys.readouterr().err
-    assert "Index: [b]2[/b] pictures" in said
+    assert re.search(r"\[red\]Looking [━╸╺]+ +1/2 12/s, 1 min 1 s left, 1 failed", drawn)
+    assert "Index: [b]2[/b] pictures\n" in capsys.readouterr().err
 
 
 def test_the_first_ctrl_c_is_a_wish_and_the_second_ends(capsys: pytest.CaptureFixture[str]) -> None:
