@@ -12,7 +12,7 @@ from config import Settings
 from crossmodal.backbones.resnet import Weights, find_weights
 from crossmodal.catalog import Catalog
 from crossmodal.demo.catalogue import COLUMNS, write_demo_catalogue
-from crossmodal.errors import CatalogueError, CheckpointError, CrossmodalError
+from crossmodal.errors import BusyError, CatalogueError, CheckpointError, CrossmodalError
 from crossmodal.images.decode import DecodeLimits
 from crossmodal.images.decoder import Decoder
 from crossmodal.images.fetch import Fetcher, FetchLimits
@@ -20,6 +20,7 @@ from crossmodal.ingest.catalogue import Catalogue
 from crossmodal.ingest.limits import CatalogueLimits
 from crossmodal.ingest.open_catalogue import open_catalogue
 from crossmodal.items import Failure, Pixels
+from crossmodal.lock_file import LockFile
 from crossmodal.progress import OnProgress, Progress, ignore_progress
 from datasets import LostFoundDataset, SimpleIndexDataset
 from engine.app_info import DEMO
@@ -27,7 +28,6 @@ from engine.trained_model import ModelSpec, TrainedModel, load_model
 from resident.server import Resident
 from upkeep.learning import Material, TrainingSettings, learn
 from upkeep.live_app import LiveApp
-from upkeep.lock_file import LockFile
 from upkeep.work import UpkeepParts
 
 log = logging.getLogger(__name__)
@@ -197,7 +197,7 @@ def fill_index(app: LiveApp, settings: Settings, told: OnProgress = ignore_progr
             app.upkeep.index(location, told)
         elif catalogue.name != DEMO and not app.upkeep.is_complete(catalogue):
             app.start_indexing(location, then_resume=True)
-    except CatalogueError as error:  # what is in the collection can be searched all the same
+    except (CatalogueError, BusyError) as error:  # what is in the collection can be searched all the same
         log.warning("%s", error.sentence)
         told(Progress("index", error.sentence))
     app.resume_switch()  # nothing happens while the job above runs, which sees to it

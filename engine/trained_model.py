@@ -4,7 +4,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
@@ -23,6 +23,9 @@ from crossmodal.training.trainer import EpochFigures, evaluating
 from encoders import GRU, RESNET18, ImageEncoder, TextEncoder, TowerSpec
 from system import LostFoundSystem
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 DEFAULT_PRESET = "resnet18-gru"
 ITEM_EMBEDDINGS = ("image", "hybrid")
 SIZES = {"embed_dim": (8, 4096), "vocab_size": (256, 2**20), "image_size_px": (16, 1024), "max_text_tokens": (1, 512)}
@@ -34,7 +37,7 @@ _LEAST = 1e-12
 _MOST_HIDDEN = 8
 _HUGE = 1e18
 _RETRAIN = "Delete the file to train anew."
-Filled = TypeVar("Filled")
+Filled = TypeVar("Filled", bound="DataclassInstance")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +139,8 @@ class TrainedModel:
         if self.spec.item_embedding != "hybrid" or not said:
             return seen
         seen[said] += self.encode_texts([titles[place] for place in said])
-        return seen / np.maximum(np.linalg.norm(seen, axis=1, keepdims=True), _LEAST)
+        mixed: Embedding = seen / np.maximum(np.linalg.norm(seen, axis=1, keepdims=True), _LEAST)
+        return mixed
 
     @property
     def image_input_dim(self) -> int:
@@ -195,7 +199,8 @@ def load_model(path: Path) -> TrainedModel:
         raise CheckpointError("checkpoint_invalid", f"The model file {path.name}: {error}", remedy=_RETRAIN) from error
     check_state(path, checkpoint.state, system.state_dict())
     system.load_state_dict(checkpoint.state, assign=True)
-    model = TrainedModel(system.to(memory_format=torch.channels_last), spec, card, model_id=checkpoint.model_id)
+    system.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's types leave it out
+    model = TrainedModel(system, spec, card, model_id=checkpoint.model_id)
     _check_answers(path, model)
     return model
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from crossmodal.errors import QueryError, StoreError
+from crossmodal.jobs import UNDER_WAY
 from crossmodal.progress import OnProgress, ignore_progress
 from resident.client import Near
 
@@ -60,8 +60,6 @@ def opened_app(on_progress: OnProgress = ignore_progress, *, fill: bool = True) 
             wait_for_job(app, on_progress)
         yield app
     finally:
-        app.stop_job()
-        app.jobs.wait()
         app.close()
 
 
@@ -97,14 +95,10 @@ def opened_catalog() -> Iterator[Catalog]:
 
 
 def wait_for_job(app: LiveApp, on_progress: OnProgress, stop: threading.Event | None = None) -> None:
-    """Follow the app's running job to its end, and stop it when that is asked. Raises the job's error when it failed."""
-    while app.jobs.running():
+    """Follow the job this program began to its end, and stop it when that is asked. Raises the job's error when it failed."""
+    while (status := app.jobs.wait(_LOOK_EVERY_S)) is not None and status.state in UNDER_WAY:
         if stop is not None and stop.is_set():
-            app.stop_job()
-        status = app.jobs.current()
-        if status is not None:
-            on_progress(status.progress)
-        time.sleep(_LOOK_EVERY_S)
-    status = app.jobs.current()
+            app.jobs.stop_own()
+        on_progress(status.progress)
     if status is not None and status.error is not None:
         raise status.error

@@ -17,7 +17,7 @@ CATALOG, IMAGES, INDEXES, INGEST = "crossmodal.catalog", "crossmodal.images", "c
 TEXT, DEMO, JOBS, THREADS = "crossmodal.text", "crossmodal.demo", "crossmodal.jobs", "crossmodal.threads"
 BACKBONES, TRAINING, EVALUATION = "crossmodal.backbones", "crossmodal.training", "crossmodal.evaluation"
 INFERENCE, TORCHVISION, MEMORY = "crossmodal.inference", "crossmodal.torchvision_import", "crossmodal.memory"
-REGISTRY = "crossmodal.registry"
+REGISTRY, FILE_ERRORS = "crossmodal.registry", "crossmodal.file_errors"
 
 ROOMS: dict[str, set[str]] = {
     # The workshop: knows neither settings, Streamlit nor any file beside its own folder.
@@ -28,18 +28,20 @@ ROOMS: dict[str, set[str]] = {
     MEMORY: set(),
     INFERENCE: set(),
     TORCHVISION: set(),
-    EVALUATION: {ERRORS, ITEMS, CATALOG},
+    EVALUATION: {ERRORS, ITEMS, FILE_ERRORS},
     PROGRESS: {ERRORS},
     TEXT: {ERRORS},
-    JOBS: {ERRORS, PROGRESS},
+    FILE_ERRORS: {ERRORS},
+    "crossmodal.lock_file": {PROGRESS, FILE_ERRORS},
+    JOBS: {ERRORS, PROGRESS, "crossmodal.lock_file"},
     DEMO: {ERRORS, PROGRESS},
-    CATALOG: {ERRORS, ITEMS},
+    CATALOG: {ERRORS, ITEMS, FILE_ERRORS},
     IMAGES: {ERRORS, ITEMS},
-    INDEXES: {ERRORS, CATALOG, THREADS},
+    INDEXES: {ERRORS, FILE_ERRORS, CATALOG, THREADS},
     INGEST: {ERRORS, ITEMS, PROGRESS, CATALOG, IMAGES},
     REGISTRY: {ERRORS},
     BACKBONES: {ERRORS, REGISTRY, TEXT, TORCHVISION},
-    TRAINING: {ERRORS, PROGRESS, REGISTRY, TEXT, CATALOG},
+    TRAINING: {ERRORS, PROGRESS, REGISTRY, TEXT, FILE_ERRORS},
     # The application, from its settings to its doors.
     "config": set(),
     "datasets": {ERRORS, ITEMS, TEXT, INGEST},
@@ -64,9 +66,9 @@ ROOMS: dict[str, set[str]] = {
     "engine": {ERRORS, ITEMS, PROGRESS, TEXT, THREADS, BACKBONES, EVALUATION, INFERENCE, TRAINING, CATALOG, IMAGES, INDEXES}
     | {"encoders", "system"},
     "app_logic": {ITEMS, PROGRESS, CATALOG, IMAGES, INGEST, "datasets", "engine"},
-    "upkeep": {ERRORS, ITEMS, JOBS, PROGRESS, MEMORY, THREADS, TEXT, CATALOG, IMAGES, INGEST}
+    "upkeep": {ERRORS, FILE_ERRORS, ITEMS, JOBS, "crossmodal.lock_file", PROGRESS, MEMORY, THREADS, TEXT, CATALOG, IMAGES, INGEST}
     | {BACKBONES, EVALUATION, INFERENCE, TRAINING, "app_logic", "datasets", "engine", "system"},
-    "initialize": {ERRORS, ITEMS, PROGRESS, BACKBONES, CATALOG, DEMO, IMAGES, INGEST}
+    "initialize": {ERRORS, ITEMS, "crossmodal.lock_file", PROGRESS, BACKBONES, CATALOG, DEMO, IMAGES, INGEST}
     | {"app_logic", "config", "datasets", "engine", "resident", "upkeep"},
     "transfer": {ERRORS, ITEMS, PROGRESS, CATALOG, "upkeep"},
     "api": {ERRORS, ITEMS, JOBS, PROGRESS, TEXT, CATALOG, IMAGES}
@@ -76,7 +78,7 @@ ROOMS: dict[str, set[str]] = {
     "resident": {ERRORS, ITEMS, CATALOG, INGEST, "upkeep"},
     # The command line, and what it does besides.
     "doctor": {ERRORS, ITEMS, PROGRESS, CATALOG, IMAGES, INDEXES, "config", "engine", "initialize"},
-    "terminal": {ERRORS, ITEMS, PROGRESS, TEXT, CATALOG, "config", "initialize", "resident", "upkeep"},
+    "terminal": {ERRORS, ITEMS, JOBS, PROGRESS, TEXT, CATALOG, "config", "initialize", "resident", "upkeep"},
     "commands": {
         ERRORS,
         ITEMS,
@@ -217,7 +219,7 @@ def complaints(module: str, imports: list[Import]) -> list[str]:
     found = []
     for name, function in imports:
         target, package = room_of(name), name.split(".")[0]
-        if target == room or package == "__future__" or package in LIBRARIES:
+        if target == room or package in {"__future__", "_typeshed"} or package in LIBRARIES:
             continue
         if target in ROOMS or package in {"tests", "benchmarks", "crossmodal"}:
             if target not in ROOMS.get(room, set()):

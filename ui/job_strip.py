@@ -18,6 +18,7 @@ _NAMES = {
     "train": "Training",
     "rebuild": "Rebuilding and training",
     "retry": "Trying failed rows again",
+    "export": "Exporting",
     "switch": "Changing the model",
     "measure": "Measuring",
 }

@@ -10,7 +10,7 @@ from crossmodal.errors import QueryError
 from crossmodal.images.decoder import Decoder
 from crossmodal.images.fetch import Fetcher
 from crossmodal.items import Failure, Item
-from crossmodal.jobs import JobBoard, JobStatus
+from crossmodal.jobs import UNDER_WAY, FolderShelf, JobBoard, JobStatus
 from crossmodal.progress import OnProgress
 from engine.app_info import (
     ADDED,
@@ -62,7 +62,7 @@ class LiveApp(LostFoundApp):
         super().__init__(
             model, catalog, fetcher=fetcher, decoder=decoder, index_path=index_path, model_path=model_path, limits=limits
         )
-        self.jobs = JobBoard()
+        self.jobs = JobBoard(FolderShelf(catalog.path.parent / "jobs"))
         self.switching = Switching(self, ModelFiles(catalog.path.parent / "models", model_path))
         self.upkeep = Upkeep(self, upkeep, self.switching)
         self._known_words = KnownWords(catalog)
@@ -154,9 +154,9 @@ class LiveApp(LostFoundApp):
         """
         try:
             self.switching.leave_unfinished()
-            self.stop_job()
+            self.jobs.stop_own()
             ended = self.jobs.wait(_STOPPING_S)
-            if ended is not None and self.jobs.running():
+            if ended is not None and ended.state in UNDER_WAY:
                 log.warning("A job did not stop within %g s: %s", _STOPPING_S, ended.message)
         finally:
             super().close()

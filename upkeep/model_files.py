@@ -5,7 +5,7 @@ import shutil
 import uuid
 from pathlib import Path
 
-from crossmodal.catalog import faults
+from crossmodal import file_errors
 from engine.trained_model import TrainedModel, load_model
 
 
@@ -43,7 +43,7 @@ class ModelFiles:
             model = load_model(draft)  # what was copied, whatever becomes of the original
             draft.replace(self.path_of(model.model_id))
         except OSError as error:
-            raise faults.of_os(error, self._folder) from error
+            raise file_errors.of_os(error, self._folder) from error
         finally:
             draft.unlink(missing_ok=True)
         return model
@@ -59,7 +59,7 @@ class ModelFiles:
             saved = model.save(draft)
             draft.replace(self.path_of(saved.model_id))
         except OSError as error:
-            raise faults.of_os(error, self._folder) from error
+            raise file_errors.of_os(error, self._folder) from error
         finally:
             draft.unlink(missing_ok=True)
         return saved
@@ -71,7 +71,7 @@ class ModelFiles:
             _copy(self.path_of(model_id), draft)
             draft.replace(self._in_use)
         except OSError as error:
-            raise faults.of_os(error, self._in_use) from error
+            raise file_errors.of_os(error, self._in_use) from error
         finally:
             draft.unlink(missing_ok=True)
 
@@ -83,7 +83,7 @@ class ModelFiles:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise faults.of_os(error, self._folder) from error
+            raise file_errors.of_os(error, self._folder) from error
         return self._folder / f"{uuid.uuid4().hex}.draft"
 
 

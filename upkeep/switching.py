@@ -16,11 +16,11 @@ from pathlib import Path
 
 from app_logic import LostFoundApp
 from crossmodal.errors import BusyError, CheckpointError, QueryError
+from crossmodal.lock_file import LockFile
 from crossmodal.progress import OnProgress, check_stop
 from engine.app_info import ModelGeneration, model_name
 from engine.re_embedding import Embedded, embed_missing
 from engine.trained_model import TrainedModel, load_model
-from upkeep.lock_file import LockFile
 from upkeep.model_files import ModelFiles
 
 log = logging.getLogger(__name__)

@@ -1,15 +1,13 @@
 """SQLite's and the file system's errors as ours: what happened to which file, and what to do."""
 
-import errno
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from crossmodal.errors import BusyError, CrossmodalError, StoreError
+from crossmodal.file_errors import disk_full, of_os, read_only
 
-_FULL_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_FORBIDDEN_ERRNOS = {errno.EACCES, errno.EPERM, errno.EROFS}
 # An extended code holds its primary code in the low byte; these I/O errors come from writing, the others from reading.
 _WRITE_ERRORS = {
     sqlite3.SQLITE_IOERR_WRITE,
@@ -47,36 +45,12 @@ def damaged(path: Path, what: str, *, remedy: str = _DAMAGED) -> StoreError:
     return StoreError("index_corrupt", f"The collection {path} is damaged: {what}.", remedy=remedy)
 
 
-def disk_full(path: Path, why: str) -> StoreError:
-    """Nothing more fits on the disk of `path`."""
-    return StoreError(
-        "disk_full", f"The disk of {path} is full: {why}.", remedy="Free some space and try again; what was added before is safe."
-    )
-
-
-def read_only(path: Path, why: str) -> StoreError:
-    """`path` may not be written."""
-    return StoreError("read_only", f"{path} cannot be written: {why}.", remedy="Choose a folder you may write to.")
-
-
 def gone(path: Path) -> StoreError:
     """The file was removed or replaced while it was open: what is written now would be lost."""
     return StoreError(
         "index_missing",
         f"The collection {path} was removed or replaced while it was in use.",
         remedy="Put the file back, then start the program again.",
-    )
-
-
-def of_os(error: OSError, path: Path) -> StoreError:
-    """A file-system error as one of ours."""
-    why = error.strerror or type(error).__name__
-    if error.errno in _FULL_ERRNOS:
-        return disk_full(path, why)
-    if error.errno in _FORBIDDEN_ERRNOS:
-        return read_only(path, why)
-    return StoreError(
-        "index_missing", f"{path} cannot be reached: {why}.", remedy="Check that the folder exists and the disk is there."
     )
 
 

@@ -4,7 +4,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from crossmodal.catalog import faults
+from crossmodal import file_errors
 
 
 def write_whole(path: Path, content: bytes) -> Path:
@@ -21,5 +21,5 @@ def write_whole(path: Path, content: bytes) -> Path:
     except OSError as error:
         with suppress(OSError):
             draft.unlink(missing_ok=True)
-        raise faults.of_os(error, path) from error
+        raise file_errors.of_os(error, path) from error
     return path

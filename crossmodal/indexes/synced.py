@@ -5,7 +5,8 @@ import threading
 from collections.abc import Collection
 from pathlib import Path
 
-from crossmodal.catalog import Catalog, faults
+from crossmodal import file_errors
+from crossmodal.catalog import Catalog
 from crossmodal.catalog.feeds import PICTURES, Feed
 from crossmodal.errors import StoreError
 from crossmodal.indexes.base import Hits, Ids, VectorIndex, Vectors
@@ -101,7 +102,7 @@ class SyncedIndex:
                 try:
                     index.save(self.path, tag=tag)
                 except OSError as error:  # a read-only disk refuses even that the draft be swept away
-                    raise faults.of_os(error, self.path) from error
+                    raise file_errors.of_os(error, self.path) from error
                 self._saved_tag = tag
 
     def close(self) -> None:

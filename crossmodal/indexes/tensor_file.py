@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from crossmodal.catalog import faults
+from crossmodal import file_errors
 from crossmodal.errors import StoreError
 from crossmodal.indexes.base import are_unit
 from crossmodal.indexes.tag import IndexTag
@@ -43,11 +43,11 @@ def write(path: Path, *, kind: str, tag: IndexTag, item_ids: torch.Tensor, embed
         _sync_folder(path.parent)
     except OSError as error:
         draft.unlink(missing_ok=True)
-        raise faults.of_os(error, path) from error
+        raise file_errors.of_os(error, path) from error
     except RuntimeError as error:
         # So torch's zip writer reports a full disk.
         draft.unlink(missing_ok=True)
-        raise faults.disk_full(path, "the file could not be written whole") from error
+        raise file_errors.disk_full(path, "the file could not be written whole") from error
 
 
 def read(path: Path, *, kind: str, store_uuid: str, model_id: str, embed_dim: int) -> tuple[IndexTag, torch.Tensor, torch.Tensor]:

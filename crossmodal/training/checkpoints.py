@@ -22,7 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from crossmodal.catalog import faults
+from crossmodal import file_errors
 from crossmodal.errors import CheckpointError
 
 FORMAT = 1
@@ -71,9 +71,9 @@ def save_checkpoint(path: Path, state: Mapping[str, Tensor], details: Mapping[st
     try:
         _write(path, content)
     except OSError as error:
-        raise faults.of_os(error, path) from error
+        raise file_errors.of_os(error, path) from error
     except RuntimeError as error:  # so torch's zip writer reports a full disk
-        raise faults.disk_full(path, "the model could not be written whole") from error
+        raise file_errors.disk_full(path, "the model could not be written whole") from error
     return checkpoint
 
 

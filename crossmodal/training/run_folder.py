@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from crossmodal.catalog import faults
+from crossmodal import file_errors
 from crossmodal.errors import CheckpointError, TrainingError
 from crossmodal.training.checkpoints import load_checkpoint, save_checkpoint
 from crossmodal.training.states import packed, unpacked
@@ -140,7 +140,7 @@ class RunFolder:
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
-            raise faults.of_os(error, path) from error
+            raise file_errors.of_os(error, path) from error
 
     def rewrite_history(self, lines: list[dict[str, Any]]) -> None:
         """Make `history.jsonl` say exactly this."""
@@ -189,7 +189,7 @@ class RunFolder:
             finally:
                 Path(temporary).unlink(missing_ok=True)
         except OSError as error:
-            raise faults.of_os(error, path) from error
+            raise file_errors.of_os(error, path) from error
 
 
 def versions(product: str) -> dict[str, Any]:

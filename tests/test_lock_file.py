@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from crossmodal.errors import StoreError
+from crossmodal.lock_file import LockFile
 from crossmodal.progress import Stopped
-from upkeep.lock_file import LockFile
 
-PROJECT = Path(__file__).resolve().parents[2]
+PROJECT = Path(__file__).resolve().parents[1]
 HOLDER = """
 import sys
 from pathlib import Path
-from upkeep.lock_file import LockFile
+from crossmodal.lock_file import LockFile
 with LockFile(Path(sys.argv[1])).tried() as held:
     print(held, flush=True)
     sys.stdin.readline()

@@ -4,14 +4,29 @@ import logging
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from crossmodal.errors import BusyError, QueryError, TrainingError
-from crossmodal.jobs import JobBoard, JobStatus
+from crossmodal.jobs import FolderShelf, JobBoard, JobStatus
 from crossmodal.progress import OnProgress, Progress, check_stop
 
 LONG_S = 10.0
+
+shelves: list[FolderShelf | None] = []
+
+
+@pytest.fixture(autouse=True, params=["memory", "folder"])
+def _shelf(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[None]:
+    """Every test runs with each kind of shelf."""
+    shelves.append(FolderShelf(tmp_path / "jobs") if request.param == "folder" else None)
+    yield
+    shelves.clear()
+
+
+def new_board() -> JobBoard:
+    return JobBoard(shelves[0])
 
 
 class Gate:
@@ -47,7 +62,7 @@ def ended(board: JobBoard) -> JobStatus:
 
 
 def test_nothing_before_the_first_job() -> None:
-    board = JobBoard()
+    board = new_board()
     assert board.current() is None
     assert not board.running()
     assert board.wait(LONG_S) is None
@@ -55,7 +70,7 @@ def test_nothing_before_the_first_job() -> None:
 
 
 def test_a_job_runs_and_is_done(gate: Gate) -> None:
-    board = JobBoard()
+    board = new_board()
     begun = board.start("index", "Indexing your catalogue", gate)
     assert (begun.name, begun.state, begun.message, begun.ended_at) == ("index", "running", "Indexing your catalogue", None)
     assert board.running()
@@ -70,7 +85,7 @@ def test_progress_is_seen_and_steps_and_epochs_are_kept() -> None:
     step = Progress("index", "Looking", done=1, total=3)
     epoch = Progress("model", "Epoch 1 is done", figures={"epoch": 1, "loss": 2.0})
     last = Progress("index", "Index: 3 of 3", done=3, total=3, finished=True)
-    gate, board = Gate(step, epoch, step, last), JobBoard()
+    gate, board = Gate(step, epoch, step, last), new_board()
     board.start("rebuild", "Rebuilding", gate)
     assert gate.told.wait(LONG_S)
     now = board.current()
@@ -82,7 +97,7 @@ def test_progress_is_seen_and_steps_and_epochs_are_kept() -> None:
 
 
 def test_the_log_stays_bounded() -> None:
-    gate, board = Gate(*(Progress("x", f"{i}", done=i, finished=True) for i in range(1000))), JobBoard()
+    gate, board = Gate(*(Progress("x", f"{i}", done=i, finished=True) for i in range(1000))), new_board()
     gate.open.set()
     board.start("x", "x", gate)
     log = ended(board).log
@@ -91,7 +106,7 @@ def test_the_log_stays_bounded() -> None:
 
 
 def test_only_one_at_a_time(gate: Gate) -> None:
-    board = JobBoard()
+    board = new_board()
     board.start("index", "Indexing your catalogue", gate)
     with pytest.raises(BusyError, match="Indexing your catalogue") as caught:
         board.start("train", "Training", gate)
@@ -104,7 +119,7 @@ def test_only_one_at_a_time(gate: Gate) -> None:
 
 
 def test_a_job_whose_thread_cannot_start_blocks_nobody(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
-    board = JobBoard()
+    board = new_board()
     gate.open.set()
     first = board.start("index", "Indexing", gate)
     ended(board)
@@ -125,7 +140,7 @@ def test_a_job_whose_thread_cannot_start_blocks_nobody(gate: Gate, monkeypatch: 
 
 
 def test_of_many_that_start_at_once_one_wins(gate: Gate) -> None:
-    board, barrier = JobBoard(), threading.Barrier(8)
+    board, barrier = new_board(), threading.Barrier(8)
 
     def start(number: int) -> str:
         barrier.wait(LONG_S)
@@ -142,7 +157,7 @@ def test_of_many_that_start_at_once_one_wins(gate: Gate) -> None:
 
 
 def test_a_stopped_job_says_so_and_the_next_is_not_stopped(gate: Gate) -> None:
-    board = JobBoard()
+    board = new_board()
     board.start("index", "Indexing", gate)
     board.stop()
     status = ended(board)
@@ -154,7 +169,7 @@ def test_a_stopped_job_says_so_and_the_next_is_not_stopped(gate: Gate) -> None:
 
 
 def test_a_failure_is_kept_with_its_words() -> None:
-    board = JobBoard()
+    board = new_board()
     error = TrainingError("training_failed", "The loss ran away.", remedy="Train again.")
 
     def work(note: OnProgress, stop: threading.Event) -> str:
@@ -166,7 +181,7 @@ def test_a_failure_is_kept_with_its_words() -> None:
 
 
 def test_a_mistake_of_ours_is_logged_and_told_without_its_insides(caplog: pytest.LogCaptureFixture) -> None:
-    board = JobBoard()
+    board = new_board()
 
     def work(note: OnProgress, stop: threading.Event) -> str:
         raise ZeroDivisionError("secret detail")
@@ -203,7 +218,7 @@ class Counting:
 
 
 def test_a_paused_job_waits_and_goes_on() -> None:
-    work, board = Counting(), JobBoard()
+    work, board = Counting(), new_board()
     job_id = board.start("count", "Counting", work).job_id
     work.wait_for(3)
     board.pause(job_id)
@@ -227,7 +242,7 @@ def test_a_paused_job_waits_and_goes_on() -> None:
 
 
 def test_a_paused_job_can_be_stopped() -> None:
-    work, board = Counting(), JobBoard()
+    work, board = Counting(), new_board()
     board.start("count", "Counting", work)
     work.wait_for(1)
     board.pause()
@@ -236,7 +251,7 @@ def test_a_paused_job_can_be_stopped() -> None:
 
 
 def test_the_last_jobs_are_remembered_by_id() -> None:
-    board = JobBoard()
+    board = new_board()
     ids = []
     for number in range(25):
         ids.append(board.start(f"job{number}", "x", lambda note, stop: "fine").job_id)

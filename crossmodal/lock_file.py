@@ -1,6 +1,7 @@
 """A lock between processes, and between the threads of one."""
 
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -8,14 +9,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from crossmodal.catalog import faults
+from crossmodal import file_errors
 from crossmodal.progress import check_stop
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+if sys.platform == "win32":
     import msvcrt
+else:
+    import fcntl
 
 _LOOK_EVERY_S = 0.1
 
@@ -89,7 +89,7 @@ class LockFile:
                     return file
                 file.close()  # its former holder has just taken it away: the next one to open makes it anew
         except OSError as error:
-            raise faults.of_os(error, self._path) from error
+            raise file_errors.of_os(error, self._path) from error
 
     def _is_the_one(self, file: BinaryIO) -> bool:
         try:
@@ -106,10 +106,10 @@ class LockFile:
 def _locked(file: BinaryIO) -> bool:
     """Whether the file is ours now; also where the file system keeps no locks."""
     try:
-        if fcntl is not None:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if sys.platform == "win32":
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
         else:
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):
         return False
     except OSError:
