@@ -23,21 +23,31 @@ _NAMES = {
     "measure": "Measuring",
 }
 _EVERY_S = 1.0
+_LOOK_OUT_EVERY_S = 2.0
 
 
 def show(app: "LiveApp") -> None:
-    """The running job, or how the last one ended until somebody closes it. Nothing when there is none."""
+    """The running job, or how the last one ended until somebody closes it; while none runs, a look-out for one that begins elsewhere."""
     status = app.jobs.current()
-    if status is None or st.session_state.get("job_closed") == status.started_at:
-        return
-    with st.container(border=True, key="job"):
-        st.fragment(_under_way, run_every=_EVERY_S)(app) if status.state in UNDER_WAY else _ended(status)
+    running = status is not None and status.state in UNDER_WAY
+    if status is not None and st.session_state.get("job_closed") != status.started_at:
+        with st.container(border=True, key="job"):
+            st.fragment(_under_way, run_every=_EVERY_S)(app) if running else _ended(status)
+    if not running:
+        st.fragment(_look_out, run_every=_LOOK_OUT_EVERY_S)(app, status.job_id if status is not None else None)
 
 
 def is_running(app: "LiveApp") -> bool:
     """Whether a job is under way, also a paused one, so that no second one is offered."""
     status = app.jobs.current()
     return status is not None and status.state in UNDER_WAY
+
+
+def _look_out(app: "LiveApp", shown: str | None) -> None:
+    """A job may begin, and even end, in the API or another window: then the page is drawn again, with it."""
+    status = app.jobs.current()
+    if status is not None and status.job_id != shown:
+        st.rerun()
 
 
 def _under_way(app: "LiveApp") -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from crossmodal.catalog.faults import disk_full, gone, translated
+from crossmodal.catalog.faults import gone, translated
 from crossmodal.errors import BusyError, CrossmodalError, StoreError
 
 Connection = sqlite3.Connection
