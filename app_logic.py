@@ -5,26 +5,23 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from crossmodal.catalog import Catalog, Filter, ModelSwitched
+from crossmodal.catalog import Catalog, Filter
 from crossmodal.catalog.filters import checked
 from crossmodal.images.decoder import Decoder
 from crossmodal.images.fetch import Fetcher
 from crossmodal.ingest.contained_file import read_contained
-from crossmodal.ingest.pipeline import ingest
 from crossmodal.ingest.planning import LookAgain
 from crossmodal.ingest.report import IngestReport
 from crossmodal.items import AddOutcome, CaptionResult, Embedding, Item, Picture, SearchResult
 from crossmodal.progress import OnProgress, ignore_progress
 from datasets import SimpleIndexDataset
 from engine.asking import Limits, cleaned, cleaned_all, terms, weight_of
-from engine.encoding import Encoding, encoded_texts, reads_titles
+from engine.encoding import Encoding
+from engine.filling import Filler
 from engine.finding import Finder
 from engine.generations import Generation, Generations
 from engine.keeping import Keeper
-from engine.re_embedding import embed_missing
 from engine.trained_model import TrainedModel
-
-_TRIES = 3
 
 __all__ = ["Generation", "Limits", "LostFoundApp"]
 
@@ -66,6 +63,7 @@ class LostFoundApp:
         self.encoding = Encoding(decoder)
         self._finder = Finder(catalog, self.generations.current, self.encoding)
         self._keeper = Keeper(catalog, self.generations, self.encoding, limits)
+        self._filler = Filler(catalog, self.generations, self.encoding, decoder)
 
     # Find
 
@@ -290,47 +288,9 @@ class LostFoundApp:
         Raises:
             CatalogueError, StoreError, BusyError, Stopped: see `crossmodal.ingest.pipeline.ingest`.
         """
-        for _ in range(_TRIES):
-            model = self.generations.current().model
-            try:
-                report = self._ingest(dataset, model, look_again=look_again, on_progress=on_progress, stop=stop)
-                break
-            except ModelSwitched as error:  # what came in before has the former model's embeddings: the new one's are made first
-                switched = error
-                embed_missing(self.generations.current().model, self.catalog, self.encoding, on_progress, stop)
-        else:
-            raise switched
-        if reads_titles(model):
-            embed_missing(model, self.catalog, self.encoding, on_progress, stop)
-        self.generations.current().texts.refresh()
-        self._save_index_to_disk()
-        return report
+        return self._filler.fill(dataset, look_again, on_progress, stop)
 
     _build_index_from_dataset = index_dataset
-
-    def _ingest(
-        self,
-        dataset: SimpleIndexDataset,
-        model: TrainedModel,
-        *,
-        look_again: LookAgain,
-        on_progress: OnProgress,
-        stop: threading.Event | None,
-    ) -> IngestReport:
-        return ingest(
-            dataset.catalogue,
-            load=dataset.load,
-            decoder=self.decoder,
-            encode=model.encode_pixels,
-            encode_texts=lambda texts: encoded_texts(model, texts),
-            encode_titled=model.encode_items if reads_titles(model) else None,
-            catalog=self.catalog,
-            model_id=model.model_id,
-            square_px=model.spec.image_size_px,
-            look_again=look_again,
-            on_progress=on_progress,
-            stop=stop,
-        )
 
     def _bytes_of(self, image: bytes | Path | str) -> bytes:
         if isinstance(image, str):

@@ -64,7 +64,7 @@ ROOMS: dict[str, set[str]] = {
     }
     | {"config", "datasets", "encoders", "initialize", "system", "engine"},
     "engine": {ERRORS, ITEMS, PROGRESS, TEXT, THREADS, BACKBONES, EVALUATION, INFERENCE, TRAINING, CATALOG, IMAGES, INDEXES}
-    | {"encoders", "system"},
+    | {INGEST, "datasets", "encoders", "system"},
     "app_logic": {ITEMS, PROGRESS, CATALOG, IMAGES, INGEST, "datasets", "engine"},
     "upkeep": {ERRORS, FILE_ERRORS, ITEMS, JOBS, "crossmodal.lock_file", PROGRESS, MEMORY, THREADS, TEXT, CATALOG, IMAGES, INGEST}
     | {BACKBONES, EVALUATION, INFERENCE, TRAINING, "app_logic", "datasets", "engine", "system"},
