@@ -10,6 +10,7 @@ from pathlib import Path
 
 from crossmodal.catalog.faults import gone, translated
 from crossmodal.errors import BusyError, CrossmodalError, StoreError
+from crossmodal.file_errors import disk_full
 
 Connection = sqlite3.Connection
 
