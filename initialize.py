@@ -49,14 +49,15 @@ def build_system(settings: Settings, progress: OnProgress = ignore_progress, *, 
         CrossmodalError: the collection cannot be opened, the disk is full, ...: what happened and what to do.
     """
     told = _logged(progress)
-    _ensure_catalogue(settings, told)
     weights = cache(
         lambda: find_weights(settings.image_weights, download=settings.download_weights, timeout_s=settings.download_timeout_s)
     )
     with ExitStack() as opened:  # closed again when something fails on the way, a signal included
+        # A folder that cannot be written is said at once, not after a minute of training.
+        catalog = opened.enter_context(Catalog(settings.catalog_path))
+        _ensure_catalogue(settings, told)
         decoder = opened.enter_context(Decoder(decode_limits(settings), workers=settings.decode_workers))
         model = _load_or_train(settings, decoder, weights, told)
-        catalog = opened.enter_context(Catalog(settings.catalog_path))
         app = opened.enter_context(closing(_assembled(settings, model, catalog, decoder)))
         if fill:
             fill_index(app, settings, told)

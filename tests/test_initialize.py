@@ -11,7 +11,7 @@ import pytest
 
 import initialize
 from config import Settings
-from crossmodal.errors import CrossmodalError
+from crossmodal.errors import CrossmodalError, StoreError
 from crossmodal.progress import Progress, ignore_progress
 from engine.trained_model import TrainedModel
 from initialize import build_system, initialize_system, is_demo
@@ -308,3 +308,16 @@ def test_a_start_that_fails_closes_what_it_opened(installation: Path, monkeypatc
         build_system(settings(installation))
     with pytest.raises(CrossmodalError, match="was closed"):
         opened[0].count()
+
+
+def test_a_folder_that_cannot_be_is_said_before_anything_is_drawn_or_trained(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    settings = Settings(
+        data_dir=tmp_path / "file" / "data",
+        dataset_dir=tmp_path / "dataset",
+        model_path=tmp_path / "model.pth",
+        download_weights=False,
+    )
+    with pytest.raises(StoreError):
+        build_system(settings)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

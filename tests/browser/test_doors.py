@@ -1,4 +1,4 @@
-"""Three doors on one collection: what is added through one is found through the other two, without a restart."""
+"""Three doors on one collection: what is added through one is found through the other two, without a restart; and so are jobs."""
 
 import json
 import os
@@ -96,5 +96,13 @@ def test_all_doors_see_the_same_items(browser: Browser, serve: Callable, api: Ca
     shell(env, "add", str(pictures["shell"]), "--title", "Added in the shell")
     finds_in_page(page, pictures["shell"], "Added in the shell")
     finds_by_api(url, "Added in the shell")
+
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for number, kind in enumerate(("mug", "bottle", "box")):
+        (folder / f"{kind}.png").write_bytes(draw(kind, "red", "striped", size=(200, 200 + number)))
+    answer = requests.post(f"{url}/api/jobs/import", json={"location": str(folder)}, timeout=30)
+    assert answer.status_code == 202, answer.text
+    expect(page.get_by_text("3 pictures indexed")).to_be_visible()
     assert not watch.problems
     page.context.close()
