@@ -40,8 +40,8 @@ class Overload(BusyError):
 class UnreadableForm(QueryError):
     """A form that is none, or has more parts than are read: 400 at every address."""
 
-    def __init__(self, message: str) -> None:
-        super().__init__("bad_request", message, remedy="The documentation at /docs shows what is read.")
+    def __init__(self, message: str, *, remedy: str = "The documentation at /docs shows what is read.") -> None:
+        super().__init__("bad_request", message, remedy=remedy)
         self.http_status = 400
 
 
