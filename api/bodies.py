@@ -8,7 +8,8 @@ from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData, UploadFile
 
 from api.door import Door
-from api.errors import bad_request, invalid
+from api.errors import bad_request
+from api.faults import invalid
 from api.forms import KINDS, MULTIPART, UnsupportedType, check_charset, form_of
 from api.json_text import value_of
 
@@ -70,7 +71,7 @@ def _checked(model: type[Model], data: Any, *, strict: bool) -> Model:
     try:
         return model.model_validate(data, strict=strict)
     except ValidationError as error:
-        raise invalid(error.errors(include_url=False, include_context=False)) from None  # type: ignore[arg-type]
+        raise invalid(error.errors(include_url=False)) from None
 
 
 async def _fields_and_files(form: FormData, known: frozenset[str]) -> tuple[dict[str, Any], list[Upload]]:

@@ -1,7 +1,8 @@
 """Forms of strangers, taken apart within limits."""
 
+import re
+
 from fastapi import Request
-from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData
 from starlette.formparsers import FormParser, MultiPartException, MultiPartParser
 
@@ -13,6 +14,7 @@ KINDS = (MULTIPART, "application/x-www-form-urlencoded")
 _MAX_FIELDS = 50
 _MAX_FIELD_BYTES = 256 * 2**10
 _UTF_8 = frozenset({"utf-8", "utf8"})
+_CHARSET = re.compile(r"charset[^=;]*=([^;]*)", re.IGNORECASE)
 
 
 class UnsupportedType(CrossmodalError):
@@ -21,9 +23,10 @@ class UnsupportedType(CrossmodalError):
 
 def check_charset(content_type: str) -> None:
     """Raises UnsupportedType for a body whose text is said to be anything but UTF-8: Python would read it by any codec it has."""
-    said = parse_options_header(content_type)[1].get(b"charset", b"utf-8").decode("latin-1")
-    if said.lower() not in _UTF_8:
-        raise UnsupportedType("unsupported_format", f"The text of the body is in {said!r:.60}.", remedy="Send it in UTF-8.")
+    for said in _CHARSET.findall(content_type):
+        name = said.strip(' \t"')
+        if name.lower() not in _UTF_8:
+            raise UnsupportedType("unsupported_format", f"The text of the body is in {name!r:.60}.", remedy="Send it in UTF-8.")
 
 
 async def form_of(request: Request, kind: str, *, max_files: int) -> FormData:
