@@ -70,6 +70,7 @@ def failure_of(failure: Failure, *, paths: bool) -> dict[str, Any]:
             shown_name(failure.location) != failure.location
         ):  # an absolute path, which the reason repeats; it is always refused as such
             reason = f"{location} lies outside the catalogue's folder."
+        reason = reason.replace(failure.location, location)
     return {
         "location": location,
         "title": failure.title,

@@ -34,6 +34,16 @@ def test_a_refused_body_that_comes_to_its_end_ends_nothing(live_app: LiveApp) ->
     assert b"healthy" in answer
 
 
+def test_a_length_said_twice_ends_the_connection(live_app: LiveApp) -> None:
+    """What lies before us may take the body to end where the other header says."""
+    twice = b"POST /search HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    hidden = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    with Served(live_app, ApiOptions()) as address:
+        answer = raw(address, twice + hidden)
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert b"healthy" not in answer
+
+
 def test_the_oldest_idle_connection_gives_way(live_app: LiveApp, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("api.serving.MIN_CONNECTIONS", 8)
     monkeypatch.setattr("api.serving.CONNECTIONS", 0)
