@@ -180,7 +180,7 @@ class Attributes(BaseModel):
 
 
 class Job(BaseModel):
-    """Long work as it stands. `total` is 0 while it is not known."""
+    """Long work as it stands. `total` is 0 while it is not known; what an import counts as `failed` is named by `GET /api/failures`."""
 
     job_id: str
     name: str
@@ -198,6 +198,27 @@ class Job(BaseModel):
 
 class Jobs(BaseModel):
     jobs: list[Job]
+
+
+class FailedRow(BaseModel):
+    """A picture of an import that is not in the collection, and why. `failed_at`, the last time, in seconds since 1970."""
+
+    location: str
+    title: str
+    catalogue: str
+    code: str
+    reason: str
+    remedy: str
+    attempts: int = Field(ge=1)
+    failed_at: float
+
+
+class Failures(BaseModel):
+    """`next_cursor` is None on the last page."""
+
+    num_failures: int
+    failures: list[FailedRow]
+    next_cursor: str | None
 
 
 class Exports(BaseModel):

@@ -2,16 +2,18 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
-from starlette.middleware.cors import CORSMiddleware
+from starlette.types import Lifespan
 
 from api import (
     documents,
-    errors,
+    handlers,
     routes_adding,
+    routes_failures,
     routes_items,
     routes_jobs,
     routes_pictures,
@@ -19,8 +21,10 @@ from api import (
     routes_search,
     routes_status,
 )
+from api.cors import Preflight, Readable, cors_terms
 from api.door import Door
 from api.gate import Gate
+from api.heads import Heads
 from api.intake import Intake
 from api.metrics import Metrics
 from api.observing import Observing
@@ -28,14 +32,14 @@ from api.options import ApiOptions
 from api.throttle import Throttle
 from upkeep.live_app import LiveApp
 
-ROUTERS = (routes_status, routes_search, routes_pictures, routes_query, routes_adding, routes_items, routes_jobs)
+ROUTERS = (routes_status, routes_search, routes_pictures, routes_query, routes_adding, routes_items, routes_jobs, routes_failures)
 
 
 def create_api(app: LiveApp, options: ApiOptions | None = None) -> FastAPI:
     """The API over a collection, as an ASGI application. The app stays its maker's, who closes it.
 
-    A request meets, in this order: its reference number, the gate (name, origin, key), CORS, the throttle, the limits of its body, its
-    route.
+    A request meets, in this order: what lets a listed page read the answer, its reference number, the gate (name, origin, key), the
+    answer to a preflight, the throttle, the limits of its body, its route.
     """
     options = options or ApiOptions()
     metrics = Metrics()
@@ -45,39 +49,44 @@ def create_api(app: LiveApp, options: ApiOptions | None = None) -> FastAPI:
         yield
         api.state.door.close()
 
-    api = FastAPIOffline(
-        title="Visual Search",
-        version="1.0",
-        description=documents.DESCRIPTION,
-        lifespan=lifespan,
-        docs_url="/docs" if options.docs else None,
-        redoc_url=None,
-        redirect_slashes=False,
-        swagger_ui_parameters={"defaultModelsExpandDepth": 0, "tryItOutEnabled": True},
-    )
+    api = _framework(lifespan, docs=options.docs)
     api.state.door = Door(app, options, metrics)
     for routes in ROUTERS:
         api.include_router(routes.router)
-    errors.install(api, _methods)
+    handlers.install(api, _methods)
     documents.install(api, with_keys=bool(options.keys))
     # The last one added is the first one met.
+    api.add_middleware(Heads)
     api.add_middleware(Intake, options=options)
     api.add_middleware(Throttle, options=options)
     if options.cors_origins:
-        api.add_middleware(
-            CORSMiddleware,
-            allow_origins=list(options.cors_origins),
-            allow_methods=["GET", "POST", "PATCH", "DELETE"],
-            allow_headers=["Content-Type", "X-API-Key", "Authorization", "X-Error-Shape", "If-None-Match"],
-            expose_headers=["ETag", "Location", "Retry-After", "X-Request-ID"],
-        )
+        api.add_middleware(Preflight, **cors_terms(options))
     api.add_middleware(Gate, options=options)
     api.add_middleware(Observing, metrics=metrics)
+    if options.cors_origins:
+        api.add_middleware(Readable, **cors_terms(options))
     return api
+
+
+def _framework(lifespan: Lifespan[FastAPI], *, docs: bool) -> FastAPI:
+    about: dict[str, Any] = {
+        "title": "Visual Search",
+        "version": "1.0",
+        "description": documents.DESCRIPTION,
+        "lifespan": lifespan,
+        "redoc_url": None,
+        "redirect_slashes": False,
+        "generate_unique_id_function": lambda route: route.name,
+    }
+    if not docs:
+        return FastAPI(**about, docs_url=None, openapi_url=None)
+    shown = {"defaultModelsExpandDepth": 0, "tryItOutEnabled": True}
+    return FastAPIOffline(**about, docs_url="/docs", swagger_ui_parameters=shown)
 
 
 def _methods(path: str) -> list[str]:
     """What a path can be asked for, by all routes that match it; by those of exactly this path, where there are any."""
     routes = [route for routes in ROUTERS for route in routes.router.routes if isinstance(route, APIRoute)]
     matching = [route for route in routes if route.path == path] or [route for route in routes if route.path_regex.match(path)]
-    return sorted({method for route in matching for method in route.methods or ()})
+    methods = {method for route in matching for method in route.methods or ()} | {"OPTIONS"}
+    return sorted(methods | {"HEAD"} if "GET" in methods else methods)

@@ -5,21 +5,18 @@ from typing import Any, NamedTuple, TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
-from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
+from starlette.datastructures import FormData, UploadFile
 
 from api.door import Door
-from api.errors import UnreadableForm, bad_request, invalid
+from api.errors import bad_request
+from api.faults import invalid
+from api.forms import KINDS, MULTIPART, UnsupportedType, check_charset, form_of
 from api.json_text import value_of
-from crossmodal.errors import CrossmodalError, QueryError
 
 FILE_FIELDS = ("image", "file", "images", "files")
 _JSON_FIELDS = frozenset({"where", "attributes"})
 _REPEATED = frozenset({"captions"})
-_MAX_FIELDS = 50
-_MAX_FIELD_BYTES = 256 * 2**10
 _SMALL_BYTES = 16 * 2**10
-_FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -31,20 +28,21 @@ class Upload(NamedTuple):
     data: bytes
 
 
-class UnsupportedType(CrossmodalError):
-    """The body is neither JSON nor a form."""
-
-
 async def read(request: Request, model: type[Model], *, max_files: int = 1) -> tuple[Model, list[Upload]]:
     """The question of a request, and the files that came with it.
 
     Raises:
         QueryError: `bad_request`, the body or one of its fields is not as documented; `text_too_long`, a field of a form.
-        UnsupportedType: it is neither JSON nor a form.
+        UnsupportedType: it is neither JSON nor a form, or its text is not in UTF-8.
     """
     kind = _kind_of(request)
-    if kind in _FORMS:
-        fields, uploads = await _form(request, max_files, frozenset(model.model_fields))
+    check_charset(request.headers.get("content-type", ""))
+    if kind in KINDS:
+        form = await form_of(request, kind, max_files=max_files)
+        try:
+            fields, uploads = await _fields_and_files(form, frozenset(model.model_fields))
+        finally:
+            await form.close()
         return _checked(model, fields, strict=False), uploads
     if kind != "application/json" and not kind.endswith("+json"):
         what = f"The body is of the type {kind:.60}."
@@ -58,7 +56,7 @@ async def read(request: Request, model: type[Model], *, max_files: int = 1) -> t
 
 def is_form(request: Request) -> bool:
     """Whether the body is a form with files."""
-    return _kind_of(request) == _FORMS[0]
+    return _kind_of(request) == MULTIPART
 
 
 def _kind_of(request: Request) -> str:
@@ -73,48 +71,26 @@ def _checked(model: type[Model], data: Any, *, strict: bool) -> Model:
     try:
         return model.model_validate(data, strict=strict)
     except ValidationError as error:
-        raise invalid(error.errors(include_url=False, include_context=False)) from None  # type: ignore[arg-type]
+        raise invalid(error.errors(include_url=False)) from None
 
 
-async def _form(request: Request, max_files: int, known: frozenset[str]) -> tuple[dict[str, Any], list[Upload]]:
-    try:
-        return await _fields_and_files(request, max_files, known)
-    except HTTPException as error:
-        raise _form_fault(str(error.detail), max_files) from None
-
-
-def _form_fault(detail: str, max_files: int) -> QueryError:
-    """The framework's refusal of a form, in our words."""
-    if "exceeded maximum size" in detail:
-        what = f"A field of the form has more than {_MAX_FIELD_BYTES // 2**10} KB."
-        return QueryError("text_too_long", what, remedy="Shorten it; send a picture with a file name.")
-    if detail.startswith("Too many files"):
-        return UnreadableForm(f"The form has more than {max_files} files.")
-    if detail.startswith("Too many fields"):
-        return UnreadableForm(f"The form has more than {_MAX_FIELDS} fields.")
-    return UnreadableForm("The form cannot be read as what its headers say it is.")
-
-
-async def _fields_and_files(request: Request, max_files: int, known: frozenset[str]) -> tuple[dict[str, Any], list[Upload]]:
-    async with request.form(max_files=max_files, max_fields=_MAX_FIELDS, max_part_size=_MAX_FIELD_BYTES) as form:
-        fields: dict[str, Any] = {}
-        uploads = []
-        for name, value in form.multi_items():
-            if isinstance(value, UploadFile):
-                if name not in FILE_FIELDS:
-                    raise bad_request(f"There is a file in the field {name!r:.40}.", "Send it in the field image.")
-                uploads.append(Upload(value.filename or "", await value.read()))
-            elif name in FILE_FIELDS:
-                raise bad_request(f"The field {name} holds a text, not a file.", "Send a file with a file name.")
-            elif name in _REPEATED:
-                fields.setdefault(name, []).append(value)
-            elif name in fields and name in known:
-                raise bad_request(f"The field {name!r:.40} comes twice.")
-            else:
-                fields[name] = (
-                    value_of(value.encode("utf-8", "surrogatepass"), f"The field {name}") if name in _JSON_FIELDS else value
-                )
-        return fields, uploads
+async def _fields_and_files(form: FormData, known: frozenset[str]) -> tuple[dict[str, Any], list[Upload]]:
+    fields: dict[str, Any] = {}
+    uploads = []
+    for name, value in form.multi_items():
+        if isinstance(value, UploadFile):
+            if name not in FILE_FIELDS:
+                raise bad_request(f"There is a file in the field {name!r:.40}.", "Send it in the field image.")
+            uploads.append(Upload(value.filename or "", await value.read()))
+        elif name in FILE_FIELDS:
+            raise bad_request(f"The field {name} holds a text, not a file.", "Send a file with a file name.")
+        elif name in _REPEATED:
+            fields.setdefault(name, []).append(value)
+        elif name in fields and name in known:
+            raise bad_request(f"The field {name!r:.40} comes twice.")
+        else:
+            fields[name] = value_of(value.encode("utf-8", "surrogatepass"), f"The field {name}") if name in _JSON_FIELDS else value
+    return fields, uploads
 
 
 def one_source(uploads: Sequence[Upload], *named: object) -> None:

@@ -8,28 +8,37 @@ FORM_MEDIA = "image/png, image/jpeg, image/webp, image/gif, image/bmp"
 _NOT_IN_FORMS = frozenset({"image_id", "image_index", "image_url", "items"})
 _AS_JSON = frozenset({"where", "attributes"})
 
+_REF = "#/components/schemas/{model}"
+
 Schema = dict[str, Any]
 
 
 def body(
-    model: type[BaseModel], *, file: str | None = None, many: bool = False, one_of: tuple[str, ...] = (), or_else: str | None = None
+    model: type[BaseModel],
+    *examples: dict[str, Any],
+    file: str | None = None,
+    many: bool = False,
+    one_of: tuple[str, ...] = (),
+    or_else: str | None = None,
 ) -> Schema:
-    """What `api.bodies.read` takes, for `openapi_extra`.
+    """What `api.bodies.read` takes, for `openapi_extra`. Models in the model lie under `$defs`, from where `api.documents` takes them.
 
     Args:
+        examples: questions in JSON that can be tried as they are.
         file: field of a form that holds a picture; None takes no forms.
         many: whether it may come several times.
         one_of: fields of which exactly one is given in JSON.
         or_else: the field that will do when none of them is.
     """
-    schema = model.model_json_schema()
+    schema = model.model_json_schema(ref_template=_REF)
     if one_of:
         schema["oneOf"] = [_needs(schema, name) for name in one_of]
     if or_else is not None:
         absent = {name: {"type": "null"} for name in one_of}
         alone = _needs(schema, or_else)
         schema["oneOf"].append(alone | {"properties": alone["properties"] | absent})
-    content: Schema = {"application/json": {"schema": schema}}
+    named = {" and ".join(example): {"value": example} for example in examples}
+    content: Schema = {"application/json": {"schema": schema} | ({"examples": named} if named else {})}
     if file is not None:
         content["multipart/form-data"] = _form(model, file, many=many)
     return {"requestBody": {"required": True, "content": content}}
@@ -40,7 +49,7 @@ def _needs(schema: Schema, name: str) -> Schema:
 
 
 def _form(model: type[BaseModel], file: str, *, many: bool) -> Schema:
-    schema = model.model_json_schema()
+    schema = model.model_json_schema(ref_template=_REF)
     picture: Schema = {"type": "string", "format": "binary"}
     properties = (
         {} if many else {name: _without_null(field) for name, field in schema["properties"].items() if name not in _NOT_IN_FORMS}

@@ -1,10 +1,13 @@
-"""Names of catalogues as a client sees them. A folder or file that was indexed is named by its path on the server's computer, of which a
+"""Where items come from, as a client sees it. A folder or file that was indexed is named by its path on the server's computer, of which a
 stranger is shown the last part only."""
 
+import re
+from dataclasses import replace
 from pathlib import PurePosixPath, PureWindowsPath
 
 from crossmodal.catalog import Filter
 from crossmodal.catalog.filters import CATALOGUE, checked
+from crossmodal.items import Item
 from upkeep.live_app import LiveApp
 
 
@@ -13,6 +16,18 @@ def shown_name(name: str) -> str:
     if name.startswith("/"):
         return PurePosixPath(name).name or "/"
     return PureWindowsPath(name).name if PureWindowsPath(name).is_absolute() else name
+
+
+def shown_source(source: str) -> str:
+    """Of a file's absolute path the last part; of a web address what comes before its query, which may hold a signed token."""
+    if source.lower().startswith(("http://", "https://")):
+        return re.split(r"[?#]", source, maxsplit=1)[0]
+    return shown_name(source)
+
+
+def shown_item(item: Item) -> Item:
+    """An item as a stranger is shown it."""
+    return replace(item, catalogue=shown_name(item.catalogue), source=shown_source(item.source))
 
 
 def stored_where(app: LiveApp, where: Filter | None) -> Filter:

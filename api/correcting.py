@@ -1,6 +1,7 @@
 """Spelling: a query's unknown words, and the words of the collection that are near to them."""
 
 import re
+from functools import partial
 from typing import Any
 
 from crossmodal.text.cleaning import clean_query
@@ -24,9 +25,8 @@ def correction_of(app: LiveApp, query: str) -> dict[str, Any]:
     corrected = cleaned
     for word, near in suggestions.items():
         if near:
-            corrected = re.sub(
-                rf"(?<!\w){re.escape(word)}(?!\w)", lambda _, best=near[0]: str(best), corrected, flags=re.IGNORECASE
-            )
+            # A function, because in a text re.sub would read backslashes as its own signs.
+            corrected = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", partial(_always, near[0]), corrected, flags=re.IGNORECASE)
     return {
         "query": cleaned,
         "corrected": corrected,
@@ -34,3 +34,7 @@ def correction_of(app: LiveApp, query: str) -> dict[str, Any]:
         "unknown_words": unknown,
         "suggestions": suggestions,
     }
+
+
+def _always(word: str, _: re.Match[str]) -> str:
+    return word

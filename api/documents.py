@@ -79,6 +79,8 @@ def _completed(document: dict[str, Any], *, with_keys: bool) -> dict[str, Any]:
     for path, operations in document["paths"].items():
         for operation in operations.values():
             _complete(operation, path)
+            for content in operation.get("requestBody", {}).get("content", {}).values():
+                schemas |= content["schema"].pop("$defs", {})
     if with_keys:
         components["securitySchemes"] = {
             "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
@@ -94,12 +96,8 @@ def _complete(operation: dict[str, Any], path: str) -> None:
     operation["summary"] = operation.get("description", "").partition(". ")[0].partition("\n")[0].rstrip(".")
     reference = is_reference(path)
     responses: dict[str, Any] = operation["responses"]
-    automatic = responses.get("422", {}).get("content", {}).get("application/json", {}).get("schema", {})
-    if reference or automatic.get("$ref", "").endswith("HTTPValidationError"):
-        responses.pop("422", None)
-        if not reference:
-            responses["422"] = {"description": SENTENCES[422]}
-    for number in _EVERYWHERE:
+    responses.pop("422", None)  # the framework's own, of another shape
+    for number in (*_EVERYWHERE, *(() if reference else (422,))):
         responses.setdefault(str(number), {"description": SENTENCES[number]})
     shape = {"$ref": f"#/components/schemas/{'FlatErrorAnswer' if reference else 'ErrorAnswer'}"}
     for status, response in responses.items():

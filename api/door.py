@@ -8,7 +8,7 @@ from fastapi import Depends, Request
 
 from api.answers import Json
 from api.batching import TextBatcher
-from api.catalogue_names import stored_where
+from api.catalogue_names import shown_item, stored_where
 from api.counting import ItemCount
 from api.metrics import Metrics
 from api.options import ApiOptions
@@ -70,6 +70,10 @@ class Door:
     def item(self, item: Item) -> dict[str, Any]:
         """An `ItemAnswer`."""
         return item_of(item, paths=self.options.allow_paths)
+
+    def shown(self, item: Item) -> Item:
+        """An item as the clients of this API may see it."""
+        return item if self.options.allow_paths else shown_item(item)
 
     async def results(self, results: list[SearchResult]) -> bytes:
         """`Results` as JSON; many are written in a thread, where they do not hold up the event loop."""

@@ -8,6 +8,15 @@ from starlette.types import Receive, Scope, Send
 from api.errors import bad_request, error_response
 from crossmodal.errors import QueryError
 
+MEDIA_TYPES = {
+    ".csv": "text/csv; charset=utf-8",
+    ".parquet": "application/vnd.apache.parquet",
+    ".npy": "application/octet-stream",
+    ".json": "application/json",
+    ".txt": "text/plain; charset=utf-8",
+}
+"""By the suffix of an export."""
+
 
 class Download(FileResponse):
     """A file as an attachment, whole or in the parts that a header `Range` names; a wrong one is refused in our shape.
@@ -22,11 +31,13 @@ class Download(FileResponse):
         except FileNotFoundError:
             raise QueryError("not_found", f"There is no export {path.name!r:.60} any more.", remedy="It was deleted.") from None
         headers = {"Content-Security-Policy": "default-src 'none'; sandbox"}
-        super().__init__(path, filename=path.name, media_type="application/octet-stream", headers=headers, stat_result=about)
+        super().__init__(path, filename=path.name, media_type=MEDIA_TYPES[path.suffix], headers=headers, stat_result=about)
         self._size = about.st_size
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
+        if scope.get("state", {}).get("wants_head"):
+            scope = {**scope, "method": "HEAD"}
         ranges = dict(scope["headers"]).get(b"range")
         if ranges is not None:
             try:

@@ -1,13 +1,9 @@
 """The error table of the API: every refusal in one JSON shape, and in the flat one where a client of the reference expects it."""
 
-import json
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Scope
 
@@ -40,8 +36,8 @@ class Overload(BusyError):
 class UnreadableForm(QueryError):
     """A form that is none, or has more parts than are read: 400 at every address."""
 
-    def __init__(self, message: str) -> None:
-        super().__init__("bad_request", message, remedy="The documentation at /docs shows what is read.")
+    def __init__(self, message: str, *, remedy: str = "The documentation at /docs shows what is read.") -> None:
+        super().__init__("bad_request", message, remedy=remedy)
         self.http_status = 400
 
 
@@ -103,48 +99,3 @@ def _is_hidden(error: CrossmodalError) -> bool:
 def bad_request(message: str, remedy: str = "The documentation at /docs shows what is read.") -> QueryError:
     """A question in a form that cannot be read."""
     return QueryError("bad_request", message, remedy=remedy)
-
-
-def invalid(errors: Iterable[dict[str, Any]]) -> QueryError:
-    """One sentence from what a validation found: the first fault, with its field and value."""
-    first = next(iter(errors))
-    field = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path")) or "The request"
-    if first["type"] == "missing":
-        return bad_request(f"The field {field} is missing.")
-    value = json.dumps(first.get("input"), default=lambda _: "...", ensure_ascii=True) if "input" in first else ""
-    return bad_request(f"{field:.60}: {first['msg'].removeprefix('Value error, ')}, not {value[:60]}.")
-
-
-def install(api: FastAPI, allowed: Callable[[str], list[str]]) -> None:
-    """Answer our errors, the framework's and its validation in our shape. What is left is caught by `api.observing`.
-
-    Args:
-        allowed: the methods of a path, for the header `Allow`.
-    """
-
-    async def ours(request: Request, error: Exception) -> Response:
-        assert isinstance(error, CrossmodalError)
-        return error_response(error, request.scope)
-
-    async def validation(request: Request, error: Exception) -> Response:
-        assert isinstance(error, RequestValidationError)
-        return error_response(invalid(error.errors()), request.scope)
-
-    async def http(request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
-        headers = dict(error.headers or {})
-        if error.status_code == 405:
-            headers["Allow"] = ", ".join(allowed(request.scope["path"]))
-        return error_response(_of_http(error, request), request.scope, status=error.status_code, headers=headers.items())
-
-    api.add_exception_handler(CrossmodalError, ours)
-    api.add_exception_handler(RequestValidationError, validation)
-    api.add_exception_handler(HTTPException, http)
-
-
-def _of_http(error: HTTPException, request: Request) -> QueryError:
-    if error.status_code == 404:
-        return QueryError("not_found", "There is nothing at this address.", remedy="GET /docs lists the addresses there are.")
-    if error.status_code == 405:
-        return bad_request(f"{request.method:.20} is not possible here.", "The header Allow names what is.")
-    return bad_request("The body cannot be read as what its headers say it is.")

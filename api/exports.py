@@ -3,11 +3,13 @@
 import re
 import threading
 import time
+from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
 
 from crossmodal.catalog import Filter, faults
 from crossmodal.errors import QueryError
+from crossmodal.items import Item
 from crossmodal.jobs import JobStatus
 from crossmodal.progress import OnProgress
 from transfer.exporting import export_items
@@ -19,8 +21,11 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,100}", re.ASCII)
 _OURS = re.compile(r"items-[0-9]{8}-[0-9]{6}.*\.(csv|parquet|npy|json|txt)", re.ASCII)
 
 
-def start_export(app: LiveApp, folder: Path | None, kind: str, where: Filter | None) -> JobStatus:
+def start_export(app: LiveApp, folder: Path | None, kind: str, where: Filter | None, *, shown: Callable[[Item], Item]) -> JobStatus:
     """Begin writing a new file into the folder; it appears there when it is complete, and then only the newest twenty exports stay.
+
+    Args:
+        shown: what is written in place of an item.
 
     Raises:
         QueryError: `not_found`, this API exports nothing. BusyError: another job is running.
@@ -31,7 +36,7 @@ def start_export(app: LiveApp, folder: Path | None, kind: str, where: Filter | N
 
     def work(note: OnProgress, stop: threading.Event) -> str:
         folder.mkdir(parents=True, exist_ok=True)
-        export_items(app, path, kind, where, on_progress=note, stop=stop)
+        export_items(app, path, kind, where, shown=shown, on_progress=note, stop=stop)
         _drop_older(folder)
         return f"Exported as {path.name}"
 

@@ -11,14 +11,15 @@ from api.errors import bad_request, error_response
 from api.options import ApiOptions
 from crossmodal.errors import AccessError, CrossmodalError
 
-OPEN_PATHS = frozenset({"/health", "/docs", "/redoc", "/openapi.json"})
-OPEN_PREFIX = "/static-offline-docs/"
+ALWAYS_OPEN = frozenset({"/health"})
+DOCS_PATHS = frozenset({"/docs", "/docs/oauth2-redirect", "/openapi.json"})
+DOCS_PREFIX = "/static-offline-docs/"
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Gate:
-    """Refuses requests that were called by a foreign name (DNS rebinding), sent by a foreign page (forgery), carry too many headers, or
-    lack a key where keys are asked for."""
+    """Refuses requests that were called by a foreign name (DNS rebinding), sent by a foreign page (forgery), carry too many headers or
+    two lengths (smuggling), or lack a key where keys are asked for."""
 
     def __init__(self, app: ASGIApp, options: ApiOptions) -> None:
         self._app = app
@@ -35,6 +36,10 @@ class Gate:
         if size > self._options.max_header_bytes:
             too_long = bad_request(f"The headers have {size:,} bytes.", "Send fewer.")
             await error_response(too_long, scope, status=431)(scope, receive, send)
+            return
+        if b"transfer-encoding" in headers and b"content-length" in headers:  # another server before us may end it elsewhere
+            twofold = bad_request("The length of the body is said twice.", "Send Content-Length or Transfer-Encoding.")
+            await error_response(twofold, scope, status=400, headers=[("Connection", "close")])(scope, receive, send)
             return
         error = self._foreign(headers, scope["method"]) or self._without_key(headers, scope)
         if error is None:
@@ -65,10 +70,14 @@ class Gate:
             scope.setdefault("state", {})["client_key"] = _digest(key).hex()  # whom `api.throttle` counts
             return None
         preflight = scope["method"] == "OPTIONS" and b"access-control-request-method" in headers
-        if not self._keys or path in OPEN_PATHS or path.startswith(OPEN_PREFIX) or preflight:
+        if not self._keys or preflight or path in ALWAYS_OPEN or (self._options.docs and _is_documentation(path)):
             return None
         what = "This request carries no valid key."
         return AccessError("unauthorized", what, remedy="Send it as X-API-Key, or as Authorization: Bearer.")
+
+
+def _is_documentation(path: str) -> bool:
+    return path in DOCS_PATHS or path.startswith(DOCS_PREFIX)
 
 
 def key_of(headers: dict[bytes, bytes]) -> bytes:

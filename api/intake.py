@@ -8,6 +8,7 @@ from api.errors import Overload, error_response
 from api.options import ApiOptions
 from crossmodal.errors import CrossmodalError, QueryError
 
+_PIECE_BYTES = 64 * 2**10
 _OF_MANY_WORDS = ("/api/search/batch", "/api/items", "/upload")
 """Addresses whose JSON may be as large as any: many queries, or all that is known of a picture."""
 
@@ -127,12 +128,21 @@ class _Request:
         self._held.give_back(self._taken)
 
     async def send(self, message: Message) -> None:
-        """Pass on the answer; from here on only the client decides how long it takes."""
+        """Pass on the answer; from here on only the client decides how long it takes.
+
+        In pieces, before each of which the connection waits until little is left of the last one: else all of a large answer would lie
+        in the connection, where nobody counts it, and the request would have ended.
+        """
         if message["type"] == "http.response.start":
             self.answering = True
             if self.deadline is not None:
                 self.deadline.reschedule(None)
-        await self._send(message)
+        body: bytes = message.get("body", b"")
+        start = 0
+        while len(body) - start > _PIECE_BYTES:
+            await self._send({**message, "body": body[start : start + _PIECE_BYTES], "more_body": True})
+            start += _PIECE_BYTES
+        await self._send({**message, "body": body[start:]} if start else message)
 
     def _too_large(self, size: int | None) -> _Refused:
         if size is not None and self._most < size <= self._most_json:  # no picture, and more than any text that is read

@@ -26,6 +26,15 @@ def item_called(app: LiveApp, name: str) -> Item:
     raise QueryError("not_found", f"There is no picture {name!r:.60} in the collection.", remedy="It may have been removed.")
 
 
+def restored(app: LiveApp, name: str) -> Item:
+    """A removed item, brought back, by its id; one that is there already stays as it is, by whichever name.
+
+    Raises:
+        QueryError: `not_found`.
+    """
+    return app.restore_item(int(name)) if _ID.fullmatch(name) else item_called(app, name)
+
+
 def item_at(app: LiveApp, place: int) -> Item:
     """The item at a place of the list of all items, oldest first, from 0. Raises QueryError `not_found`."""
     found = app.catalog.at(place)

@@ -5,6 +5,7 @@ import secrets
 import time
 
 from starlette.datastructures import MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import error_response
@@ -44,6 +45,8 @@ class Observing:
         self._metrics.under_way.inc()
         try:
             await self._app(scope, receive, noted)
+        except ClientDisconnect:  # in the middle of its body: nobody is there to be answered, and it is counted as 499
+            pass
         except Exception:  # the client gets a number, the log the traceback
             log.exception("%s %.200r failed, reference %s", scope["method"], scope["path"], reference)
             if not status:

@@ -21,16 +21,17 @@ class PatientProtocol(H11Protocol):
     and on after its answer; or that does not read what was asked for. uvicorn itself limits only how long a connection may lie idle
     between two requests.
 
-    Args:
+    Attributes:
         max_connections: beyond so many, the one that has been without a request for longest gives way, so that descriptors never run out.
     """
+
+    max_connections = 256
 
     _timer: asyncio.TimerHandle | None = None
     _lingers = False
 
-    def __init__(self, *args: Any, max_connections: int = 256, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._max_connections = max_connections
         self._idle_since = self.loop.time()
 
     @property
@@ -106,7 +107,7 @@ class PatientProtocol(H11Protocol):
 
     def _make_room(self) -> None:
         there: list[Any] = [each for each in self.connections if not each.transport.is_closing()]
-        if len(there) > self._max_connections:
+        if len(there) > self.max_connections:
             idle = [each for each in there if each.is_idle and each is not self]
             least = min(idle, key=lambda each: each._idle_since, default=self)
             least.transport.abort()

@@ -1,26 +1,11 @@
 """What the API is asked: the bodies of requests, and how they are read from JSON or from a form."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from api.options import MAX_CAPTIONS, MAX_TOP_K
-
-Id = Annotated[str, Field(max_length=20_000)]
-Address = Annotated[str, Field(max_length=200_000, json_schema_extra={"format": "picture-address"})]
-Query = Annotated[
-    str,  # its real bounds are the engine's, which says `text_empty` and `text_too_long`
-    Field(json_schema_extra={"format": "search-text", "minLength": 1, "maxLength": 2_000}),
-]
-WHOLE = BeforeValidator(lambda value: int(value) if isinstance(value, float) and value.is_integer() else value)
-"""JSON knows one kind of number: 5.0 is as whole as 5. Comes last in `Annotated`, or the bounds are left out of the document."""
-TopK = Annotated[int, Field(ge=1, le=MAX_TOP_K), WHOLE]
-Score = Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False)]
-Values = Annotated[list[str], Field(min_length=1, max_length=100)]
-Where = Annotated[
-    dict[Annotated[str, Field(min_length=1, max_length=200)], Annotated[str, Field(max_length=500)] | Values],
-    Field(max_length=20, description='attribute to a value, or to a list of which any will do: `{"colour": ["red", "blue"]}`'),
-]
+from api.fields import WHOLE, Address, Id, OneAddress, Query, Score, TopK, Where
+from api.options import MAX_CAPTIONS
 
 
 class Question(BaseModel):
@@ -91,7 +76,7 @@ class NewItemQuestion(Question):
 class AddressedItem(NewItemQuestion):
     """One of many, which come as addresses."""
 
-    image_url: Address
+    image_url: OneAddress
 
 
 class NewItemsQuestion(Question):
@@ -114,5 +99,5 @@ class ImportQuestion(Question):
 
 
 class ExportQuestion(Question):
-    kind: Annotated[str, Field(pattern="^(csv|parquet|npy)$")] = "csv"
+    kind: Literal["csv", "parquet", "npy"] = "csv"
     where: Where | None = None

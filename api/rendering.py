@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from api.catalogue_names import shown_name
+from api.catalogue_names import shown_item, shown_name, shown_source
 from api.errors import said
-from crossmodal.items import CaptionResult, Item, SearchResult
+from crossmodal.items import CaptionResult, Failure, Item, SearchResult
 from crossmodal.jobs import JobStatus
 
 
@@ -27,14 +27,15 @@ def rows_of(results: list[SearchResult]) -> dict[str, Any]:
 def item_of(item: Item, *, paths: bool) -> dict[str, Any]:
     """An `ItemAnswer`; `paths` says whether paths of this computer are told."""
     path = image_path(item)
-    where = (item.catalogue, item.source) if paths else (shown_name(item.catalogue), shown_name(item.source))
+    if not paths:
+        item = shown_item(item)
     return {
         "item_id": str(item.item_id),
         "title": item.title,
         "captions": list(item.captions),
         "attributes": dict(item.attributes),
-        "catalogue": where[0],
-        "source": where[1],
+        "catalogue": item.catalogue,
+        "source": item.source,
         "width_px": item.width_px,
         "height_px": item.height_px,
         "added_at": item.added_at,
@@ -58,6 +59,28 @@ def captions_of(found: list[CaptionResult]) -> dict[str, Any]:
         for each in found
     ]
     return {"num_captions": len(captions), "captions": captions}
+
+
+def failure_of(failure: Failure, *, paths: bool) -> dict[str, Any]:
+    """A `FailedRow`; `paths` says whether paths of this computer are told."""
+    catalogue, location, reason = failure.catalogue, failure.location, failure.reason
+    if not paths:
+        catalogue, location = shown_name(catalogue), shown_source(location)
+        if (
+            shown_name(failure.location) != failure.location
+        ):  # an absolute path, which the reason repeats; it is always refused as such
+            reason = f"{location} lies outside the catalogue's folder."
+        reason = reason.replace(failure.location, location)
+    return {
+        "location": location,
+        "title": failure.title,
+        "catalogue": catalogue,
+        "code": failure.code,
+        "reason": reason,
+        "remedy": failure.remedy,
+        "attempts": failure.attempts,
+        "failed_at": failure.failed_at,
+    }
 
 
 def job_of(status: JobStatus) -> dict[str, Any]:

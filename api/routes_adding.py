@@ -12,13 +12,15 @@ from api.body_schemas import body
 from api.documents import problems
 from api.door import Door, TheDoor
 from api.errors import bad_request
+from api.parameters import ONLY_KNOWN
 from api.questions import NewItemQuestion, NewItemsQuestion
 
-router = APIRouter(tags=["items"])
+router = APIRouter(tags=["items"], dependencies=[ONLY_KNOWN])
 
+_ADDRESSED = {"image_url": "https://shop.example/red-disc.png", "title": "my mug", "attributes": {"shelf": "3"}}
 _ADDS: dict[str, Any] = {
     "response_model": Added,
-    "openapi_extra": body(NewItemQuestion, file="image", one_of=("image_url",)),
+    "openapi_extra": body(NewItemQuestion, _ADDRESSED, file="image", one_of=("image_url",)),
     "responses": {200: {"model": Added, "description": "It was there already"}} | problems(415, 422, 502, 504, 507),
 }
 
@@ -38,7 +40,7 @@ async def add_item(request: Request, door: TheDoor) -> Response:
 @router.post(
     "/api/items/batch",
     response_model=AddedMany,
-    openapi_extra=body(NewItemsQuestion, file="images", many=True),
+    openapi_extra=body(NewItemsQuestion, {"items": [_ADDRESSED]}, file="images", many=True),
     responses=problems(415, 422, 507),
 )
 async def add_items(request: Request, door: TheDoor) -> Response:

@@ -1,9 +1,8 @@
 """The collection's items: list, look, change, remove."""
 
-import json
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from api.answers import Attributes, ItemAnswer, ItemsPage, Json
@@ -11,26 +10,24 @@ from api.bodies import read
 from api.body_schemas import body
 from api.documents import problems
 from api.door import TheDoor
-from api.errors import bad_request
-from api.lookup import item_called
+from api.lookup import item_called, restored
+from api.parameters import ONLY_KNOWN, Cursor, Limit, WhereText, filter_of
 from api.questions import ItemChange
+from crossmodal.catalog.filters import checked
 
-router = APIRouter(prefix="/api", tags=["items"])
+router = APIRouter(prefix="/api", tags=["items"], dependencies=[ONLY_KNOWN])
 
-Limit = Annotated[int, Query(ge=1, le=500)]
-Cursor = Annotated[str, Query(pattern="^[0-9]{1,18}$", description="`next_cursor` of the page before")]
-WhereText = Annotated[
-    str | None,
-    Query(max_length=20_000, description='a filter as JSON, `{"colour": ["red", "blue"]}`', json_schema_extra={"format": "filter"}),
-]
+_CHANGE = {"title": "my red mug", "attributes": {"shelf": "3"}}
 
 
 @router.get("/items", response_model=ItemsPage, responses=problems(422))
 async def list_items(door: TheDoor, limit: Limit = 50, cursor: Cursor = "0", where: WhereText = None) -> Response:
     """Items, oldest first, page by page. Items added or removed meanwhile shift no page."""
-    found = await door.run(door.app.items_page, limit, int(cursor), where=await door.stored(_filter(where)))
-    after = str(found[-1].item_id) if len(found) == limit else None
-    return Json({"items": [door.item(item) for item in found], "next_cursor": after})
+    conditions = checked(await door.stored(filter_of(where)))
+    found = await door.run(door.app.catalog.matching_page, limit + 1, int(cursor), conditions)
+    page = found[:limit]  # one more tells whether this is the last page
+    after = str(page[-1].item_id) if len(found) > limit else None
+    return Json({"items": [door.item(item) for item in page], "next_cursor": after})
 
 
 @router.get("/attributes", response_model=Attributes)
@@ -47,7 +44,12 @@ async def get_item(door: TheDoor, item_id: str) -> Response:
     return Json(door.item(await door.run(item_called, door.app, item_id)))
 
 
-@router.patch("/items/{item_id}", response_model=ItemAnswer, openapi_extra=body(ItemChange), responses=problems(404, 415, 422, 507))
+@router.patch(
+    "/items/{item_id}",
+    response_model=ItemAnswer,
+    openapi_extra=body(ItemChange, _CHANGE),
+    responses=problems(404, 415, 422, 507),
+)
 async def change_item(request: Request, door: TheDoor, item_id: str) -> Response:
     """Replace an item's title or attributes, or both."""
     question, _ = await read(request, ItemChange)
@@ -67,18 +69,4 @@ async def delete_item(door: TheDoor, item_id: str) -> Response:
 @router.post("/items/{item_id}/restore", response_model=ItemAnswer, responses=problems(404, 507))
 async def restore_item(door: TheDoor, item_id: Annotated[str, "the id it had"]) -> Response:
     """Bring a removed item back."""
-    if not (item_id.isascii() and item_id.isdigit() and len(item_id) <= 18):
-        item_id = "0"
-    return Json(door.item(await door.run(door.app.restore_item, int(item_id))))
-
-
-def _filter(text: str | None) -> Any:
-    if text is None:
-        return None
-    try:
-        where = json.loads(text)
-    except (ValueError, RecursionError):
-        raise bad_request("The filter is not JSON.", 'Give values by attribute, for instance {"colour": "red"}.') from None
-    if not isinstance(where, dict):
-        raise bad_request("The filter is no table of attributes.", 'Give values by attribute, for instance {"colour": "red"}.')
-    return where
+    return Json(door.item(await door.run(restored, door.app, item_id)))

@@ -1,27 +1,35 @@
 """Long work: import and export, one at a time, with progress; and the files that exports left."""
 
 from collections.abc import Awaitable
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
 from fastapi import Path as InPath
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 
 from api.answers import Exports, Job, Jobs, Json
 from api.bodies import read
 from api.body_schemas import body
 from api.documents import problems
 from api.door import TheDoor
-from api.downloads import Download
+from api.downloads import MEDIA_TYPES, Download
 from api.errors import Overload, error_response
 from api.exports import delete_export, export_file, export_files, start_export
+from api.parameters import ONLY_KNOWN
 from api.questions import ExportQuestion, ImportQuestion
 from api.rendering import job_of
 from crossmodal.errors import AccessError, BusyError
 from crossmodal.jobs import JobStatus
 
-router = APIRouter(prefix="/api", tags=["jobs"])
+router = APIRouter(prefix="/api", tags=["jobs"], dependencies=[ONLY_KNOWN])
 
+_CONTENT: dict[str, Any] = {
+    kind.partition(";")[0]: {"schema": {"type": "string", "format": "binary"}} for kind in MEDIA_TYPES.values()
+}
+_FILE: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The file.", "content": _CONTENT},
+    206: {"description": "The parts that were asked for.", "content": _CONTENT | {"multipart/byteranges": {}}},
+}
 ExportName = Annotated[str, InPath(max_length=200)]
 
 
@@ -29,7 +37,7 @@ ExportName = Annotated[str, InPath(max_length=200)]
     "/jobs/import",
     status_code=202,
     response_model=Job,
-    openapi_extra=body(ImportQuestion),
+    openapi_extra=body(ImportQuestion, {"location": "/path/to/folder-or.csv"}),
     responses=problems(404, 409, 415, 422),
 )
 async def start_import(request: Request, door: TheDoor) -> Response:
@@ -46,7 +54,7 @@ async def start_import(request: Request, door: TheDoor) -> Response:
     "/jobs/export",
     status_code=202,
     response_model=Job,
-    openapi_extra=body(ExportQuestion),
+    openapi_extra=body(ExportQuestion, {"kind": "csv"}),
     responses=problems(404, 409, 415, 422, 507),
 )
 async def begin_export(request: Request, door: TheDoor) -> Response:
@@ -56,7 +64,9 @@ async def begin_export(request: Request, door: TheDoor) -> Response:
     """
     question, _ = await read(request, ExportQuestion)
     where = await door.stored(question.where)
-    return await _started(request, door.run(start_export, door.app, door.options.export_dir, question.kind, where))
+    return await _started(
+        request, door.run(start_export, door.app, door.options.export_dir, question.kind, where, shown=door.shown)
+    )
 
 
 @router.get("/jobs", response_model=Jobs)
@@ -85,7 +95,7 @@ async def list_exports(door: TheDoor) -> Response:
     return Json({"exports": [path.name for path in found]})
 
 
-@router.get("/exports/{name}", response_class=FileResponse, responses=problems(404, 416))
+@router.get("/exports/{name}", response_class=Response, responses=_FILE | problems(404, 416))
 async def get_export(door: TheDoor, name: ExportName) -> Response:
     """One of them, or the parts that a header `Range` names."""
     return await door.run(Download, await door.run(export_file, door.options.export_dir, name))

@@ -1,6 +1,7 @@
 """Searching by text, picture or both, many queries at once, and the spelling of a query."""
 
 import asyncio
+from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -13,13 +14,23 @@ from api.documents import problems
 from api.door import Door, TheDoor
 from api.errors import bad_request
 from api.lookup import item_called
+from api.parameters import ONLY_KNOWN
 from api.questions import AnyQuestion, BatchQuestion, CorrectionQuestion
 from api.searching import by_both, by_item, by_picture, by_text
+from crossmodal.errors import QueryError
 from crossmodal.items import SearchResult
-from engine.asking import Terms, cleaned_all
+from engine.asking import Limits, Terms, cleaned
 
-router = APIRouter(tags=["search"])
+router = APIRouter(tags=["search"], dependencies=[ONLY_KNOWN])
 
+_SEARCHES: tuple[dict[str, Any], ...] = (
+    {"query": "red striped mug", "top_k": 5},
+    {"image_id": "1"},
+    {"query": "blue", "image_id": "1", "weight": 0.4},
+    {"query": "mug", "where": {"catalogue": ["demo", "added"]}, "min_score": 0.2},
+)
+_MANY = {"queries": ["red mug", "blue lamp"], "top_k": 3}
+_MISSPELT = {"query": "strped mugg"}
 _SLICE = 16
 _ROWS = 10_000
 
@@ -27,7 +38,7 @@ _ROWS = 10_000
 @router.post(
     "/search",
     response_model=Results,
-    openapi_extra=body(AnyQuestion, file="image", one_of=("image_id", "image_url"), or_else="query"),
+    openapi_extra=body(AnyQuestion, *_SEARCHES, file="image", one_of=("image_id", "image_url"), or_else="query"),
     responses=problems(404, 415, 422, 502, 504),
 )
 async def search(request: Request, door: TheDoor) -> Response:
@@ -36,7 +47,12 @@ async def search(request: Request, door: TheDoor) -> Response:
     return Json(await door.results(await _answer(door, question, uploads, await door.terms(question))))
 
 
-@router.post("/api/search/batch", response_model=BatchResults, openapi_extra=body(BatchQuestion), responses=problems(415, 422))
+@router.post(
+    "/api/search/batch",
+    response_model=BatchResults,
+    openapi_extra=body(BatchQuestion, _MANY),
+    responses=problems(415, 422),
+)
 async def search_batch(request: Request, door: TheDoor) -> Response:
     """Many text queries in one call, each with its own results; the queries times `top_k` are 10,000 at most."""
     question, _ = await read(request, BatchQuestion)
@@ -44,7 +60,7 @@ async def search_batch(request: Request, door: TheDoor) -> Response:
     if len(queries) * terms.top_k > _ROWS:
         what = f"{len(queries)} queries with {terms.top_k:,} results each are more than {_ROWS:,} results in one call."
         raise bad_request(what, "Ask for fewer results, or in several calls.")
-    await door.run(cleaned_all, door.app.limits, queries)  # one that is wrong is told before any work is done
+    await door.run(_check_all, door.app.limits, queries)  # one that is wrong is told before any work is done
     answers: list[bytes] = []
     for start in range(0, len(queries), _SLICE):  # in slices, so that single searches get their turn in between
         found = await asyncio.gather(*(by_text(door, query, terms) for query in queries[start : start + _SLICE]))
@@ -52,11 +68,24 @@ async def search_batch(request: Request, door: TheDoor) -> Response:
     return Json(b'{"answers":[' + b",".join(answers) + b"]}")
 
 
-@router.post("/correct-query", response_model=Correction, openapi_extra=body(CorrectionQuestion), responses=problems(415, 422))
+@router.post(
+    "/correct-query",
+    response_model=Correction,
+    openapi_extra=body(CorrectionQuestion, _MISSPELT),
+    responses=problems(415, 422),
+)
 async def correct_query(request: Request, door: TheDoor) -> Response:
     """What a query may have meant, in the words of this collection. Nothing is searched, and no search ever replaces a query."""
     question, _ = await read(request, CorrectionQuestion)
     return Json(await door.run(correction_of, door.app, question.query))
+
+
+def _check_all(limits: Limits, queries: list[str]) -> None:
+    for place, query in enumerate(queries):
+        try:
+            cleaned(limits, query)
+        except QueryError as error:
+            raise QueryError(error.code, f"queries.{place}: {error.message}", remedy=error.remedy) from None
 
 
 async def _answer(door: Door, question: AnyQuestion, uploads: list[Upload], terms: Terms) -> list[SearchResult]:

@@ -17,7 +17,7 @@ from crossmodal.items import CaptionResult
 router = APIRouter(prefix="/api/search", tags=["reference"])
 
 
-@router.post("/text", response_model=TextSearch, openapi_extra=body(TextQuestion))
+@router.post("/text", response_model=TextSearch, openapi_extra=body(TextQuestion, {"query": "red striped mug", "top_k": 5}))
 async def search_text(request: Request, door: TheDoor) -> Response:
     """Pictures that fit a description."""
     question, _ = await read(request, TextQuestion)
@@ -28,7 +28,7 @@ async def search_text(request: Request, door: TheDoor) -> Response:
 @router.post(
     "/image",
     response_model=ImageSearch,
-    openapi_extra=body(ImageQuestion, file="image", one_of=("image_id", "image_index", "image_url")),
+    openapi_extra=body(ImageQuestion, {"image_id": "1", "top_k": 5}, file="image", one_of=("image_id", "image_index", "image_url")),
     responses=problems(404, 415, 502, 504),
 )
 async def search_image(request: Request, door: TheDoor) -> Response:
@@ -52,7 +52,7 @@ async def search_image(request: Request, door: TheDoor) -> Response:
 @router.post(
     "/image-to-text",
     response_model=Captions,
-    openapi_extra=body(CaptionQuestion, file="image", one_of=("image_id", "image_url")),
+    openapi_extra=body(CaptionQuestion, {"image_id": "1"}, file="image", one_of=("image_id", "image_url")),
     responses=problems(404, 415, 502, 504),
 )
 async def search_captions(request: Request, door: TheDoor) -> Response:

@@ -38,8 +38,8 @@ def _stats(app: LiveApp) -> dict[str, object]:
         "num_captions": app.catalog.count_captions(),
         "embedding_dim": model.spec.embed_dim,
         "model_architecture": {
-            "image_input_dim": model.system.image_encoder.backbone.features,
-            "text_input_dim": model.system.text_encoder.backbone.features,
+            "image_input_dim": model.image_input_dim,
+            "text_input_dim": model.text_input_dim,
             "shared_dim": model.spec.embed_dim,
         },
     }

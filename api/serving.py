@@ -1,23 +1,23 @@
 """Running the API as a process of its own."""
 
 import gc
-import ipaddress
 import logging
 import signal
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from types import FrameType
 
 import uvicorn
+from fastapi import FastAPI
 
 from api.application import create_api
+from api.listening import BACKLOG, Place, is_loopback, name_of
 from api.options import LOOPBACK_NAMES, ApiOptions
 from api.protocol import MAX_HEADER_EVENT_BYTES, PatientProtocol
 from config import Settings
-from crossmodal.errors import AccessError, QueryError
+from crossmodal.errors import QueryError
 from crossmodal.progress import OnProgress, ignore_progress
 from initialize import build_system
 from resident.server import Resident
@@ -40,17 +40,17 @@ def options_from(settings: Settings) -> ApiOptions:
     """What the settings allow.
 
     Raises:
-        AccessError: `forbidden`, the address is open to others and there is no key, or one too short to be secret.
-        QueryError: `bad_request`, `*` among the CORS origins.
+        QueryError: `bad_request`, the address is open to others and there is no key, or one too short to be secret; `*` among the CORS
+            origins.
     """
     local = is_loopback(settings.api_host)
     if not local and not settings.api_keys:
         what = f"The API would listen on {settings.api_host}, open to other computers, without a key."
-        raise AccessError("forbidden", what, remedy="Set CROSSMODAL_API_KEYS, or leave CROSSMODAL_API_HOST at 127.0.0.1.")
+        raise QueryError("bad_request", what, remedy="Set CROSSMODAL_API_KEYS, or leave CROSSMODAL_API_HOST at 127.0.0.1.")
     if any(len(key) < MIN_KEY_CHARS for key in settings.api_keys):
         what = f"A key of the API is shorter than {MIN_KEY_CHARS} characters."
-        raise AccessError(
-            "forbidden", what, remedy="python -c 'import secrets; print(secrets.token_urlsafe(24))' prints a good one."
+        raise QueryError(
+            "bad_request", what, remedy="python -c 'import secrets; print(secrets.token_urlsafe(24))' prints a good one."
         )
     if "*" in settings.api_cors_origins:
         raise QueryError(
@@ -81,19 +81,21 @@ def serve(settings: Settings, progress: OnProgress = ignore_progress) -> None:
     """Assemble the system, then answer until told to stop; a job under way is then stopped and everything closed.
 
     Raises:
-        CrossmodalError: the system cannot be assembled, or the address is not to be opened.
+        CrossmodalError: the system cannot be assembled, or the address is not to be opened or not to be had; the latter before anything
+            is loaded.
         SystemExit: 0, SIGTERM came, at whatever moment. KeyboardInterrupt: Ctrl-C.
     """
     options = options_from(settings)
     sys.setswitchinterval(SWITCH_S)
-    with _sigterm_unwinds():
+    with _sigterm_unwinds(), Place(settings.api_host, settings.api_port) as place:
         app = build_system(settings, progress)
         gc.collect()
         gc.freeze()  # what is here stays: looking through all of it again and again would hold up every answer
         try:
             server = uvicorn.Server(server_config(create_api(app, options), settings))
             with Resident(app):
-                server.run()
+                place.listen()
+                server.run(place.sockets)
         finally:
             app.close()
 
@@ -116,15 +118,14 @@ def _sigterm_unwinds() -> Iterator[None]:
         signal.signal(signal.SIGTERM, former)
 
 
-def server_config(api: object, settings: Settings) -> uvicorn.Config:
+def server_config(api: FastAPI, settings: Settings) -> uvicorn.Config:
     """uvicorn as this API wants it: one process, our limits on headers, no word about itself."""
+    most = max(MIN_CONNECTIONS, CONNECTIONS * settings.api_max_concurrent)
     return uvicorn.Config(
-        api,  # type: ignore[arg-type]
+        api,
         host=settings.api_host,
         port=settings.api_port,
-        http=partial(  # type: ignore[arg-type]  it is called like the class
-            PatientProtocol, max_connections=max(MIN_CONNECTIONS, CONNECTIONS * settings.api_max_concurrent)
-        ),
+        http=type("Protocol", (PatientProtocol,), {"max_connections": most}),
         ws="none",
         h11_max_incomplete_event_size=MAX_HEADER_EVENT_BYTES,
         timeout_keep_alive=30,
@@ -134,19 +135,12 @@ def server_config(api: object, settings: Settings) -> uvicorn.Config:
         server_header=False,
         access_log=False,
         log_level="warning",
-        backlog=512,
+        backlog=BACKLOG,
     )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this computer can reach a server bound to this address. Any name but localhost counts as open."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
 
 
 def _hosts(settings: Settings, *, local: bool) -> frozenset[str]:
     named = frozenset(name.lower() for name in settings.api_hosts)
     # By its own names it can always be called: a health check does so from inside.
-    return LOOPBACK_NAMES | named if local or named else named
+    own = LOOPBACK_NAMES | {name_of(settings.api_host)} if local else LOOPBACK_NAMES
+    return own | named if local or named else named

@@ -1,7 +1,7 @@
 """Taking the collection along: as CSV, Parquet, vectors with ids, or a folder of pictures; whole or not at all."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -26,6 +26,7 @@ def export_items(
     *,
     ids: Sequence[int] | None = None,
     overwrite: bool = False,
+    shown: Callable[[Item], Item] | None = None,
     on_progress: OnProgress = ignore_progress,
     stop: threading.Event | None = None,
 ) -> int:
@@ -39,13 +40,14 @@ def export_items(
     Args:
         ids: these items in this order, instead of a filter; those not there any more are left out.
         overwrite: replace files that are there; a folder that holds anything is never replaced.
+        shown: what is written in place of an item, for readers who may not see all of it.
 
     Raises:
         QueryError: `bad_request`, an unknown kind, a filter that is none, or something is at `path` or where its ids would be. Stopped.
             StoreError.
     """
     ids_path = path.with_suffix(IDS_SUFFIX)
-    writers: dict[str, Callable[[LiveApp, _Items, Path], int]] = {
+    writers: dict[str, Callable[[LiveApp, Iterable[Item], Path], int]] = {
         "csv": write_csv,
         "parquet": write_parquet,
         "npy": partial(write_npy, ids_path=ids_path),
@@ -58,7 +60,7 @@ def export_items(
             raise QueryError("bad_request", f"{target} is there already.", remedy="Choose another name.")
     items = _Items(app, where, ids, on_progress, stop)
     with draft_of(path) as draft:
-        written = writers[kind](app, items, draft)
+        written = writers[kind](app, map(shown, items) if shown else items, draft)
     on_progress(Progress("export", f"{written:,} items written", done=written, total=written, finished=True))
     return written
 

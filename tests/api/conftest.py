@@ -13,12 +13,25 @@ from starlette.testclient import TestClient
 from api import ApiOptions, create_api
 from api.serving import server_config
 from config import Settings
+from crossmodal.errors import AddressError
+from crossmodal.images.addresses import MAX_CHARS
 from tests.app_parts import LIMITS, Shelf, csv_catalogue, make_live_app, png, things
 from tests.tiny import shared_model
 from upkeep.live_app import LiveApp
 
 THINGS = 24
-SHELF = Shelf(**{"red-disc.png": png("red", "disc", 901), "blue-bar.png": png("blue", "bar", 902)})
+
+
+class StrictShelf(Shelf):
+    """Refuses what the network's own fetcher refuses before it asks."""
+
+    def fetch(self, url: str) -> bytes:
+        if len(url) > MAX_CHARS:
+            raise AddressError("url_malformed", "That is not an address that can be asked: it is too long.")
+        return super().fetch(url)
+
+
+SHELF = StrictShelf(**{"red-disc.png": png("red", "disc", 901), "blue-bar.png": png("blue", "bar", 902)})
 BASE = "http://127.0.0.1"
 
 

@@ -1,13 +1,19 @@
-"""Files that exports leave: fetched whole or in parts, deleted, and only so many kept."""
+"""Files that exports leave: fetched whole or in parts, deleted, only so many kept, and no path in them where others come."""
 
+import csv
+import io
+import threading
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from starlette.testclient import TestClient
 
 from api import ApiOptions, create_api
 from api.exports import export_files
-from tests.api.conftest import BASE
+from tests.api.conftest import BASE, SHELF
+from tests.app_parts import csv_catalogue, make_live_app, png, things
+from tests.tiny import shared_model
 from upkeep.live_app import LiveApp
 
 NAME = "items-20260101-000000-{:03}{}"
@@ -68,3 +74,53 @@ def test_parts_of_an_export(live_app: LiveApp, folder: Path, asked: str, status:
         elif "," not in asked:
             assert answer.content == b"234"
         assert answer.headers.get("Content-Range") == {206: answer.headers.get("Content-Range"), 416: "bytes */10"}.get(status)
+
+
+def exported(client: TestClient, app: LiveApp, kind: str) -> dict[str, object]:
+    """Name → answer of each file that a new export left."""
+    assert client.post("/api/jobs/export", json={"kind": kind}).status_code == 202
+    app.jobs.wait(60)
+    names = [name for name in client.get("/api/exports").json()["exports"] if kind in name or kind == "npy"]
+    return {name: client.get(f"/api/exports/{name}") for name in names}
+
+
+def test_exports_say_what_they_are(live_app: LiveApp, tmp_path: Path) -> None:
+    item = live_app.add_new_item(png("red", "disc", 8_800), "Größe 가").item
+    with TestClient(create_api(live_app, ApiOptions(export_dir=tmp_path)), base_url=BASE) as client:
+        for kind, types in {
+            "csv": {"text/csv; charset=utf-8"},
+            "parquet": {"application/vnd.apache.parquet"},
+            "npy": {"application/octet-stream", "application/json", "text/csv; charset=utf-8", "application/vnd.apache.parquet"},
+        }.items():
+            answers = exported(client, live_app, kind)
+            assert {answer.headers["Content-Type"] for answer in answers.values()} == types
+            for name, answer in answers.items():
+                assert answer.headers["Content-Disposition"] == f'attachment; filename="{name}"'
+                assert "sandbox" in answer.headers["Content-Security-Policy"]
+        [text] = [answer.text for name, answer in answers.items() if name.endswith(".csv")]
+        assert "Größe 가" in text
+    live_app.remove_item(item.item_id)
+
+
+def test_where_others_come_an_export_names_no_path(tmp_path: Path) -> None:
+    app = make_live_app(tmp_path / "data", shared_model(), SHELF)
+    app.upkeep.index(str(csv_catalogue(tmp_path / "things", things(3))), lambda _: None, threading.Event())
+    app.add_new_item(png("red", "bar", 9_000), source="https://shop.example/a.png?token=secret#part")
+    app.add_new_item(png("red", "bar", 9_001), source="/srv/secret/b.png")
+    for allowed in (False, True):
+        options = ApiOptions(allow_paths=allowed, export_dir=tmp_path / f"out-{allowed}")
+        with TestClient(create_api(app, options), base_url=BASE) as client:
+            [table] = exported(client, app, "csv").values()
+            [columns] = exported(client, app, "parquet").values()
+            listed = client.get("/api/items").json()["items"]
+        rows = list(csv.DictReader(io.StringIO(table.content.decode("utf-8-sig"))))
+        same = pq.read_table(io.BytesIO(columns.content)).to_pylist()
+        for found in (rows, same, listed):
+            sources = {row["source"] for row in found} - {row["source"] for row in found if row["catalogue"] != "added"}
+            assert len(found) == 5
+            if allowed:
+                assert sources == {"https://shop.example/a.png?token=secret#part", "/srv/secret/b.png"}
+            else:
+                assert sources == {"https://shop.example/a.png", "b.png"}
+                assert {row["catalogue"] for row in found} == {"things.csv", "added"}
+    app.close()

@@ -28,7 +28,7 @@ def test_without_keys_it_serves_this_computer_only() -> None:
     for host in ("0.0.0.0", "::", "192.168.1.5", "example.org"):
         with pytest.raises(CrossmodalError) as refused:
             options_from(Settings(api_host=host))
-        assert refused.value.code == "forbidden"
+        assert refused.value.code == "bad_request"
         assert "CROSSMODAL_API_KEYS" in refused.value.remedy
     for host in ("127.0.0.1", "::1", "localhost", "127.9.9.9"):
         assert options_from(Settings(api_host=host)).allow_paths

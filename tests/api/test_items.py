@@ -42,6 +42,21 @@ def test_pages_hold_every_item_once(client: TestClient, live_app: LiveApp) -> No
     assert len(seen) == len(set(seen)) == live_app.count() >= THINGS
 
 
+def test_the_last_page_knows_that_it_is_the_last(client: TestClient, live_app: LiveApp) -> None:
+    everything = client.get("/api/items", params={"limit": live_app.count()}).json()
+    assert (len(everything["items"]), everything["next_cursor"]) == (live_app.count(), None)
+    assert client.get("/api/items", params={"limit": live_app.count() - 1}).json()["next_cursor"] is not None
+
+
+def test_what_is_restored_is_named_as_everywhere(client: TestClient) -> None:
+    for name in ("abc", "0", "-1", "1" * 19):
+        refused = client.post(f"/api/items/{name}/restore")
+        assert (refused.status_code, refused.json()["error"]["code"]) == (404, "not_found")
+        assert repr(name) in refused.json()["error"]["message"]
+    there = client.post("/api/items/000.png/restore").json()
+    assert there == client.get("/api/items/000.png").json()
+
+
 def test_an_added_item_is_found_changed_and_removed(client: TestClient, fresh: bytes) -> None:
     item = added(client, fresh, title="a green disc", attributes='{"colour": "green"}', captions="one caption")
     assert item["source"] == "mug.png"
