@@ -25,6 +25,52 @@ def test_only_what_is_found(shell: Shell) -> None:
     assert len(list(path.glob("*.jpg"))) == 3
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([""], "Name a file"),
+        (["."], "Name a file"),
+        (["-"], "standard output"),
+        (["out.xlsx"], ".csv, .parquet, .npy, and no ending for a folder"),
+        (["out.csv", "--top", 3], "--top goes together with --search"),
+        (["out.csv", "--kind", "xlsx"], "no kind of export"),
+    ],
+)
+def test_an_export_that_cannot_be_is_refused(shell: Shell, words: list[object], said: str) -> None:
+    result = shell("export", *words)
+    assert result.exit_code == 2, result.output
+    assert said in result.stderr
+
+
+def test_what_is_there_already_says_how_it_gives_way(shell: Shell) -> None:
+    table, folder = shell.folder / "out.csv", shell.folder / "out"
+    for path in (table, folder):
+        shell("export", path)
+    assert "replace it with --overwrite" in shell("export", table).stderr
+    assert shell("export", table, "--overwrite").exit_code == 0
+    result = shell("export", folder, "--overwrite")
+    assert result.exit_code == 2
+    assert "a folder is never overwritten, for it may hold files of yours" in result.stderr
+
+
+@pytest.mark.parametrize("wish", [("--where", "nosuch=1"), ("--search", "red", "--where", "nosuch=1")])
+def test_nothing_to_export_writes_nothing(shell: Shell, wish: tuple[str, ...]) -> None:
+    path = shell.folder / "out.csv"
+    result = shell("export", path, *wish)
+    assert result.exit_code == 1, result.output
+    assert 'no item has an attribute "nosuch"' in result.stderr
+    assert not path.exists()
+
+
+def test_an_export_without_embeddings_needs_no_model(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("initialize.build_system", lambda *_args, **_kwargs: pytest.fail("a model was loaded"))
+    (shell.folder / "trained_model.pth").unlink()
+    for name in ("out.csv", "out"):
+        assert shell("export", shell.folder / name).exit_code == 0
+    for name in ("out.npy", "out.parquet"):
+        assert shell("export", shell.folder / name).exit_code == 5
+
+
 def test_vectors_go_out_and_come_back(shell: Shell) -> None:
     path = shell.folder / "out.npy"
     shell("export", path)
