@@ -129,7 +129,7 @@ def test_bad_vectors_are_refused_as_a_whole(app: LiveApp, tmp_path: Path, name: 
     (tmp_path / "v.ids.json").write_text(json.dumps(ids))
     model = app.generation().model
     before = [app.catalog.embedding(n, model.model_id).tobytes() for n in (1, 2, 3, 4)]
-    with pytest.raises((StoreError, QueryError)) as caught:
+    with pytest.raises((CatalogueError, QueryError)) as caught:
         import_vectors(app.catalog, read_vectors(tmp_path / "v.npy"), model_id=model.model_id, embed_dim=32, **options)
     assert caught.value.remedy
     assert [app.catalog.embedding(n, model.model_id).tobytes() for n in (1, 2, 3, 4)] == before
