@@ -15,7 +15,7 @@ from terminal.guard import Guarded
 PANELS = MappingProxyType(
     {
         "Find": ("search", "list"),
-        "Keep": ("index", "add", "remove", "failed"),
+        "Keep": ("index", "add", "edit", "remove", "failed"),
         "Learn": ("train", "evaluate", "visualize", "models", "use"),
         "Take along": ("export", "import-vectors"),
         "Run and mend": ("serve", "doctor"),

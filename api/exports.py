@@ -7,7 +7,8 @@ from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
 
-from crossmodal.catalog import Filter, faults
+from crossmodal import file_errors
+from crossmodal.catalog import Filter
 from crossmodal.errors import QueryError
 from crossmodal.items import Item
 from crossmodal.jobs import JobStatus
@@ -66,7 +67,7 @@ def delete_export(folder: Path | None, name: str) -> None:
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
-        raise faults.of_os(error, path) from error
+        raise file_errors.of_os(error, path) from error
 
 
 def _drop_older(folder: Path) -> None:

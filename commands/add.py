@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -13,6 +14,11 @@ from terminal.interrupts import stop_on_interrupt
 from terminal.opening import nearest_app
 from terminal.options import Json, Quiet, Verbose, attributes_of
 from terminal.progress_bar import ProgressBar
+
+if TYPE_CHECKING:
+    from crossmodal.items import AddOutcome, Item
+    from resident.client import NearApp
+    from upkeep.live_app import LiveApp
 
 
 def add(
@@ -30,35 +36,70 @@ def add(
     """Add pictures; each is on the disk, and found by every search, when its line appears.
 
     In a pipe: id, "added" or "known", title, with tabs between. A picture that is refused is said, and the others are added all the same.
+    One that is there already stays as it is; "edit" changes it.
     """
     output.prepare(quiet=quiet, verbose=verbose)
-    attributes = attributes_of(attribute)
-    added, refused = [], 0
-    with stop_on_interrupt() as stop, ProgressBar(quiet=quiet) as told, nearest_app(told, fill=False) as app:
+    wish = _Wish(title, tuple(caption or ()), attributes_of(attribute), source)
+    added: list[AddOutcome] = []
+    refused: list[CrossmodalError] = []
+    with stop_on_interrupt() as stop, ProgressBar(quiet=quiet) as told, ExitStack() as opened:
+        # Where no picture is there, no model is loaded to say so.
+        app = opened.enter_context(nearest_app(told, fill=False)) if any(map(asked.is_there, pictures)) else None
         for word in pictures:
             if stop.is_set():
                 raise typer.Exit(exits.STOPPED)
             try:
-                image = asked.picture(word, max_bytes=app.limits.max_image_bytes)
-                outcome = app.add_new_item(
-                    image,
-                    _title_of(word) if title is None else title,
-                    source=source or ("" if word == asked.STANDARD_INPUT else word),
-                    captions=caption or (),
-                    attributes=attributes,
-                )
+                asked.check(word)
+                if app is not None:
+                    added.append(_added(app, word, wish))
             except CrossmodalError as error:
-                refused, last = refused + 1, error
+                refused.append(error)
                 output.complain(f"{word}: {error.message}", error.remedy)
                 continue
-            added.append({"created": outcome.created, **item_as_dict(outcome.item)})
-            if not as_json:
-                state = "added" if outcome.created else "known"
-                output.plain(f"{outcome.item.item_id}\t{state}\t{output.cell(outcome.item.title)}")
+            _say(added[-1], wish, as_json=as_json, quiet=quiet)
     if as_json:
-        output.as_json({"items": added, "refused": refused})
+        items = [{"created": outcome.created, **item_as_dict(outcome.item)} for outcome in added]
+        output.as_json({"items": items, "refused": len(refused)})
     if refused:
-        raise typer.Exit(exits.exit_code(last))
+        raise typer.Exit(exits.exit_code(refused[-1]))
+
+
+class _Wish(NamedTuple):
+    """What the options say of the pictures."""
+
+    title: str | None
+    captions: tuple[str, ...]
+    attributes: dict[str, str]
+    source: str
+
+    def is_met_by(self, item: Item) -> bool:
+        """Whether an item that was there already is as it was wished for."""
+        return (
+            self.title in (None, item.title)
+            and {*self.captions} <= {*item.captions}
+            and self.attributes.items() <= dict(item.attributes).items()
+        )
+
+
+def _added(app: LiveApp | NearApp, word: str, wish: _Wish) -> AddOutcome:
+    return app.add_new_item(
+        asked.picture(word, max_bytes=app.limits.max_image_bytes),
+        _title_of(word) if wish.title is None else wish.title,
+        source=wish.source or ("" if word == asked.STANDARD_INPUT else word),
+        captions=wish.captions,
+        attributes=wish.attributes,
+    )
+
+
+def _say(outcome: AddOutcome, wish: _Wish, *, as_json: bool, quiet: bool) -> None:
+    item = outcome.item
+    if not as_json:
+        output.plain(f"{item.item_id}\t{'added' if outcome.created else 'known'}\t{output.cell(item.title)}")
+    if not outcome.created and not quiet and not wish.is_met_by(item):
+        output.note(
+            f"Item {item.item_id} was there already and stays as it is. To change its title or attributes: "
+            f"python cli.py edit {item.item_id} --title ... --attribute NAME=VALUE"
+        )
 
 
 def _title_of(word: str) -> str | None:

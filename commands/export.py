@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,14 +10,16 @@ import typer
 
 from terminal import exits, output
 from terminal.interrupts import stop_on_interrupt
-from terminal.opening import opened_app
-from terminal.options import Quiet, Verbose, Where, filter_of
+from terminal.narrowing import narrowed, why_nothing
+from terminal.opening import opened_app, opened_catalog, settings
+from terminal.options import Quiet, Verbose, Where
 from terminal.progress_bar import ProgressBar
 
 if TYPE_CHECKING:
-    from upkeep.live_app import LiveApp
+    from crossmodal.catalog import Catalog
 
 _KINDS = {".csv": "csv", ".parquet": "parquet", ".npy": "npy", "": "folder"}
+_TOP = 50
 
 
 def export(
@@ -26,31 +29,41 @@ def export(
     kind: Annotated[str | None, typer.Option(help="csv, parquet, npy or folder; without it what the name says.")] = None,
     where: Where = None,
     search: Annotated[str | None, typer.Option("--search", metavar="WORDS", help="Only what these words find, best first.")] = None,
-    top: Annotated[int, typer.Option("--top", "-k", help="With --search: how many at most.")] = 50,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it is there.")] = False,
+    top: Annotated[int | None, typer.Option("--top", "-k", help=f"With --search: how many at most; {_TOP} without it.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there; a folder never.")] = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Write items to a file, or their pictures to a folder that can be indexed again; whole or not at all.
 
-    A cell of a CSV that a spreadsheet would compute gets an apostrophe before it.
+    A cell of a CSV that a spreadsheet would compute gets an apostrophe before it. Where there is nothing to write, nothing is written, and
+    it ends with 1.
     """
     output.prepare(quiet=quiet, verbose=verbose)
-    chosen = kind or _KINDS.get(path.suffix.lower())
-    if chosen is None:
-        raise typer.BadParameter(f"{path.suffix} says nothing; use --kind.")
-    with stop_on_interrupt() as stop, ProgressBar(quiet=quiet) as told, opened_app(told, fill=False) as app:
-        from transfer.exporting import export_items
+    chosen = _kind(path, kind)
+    if top is not None and search is None:
+        raise typer.BadParameter("--top goes together with --search.")
+    from transfer.exporting import export_from
+    from transfer.source import Source
 
-        ids = None if search is None else _found(app, search, top, filter_of(where))
-        if ids == []:
-            output.note("Nothing was found.")
+    conditions = narrowed(where)
+    with stop_on_interrupt() as stop, ProgressBar(quiet=quiet) as told, ExitStack() as opened:
+        ids = None
+        if search is None:  # no model is loaded where none is needed
+            catalog = opened.enter_context(opened_catalog())
+        else:
+            app = opened.enter_context(opened_app(told, fill=False))
+            found = app.search_by_text(search, _TOP if top is None else top, where=conditions)
+            catalog, ids = app.catalog, [result.item.item_id for result in found]
+        if not (_holds_any(catalog, conditions) if ids is None else ids):
+            if not quiet:
+                output.note(why_nothing(conditions))
             raise typer.Exit(exits.NOTHING)
-        count = export_items(
-            app,
+        count = export_from(
+            Source(catalog, _model),
             path.expanduser(),
             chosen,
-            None if ids is not None else filter_of(where),
+            conditions,
             ids=ids,
             overwrite=overwrite,
             on_progress=told,
@@ -59,5 +72,28 @@ def export(
     output.plain(f"{count}\t{output.cell(path)}")
 
 
-def _found(app: LiveApp, words: str, top: int, where: dict[str, list[str]] | None) -> list[int]:
-    return [result.item.item_id for result in app.search_by_text(words, top, where=where)]
+def _kind(path: Path, wanted: str | None) -> str:
+    """The kind that was asked for, or that the name says. Raises BadParameter for what is no name of an export."""
+    if not path.name:
+        raise typer.BadParameter("Name a file, or a new folder for the pictures.")
+    if str(path) == "-":
+        raise typer.BadParameter("An export is a file or a folder, whole or not there: it does not go to the standard output.")
+    chosen = wanted or _KINDS.get(path.suffix.lower())
+    if chosen is None:
+        what = f'No kind of export ends in "{output.cell(path.suffix)}". Known are .csv, .parquet, .npy, and no ending for a folder'
+        raise typer.BadParameter(f"{what}; or say --kind.")
+    return chosen
+
+
+def _holds_any(catalog: Catalog, where: dict[str, list[str]] | None) -> bool:
+    from crossmodal.catalog.filters import checked
+
+    return bool(catalog.matching_page(1, 0, checked(where)))
+
+
+def _model() -> tuple[str, int]:
+    """Id and embedding length of the model in use. Raises CheckpointError: there is no usable one."""
+    from engine.trained_model import load_model
+
+    model = load_model(settings().model_path)
+    return model.model_id, model.spec.embed_dim

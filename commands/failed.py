@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from crossmodal.text.counting import counted
 from terminal import output
 from terminal.interrupts import stop_on_interrupt
 from terminal.opening import opened_app, opened_catalog
@@ -24,12 +25,15 @@ def failed(
     In a pipe: code, location, title, reason, remedy, attempts, with tabs between.
     """
     output.prepare(quiet=quiet, verbose=verbose)
-    if retry:
+    with opened_catalog() as catalog:
+        rows = catalog.failures()
+    if retry and rows:  # without any, no model is needed to say so
         with stop_on_interrupt() as stop, ProgressBar(quiet=quiet) as told, opened_app(told, fill=False) as app:
             output.plain(app.upkeep.retry(told, stop))
         return
-    with opened_catalog() as catalog:
-        rows = catalog.failures()
+    if retry:
+        output.plain("No row failed.")
+        return
     if as_json:
         fields = ("key", "catalogue", "location", "title", "code", "reason", "remedy", "attempts", "failed_at")
         output.as_json({"failed": [{name: getattr(row, name) for name in fields} for row in rows]})
@@ -37,4 +41,4 @@ def failed(
     columns = ("code", "location", "title", "reason", "remedy", "attempts")
     output.table(columns, [tuple(getattr(row, name) for name in columns) for row in rows], numbers=("attempts",))
     if not quiet:
-        output.note(f"{len(rows):,} rows failed." + (" Try them again: python cli.py failed --retry" if rows else ""))
+        output.note(f"{counted(len(rows), 'row')} failed." + (" Try them again: python cli.py failed --retry" if rows else ""))

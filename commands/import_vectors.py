@@ -37,7 +37,8 @@ def import_vectors(
     """Store embeddings from elsewhere for items that are here; all or none, length and model checked.
 
     Ids are those of items, or content hashes, which are the same in every collection. An id that an export gave to another picture than
-    the one it means here counts as one that is not here.
+    the one it means here counts as one that is not here. Ends with 4 for files that cannot be used: not finite, of another length than the
+    model's, not one id a row.
     """
     output.prepare(quiet=quiet, verbose=verbose)
     from transfer.importing import import_vectors as bring_in
@@ -47,6 +48,8 @@ def import_vectors(
     with opened_catalog() as catalog:
         model_id, embed_dim = _model(catalog, model)
         count = bring_in(catalog, found, model_id=model_id, embed_dim=embed_dim, normalise=normalise, skip_unknown=skip_unknown)
+    # The cache is of the embeddings that were there before; the next search makes it anew.
+    settings().index_path.unlink(missing_ok=True)
     output.plain(f"{count}\timported")
 
 
@@ -64,7 +67,8 @@ def _model(catalog: Catalog, wanted: str | None) -> tuple[str, int | None]:
         return model.model_id, model.spec.embed_dim
     meant = [model_id for model_id in known if model_id.startswith(wanted)]
     if len(meant) != 1:
-        what = f'{len(meant)} models here have an id that begins with "{wanted:.40}".'
+        many = f"{len(meant)} models here have" if meant else "No model here has"
+        what = f'{many} an id that begins with "{wanted:.40}".'
         raise StoreError("index_model_mismatch", what, remedy="See their ids: python cli.py models")
     # Beyond the end of the feed there is no embedding to read, but the length they all have.
     return meant[0], catalog.changes(meant[0], after_seq=_BEYOND, after_removal=_BEYOND).embeddings.shape[1]

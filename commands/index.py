@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from crossmodal.errors import CatalogueError
+from crossmodal.text.counting import counted, were
 from terminal import exits, output
 from terminal.interrupts import stop_on_interrupt
 from terminal.opening import opened_app, settings
@@ -14,6 +15,8 @@ from terminal.options import Quiet, Verbose
 from terminal.progress_bar import ProgressBar
 
 if TYPE_CHECKING:
+    import threading
+
     from upkeep.live_app import LiveApp
 
 
@@ -34,15 +37,20 @@ def index(
 ) -> None:
     """Bring pictures into the collection; a second time looks only at what changed.
 
-    Ctrl-C stops at the next good moment, and the same command goes on from there. A picture that cannot be read is listed by "failed" with
-    the reason. A catalogue that cannot be read is said, and the others are read all the same.
+    The demo's pictures leave as soon as the first of your own have come. Ctrl-C stops at the next good moment, and the same command goes on
+    from there. A picture that cannot be read is listed by "failed" with the reason; where not one could be read, it ends with 1. A
+    catalogue that cannot be read is said, and the others are read all the same.
     """
     output.prepare(quiet=quiet, verbose=verbose)
     if watch and (location is None or mend):
         raise typer.BadParameter("--watch needs a folder to follow.")
     if mend and location is not None:
         raise typer.BadParameter("--mend reads no catalogue: leave the location out.")
-    with stop_on_interrupt() as stop, ProgressBar(quiet=quiet) as told:
+    if location is not None and not location.strip():
+        raise typer.BadParameter("The location is empty: name a folder or a file, or leave it out to read every known catalogue.")
+    if location is not None:
+        _look_at(location)
+    with stop_on_interrupt() as stop, ProgressBar(quiet=quiet, answered=("index",)) as told:
         if mend:
             from doctor.mending import mend_collection
 
@@ -50,24 +58,60 @@ def index(
             return
         with opened_app(told, fill=False) as app:
             if watch and location:
-                from upkeep.watching import watch_folder
-
-                watch_folder(app, location, told, stop, say=output.plain)
-                return
-            away = None
-            for where in [location] if location else _known(app):
-                try:
-                    output.plain(app.upkeep.index(where, told, stop))
-                except CatalogueError as error:
-                    if location:
-                        raise
-                    away = error  # its disk may be unplugged; those of the others are not
-                    output.complain(f"{where}: {error.message}", error.remedy)
+                _follow(app, location, told, stop, quiet=quiet)
+            code = _read(app, [location] if location else _known(app), told, stop, alone=location is not None)
             failed = len(app.failures())
             if failed and not quiet:
-                output.note(f"{failed:,} rows are not in the collection: python cli.py failed")
-    if away is not None:
-        raise typer.Exit(exits.exit_code(away))
+                output.note(f"{counted(failed, 'row')} {were(failed)} not brought in: python cli.py failed")
+    if code:
+        raise typer.Exit(code)
+
+
+def _look_at(location: str) -> None:
+    """Refuse what is no catalogue before anything is drawn or trained for it. Where all that is there, the app says it, and knows more.
+
+    Raises:
+        CatalogueError: nothing usable is there.
+    """
+    from initialize import open_named
+
+    chosen = settings()
+    if not (chosen.catalog_path.exists() and chosen.model_path.exists()):
+        open_named(location, chosen)
+
+
+def _read(app: LiveApp, locations: list[str], told: ProgressBar, stop: threading.Event, *, alone: bool) -> int:
+    """Read each catalogue; answers how the command ends.
+
+    Args:
+        alone: one that cannot be read is the whole command's failure; otherwise its disk may be unplugged, and the others are read.
+    """
+    code = exits.DONE
+    for where in locations:
+        try:
+            brought = app.upkeep.bring_in(where, told, stop)
+        except CatalogueError as error:
+            if alone:
+                raise
+            code = exits.exit_code(error)
+            output.complain(f"{where}: {error.message}", error.remedy)
+            continue
+        output.plain(brought.sentence)
+        if brought.nothing_came:
+            code = code or exits.NOTHING
+    return code
+
+
+def _follow(app: LiveApp, location: str, told: ProgressBar, stop: threading.Event, *, quiet: bool) -> NoReturn:
+    """Watch a folder until Ctrl-C, which is how this command always ends."""
+    from upkeep.watching import watch_folder
+
+    def ready() -> None:
+        if not quiet:
+            output.note(f"Watching {output.cell(location)}: what changes there changes here. Ctrl-C ends it.")
+
+    watch_folder(app, location, told, stop, say=output.answer_now, warn=output.complain, ready=ready)
+    raise typer.Exit(exits.STOPPED)
 
 
 def _known(app: LiveApp) -> list[str]:

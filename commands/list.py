@@ -6,17 +6,22 @@ from typing import Annotated
 
 import typer
 
-from terminal import output
+from crossmodal.text.counting import counted
+from terminal import exits, output
 from terminal.answers import item_as_dict, show_items
+from terminal.narrowing import narrowed, why_nothing
 from terminal.opening import opened_catalog
-from terminal.options import Json, Quiet, Verbose, Where, filter_of
+from terminal.options import Json, Quiet, Verbose, Where
 
+_ITEMS = 50
 _VALUES = 20
 
 
 def list_items(
     where: Where = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Items at most.")] = 50,
+    limit: Annotated[
+        int | None, typer.Option("--limit", "-n", min=1, help="Items at most: 50 without it; with --attributes values of each, 20.")
+    ] = None,
     after: Annotated[int, typer.Option(metavar="ID", help="Only items beyond this id: the last one of the page before.")] = 0,
     catalogues: Annotated[bool, typer.Option("--catalogues", help="The catalogues, instead of items.")] = False,
     attributes: Annotated[bool, typer.Option("--attributes", help="What a filter may ask for, instead of items.")] = False,
@@ -26,7 +31,7 @@ def list_items(
 ) -> None:
     """List items, oldest first; or the catalogues, or the attributes and their values.
 
-    In a pipe: id, title, catalogue, attributes, when it was added, source, with tabs between.
+    In a pipe: id, title, catalogue, attributes, when it was added, source, with tabs between. Ends with 1 when there is nothing to list.
     """
     output.prepare(quiet=quiet, verbose=verbose)
     if catalogues and attributes:
@@ -34,9 +39,9 @@ def list_items(
     if catalogues:
         _catalogues(as_json=as_json)
     elif attributes:
-        _attributes(as_json=as_json)
+        _attributes(limit or _VALUES, as_json=as_json, quiet=quiet)
     else:
-        _items(filter_of(where), limit, after, as_json=as_json, quiet=quiet)
+        _items(narrowed(where), limit or _ITEMS, after, as_json=as_json, quiet=quiet)
 
 
 def _items(where: dict[str, list[str]] | None, limit: int, after: int, *, as_json: bool, quiet: bool) -> None:
@@ -49,31 +54,38 @@ def _items(where: dict[str, list[str]] | None, limit: int, after: int, *, as_jso
     cursor = items[-1].item_id if more else None
     if as_json:
         output.as_json({"items": [item_as_dict(item) for item in items], "next_after": cursor, "total": total})
-        return
-    show_items(items)
-    if not quiet:
-        output.note(f"{len(items):,} of {total:,} items." + (f" Go on with --after {cursor}" if cursor is not None else ""))
+    elif items:
+        show_items(items)
+        if not quiet:
+            output.note(f"{len(items):,} of {counted(total, 'item')}." + (f" Go on with --after {cursor}" if more else ""))
+    elif not quiet:
+        output.note(why_nothing(where))
+    if not items:
+        raise typer.Exit(exits.NOTHING)
 
 
 def _catalogues(*, as_json: bool) -> None:
     with opened_catalog() as catalog:
-        known = catalog.catalogues()
+        known, counts = catalog.catalogues(), catalog.counts()
+    fields = ("name", "kind", "items", "failures", "completed_at", "location")
+    rows = [tuple(getattr(entry, name) for name in fields) for entry in known]
+    # What was added by hand is a source, too, though no file lies behind it.
+    rows += [(name, "by hand", n, 0, None, "") for name, n in counts.items() if name not in {entry.name for entry in known}]
     if as_json:
-        fields = ("name", "kind", "location", "items", "failures", "completed_at")
-        output.as_json({"catalogues": [{name: getattr(entry, name) for name in fields} for entry in known]})
+        output.as_json({"catalogues": [dict(zip(fields, row, strict=True)) for row in rows]})
         return
-    rows = [
-        (entry.name, entry.kind, entry.items, entry.failures, "yes" if entry.completed_at else "no", entry.location)
-        for entry in known
-    ]
-    output.table(("name", "kind", "items", "failed", "complete", "location"), rows, numbers=("items", "failed"))
+    shown = [(*row[:4], "yes" if row[4] or row[1] == "by hand" else "no", row[5]) for row in rows]
+    output.table(("name", "kind", "items", "failed", "complete", "location"), shown, numbers=("items", "failed"))
 
 
-def _attributes(*, as_json: bool) -> None:
+def _attributes(limit: int, *, as_json: bool, quiet: bool) -> None:
     with opened_catalog() as catalog:
-        values = catalog.attribute_values(_VALUES)
+        values = catalog.attribute_values(limit + 1)
     if as_json:
-        output.as_json({"attributes": {name: dict(counted) for name, counted in values.items()}})
-        return
-    rows = [(name, value, count) for name, counted in values.items() for value, count in counted]
-    output.table(("attribute", "value", "items"), rows, numbers=("items",))
+        output.as_json({"attributes": {name: dict(found[:limit]) for name, found in values.items()}})
+    else:
+        rows = [(name, value, times) for name, found in values.items() for value, times in found[:limit]]
+        output.table(("attribute", "value", "items"), rows, numbers=("items",))
+    cut = [output.cell(name) for name, found in values.items() if len(found) > limit]
+    if cut and not quiet:
+        output.note(f"More values than these {limit:,} have: {', '.join(cut)}. See more with --limit {10 * limit}")

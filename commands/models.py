@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from crossmodal.errors import CheckpointError
 from terminal import output
-from terminal.opening import opened_app
+from terminal.opening import opened_catalog, settings
 from terminal.options import Json, Quiet, Verbose
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from engine.app_info import ModelGeneration
+    from engine.trained_model import TrainedModel
 
 
 def models(
@@ -19,23 +27,60 @@ def models(
 ) -> None:
     """List the models of this collection, the one in use first; or with --presets those that can be trained.
 
-    In a pipe: id, name, pictures looked at with it, "in use" or "kept"; for presets name and what it is.
+    In a pipe: id, name, pictures looked at with it, "in use" or "kept"; for presets name and what it is. Nothing is trained for it.
     """
     output.prepare(quiet=quiet, verbose=verbose)
     if presets:
-        from experiments.presets import PRESETS
-
-        known = [PRESETS.get(name) for name in PRESETS.names()]
-        if as_json:
-            output.as_json([{"name": preset.name, "says": preset.says, "embed_dim": preset.embed_dim} for preset in known])
-        else:
-            output.table(["name", "what it is"], [(preset.name, preset.says) for preset in known])
+        _presets(as_json=as_json)
         return
-    with opened_app(fill=False) as app:
-        found = app.models()
+    found = _found(quiet=quiet)
     if as_json:
         fields = ("model_id", "name", "items_embedded", "active")
         output.as_json([{field: getattr(entry, field) for field in fields} for entry in found])
         return
     rows = [(entry.model_id, entry.name, entry.items_embedded, "in use" if entry.active else "kept") for entry in found]
     output.table(["id", "name", "pictures", "state"], rows, numbers=["pictures"])
+
+
+def _presets(*, as_json: bool) -> None:
+    from experiments.presets import PRESETS
+
+    known = [PRESETS.get(name) for name in PRESETS.names()]
+    if as_json:
+        output.as_json([{"name": preset.name, "says": preset.says, "embed_dim": preset.embed_dim} for preset in known])
+    else:
+        output.table(["name", "what it is"], [(preset.name, preset.says) for preset in known])
+
+
+def _found(*, quiet: bool) -> list[ModelGeneration]:
+    """What the store and the files know; a model that cannot be used is said, and not made anew.
+
+    Raises:
+        StoreError: `index_missing`, there is neither a collection nor a model. CheckpointError: all there is is a file that is no model.
+    """
+    from upkeep.known_models import known_models
+    from upkeep.model_files import ModelFiles
+
+    chosen = settings()
+    with ExitStack() as opened:
+        there = chosen.catalog_path.exists() or not chosen.model_path.exists()
+        catalog = opened.enter_context(opened_catalog()) if there else None
+        active, refused = _in_use(chosen.model_path)
+        files = ModelFiles(chosen.catalog_path.parent / "models", chosen.model_path)
+        known = known_models(catalog, files, active=active, model_path=chosen.model_path)
+    if refused is not None:
+        if not known:
+            raise refused
+        if not quiet:
+            output.note(f"No model is in use: {refused.message} The next search trains one on this computer.")
+    return known
+
+
+def _in_use(path: Path) -> tuple[TrainedModel | None, CheckpointError | None]:
+    """The model in use, or why there is none."""
+    from engine.trained_model import load_model
+
+    try:
+        return load_model(path), None
+    except CheckpointError as error:
+        return None, error

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from crossmodal.errors import QueryError
+from crossmodal.text.counting import counted
 from terminal import exits, output
 from terminal.opening import opened_app, opened_catalog
-from terminal.options import Quiet, Verbose
+from terminal.options import Quiet, Verbose, id_of
 
 if TYPE_CHECKING:
     from crossmodal.catalog import Catalog
@@ -21,7 +22,10 @@ def remove(
         list[str] | None, typer.Argument(metavar="ID...", help='Ids of items; "-" reads them from the standard input.')
     ] = None,
     catalogue: Annotated[
-        str | None, typer.Option(metavar="NAME", help="A whole catalogue, by its name in 'list --catalogues'.")
+        str | None,
+        typer.Option(
+            metavar="NAME", help="A whole catalogue, by its name in 'list --catalogues'; 'added' is what was added by hand."
+        ),
     ] = None,
     undo: Annotated[bool, typer.Option("--undo", help="Bring these ids back; possible until the app starts again.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before a catalogue goes.")] = False,
@@ -30,7 +34,8 @@ def remove(
 ) -> None:
     """Take items out of the collection; your own files are not touched.
 
-    Ends with 3 when an id is not there; the others are removed all the same.
+    In a pipe: id and "removed"; for a catalogue "catalogue", its name, how many items, "removed". Ends with 3 when an id is not there; the
+    others are removed all the same.
     """
     output.prepare(quiet=quiet, verbose=verbose)
     if (catalogue is None) == (not ids):
@@ -84,24 +89,35 @@ def _numbers(words: list[str]) -> list[int]:
     """Item ids in their order, each once. Raises QueryError `bad_request` for what is no id."""
     if words == ["-"]:
         words = sys.stdin.read().split()
-    for word in words:
-        if not (word.isascii() and word.isdigit() and 0 < int(word) < 2**63):
-            raise QueryError("bad_request", f'"{word:.40}" is not the id of an item.', remedy="Look it up: python cli.py list")
-    return list(dict.fromkeys(map(int, words)))
+    return list(dict.fromkeys(map(id_of, words)))
 
 
 def _remove_catalogue(name: str, *, yes: bool) -> None:
+    """Take a catalogue out, or what was added by hand, which `list` shows as a catalogue, too."""
+    from crossmodal.catalog.filters import checked
+
     with opened_catalog() as catalog:
-        known = {entry.name: entry for entry in catalog.catalogues()}
-        entry = known.get(name) or next((each for each in known.values() if each.location == name), None)
-        if entry is None:
+        counts = catalog.counts()
+        entries = {entry.name: entry for entry in catalog.catalogues()}
+        meant = name if name in entries or name in counts else next((n for n, e in entries.items() if e.location == name), None)
+        if meant is None:
             raise QueryError(
                 "not_found", f'There is no catalogue "{name:.200}".', remedy="See their names: python cli.py list --catalogues"
             )
-        if (
-            not yes
-            and sys.stdin.isatty()
-            and not typer.confirm(f"Remove {entry.items:,} items of {output.cell(entry.name)}?", err=True)
-        ):
-            raise typer.Exit(exits.STOPPED)
-        output.plain(f"{len(catalog.remove_catalogue(entry.name))}\tremoved")
+        _confirm(meant, counts.get(meant, 0), yes=yes)
+        if meant in entries:
+            gone = catalog.remove_catalogue(meant)
+        else:
+            gone = catalog.remove([int(each) for each in catalog.matching(checked({"catalogue": meant}))])
+    output.plain(f"catalogue\t{output.cell(meant)}\t{len(gone)}\tremoved")
+
+
+def _confirm(name: str, items: int, *, yes: bool) -> None:
+    """Ask before a catalogue goes; whoever cannot be asked has to say it beforehand."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        what = f"{counted(items, 'item')} of {output.cell(name)} would go, and nobody can be asked here. Say --yes to remove them."
+        raise typer.BadParameter(what)
+    if not typer.confirm(f"Remove {counted(items, 'item')} of {output.cell(name)}?", err=True):
+        raise typer.Exit(exits.STOPPED)

@@ -11,8 +11,9 @@ import typer
 from crossmodal.errors import QueryError
 from terminal import asked, exits, output, preview
 from terminal.answers import captions_as_json, results_as_json, show_captions, show_results
+from terminal.narrowing import narrowed, why_nothing
 from terminal.opening import nearest_app, opened_app
-from terminal.options import Json, Quiet, Verbose, Where, filter_of
+from terminal.options import Json, Quiet, Verbose, Where, id_of
 from terminal.progress_bar import ProgressBar
 
 if TYPE_CHECKING:
@@ -28,8 +29,10 @@ def search(
     and_image: Annotated[
         str | None, typer.Option("--and-image", "-i", metavar="PICTURE", help="Words and a picture together: the picture.")
     ] = None,
-    weight: Annotated[float, typer.Option(help="Share of the picture in a search by both, 0 to 1.")] = 0.5,
-    item: Annotated[int | None, typer.Option(metavar="ID", help="More like this item of the collection.")] = None,
+    weight: Annotated[
+        float | None, typer.Option(help="With --and-image: the picture's share, 0 to 1; without it half and half.")
+    ] = None,
+    item: Annotated[str | None, typer.Option(metavar="ID", help="More like this item of the collection.")] = None,
     captions_for: Annotated[
         str | None, typer.Option("--captions-for", metavar="PICTURE", help="Captions that fit a picture, instead of pictures.")
     ] = None,
@@ -52,13 +55,20 @@ def search(
     output.prepare(quiet=quiet, verbose=verbose)
     if sum(value is not None for value in (query, item, captions_for)) != 1:
         raise typer.BadParameter("Say one thing to look for: a query, --item or --captions-for.")
-    if and_image is not None and (query is None or (asked.names_a_picture(query) and not text)):
+    asks_by_picture = query is not None and not text and asked.names_a_picture(query)
+    if and_image is not None and (query is None or asks_by_picture):
         raise typer.BadParameter("--and-image goes together with words.")
+    if weight is not None and and_image is None:
+        raise typer.BadParameter("--weight is the share of the picture in --and-image, which is not there.")
+    if captions_for is not None and (where or min_score is not None):
+        raise typer.BadParameter("--captions-for takes no filter and no lowest score.")
+    for picture in (query if asks_by_picture else None, and_image, captions_for):
+        if picture is not None:  # said before a model is loaded, or even made
+            asked.check(picture, **({"remedy": asked.AS_WORDS} if picture is query else {}))
+    number, conditions = None if item is None else id_of(item), narrowed(where)
     opened = opened_app if show else nearest_app  # drawing in a terminal takes the pixels, which only an app of one's own has
     with ProgressBar(quiet=quiet) as told, opened(told) as app:
         if captions_for is not None:
-            if where or min_score is not None:
-                raise typer.BadParameter("--captions-for takes no filter and no lowest score.")
             found = app.captions_for_image(_picture(app, captions_for), top)
             (captions_as_json if as_json else show_captions)(found)
             if not found:
@@ -67,12 +77,12 @@ def search(
         results = _results(
             app,
             query,
-            text=text,
+            by_picture=asks_by_picture,
             and_image=and_image,
-            weight=weight,
-            item=item,
+            weight=0.5 if weight is None else weight,
+            item=number,
             top=top,
-            where=filter_of(where),
+            where=conditions,
             min_score=min_score,
         )
         if as_json:
@@ -80,7 +90,7 @@ def search(
         elif results:
             show_results(results)
         if not quiet and not as_json:
-            _hint(app, query if item is None and (text or not asked.names_a_picture(query or "")) else None, results)
+            _hint(app, None if asks_by_picture or number is not None else query, results, conditions)
         if show and not as_json:
             preview.show(results, cast("LiveApp", app))
         if open_best and results:
@@ -93,7 +103,7 @@ def _results(
     app: LiveApp | NearApp,
     query: str | None,
     *,
-    text: bool,
+    by_picture: bool,
     and_image: str | None,
     weight: float,
     item: int | None,
@@ -107,7 +117,7 @@ def _results(
         raise QueryError("text_empty", "There is nothing to look for.", remedy="Name words or a picture.")
     if and_image is not None:
         return app.search_by_both(query, _picture(app, and_image), top, weight=weight, where=where, min_score=min_score)
-    if asked.names_a_picture(query) and not text:
+    if by_picture:
         return app.search_by_image(_picture(app, query), top, where=where, min_score=min_score)
     return app.search_by_text(query, top, where=where, min_score=min_score)
 
@@ -116,11 +126,15 @@ def _picture(app: LiveApp | NearApp, word: str) -> bytes | Path | str:
     return asked.picture(word, max_bytes=app.limits.max_image_bytes)
 
 
-def _hint(app: LiveApp | NearApp, words: str | None, results: Sequence[SearchResult]) -> None:
-    """What may help a search along: words that no title has, and what was perhaps meant."""
-    if words is not None and (unknown := app.unknown_words(words)):
-        near = app.nearest_words(words)
-        meant = f" Similar words here: {', '.join(near)}." if near else ""
-        output.note(f"No title here has {', '.join(output.cell(word) for word in unknown[:5])}.{meant}")
+def _hint(app: LiveApp | NearApp, words: str | None, results: Sequence[SearchResult], where: dict[str, list[str]] | None) -> None:
+    """What may help a search along: words that no title has, what was perhaps meant, why nothing was found."""
+    if words is not None:
+        unknown = [word for word in app.unknown_words(words) if any(letter.isalnum() for letter in word)]
+        if unknown:
+            near = app.nearest_words(words)
+            meant = f" Similar words here: {', '.join(near)}." if near else ""
+            output.note(f"No title here has {', '.join(output.cell(word) for word in unknown[:5])}.{meant}")
+        if rather := asked.rather(words):
+            output.note(rather)
     if not results:
-        output.note("Nothing was found.")
+        output.note(why_nothing(where))

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from crossmodal.errors import CatalogueError
+from crossmodal.text.counting import counted, were
 from terminal import output
 from terminal.interrupts import stop_on_interrupt
 from terminal.opening import opened_app
@@ -26,10 +28,37 @@ def use(
     there.
     """
     output.prepare(quiet=quiet, verbose=verbose)
+    _check(model)
     with stop_on_interrupt() as stop, ProgressBar(quiet=quiet) as told, opened_app(told, fill=False) as app:
-        path = Path(model)
         known = {entry.model_id: entry.path for entry in app.models()}
-        chosen = known.get(model) or (path / "model.pth" if path.is_dir() else path)
+        chosen = known.get(model) or _file_of(model)
         message = app.switching.run(app.switching.take_in(chosen), told, stop)
         dropped = app.drop_former_model() if drop_former else []
-    output.plain(message if not dropped else f"{message.partition('.')[0]}. {len(dropped)} former models were deleted.")
+    if dropped:
+        message = f"{message.partition('.')[0]}. {counted(len(dropped), 'former model')} {were(len(dropped))} deleted."
+    output.plain(message)
+
+
+def _check(model: str) -> None:
+    """Refuse a path with nothing at it before a model is loaded, or even made; an id is looked up afterwards."""
+    if "/" in model or model.endswith(".pth") or Path(model).exists():
+        _file_of(model)
+
+
+def _file_of(model: str) -> Path:
+    """The file in which a model lies that was named by its file or its run folder.
+
+    Raises:
+        CatalogueError: file_missing.
+    """
+    path = Path(model).expanduser()
+    if path.is_dir() and not (path / "model.pth").is_file():
+        what = f"There is no model.pth in the folder {path.absolute()}."
+        remedy = "Name the folder of a run that came to its end; python cli.py train --resume goes on with one."
+        raise CatalogueError("file_missing", what, remedy=remedy)
+    file = path / "model.pth" if path.is_dir() else path
+    if not file.is_file():
+        what = f"There is no model at {file.absolute()}, and none here has this id."
+        remedy = "Name a run folder (runs/NAME), a model file, or an id as python cli.py models shows it in full."
+        raise CatalogueError("file_missing", what, remedy=remedy)
+    return file

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from crossmodal.catalog import Conditions, Filter
-from crossmodal.catalog.filters import checked
+from crossmodal.catalog.filters import CATALOGUE, checked
 from crossmodal.errors import QueryError
 from crossmodal.text.cleaning import clean_query, display_text
 
@@ -94,12 +94,19 @@ def captions_of(limits: Limits, captions: Sequence[str]) -> tuple[str, ...]:
 
 
 def attributes_of(limits: Limits, attributes: Mapping[str, str]) -> dict[str, str]:
-    """Attributes as they are kept. Raises QueryError `bad_request` for other things than texts under texts, too many or too long."""
+    """Attributes as they are kept.
+
+    Raises:
+        QueryError: `bad_request`, for other things than texts under texts, too many or too long ones, or a name that is taken.
+    """
     if not isinstance(attributes, Mapping) or not all(isinstance(text, str) for pair in attributes.items() for text in pair):
         raise QueryError("bad_request", f"Attributes are texts by name, not {attributes!r:.60}.", remedy='Give {"colour": "red"}.')
     if len(attributes) > limits.max_attributes:
         what = f"An item takes {limits.max_attributes} attributes, not {len(attributes):,}."
         raise QueryError("bad_request", what, remedy="Leave some out.")
+    if CATALOGUE in attributes:
+        what = f'No attribute can be named "{CATALOGUE}": in a filter that is where an item came from.'
+        raise QueryError("bad_request", what, remedy="Choose another name.")
     for name, value in attributes.items():
         if not name or max(len(name), len(value)) > limits.max_query_chars:
             what = f"The attribute {name!r:.60} has no name, or more than {limits.max_query_chars:,} characters."

@@ -29,6 +29,7 @@ _BY_CODE = {
     "bad_request": USAGE,
     "text_empty": USAGE,
     "text_too_long": USAGE,
+    "forbidden": USAGE,
     "not_found": MISSING,
     "file_missing": MISSING,
     "weights_missing": MISSING,

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 from crossmodal.errors import QueryError, StoreError
 from crossmodal.jobs import UNDER_WAY
-from crossmodal.progress import OnProgress, ignore_progress
-from resident.client import Near
+from crossmodal.progress import OnProgress, Progress, ignore_progress
 
 if TYPE_CHECKING:
     from config import Settings
@@ -48,24 +47,45 @@ def opened_app(on_progress: OnProgress = ignore_progress, *, fill: bool = True) 
     """The whole app, closed at the end. A first start trains its model; that takes a minute and is told.
 
     Args:
-        fill: index the catalogue of this installation first when the collection is empty.
+        fill: have something to search: index the catalogue of this installation where nothing ever was in the collection. One that was
+            emptied stays empty.
     """
-    from initialize import build_system, fill_index
+    from initialize import build_system
 
     chosen = settings()
+    if not chosen.model_path.exists():
+        on_progress(Progress("model", "There is no model yet. One is trained on this computer now, which takes about a minute."))
     app = build_system(chosen, on_progress, fill=False)
     try:
         if fill and not app.count():
-            fill_index(app, chosen, on_progress)
-            wait_for_job(app, on_progress)
+            _fill(app, chosen, on_progress)
         yield app
     finally:
         app.close()
 
 
+def _fill(app: LiveApp, chosen: Settings, on_progress: OnProgress) -> None:
+    from initialize import fill_index
+
+    if app.catalog.count():  # the model has not looked at any of them yet
+        app.upkeep.embed_missing(app.generation().model, on_progress)
+        app.generations.announce()
+    elif is_new(app.catalog):
+        fill_index(app, chosen, on_progress)
+        wait_for_job(app, on_progress)
+
+
+def is_new(catalog: Catalog) -> bool:
+    """Whether nothing ever was in a collection; a first reading that was killed before it brought anything counts as none."""
+    read = any(entry.completed_at is not None for entry in catalog.catalogues())
+    return not read and not catalog.count() and not catalog.changes("").removal_seq
+
+
 @contextmanager
 def nearest_app(on_progress: OnProgress = ignore_progress, *, fill: bool = True) -> Iterator[LiveApp | NearApp]:
     """A program that has this collection open already, the page or the API: it answers in a moment. The whole app where none runs."""
+    from resident.client import Near
+
     chosen = settings()
     with Near(chosen.catalog_path.parent, chosen.model_path) as near:
         if near.app is not None:

@@ -35,8 +35,25 @@ def filter_of(pairs: Sequence[str] | None) -> dict[str, list[str]] | None:
 
 
 def attributes_of(pairs: Sequence[str] | None) -> dict[str, str]:
-    """`["colour=red"]` as `{"colour": "red"}`; the last one of a name counts. Raises like `filter_of`."""
-    return dict(map(_pair, pairs or ()))
+    """`["colour=red"]` as `{"colour": "red"}`.
+
+    Raises:
+        QueryError: `bad_request`, as `filter_of`, or a name comes twice: an item has one value of each.
+    """
+    found: dict[str, str] = {}
+    for name, value in map(_pair, pairs or ()):
+        if name in found:
+            what = f'The attribute "{name:.60}" comes twice: an item has one value of each.'
+            raise QueryError("bad_request", what, remedy="Name it once.")
+        found[name] = value
+    return found
+
+
+def id_of(word: str) -> int:
+    """The id of an item. Raises QueryError `bad_request` for what is none."""
+    if not (word.isascii() and word.isdigit() and 0 < int(word) < 2**63):
+        raise QueryError("bad_request", f'"{word:.40}" is not the id of an item.', remedy="Look it up: python cli.py list")
+    return int(word)
 
 
 def _pair(text: str) -> tuple[str, str]:

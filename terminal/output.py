@@ -73,6 +73,12 @@ def plain(line: str) -> None:
     sys.stdout.write(line + "\n")
 
 
+def answer_now(line: str) -> None:
+    """A line of an answer that goes on for long: whoever reads it in a pipe has it at once."""
+    plain(line)
+    sys.stdout.flush()
+
+
 def as_json(value: Any) -> None:
     """An answer as one JSON document."""
     plain(json.dumps(value, ensure_ascii=False, indent=2 if is_terminal() else None))

@@ -1,6 +1,7 @@
 """Progress of long work: a bar with rate and time left on a terminal, one line for each finished step elsewhere."""
 
 import sys
+from collections.abc import Collection
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -11,18 +12,24 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
 
+_LONG = ("model",)
+
 
 class ProgressBar:
     """An `OnProgress` that draws itself on the error output. Use as a context manager.
 
-    A step that is over as soon as it is told of is not worth a line.
+    A step that is over as soon as it is told of is not worth a line. Where there is no terminal, a step says when it ends; making a model,
+    which takes a minute or more that nobody may have expected, says when it begins, too.
 
     Args:
         quiet: say nothing.
+        answered: steps whose end the answer says; it is not said twice.
     """
 
-    def __init__(self, *, quiet: bool = False) -> None:
+    def __init__(self, *, quiet: bool = False, answered: Collection[str] = ()) -> None:
         self._quiet = quiet
+        self._answered = answered
+        self._announced = ""
         self._bars: Bars | None = None
         self._task: TaskID | None = None
         self._begun: set[str] = set()
@@ -34,8 +41,7 @@ class ProgressBar:
         if moment.finished:
             self._begun.discard(moment.step)
         if self._bars is None:
-            if moment.finished:
-                output.note(output.cell(moment.message))
+            self._say(moment)
             return
         if self._task is None:
             self._bars.start()
@@ -45,10 +51,19 @@ class ProgressBar:
             self._task, description=output.cell(moment.message), completed=moment.done, total=total, figures=_figures(moment)
         )
         if moment.finished:
-            self._bars.console.print(output.cell(moment.message), markup=False, highlight=False)
+            if moment.step not in self._answered:
+                self._bars.console.print(output.cell(moment.message), markup=False, highlight=False)
             self._bars.remove_task(self._task)
             self._task = None
             self._bars.stop()  # what is written between two steps is not drawn over
+
+    def _say(self, moment: Progress) -> None:
+        """A line where no bar can be drawn."""
+        begins = moment.step in _LONG and not moment.total and moment.message != self._announced
+        if begins:
+            self._announced = moment.message
+        if begins or (moment.finished and moment.step not in self._answered):
+            output.note(output.cell(moment.message))
 
     def __enter__(self) -> Self:
         if not self._quiet and sys.stderr.isatty():

@@ -11,10 +11,10 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 def refusal(error: OSError) -> CrossmodalError:
     """What was refused, with the file where the system names one; `internal` for what has nothing to do with a file."""
-    from crossmodal.catalog import faults  # the store is not loaded to print a help text
+    from crossmodal import file_errors  # the store is not loaded to print a help text
 
     if isinstance(error.filename, str | bytes):
-        return faults.of_os(error, Path(os.fsdecode(error.filename)))
+        return file_errors.of_os(error, Path(os.fsdecode(error.filename)))
     why = error.strerror or type(error).__name__
     if error.errno in _FULL:
         return StoreError("disk_full", f"A disk is full: {why}.", remedy="Free some space and try again.")

@@ -70,19 +70,20 @@ ROOMS: dict[str, set[str]] = {
     | {BACKBONES, EVALUATION, INFERENCE, TRAINING, "app_logic", "datasets", "engine", "system"},
     "initialize": {ERRORS, ITEMS, "crossmodal.lock_file", PROGRESS, BACKBONES, CATALOG, DEMO, IMAGES, INGEST}
     | {"app_logic", "config", "datasets", "engine", "resident", "upkeep"},
-    "transfer": {ERRORS, ITEMS, PROGRESS, CATALOG, "upkeep"},
-    "api": {ERRORS, ITEMS, JOBS, PROGRESS, TEXT, CATALOG, IMAGES}
+    "transfer": {ERRORS, FILE_ERRORS, ITEMS, PROGRESS, TEXT, CATALOG, "upkeep"},
+    "api": {ERRORS, FILE_ERRORS, ITEMS, JOBS, PROGRESS, TEXT, CATALOG, IMAGES}
     | {"config", "engine", "initialize", "resident", "transfer", "upkeep"},
     "ui": {ERRORS, ITEMS, JOBS, PROGRESS, EVALUATION} | {"config", "engine", "experiments", "initialize", "upkeep"},
     "app": {"ui"},
     "resident": {ERRORS, ITEMS, CATALOG, INGEST, "upkeep"},
     # The command line, and what it does besides.
-    "doctor": {ERRORS, ITEMS, PROGRESS, CATALOG, IMAGES, INDEXES, "config", "engine", "initialize"},
-    "terminal": {ERRORS, ITEMS, JOBS, PROGRESS, TEXT, CATALOG, "config", "initialize", "resident", "upkeep"},
+    "doctor": {ERRORS, ITEMS, PROGRESS, TEXT, CATALOG, IMAGES, INDEXES, "config", "engine", "initialize"},
+    "terminal": {ERRORS, FILE_ERRORS, ITEMS, JOBS, PROGRESS, TEXT, CATALOG, "config", "initialize", "resident", "upkeep"},
     "commands": {
         ERRORS,
         ITEMS,
         PROGRESS,
+        TEXT,
         CATALOG,
         INGEST,
         EVALUATION,

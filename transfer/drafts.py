@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from crossmodal.catalog import faults
+from crossmodal import file_errors
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ def draft_of(path: Path) -> Iterator[Path]:
         finally:
             _remove(draft)
     except OSError as error:
-        raise faults.of_os(error, path) from error
+        raise file_errors.of_os(error, path) from error
 
 
 def beside(draft: Path, what: str) -> Path:

@@ -12,7 +12,7 @@ import numpy as np
 from crossmodal.errors import QueryError
 from crossmodal.items import Embedding, Item
 from transfer.drafts import beside, settle
-from upkeep.live_app import LiveApp
+from transfer.source import Source
 
 IDS_SUFFIX = ".ids.json"
 CHECKSUM = "vectors_sha256"
@@ -24,9 +24,9 @@ _CAPTIONS_BETWEEN = " | "
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
-def write_csv(app: LiveApp, items: Iterable[Item], draft: Path, *, picture_of: Callable[[Item], str | None] | None = None) -> int:
+def write_csv(source: Source, items: Iterable[Item], draft: Path, *, picture_of: Callable[[Item], str | None] | None = None) -> int:
     """One row an item; with `picture_of`, the name of its picture in a first column `image`, and no row for an item without one."""
-    names = list(app.attribute_values(1))
+    names = list(source.catalog.attribute_values(1))
     written = 0
     with draft.open("w", encoding="utf-8-sig", newline="") as file:
         out = csv.writer(file)
@@ -43,23 +43,23 @@ def write_csv(app: LiveApp, items: Iterable[Item], draft: Path, *, picture_of: C
     return written
 
 
-def write_parquet(app: LiveApp, items: Iterable[Item], draft: Path) -> int:
+def write_parquet(source: Source, items: Iterable[Item], draft: Path) -> int:
     """One row an item, with the embedding of the model in use; null where it has none."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    model = app.generation().model
+    model_id, embed_dim = source.model()
     kinds = dict.fromkeys(COLUMNS, pa.string())
     kinds |= {"item_id": pa.int64(), "width_px": pa.int32(), "height_px": pa.int32(), "added_at": pa.float64()}
     kinds |= {"captions": pa.list_(pa.string()), "attributes": pa.map_(pa.string(), pa.string())}
-    kinds |= {"embedding": pa.list_(pa.float32(), model.spec.embed_dim)}
-    schema = pa.schema(list(kinds.items()), metadata={"model_id": model.model_id})
+    kinds |= {"embedding": pa.list_(pa.float32(), embed_dim)}
+    schema = pa.schema(list(kinds.items()), metadata={"model_id": model_id})
     written = 0
     with draft.open("wb") as file:
         with pq.ParquetWriter(file, schema) as out:
             rows: list[dict[str, object]] = []
             for item in items:
-                embedding = _embedding(app, item, model.model_id)
+                embedding = _embedding(source, item, model_id)
                 row = dict(zip(COLUMNS, _plain_values(item), strict=True))
                 row |= {"captions": list(item.captions), "attributes": list(item.attributes.items())}
                 rows.append(row | {"embedding": None if embedding is None else embedding.tolist()})
@@ -72,17 +72,17 @@ def write_parquet(app: LiveApp, items: Iterable[Item], draft: Path) -> int:
     return written
 
 
-def write_npy(app: LiveApp, items: Iterable[Item], draft: Path, *, ids_path: Path) -> int:
+def write_npy(source: Source, items: Iterable[Item], draft: Path, *, ids_path: Path) -> int:
     """Vectors to `draft` and their ids to `ids_path`; items without an embedding are left out."""
-    model = app.generation().model
-    pairs = [(item, row) for item in items if (row := _embedding(app, item, model.model_id)) is not None]
-    rows = np.stack([row for _, row in pairs]) if pairs else np.zeros((0, model.spec.embed_dim), np.float32)
+    model_id, embed_dim = source.model()
+    pairs = [(item, row) for item in items if (row := _embedding(source, item, model_id)) is not None]
+    rows = np.stack([row for _, row in pairs]) if pairs else np.zeros((0, embed_dim), np.float32)
     with draft.open("wb") as file:
         np.save(file, rows, allow_pickle=False)
         settle(file.fileno(), file.flush)
     about = {
-        "model_id": model.model_id,
-        "embed_dim": model.spec.embed_dim,
+        "model_id": model_id,
+        "embed_dim": embed_dim,
         "item_ids": [item.item_id for item, _ in pairs],
         "content_hashes": [item.content_hash for item, _ in pairs],
         CHECKSUM: file_checksum(draft),
@@ -105,20 +105,20 @@ def file_checksum(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_folder(app: LiveApp, items: Iterable[Item], draft: Path) -> int:
+def write_folder(source: Source, items: Iterable[Item], draft: Path) -> int:
     """Stored pictures, and `items.csv` that names them; items removed meanwhile are left out."""
     draft.mkdir()
 
     def picture_of(item: Item) -> str | None:
         try:
-            picture = app.rendition(item.item_id)
+            picture = source.catalog.rendition(item.item_id)
         except QueryError:  # removed a moment ago
             return None
         name = f"{item.item_id:06}-{file_name(item.title)}.jpg"
         (draft / name).write_bytes(picture)
         return name
 
-    return write_csv(app, items, draft / "items.csv", picture_of=picture_of)
+    return write_csv(source, items, draft / "items.csv", picture_of=picture_of)
 
 
 def defused(text: str) -> str:
@@ -143,8 +143,8 @@ def _column(name: str) -> str:
     return f"attribute {name}" if name.casefold() in (*COLUMNS, "image") else name
 
 
-def _embedding(app: LiveApp, item: Item, model_id: str) -> Embedding | None:
+def _embedding(source: Source, item: Item, model_id: str) -> Embedding | None:
     try:
-        return app.catalog.embedding(item.item_id, model_id)
+        return source.catalog.embedding(item.item_id, model_id)
     except QueryError:  # it has none of this model, or was removed a moment ago
         return None

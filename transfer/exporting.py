@@ -5,13 +5,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from crossmodal.catalog import Filter
+from crossmodal.catalog import Catalog, Filter
 from crossmodal.catalog.filters import checked
 from crossmodal.errors import QueryError
 from crossmodal.items import Item
 from crossmodal.progress import OnProgress, Progress, check_stop, ignore_progress
+from crossmodal.text.counting import counted
 from transfer.drafts import draft_of
 from transfer.export_formats import IDS_SUFFIX, write_csv, write_folder, write_npy, write_parquet
+from transfer.source import Source
 from upkeep.live_app import LiveApp
 
 KINDS = ("csv", "parquet", "npy", "folder")
@@ -20,6 +22,23 @@ _PAGE = 256
 
 def export_items(
     app: LiveApp,
+    path: Path,
+    kind: str = "csv",
+    where: Filter | None = None,
+    *,
+    ids: Sequence[int] | None = None,
+    overwrite: bool = False,
+    shown: Callable[[Item], Item] | None = None,
+    on_progress: OnProgress = ignore_progress,
+    stop: threading.Event | None = None,
+) -> int:
+    """`export_from` an app."""
+    source = Source(app.catalog, lambda: _of_app(app))
+    return export_from(source, path, kind, where, ids=ids, overwrite=overwrite, shown=shown, on_progress=on_progress, stop=stop)
+
+
+def export_from(
+    source: Source,
     path: Path,
     kind: str = "csv",
     where: Filter | None = None,
@@ -46,53 +65,84 @@ def export_items(
         QueryError: `bad_request`, an unknown kind, a filter that is none, or something is at `path` or where its ids would be. Stopped.
             StoreError.
     """
+    if kind not in KINDS:
+        raise QueryError("bad_request", f"{kind!r:.40} is no kind of export.", remedy=f"Choose one of {', '.join(KINDS)}.")
+    if not path.name:
+        raise QueryError("bad_request", f'"{path}" is no name for an export.', remedy="Name a file, or a new folder.")
     ids_path = path.with_suffix(IDS_SUFFIX)
-    writers: dict[str, Callable[[LiveApp, Iterable[Item], Path], int]] = {
+    for target in (path, ids_path) if kind == "npy" else (path,):
+        _check_free(target, kind, overwrite=overwrite)
+    writers: dict[str, Callable[[Source, Iterable[Item], Path], int]] = {
         "csv": write_csv,
         "parquet": write_parquet,
         "npy": partial(write_npy, ids_path=ids_path),
         "folder": write_folder,
     }
-    if kind not in writers:
-        raise QueryError("bad_request", f"{kind!r:.40} is no kind of export.", remedy=f"Choose one of {', '.join(KINDS)}.")
-    for target in (path, ids_path) if kind == "npy" else (path,):
-        if not (_is_free(target, kind) or (overwrite and target.is_file())):
-            raise QueryError("bad_request", f"{target} is there already.", remedy="Choose another name.")
-    items = _Items(app, where, ids, on_progress, stop)
+    items = _Items(source.catalog, where, ids, shown or _as_it_is, on_progress, stop)
     with draft_of(path) as draft:
-        written = writers[kind](app, map(shown, items) if shown else items, draft)
-    on_progress(Progress("export", f"{written:,} items written", done=written, total=written, finished=True))
+        written = writers[kind](source, items, draft)
+    on_progress(Progress("export", f"{counted(written, 'item')} written", done=written, total=written, finished=True))
     return written
 
 
+def _of_app(app: LiveApp) -> tuple[str, int]:
+    model = app.generation().model
+    return model.model_id, model.spec.embed_dim
+
+
+def _as_it_is(item: Item) -> Item:
+    return item
+
+
 class _Items:
-    """The items to be written, one after the other, with progress."""
+    """The items to be written, one after the other, with progress; as often as they are asked for."""
 
     def __init__(
-        self, app: LiveApp, where: Filter | None, ids: Sequence[int] | None, told: OnProgress, stop: threading.Event | None
+        self,
+        catalog: Catalog,
+        where: Filter | None,
+        ids: Sequence[int] | None,
+        shown: Callable[[Item], Item],
+        told: OnProgress,
+        stop: threading.Event | None,
     ) -> None:
-        self._app, self._where, self._ids, self._told, self._stop = app, checked(where), ids, told, stop
-        self._total = len(ids) if ids is not None else len(app.catalog.matching(self._where)) if where else app.catalog.count()
+        self._catalog, self._where, self._ids, self._shown = catalog, checked(where), ids, shown
+        self._told, self._stop = told, stop
+        self._total = len(ids) if ids is not None else len(catalog.matching(self._where)) if where else catalog.count()
 
     def __iter__(self) -> Iterator[Item]:
         done = 0
         for page in self._pages():
             check_stop(self._stop, "The export")
-            yield from page
+            yield from map(self._shown, page)
             done += len(page)
             self._told(Progress("export", "Writing items", done=done, total=self._total))
 
     def _pages(self) -> Iterator[list[Item]]:
         if self._ids is not None:
             for start in range(0, len(self._ids), _PAGE):
-                yield self._app.catalog.items(self._ids[start : start + _PAGE])
+                yield self._catalog.items(self._ids[start : start + _PAGE])
             return
         after_id = 0
-        while page := self._app.catalog.matching_page(_PAGE, after_id, self._where):
+        while page := self._catalog.matching_page(_PAGE, after_id, self._where):
             yield page
             after_id = page[-1].item_id
 
 
-def _is_free(path: Path, kind: str) -> bool:
-    """Whether nothing is at a path; an empty folder gives way to a folder."""
-    return not path.exists() or (kind == "folder" and path.is_dir() and not any(path.iterdir()))
+def _check_free(path: Path, kind: str, *, overwrite: bool) -> None:
+    """Refuse what must not be replaced. An empty folder gives way to a folder.
+
+    Raises:
+        QueryError: `bad_request`.
+    """
+    if path.is_dir():
+        if kind != "folder":
+            raise QueryError("bad_request", f"{path} is a folder.", remedy="Name a file.")
+        if any(path.iterdir()):
+            what = (
+                f"The folder {path} is there already and not empty; a folder is never overwritten, for it may hold files of yours."
+            )
+            raise QueryError("bad_request", what, remedy="Choose another name.")
+    elif path.exists() and not (overwrite and kind != "folder" and path.is_file()):
+        remedy = "Choose another name." if kind == "folder" else "Choose another name, or replace it with --overwrite."
+        raise QueryError("bad_request", f"{path} is there already.", remedy=remedy)

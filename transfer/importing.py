@@ -6,7 +6,7 @@ import numpy as np
 
 from crossmodal.catalog import Catalog
 from crossmodal.catalog.checksums import UNIT_TOLERANCE
-from crossmodal.errors import QueryError, StoreError
+from crossmodal.errors import CatalogueError, QueryError, StoreError
 from crossmodal.items import Embedding, Item
 from transfer.vector_files import Vectors
 
@@ -26,7 +26,8 @@ def import_vectors(
 
     Raises:
         QueryError: `bad_request`, ids that are not there, mean another picture here, or occur twice.
-        StoreError: `index_model_mismatch`, another model or another length; `bad_request`, rows that are not finite or not of length 1.
+        StoreError: `index_model_mismatch`, another model. CatalogueError: `row_errors`, rows of another length than the model's, not
+            finite, or not of length 1.
     """
     if vectors.model_id and vectors.model_id != model_id:
         raise StoreError(
@@ -36,7 +37,7 @@ def import_vectors(
         )
     if embed_dim is not None and vectors.rows.shape[1] != embed_dim:
         what = f"The vectors have {vectors.rows.shape[1]} numbers, those of the model {embed_dim}."
-        raise StoreError("index_model_mismatch", what, remedy="Make them with the same model.")
+        raise CatalogueError("row_errors", what, remedy="Make them with the same model.")
     rows = _unit(vectors.rows, normalise=normalise)
     shown = _items(catalog, vectors.ids)
     if not skip_unknown:
@@ -58,9 +59,9 @@ def _check_known(shown: list[list[Item]], vectors: Vectors) -> None:
     if unknown:
         found.append(f"{unknown:,} of {len(shown):,} ids are not in the collection")
     remedy = (
-        "They were given in another collection: give content hashes as ids, or skip unknown ids."
+        "They were given in another collection: give content hashes as ids, or leave these out with --skip-unknown."
         if others
-        else "Index the pictures first, or skip unknown ids."
+        else "Index the pictures first, or leave these out with --skip-unknown."
     )
     raise QueryError("bad_request", f"{', '.join(found)}.", remedy=remedy)
 
@@ -74,14 +75,16 @@ def _unit(rows: Embedding, *, normalise: bool) -> Embedding:
     lengths = np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True)
     bad = np.flatnonzero(~(np.isfinite(lengths) & (lengths > 0)))
     if len(bad):
-        raise StoreError("bad_request", f"Row {bad[0] + 1} of the vectors is not finite, or zero.", remedy="Check what made them.")
+        raise CatalogueError(
+            "row_errors", f"Row {bad[0] + 1} of the vectors is not finite, or zero.", remedy="Check what made them."
+        )
     if normalise:
         unit: Embedding = (rows / lengths).astype(np.float32)
         return unit
     long = np.flatnonzero(np.abs(lengths - 1.0) > UNIT_TOLERANCE)
     if len(long):
         what = f"Row {long[0] + 1} of the vectors has the length {float(lengths[long[0], 0]):.4g}, not 1."
-        raise StoreError("bad_request", what, remedy="Import them with --normalise if only their direction counts.")
+        raise CatalogueError("row_errors", what, remedy="Import them with --normalise if only their direction counts.")
     return rows
 
 

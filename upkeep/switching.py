@@ -21,6 +21,7 @@ from crossmodal.progress import OnProgress, check_stop
 from engine.app_info import ModelGeneration, model_name
 from engine.re_embedding import Embedded, embed_missing
 from engine.trained_model import TrainedModel, load_model
+from upkeep.known_models import known_models, name_key
 from upkeep.model_files import ModelFiles
 
 log = logging.getLogger(__name__)
@@ -94,17 +95,7 @@ class Switching:
     def models(self) -> list[ModelGeneration]:
         """Every model that has embeddings or a file here, the one in use first."""
         active = self._app.generation().model
-        embedded, files = self._app.catalog.models(), self._files.listed()
-        return [
-            ModelGeneration(
-                model_id=model_id,
-                name=model_name(active) if model_id == active.model_id else self._name_of(model_id),
-                items_embedded=embedded.get(model_id, 0),
-                active=model_id == active.model_id,
-                path=self._app.model_path if model_id == active.model_id else files.get(model_id),
-            )
-            for model_id in dict.fromkeys([active.model_id, *embedded, *files])
-        ]
+        return known_models(self._app.catalog, self._files, active=active, model_path=self._app.model_path)
 
     def drop_former(self) -> list[str]:
         """Delete every model but the one in use, with its embeddings and its file; returns their ids.
@@ -141,7 +132,7 @@ class Switching:
         self._keep_former(former)
         if model.model_id not in self._files.listed():  # dropped since it was taken in
             self._files.keep(model)
-        catalog.set_meta(_name_key(model.model_id), model_name(model))
+        catalog.set_meta(name_key(model.model_id), model_name(model))
         catalog.set_meta(_NEXT_MODEL, model.model_id)
         generations.prepared = model
         try:
@@ -155,7 +146,7 @@ class Switching:
 
     def _keep_former(self, former: TrainedModel) -> None:
         """Have the model in use under its id, too, so that one can go back to it."""
-        self._app.catalog.set_meta(_name_key(former.model_id), model_name(former))
+        self._app.catalog.set_meta(name_key(former.model_id), model_name(former))
         if former.model_id in self._files.listed():
             return
         try:
@@ -181,10 +172,3 @@ class Switching:
             if self._app.generation().model.model_id == former.model_id and former.model_id in self._files.listed():
                 self._files.put_into_use(former.model_id)
             raise
-
-    def _name_of(self, model_id: str) -> str:
-        return self._app.catalog.get_meta(_name_key(model_id)) or model_id[:12]
-
-
-def _name_key(model_id: str) -> str:
-    return f"name of model {model_id}"

@@ -22,6 +22,7 @@ def watch_folder(
     stop: threading.Event,
     *,
     say: Callable[[str], None],
+    warn: Callable[[str, str], None],
     ready: Callable[[], None] = lambda: None,
 ) -> None:
     """Index what changes in a folder until `stop` is set: new, changed, renamed and deleted pictures.
@@ -31,6 +32,7 @@ def watch_folder(
 
     Args:
         say: told one sentence after each round that changed something.
+        warn: told what went wrong in a round, and what to do; the watch goes on.
         ready: called once when no change can be missed any more.
 
     Raises:
@@ -53,12 +55,12 @@ def watch_folder(
     ):
         changed = frozenset(_key(catalogue.folder, name) for _, name in changes)
         if waiting is None:  # the watch has begun: from here on nothing is missed, and the first round reads everything
-            if _look(app, location, "files", on_progress, stop, say=say):
+            if _look(app, location, "files", on_progress, stop, say=say, warn=warn):
                 waiting = frozenset()
                 ready()
             continue
         waiting |= changed
-        if waiting and _look(app, location, waiting, on_progress, stop, say=say):
+        if waiting and _look(app, location, waiting, on_progress, stop, say=say, warn=warn):
             waiting = frozenset()
 
 
@@ -70,6 +72,7 @@ def _look(
     stop: threading.Event,
     *,
     say: Callable[[str], None],
+    warn: Callable[[str, str], None],
 ) -> bool:
     """One round; False when it has to be tried again."""
     before = app.catalog.version()
@@ -78,10 +81,10 @@ def _look(
     except Stopped:
         return True  # the watch ends too
     except CatalogueError as error:  # emptied, or gone for a moment: the collection keeps what it has
-        say(error.sentence)
+        warn(error.message, error.remedy)
         return True
     except BusyError as error:
-        say(error.sentence)
+        warn(error.message, error.remedy)
         return False
     if app.catalog.version() != before:
         say(sentence)

@@ -1,6 +1,7 @@
 """Long work on a live collection: index a catalogue, train on its titles, put the new model into use. Searching goes on meanwhile."""
 
 import logging
+import shlex
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,15 +15,20 @@ from crossmodal.evaluation.metrics import RetrievalFigures
 from crossmodal.ingest.catalogue import Catalogue
 from crossmodal.ingest.planning import LookAgain
 from crossmodal.progress import OnProgress
+from crossmodal.text.counting import counted
 from datasets import SimpleIndexDataset
 from engine.app_info import DEMO, TrainingEstimate
 from engine.re_embedding import embed_missing
 from engine.trained_model import TrainedModel
+from upkeep.brought_in import BroughtIn
 from upkeep.learning import Material, TrainingSettings, learn, measure
 from upkeep.material import estimated, gathered, trained_elsewhere
 from upkeep.switching import Switching
 
 log = logging.getLogger(__name__)
+
+# How a folder or a file ends that was there before: nothing at the path, or nothing in it.
+_AWAY = ("file_missing", "csv_no_rows", "csv_empty")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +55,34 @@ class Upkeep:
         self._switching = switching
 
     def open(self, location: str) -> Catalogue:
-        """The catalogue at a path. Raises CatalogueError when nothing usable is there."""
-        return self._parts.open_catalogue(location)
+        """The catalogue at a path.
+
+        Raises:
+            CatalogueError: nothing usable is there; where pictures that came from there are in the collection, it says that they stay.
+        """
+        try:
+            return self._parts.open_catalogue(location)
+        except CatalogueError as error:
+            path = _place(location) if error.code in _AWAY else ""
+            entry = next((each for each in self._app.catalog.catalogues() if each.items and each.location == path), None)
+            if entry is None:
+                raise
+            raise CatalogueError(
+                error.code,
+                f"{error.message} What was read from there before stays in the collection: {counted(entry.items, 'picture')}.",
+                remedy="Perhaps a disk is away. If they are to leave, too: "
+                f"python cli.py remove --catalogue {shlex.quote(entry.name)}",
+            ) from error
 
     def index(
         self, location: str, on_progress: OnProgress, stop: threading.Event | None = None, *, look_again: LookAgain = "files"
     ) -> str:
+        """`bring_in`, answered in words."""
+        return self.bring_in(location, on_progress, stop, look_again=look_again).sentence
+
+    def bring_in(
+        self, location: str, on_progress: OnProgress, stop: threading.Event | None = None, *, look_again: LookAgain = "files"
+    ) -> BroughtIn:
         """Bring the catalogue at a path into the collection. The demo catalogue leaves as soon as a person's own has come.
 
         Raises:
@@ -63,9 +91,8 @@ class Upkeep:
         catalogue = self.open(location)
         dataset = SimpleIndexDataset(catalogue, fetch=self._app.fetcher.fetch, max_image_bytes=self._app.limits.max_image_bytes)
         report = self._app.index_dataset(dataset, look_again=look_again, on_progress=on_progress, stop=stop)
-        if catalogue.name != DEMO and report.indexed + report.unchanged:
-            self._remove_demo()
-        return f"{report.indexed:,} pictures indexed, {report.unchanged:,} were there already, {report.failed:,} failed."
+        came = catalogue.name != DEMO and report.indexed + report.unchanged
+        return BroughtIn(report, self._remove_demo() if came else 0)
 
     def has_own_catalogue(self) -> bool:
         """Whether a person's own catalogue is in the collection: then the demo has made room for it."""
@@ -153,9 +180,19 @@ class Upkeep:
                 unread.append(f"{entry.name:.200} was left as it is: {error.sentence}")
         return unread
 
-    def _remove_demo(self) -> None:
+    def _remove_demo(self) -> int:
+        """Returns how many pictures it had."""
         if any(entry.name == DEMO for entry in self._app.catalog.catalogues()):
-            self._app.catalog.remove_catalogue(DEMO)
+            return len(self._app.catalog.remove_catalogue(DEMO))
+        return 0
+
+
+def _place(location: str) -> str:
+    """The whole path of a location, as catalogues keep it; what is no path at all stays as it is."""
+    try:
+        return str(Path(location).expanduser().resolve())
+    except (OSError, RuntimeError, ValueError):
+        return location
 
 
 def _start_of(current: TrainedModel) -> Weights:

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from crossmodal.errors import CatalogueError
 from crossmodal.ingest.catalogue import Entry
-from crossmodal.ingest.csv_columns import Columns
+from crossmodal.ingest.csv_columns import CAPTIONS_BETWEEN, Columns
 from crossmodal.ingest.csv_records import Record
 from crossmodal.ingest.csv_table import CsvTable
 from crossmodal.ingest.limits import CatalogueLimits
@@ -123,9 +123,15 @@ class CsvCatalogue:
             title=one_line(cells[columns.words]),
             location=location,
             line=record.line,
+            captions=self._captions(cells),
             attributes=MappingProxyType({name: cells[place] for place, name in columns.attributes if cells[place]}),
             held_out=columns.held_out is not None and cells[columns.held_out].casefold() in _YES,
         )
+
+    def _captions(self, cells: list[str]) -> tuple[str, ...]:
+        """Those that an export has in one cell; any other file has them in rows of their own, or not at all."""
+        place = self.columns.exported_captions
+        return () if place is None else tuple(text for text in map(one_line, cells[place].split(CAPTIONS_BETWEEN)) if text)
 
     def _failure(self, record: Record, code: str, reason: str) -> Failure:
         cells = record.cells if len(record.cells) == len(self.columns.names) else None

@@ -17,6 +17,10 @@ TITLE_NAMES = ("title", "name", "producttitle", "productname", "itemname")
 CAPTION_NAMES = ("caption", "captions", "description", "text", "comment", "sentence")
 ID_NAMES = ("id", "asin", "sku", "itemid", "productid")
 HELD_OUT_NAMES = ("heldout",)
+EXPORTED = ("item_id", "catalogue", "source", "content_hash", "width_px", "height_px", "added_at")
+"""What an export of a collection says of its items besides their words: where all of it is, it is bookkeeping, and no attribute."""
+CAPTIONS_BETWEEN = " | "
+"""What stands between two captions in the one cell that an export has for them."""
 DELIMITERS = (",", ";", "\t", "|")
 
 
@@ -29,6 +33,7 @@ class Columns:
         captions: the words are captions: rows of the same picture are one item with several.
         item_id: None when no column identifies an item, and always None with captions.
         attributes: (place, name) of everything that has no other meaning, the id included.
+        exported_captions: where an export of a collection has the captions of a row; None in any other file.
     """
 
     names: tuple[str, ...]
@@ -38,6 +43,7 @@ class Columns:
     item_id: int | None
     held_out: int | None
     attributes: tuple[tuple[int, str], ...]
+    exported_captions: int | None = None
 
 
 def read_columns(header: Sequence[str], *, limits: CatalogueLimits) -> Columns:
@@ -66,6 +72,9 @@ def read_columns(header: Sequence[str], *, limits: CatalogueLimits) -> Columns:
         raise _missing(header, picture=picture is None, words=words is None)
     item_id = None if title is None else _first(plain, ID_NAMES)
     held_out = _first(plain, HELD_OUT_NAMES)
+    is_export = {*EXPORTED} <= {*header}
+    exported_captions = header.index("captions") if is_export and "captions" in header else None
+    known = {picture, words, held_out, exported_captions}
     return Columns(
         names=tuple(header),
         picture=picture,
@@ -73,7 +82,10 @@ def read_columns(header: Sequence[str], *, limits: CatalogueLimits) -> Columns:
         captions=title is None,
         item_id=item_id,
         held_out=held_out,
-        attributes=tuple((i, name) for i, name in enumerate(header) if name and i not in (picture, words, held_out)),
+        attributes=tuple(
+            (i, name) for i, name in enumerate(header) if name and i not in known and not (is_export and name in EXPORTED)
+        ),
+        exported_captions=exported_captions,
     )
 
 

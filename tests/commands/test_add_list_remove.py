@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+import pytest
+
 from tests.app_parts import png
 from tests.commands.shell import Shell
 
@@ -17,7 +19,7 @@ def test_what_is_added_is_listed_found_and_removed(shell: Shell) -> None:
     assert row[3] == "shelf=3"
     assert shell.lines("search", path, "-k", 1)[0][2] == item_id
     assert shell.lines("remove", item_id) == [[item_id, "removed"]]
-    assert shell.lines("list", "--where", "shelf=3") == []
+    assert shell.lines("list", "--where", "shelf=3", code=1) == []
     assert shell.lines("remove", "--undo", item_id) == [[item_id, "restored"]]
     assert len(shell.lines("list", "-w", "shelf=3")) == 1
 
@@ -69,8 +71,92 @@ def test_ids_that_are_not_there_and_words_that_are_no_ids(shell: Shell) -> None:
 def test_a_catalogue_goes_as_a_whole(shell: Shell) -> None:
     [row] = shell.lines("list", "--catalogues")
     assert shell("remove", "--catalogue", "nosuch").exit_code == 3
-    assert shell.lines("remove", "--catalogue", row[0], "--yes") == [["12", "removed"]]
-    assert shell.lines("list") == []
+    unasked = shell("remove", "--catalogue", row[0])
+    assert unasked.exit_code == 2
+    assert "--yes" in unasked.stderr
+    assert len(shell.lines("list")) == 12
+    assert shell.lines("remove", "--catalogue", row[0], "--yes") == [["catalogue", row[0], "12", "removed"]]
+    assert shell.lines("list", code=1) == []
+
+
+def test_what_was_added_by_hand_is_listed_and_removed_as_a_catalogue(shell: Shell) -> None:
+    for number in range(2):
+        shell.lines("add", shell.picture(f"{number}.png", seed=number))
+    assert shell.lines("list", "--catalogues")[1] == ["added", "by hand", "2", "0", "yes", ""]
+    assert shell.lines("remove", "--catalogue", "added", "--yes") == [["catalogue", "added", "2", "removed"]]
+    assert len(shell.lines("list")) == 12
+    assert shell("remove", "--catalogue", "added", "--yes").exit_code == 3
+
+
+def test_a_known_picture_keeps_what_it_has_and_the_way_to_change_it_is_said(shell: Shell) -> None:
+    path = shell.picture("mine.png")
+    [[item_id, *_]] = shell.lines("add", path, "--title", "My disc", "-a", "shelf=3")
+    assert shell("add", path).stderr == ""
+    assert shell("add", path, "--title", "My disc", "-a", "shelf=3").stderr == ""
+    for wish in (("--title", "Other"), ("-a", "shelf=4"), ("--caption", "a disc")):
+        result = shell("add", path, *wish)
+        assert result.exit_code == 0
+        assert result.stdout == f"{item_id}\tknown\tMy disc\n"
+        assert f"stays as it is. To change its title or attributes: python cli.py edit {item_id}" in result.stderr
+
+
+def test_an_item_is_edited(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    [[item_id, *_]] = shell.lines("add", shell.picture("mine.png"), "-a", "shelf=3", "-a", "size=small")
+    assert shell.lines("edit", item_id, "--title", "My zebra") == [[item_id, "edited", "My zebra"]]
+    assert shell("search", "zebra").stderr == ""  # the word is known now
+    monkeypatch.setattr("initialize.build_system", lambda *_args, **_kwargs: pytest.fail("a model was loaded"))
+    edited = shell.json("edit", item_id, "-a", "shelf=4", "-a", "colour=red", "--without", "size")
+    assert (edited["title"], edited["attributes"]) == ("My zebra", {"shelf": "4", "colour": "red"})
+    assert shell("edit", item_id).exit_code == 2
+    assert shell("edit", 999, "--title", "x").exit_code == 3
+    assert shell("edit", "one", "--title", "x").exit_code == 2
+    assert shell("edit", item_id, "-a", "catalogue=x").exit_code == 2
+
+
+def test_attributes_that_cannot_be_kept_are_refused(shell: Shell) -> None:
+    path = shell.picture("mine.png")
+    for wish, said in ((("a=1", "a=2"), "comes twice"), (("catalogue=x", "b=1"), 'No attribute can be named "catalogue"')):
+        result = shell("add", path, "-a", wish[0], "-a", wish[1])
+        assert result.exit_code == 2, result.output
+        assert said in result.stderr
+    folder = shell("add", shell.folder)
+    assert folder.exit_code == 3
+    assert f"is a folder. Bring all its pictures in: python cli.py index {shell.folder}" in folder.stderr
+
+
+def test_nothing_listed_ends_with_one_and_says_why(shell: Shell) -> None:
+    shell.lines("add", shell.picture("mine.png"), "-a", "shelf=3")
+    for where, said in (
+        ("nosuch=3", 'no item has an attribute "nosuch"'),
+        ("shelf=4", "Nothing was found."),
+        ("catalogue=x", "There are:"),
+    ):
+        for command in (("list",), ("search", "red disc"), ("list", "--json")):
+            result = shell(*command, "--where", where)
+            assert result.exit_code == 1, result.output
+            if "--json" not in command:
+                assert said in result.stderr
+
+
+def test_a_catalogue_may_be_named_by_the_end_of_its_path(shell: Shell) -> None:
+    from tests.app_parts import csv_catalogue, things
+
+    for place in ("a", "b"):
+        csv_catalogue(shell.folder / place / "mix", things(2, seed=ord(place))).unlink()
+        shell.lines("index", shell.folder / place / "mix")
+        found = shell("list", "--where", "catalogue=mix")
+        assert found.exit_code == (0 if place == "a" else 2), found.output
+    assert f'Several catalogues end in "mix": {shell.folder / "a" / "mix"}' in found.stderr
+    assert len(shell.lines("list", "--where", f"catalogue={shell.folder / 'b' / 'mix'}")) == 2
+
+
+def test_values_beyond_the_limit_are_mentioned(shell: Shell) -> None:
+    for number in range(3):
+        shell.lines("add", shell.picture(f"{number}.png", seed=number), "-a", f"shelf={number}")
+    assert "More values" not in shell("list", "--attributes").stderr
+    result = shell("list", "--attributes", "--limit", 2)
+    assert len(result.stdout.splitlines()) == 2
+    assert result.stderr == "More values than these 2 have: shelf. See more with --limit 20\n"
 
 
 def test_a_title_cannot_move_the_cursor_or_add_a_column(shell: Shell) -> None:

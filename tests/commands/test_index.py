@@ -26,7 +26,7 @@ def test_without_a_location_every_known_catalogue_is_read_again(shell: Shell) ->
     shell("index", folder)
     (folder / "new.png").write_bytes(png("black", "bar", 5))
     said = [row[0] for row in shell.lines("index")]
-    assert said == ["0 pictures indexed, 12 were there already, 0 failed.", "1 pictures indexed, 4 were there already, 0 failed."]
+    assert said == ["0 pictures indexed, 12 were there already, 0 failed.", "1 picture indexed, 4 were there already, 0 failed."]
 
 
 def test_a_catalogue_that_is_away_does_not_keep_the_others_back(shell: Shell) -> None:
@@ -39,7 +39,7 @@ def test_a_catalogue_that_is_away_does_not_keep_the_others_back(shell: Shell) ->
     assert result.exit_code == 3
     assert result.stdout.splitlines() == [
         "0 pictures indexed, 12 were there already, 0 failed.",
-        "1 pictures indexed, 4 were there already, 0 failed.",
+        "1 picture indexed, 4 were there already, 0 failed.",
     ]
     assert f"Error: {away}: There is nothing at" in result.stderr
     assert len(shell.lines("list", "-n", 99)) == 21  # what is away stays in the collection
@@ -50,7 +50,7 @@ def test_what_cannot_be_read_is_listed_and_tried_again(shell: Shell) -> None:
     (folder / "bad.png").write_bytes(b"no picture")
     result = shell("index", folder)
     assert result.exit_code == 0
-    assert "1 rows are not in the collection" in result.stderr
+    assert "1 row was not brought in" in result.stderr
     [row] = shell.lines("failed")
     assert row[0] == "not_an_image"
     assert row[1] == "bad.png"
@@ -97,3 +97,32 @@ def test_an_impossible_setting_is_named(shell: Shell, monkeypatch: pytest.Monkey
     result = shell("index")
     assert result.exit_code == 2
     assert "CROSSMODAL_EMBED_DIM cannot be 'many'" in result.stderr
+
+
+def test_a_catalogue_of_which_nothing_could_be_read_ends_with_one(shell: Shell) -> None:
+    table = shell.folder / "mine" / "mine.csv"
+    table.parent.mkdir()
+    table.write_text("title,image\na mug,none.png\na cup,no.png\n")
+    result = shell("index", table)
+    assert result.exit_code == 1
+    assert result.stdout == "0 pictures indexed, 0 were there already, 2 failed.\n"
+    assert "2 rows were not brought in: python cli.py failed" in result.stderr
+    assert len(shell.lines("list", "-n", 99)) == 12
+
+
+def test_what_the_answer_says_is_said_once(shell: Shell) -> None:
+    said = shell("index", pictures(shell.folder / "mine"))
+    assert said.stderr == ""
+    assert said.stdout.startswith("4 pictures indexed")
+
+
+def test_an_emptied_folder_keeps_its_pictures_and_the_way_out_is_named(shell: Shell) -> None:
+    folder = pictures(shell.folder / "mine", 3)
+    shell("index", folder)
+    for path in folder.iterdir():
+        path.unlink()
+    result = shell("index", folder)
+    assert result.exit_code == 4
+    assert "stays in the collection: 3 pictures. Perhaps a disk is away." in result.stderr
+    assert f"python cli.py remove --catalogue {folder}" in result.stderr
+    assert len(shell.lines("list", "-n", 99)) == 15

@@ -68,6 +68,19 @@ def test_missing_weights_are_one_line_that_says_where(shell: Shell, name: str, m
     assert not result.stdout
 
 
+def test_a_model_that_is_not_there_is_named_by_its_whole_path(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    (shell.folder / "half").mkdir()
+    for model, said in (("/nope", "There is no model at /nope"), (shell.folder / "half", "There is no model.pth in the folder")):
+        with monkeypatch.context() as patch:
+            patch.setattr("initialize.build_system", lambda *_args, **_kwargs: pytest.fail("a model was loaded"))
+            result = shell("use", model)
+        assert result.exit_code == 3, result.output
+        assert said in result.stderr
+    result = shell("use", "abc")
+    assert result.exit_code == 3
+    assert f"There is no model at {Path('abc').absolute()}, and none here has this id." in result.stderr
+
+
 def test_unknown_names_list_the_known_ones(shell: Shell) -> None:
     result = shell("train", "--preset", "mobilnet-minilm")
     assert result.exit_code == 2

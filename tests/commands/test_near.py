@@ -41,7 +41,7 @@ def test_the_answers_are_those_of_an_app_of_ones_own(shell: Shell, running: Live
     )
     alone = []
     with monkeypatch.context() as patch:
-        patch.setattr("terminal.opening.Near.__enter__", lambda near: near)
+        patch.setattr("resident.client.Near.__enter__", lambda near: near)
         alone = [shell(*words) for words in asked]
     monkeypatch.setattr("initialize.build_system", lambda *_args, **_kwargs: pytest.fail("a model was loaded"))
     near = [shell(*words) for words in asked]

@@ -74,6 +74,9 @@ def test_text_that_looks_like_a_file_is_said_or_searched(shell: Shell) -> None:
         (["search", "--item", "99"], 3, "99"),
         (["search", "http://127.0.0.1/x.png"], 4, "127.0.0.1"),
         (["search", "x.png", "--and-image", "y.png"], 2, "words"),
+        (["search", "red", "--weight", "0.5"], 2, "--weight"),
+        (["search", "--item", "abc"], 2, '"abc" is not the id of an item'),
+        (["search", "nosuch.png"], 3, "--text"),
     ],
 )
 def test_what_cannot_be_answered_is_one_sentence(shell: Shell, words: list[str], code: int, said: str) -> None:
@@ -122,3 +125,17 @@ def test_captions_for_a_picture(shell: Shell) -> None:
 
 def test_the_first_search_of_all_indexes_the_catalogue(empty_shell: Shell) -> None:
     assert len(empty_shell.json("search", "red disc", "-k", 50)["results"]) == 12
+
+
+def test_words_without_letters_are_not_said_to_be_unknown(shell: Shell) -> None:
+    assert "No title" not in shell("search", "!!! ?").stderr
+
+
+def test_words_that_name_something_here_are_mentioned(shell: Shell) -> None:
+    (shell.folder / "notes").write_text("x")
+    assert f"python cli.py index {shell.folder}" in shell("search", shell.folder).stderr
+    assert f"python cli.py search - < {shell.folder / 'notes'}" in shell("search", shell.folder / "notes").stderr
+    assert "name it by its path" in shell("search", f"file://{shell.folder}").stderr
+    assert shell("search", "red disc").stderr == ""
+    missing = shell("search", "red", "--and-image", "nosuch.png").stderr
+    assert "--text" not in missing

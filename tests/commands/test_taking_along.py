@@ -1,13 +1,16 @@
 """`export`, `import-vectors` and `serve` as commands."""
 
 import json
+import socket
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from crossmodal.catalog import Catalog
+from doctor import examination
 from tests.commands.shell import Shell
 
 
@@ -25,6 +28,52 @@ def test_only_what_is_found(shell: Shell) -> None:
     assert len(list(path.glob("*.jpg"))) == 3
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([""], "Name a file"),
+        (["."], "Name a file"),
+        (["-"], "standard output"),
+        (["out.xlsx"], ".csv, .parquet, .npy, and no ending for a folder"),
+        (["out.csv", "--top", 3], "--top goes together with --search"),
+        (["out.csv", "--kind", "xlsx"], "no kind of export"),
+    ],
+)
+def test_an_export_that_cannot_be_is_refused(shell: Shell, words: list[object], said: str) -> None:
+    result = shell("export", *words)
+    assert result.exit_code == 2, result.output
+    assert said in result.stderr
+
+
+def test_what_is_there_already_says_how_it_gives_way(shell: Shell) -> None:
+    table, folder = shell.folder / "out.csv", shell.folder / "out"
+    for path in (table, folder):
+        shell("export", path)
+    assert "replace it with --overwrite" in shell("export", table).stderr
+    assert shell("export", table, "--overwrite").exit_code == 0
+    result = shell("export", folder, "--overwrite")
+    assert result.exit_code == 2
+    assert "a folder is never overwritten, for it may hold files of yours" in result.stderr
+
+
+@pytest.mark.parametrize("wish", [("--where", "nosuch=1"), ("--search", "red", "--where", "nosuch=1")])
+def test_nothing_to_export_writes_nothing(shell: Shell, wish: tuple[str, ...]) -> None:
+    path = shell.folder / "out.csv"
+    result = shell("export", path, *wish)
+    assert result.exit_code == 1, result.output
+    assert 'no item has an attribute "nosuch"' in result.stderr
+    assert not path.exists()
+
+
+def test_an_export_without_embeddings_needs_no_model(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("initialize.build_system", lambda *_args, **_kwargs: pytest.fail("a model was loaded"))
+    (shell.folder / "trained_model.pth").unlink()
+    for name in ("out.csv", "out"):
+        assert shell("export", shell.folder / name).exit_code == 0
+    for name in ("out.npy", "out.parquet"):
+        assert shell("export", shell.folder / name).exit_code == 5
+
+
 def test_vectors_go_out_and_come_back(shell: Shell) -> None:
     path = shell.folder / "out.npy"
     shell("export", path)
@@ -36,9 +85,11 @@ def test_vectors_go_out_and_come_back(shell: Shell) -> None:
     assert "not the file that out.ids.json was written with" in result.stderr
     path.with_suffix(".ids.json").write_text(json.dumps(list(range(1, 13))))
     result = shell("import-vectors", path)
-    assert result.exit_code == 5
+    assert result.exit_code == 4
     assert "5 numbers" in result.stderr
-    assert shell("import-vectors", path, "--model", "nosuch").exit_code == 5
+    result = shell("import-vectors", path, "--model", "nosuch")
+    assert result.exit_code == 5
+    assert 'No model here has an id that begins with "nosuch"' in result.stderr
     assert shell("import-vectors", shell.folder / "missing.npy").exit_code == 3
 
 
@@ -56,7 +107,7 @@ def test_a_model_is_named_by_the_beginning_of_its_id_also_when_an_embedding_is_d
     np.save(path, np.load(path)[:, :5])
     path.with_suffix(".ids.json").write_text(json.dumps(about["item_ids"]))
     result = shell("import-vectors", path, "--model", about["model_id"][:6])
-    assert result.exit_code == 5
+    assert result.exit_code == 4
     assert "those of the model 32" in result.stderr
 
 
@@ -67,12 +118,69 @@ def test_serving_takes_its_address_from_the_options(shell: Shell, monkeypatch: p
     assert asked == [("127.0.0.1", 5001)]
 
 
+def test_a_port_that_is_taken_is_said_before_a_model_is_loaded(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.serving.serve", lambda *_args: pytest.fail("a model was loaded"))
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        result = shell("serve", "--port", port)
+    assert result.exit_code == 6
+    assert result.stderr.startswith(f"Error: Something listens on 127.0.0.1, port {port} already. Stop it, or choose another port")
+    monkeypatch.setenv("CROSSMODAL_API_KEYS", '["0123456789abcdef"]')
+    assert shell("serve", "--host", "192.0.2.1").exit_code == 2  # no address of this computer
+
+
 def test_an_open_address_without_a_key_is_refused(shell: Shell) -> None:
     result = shell("serve", "--host", "0.0.0.0")
-    assert result.exit_code == 4
+    assert result.exit_code == 2
     assert result.stderr.startswith(
         "Error: The API would listen on 0.0.0.0, open to other computers, without a key. Set CROSSMODAL_API_KEYS"
     )
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda rows: rows * np.nan, "Row 1 of the vectors is not finite"),
+        (lambda rows: rows * 0, "Row 1 of the vectors is not finite, or zero"),
+        (lambda rows: rows * 2, "has the length 2, not 1"),
+        (lambda rows: rows[:, :7], "7 numbers"),
+        (lambda rows: rows[:3], "3 rows"),
+        (lambda rows: rows.astype(np.int64), "floats"),
+    ],
+)
+def test_a_bad_file_of_vectors_ends_with_four(shell: Shell, spoil: Callable[[np.ndarray], np.ndarray], said: str) -> None:
+    path = shell.folder / "out.npy"
+    shell("export", path)
+    ids = shell.folder / "ids.txt"
+    ids.write_text("\n".join(map(str, range(1, 13))))
+    np.save(path, spoil(np.load(path)))
+    result = shell("import-vectors", path, "--ids", ids)
+    assert result.exit_code == 4, result.output
+    assert said in result.stderr
+
+
+def test_ids_that_are_not_here_name_the_option(shell: Shell) -> None:
+    path = shell.folder / "out.npy"
+    shell("export", path)
+    shell("remove", 1)
+    result = shell("import-vectors", path)
+    assert result.exit_code == 2
+    assert "leave these out with --skip-unknown" in result.stderr
+    assert shell.lines("import-vectors", path, "--skip-unknown") == [["11", "imported"]]
+
+
+def test_the_doctor_finds_nothing_after_an_import(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        examination, "CHECKS", tuple(entry for entry in examination.CHECKS if entry[0] in ("store", "model", "cache"))
+    )
+    path = shell.folder / "out.npy"
+    shell("export", path)
+    shell("search", "red disc")
+    shell("import-vectors", path)
+    assert shell.json("doctor")["findings"] == []
+    assert len(shell.lines("search", "red disc")) == 5
 
 
 def test_json_of_an_export_says_the_model(shell: Shell) -> None:

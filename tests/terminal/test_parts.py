@@ -42,7 +42,9 @@ def test_a_picture_is_a_path_or_an_address(tmp_path) -> None:
 def test_filters_gather_the_values_of_a_name() -> None:
     assert filter_of(["a=1", "b=x=y", "a= 2 "]) == {"a": ["1", "2"], "b": ["x=y"]}
     assert filter_of(None) is None
-    assert attributes_of(["a=1", "a=2"]) == {"a": "2"}
+    assert attributes_of(["a=1", "b=2"]) == {"a": "1", "b": "2"}
+    with pytest.raises(QueryError, match="comes twice"):
+        attributes_of(["a=1", "a = 2"])
     for bad in ("a", "=1", " =1"):
         with pytest.raises(QueryError):
             filter_of([bad])

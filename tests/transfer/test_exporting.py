@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from crossmodal.errors import CatalogueError, QueryError, StoreError
-from crossmodal.progress import Progress, Stopped
+from crossmodal.ingest.csv_columns import EXPORTED
+from crossmodal.progress import Progress, Stopped, ignore_progress
 from tests.app_parts import csv_catalogue, make_live_app, png, things
 from tests.tiny import shared_model
 from transfer.export_formats import COLUMNS, defused, file_name
@@ -128,7 +129,7 @@ def test_bad_vectors_are_refused_as_a_whole(app: LiveApp, tmp_path: Path, name: 
     (tmp_path / "v.ids.json").write_text(json.dumps(ids))
     model = app.generation().model
     before = [app.catalog.embedding(n, model.model_id).tobytes() for n in (1, 2, 3, 4)]
-    with pytest.raises((StoreError, QueryError)) as caught:
+    with pytest.raises((CatalogueError, QueryError)) as caught:
         import_vectors(app.catalog, read_vectors(tmp_path / "v.npy"), model_id=model.model_id, embed_dim=32, **options)
     assert caught.value.remedy
     assert [app.catalog.embedding(n, model.model_id).tobytes() for n in (1, 2, 3, 4)] == before
@@ -265,7 +266,7 @@ def test_ids_that_are_there_are_not_replaced_unless_asked(app: LiveApp, tmp_path
     assert len(read_vectors(tmp_path / "out.npy").ids) == 4
     ids.unlink()
     ids.mkdir()
-    with pytest.raises(QueryError, match="there already"):
+    with pytest.raises(QueryError, match="is a folder"):
         export_items(app, tmp_path / "out.npy", "npy", overwrite=True)
 
 
@@ -290,14 +291,14 @@ def test_every_file_is_on_the_disk_before_it_has_its_name(
 
 
 def test_an_item_removed_meanwhile_is_left_out_of_a_folder(app: LiveApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    rendition = app.rendition
+    rendition = app.catalog.rendition
 
     def removed_first(item_id: int) -> bytes:
         if item_id == 2:
             app.catalog.remove([2])
         return rendition(item_id)
 
-    monkeypatch.setattr(app, "rendition", removed_first)
+    monkeypatch.setattr(app.catalog, "rendition", removed_first)
     assert export_items(app, tmp_path / "out", "folder") == 3
     assert [row["item_id"] for row in read(tmp_path / "out" / "items.csv")] == ["1", "3", "4"]
     assert len(list((tmp_path / "out").glob("*.jpg"))) == 3
@@ -327,3 +328,16 @@ def test_what_a_killed_export_left_is_in_nobodys_way(
     os.utime(tmp_path / ".mine.part", (0, 0))
     export_items(app, tmp_path / "again", kind)
     assert [path.name for path in tmp_path.glob(".*.part")] == [".mine.part"]
+
+
+def test_an_exported_folder_comes_back_as_what_it_was(app: LiveApp, tmp_path: Path) -> None:
+    """What an export says of its items besides their words is no attribute of theirs."""
+    assert {*EXPORTED} == {*COLUMNS} - {"title", "captions"}
+    export_items(app, tmp_path / "out", "folder")
+    again = make_live_app(tmp_path / "again", shared_model())
+    again.upkeep.index(str(tmp_path / "out"), ignore_progress)
+    before, after = ({item.title.strip("'"): item for item in each.page(9)} for each in (app, again))
+    assert {title: item.captions for title, item in after.items()} == {title: item.captions for title, item in before.items()}
+    assert set(after["red disc"].attributes) == {"shelf", "attribute title"}
+    assert not after["no attributes"].attributes
+    again.close()

@@ -25,6 +25,7 @@ class Watched:
         csv_catalogue(self.folder, things(3)).unlink()
         self.app: LiveApp = make_live_app(folder / "here", shared_model())
         self.said: list[str] = []
+        self.warned: list[str] = []
         self.stop, self.ready = threading.Event(), threading.Event()
         self.failed: list[BaseException] = []
         self.thread = threading.Thread(target=self._follow)
@@ -33,10 +34,21 @@ class Watched:
 
     def _follow(self) -> None:
         try:
-            watch_folder(self.app, str(self.folder), ignore_progress, self.stop, say=self.said.append, ready=self.ready.set)
+            watch_folder(
+                self.app,
+                str(self.folder),
+                ignore_progress,
+                self.stop,
+                say=self.said.append,
+                warn=self._warned,
+                ready=self.ready.set,
+            )
         except BaseException as error:  # noqa: BLE001 - raised again by the test
             self.failed.append(error)
             self.ready.set()
+
+    def _warned(self, message: str, remedy: str) -> None:
+        self.warned.append(f"{message} {remedy}")
 
     def sources(self) -> list[str]:
         return sorted(item.source for item in self.app.page(100))
@@ -72,12 +84,13 @@ def test_what_happens_to_the_folder_happens_to_the_collection(watched: Watched) 
     assert watched.becomes(lambda: watched.sources() == ["001.png", "002.png", "new/one.png", "renamed.png"])
     (watched.folder / "001.png").unlink()
     assert watched.becomes(lambda: watched.sources() == ["002.png", "new/one.png", "renamed.png"])
+    assert watched.becomes(lambda: any("1 picture left the collection" in sentence for sentence in watched.said))
     before = {item.source: item.content_hash for item in watched.app.page(9)}
     (watched.folder / "002.png").write_bytes(png("yellow", "disc", 42))
     assert watched.becomes(lambda: {item.source: item.content_hash for item in watched.app.page(9)}["002.png"] != before["002.png"])
     after = {item.source: item.content_hash for item in watched.app.page(9)}
     assert after["renamed.png"] == before["renamed.png"]
-    assert any("1 pictures indexed" in sentence for sentence in watched.said)
+    assert any("1 picture indexed" in sentence for sentence in watched.said)
 
 
 def test_a_picture_that_was_half_written_comes_in_when_it_is_whole(watched: Watched) -> None:
@@ -97,7 +110,10 @@ def test_a_title_beside_a_picture_is_followed_too(watched: Watched) -> None:
 def test_an_emptied_folder_keeps_the_collection_and_says_so(watched: Watched) -> None:
     for path in watched.folder.glob("*.png"):
         path.unlink()
-    assert watched.becomes(lambda: any("no pictures" in sentence for sentence in watched.said))
+    assert watched.becomes(lambda: any("no pictures" in sentence for sentence in watched.warned))
+    [warned] = watched.warned
+    assert f"python cli.py remove --catalogue {watched.folder}" in warned
+    assert "stays in the collection: 3 pictures." in warned
     assert watched.sources() != []  # a folder that was lost is not a wish to lose the collection
 
 
@@ -105,5 +121,5 @@ def test_only_folders_can_be_followed(tmp_path: Path) -> None:
     live = make_live_app(tmp_path / "here", shared_model())
     table = csv_catalogue(tmp_path / "mine", things(2))
     with pytest.raises(CatalogueError, match="no folder"):
-        watch_folder(live, str(table), ignore_progress, threading.Event(), say=lambda _sentence: None)
+        watch_folder(live, str(table), ignore_progress, threading.Event(), say=print, warn=print)
     live.close()

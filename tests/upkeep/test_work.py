@@ -128,7 +128,9 @@ def test_the_demo_leaves_when_something_of_ones_own_comes(app: LiveApp, tmp_path
     csv_catalogue(tmp_path / "broken", {"none.png": ("nothing", b"")})
     app.upkeep.index(str(tmp_path / "broken"), ignore_progress)
     assert app.count() == 10  # nothing came: the demo stays
-    indexed(app, tmp_path / "mine", 3, seed=1)
+    path = csv_catalogue(tmp_path / "mine", things(3, seed=1))
+    said = app.upkeep.index(str(path), ignore_progress)
+    assert said == "3 pictures indexed, 0 were there already, 0 failed. The demo's 10 pictures made room for yours."
     assert "demo" not in {entry.name for entry in app.catalog.catalogues()}
     assert app.count() == 3
 

@@ -1,0 +1,62 @@
+"""`edit`: another title, other attributes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from terminal import output
+from terminal.answers import item_as_dict
+from terminal.opening import opened_app, opened_catalog, settings
+from terminal.options import Json, Quiet, Verbose, attributes_of, id_of
+from terminal.progress_bar import ProgressBar
+
+if TYPE_CHECKING:
+    from crossmodal.items import Item
+
+
+def edit(
+    item: Annotated[str, typer.Argument(metavar="ID", help="Id of an item.")],
+    title: Annotated[str | None, typer.Option(help="The new title.")] = None,
+    attribute: Annotated[
+        list[str] | None,
+        typer.Option("--attribute", "-a", metavar="NAME=VALUE", help="An attribute, new or changed; repeat it for several."),
+    ] = None,
+    without: Annotated[
+        list[str] | None, typer.Option("--without", metavar="NAME", help="Take an attribute away; repeat it for several.")
+    ] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Change the title or the attributes of an item; attributes that are not named stay.
+
+    What was changed stays so, also when the item's catalogue is read again. In a pipe: id, "edited", title, with tabs between.
+    """
+    output.prepare(quiet=quiet, verbose=verbose)
+    number, changed, dropped = id_of(item), attributes_of(attribute), set(without or ())
+    if title is None and not changed and not dropped:
+        raise typer.BadParameter("Say what is to change: --title, --attribute or --without.")
+    with opened_catalog() as catalog:
+        former = dict(catalog.item(number).attributes)
+    attributes = {name: value for name, value in {**former, **changed}.items() if name not in dropped}
+    edited = _edited(number, title, attributes, quiet=quiet)
+    if as_json:
+        output.as_json(item_as_dict(edited))
+    else:
+        output.plain(f"{edited.item_id}\tedited\t{output.cell(edited.title)}")
+
+
+def _edited(item_id: int, title: str | None, attributes: dict[str, str], *, quiet: bool) -> Item:
+    """The model is loaded only for a title, which searches for captions have to know."""
+    if title is None:
+        from engine.asking import Limits
+        from engine.asking import attributes_of as within_limits
+
+        chosen = settings()
+        limits = Limits(chosen.max_query_chars, chosen.max_top_k, chosen.max_image_bytes)
+        with opened_catalog() as catalog:
+            return catalog.update_item(item_id, attributes=within_limits(limits, attributes))
+    with ProgressBar(quiet=quiet) as told, opened_app(told, fill=False) as app:
+        return app.update_item(item_id, title=title, attributes=attributes)
