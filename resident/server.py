@@ -5,15 +5,15 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from crossmodal.errors import BusyError, CrossmodalError
-from resident import frames, values
+from resident import frames
 from resident.frames import BrokenFrameError, Document
 from resident.place import socket_path
+from resident.questions import Answer, answered
 from upkeep.live_app import LiveApp
 
 log = logging.getLogger(__name__)
@@ -23,8 +23,6 @@ _ANSWERS_AT_ONCE = 8
 _WAITING = 128
 """Callers in the queue: one more would be told at once that nobody listens, and load a model of its own."""
 _INTERNAL = "Something went wrong inside the running program."
-
-Answer = tuple[Document, bytes]
 
 
 class Resident:
@@ -101,10 +99,7 @@ class Resident:
         if name == "hello":
             about = {"protocol": frames.PROTOCOL, "pid": os.getpid(), "model_path": str(self._app.model_path.absolute())}
             return about | {"max_image_bytes": self._app.limits.max_image_bytes}, b""
-        answer = _QUESTIONS.get(str(name))
-        if answer is None:
-            raise CrossmodalError("bad_request", f"The running program knows no {name!r:.40}.", remedy="Start it again.")
-        return answer(self._app, given, data)
+        return answered(self._app, str(name), given, data)
 
 
 def _listening(path: Path) -> socket.socket:
@@ -133,59 +128,3 @@ def _answers(path: Path) -> bool:
         except OSError:
             return False
         return True
-
-
-def _image(given: Document, data: bytes) -> bytes | str:
-    """The picture of a question: its bytes, or the address to fetch."""
-    return str(given.pop("address")) if "address" in given else data
-
-
-def _by_text(app: LiveApp, given: Document, _data: bytes) -> Answer:
-    return values.results_document(app.search_by_text(given.pop("query"), given.pop("top_k"), **given)), b""
-
-
-def _by_image(app: LiveApp, given: Document, data: bytes) -> Answer:
-    return values.results_document(app.search_by_image(_image(given, data), given.pop("top_k"), **given)), b""
-
-
-def _by_item(app: LiveApp, given: Document, _data: bytes) -> Answer:
-    return values.results_document(app.search_by_item(given.pop("item_id"), given.pop("top_k"), **given)), b""
-
-
-def _by_both(app: LiveApp, given: Document, data: bytes) -> Answer:
-    image = _image(given, data)
-    return values.results_document(app.search_by_both(given.pop("query"), image, given.pop("top_k"), **given)), b""
-
-
-def _captions(app: LiveApp, given: Document, data: bytes) -> Answer:
-    return values.captions_document(app.captions_for_image(_image(given, data), given["top_k"])), b""
-
-
-def _words(app: LiveApp, given: Document, _data: bytes) -> Answer:
-    return {"unknown": app.unknown_words(given["query"]), "near": app.nearest_words(given["query"])}, b""
-
-
-def _add(app: LiveApp, given: Document, data: bytes) -> Answer:
-    outcome = app.add_new_item(_image(given, data), given.pop("title"), **given)
-    return {"created": outcome.created, "item": values.item_document(outcome.item)}, b""
-
-
-def _item(app: LiveApp, given: Document, _data: bytes) -> Answer:
-    return {"item": values.item_document(app.item(given["item_id"]))}, b""
-
-
-def _rendition(app: LiveApp, given: Document, _data: bytes) -> Answer:
-    return {}, app.rendition(given["item_id"])
-
-
-_QUESTIONS: dict[str, Callable[[LiveApp, Document, bytes], Answer]] = {
-    "by_text": _by_text,
-    "by_image": _by_image,
-    "by_item": _by_item,
-    "by_both": _by_both,
-    "captions": _captions,
-    "words": _words,
-    "add": _add,
-    "item": _item,
-    "rendition": _rendition,
-}
