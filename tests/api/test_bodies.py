@@ -2,6 +2,7 @@
 
 import json
 import socket
+import time
 
 import pytest
 import requests
@@ -9,6 +10,7 @@ from pydantic import ValidationError
 from starlette.testclient import TestClient
 
 from api import ApiOptions
+from api.intake import _Held
 from api.json_text import value_of
 from api.questions import NewItemsQuestion
 from crossmodal.errors import QueryError
@@ -84,14 +86,23 @@ def test_half_characters_become_what_stands_for_the_unreadable(text: bytes, quer
     assert value_of(text, "The body") == {"query": query}
 
 
-def test_bodies_together_are_bounded(live_app: LiveApp) -> None:
+def test_bodies_together_are_bounded(live_app: LiveApp, monkeypatch: pytest.MonkeyPatch) -> None:
     """One client sends slowly and holds most of the room; another is told to come again, and is taken when there is room."""
+    arrived, take = [0], _Held.take
+
+    def counted(held: _Held, size: int) -> None:
+        take(held, size)
+        arrived[0] += size
+
+    monkeypatch.setattr(_Held, "take", counted)
     with Served(live_app, ApiOptions(max_bodies_bytes=50_000)) as address:
         host, _, port = address.removeprefix("http://").partition(":")
         head = b"POST /upload HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 60000\r\n\r\n"
         picture = {"image": ("a.png", png("red", "disc", 8_100) + b"\0" * 20_000)}
         with socket.create_connection((host, int(port)), timeout=10) as slow:
             slow.sendall(head + b'--b\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n' + b"x" * 40_000)
+            while arrived[0] < 40_000:  # whoever is half in when the other comes would be the one who is refused
+                time.sleep(0.01)
             answers = [requests.post(f"{address}/search", files=picture, timeout=10) for _ in range(20)]
             refused = next(answer for answer in answers if answer.status_code != 200)
             assert (refused.status_code, refused.json()["error"]["code"]) == (503, "busy")
