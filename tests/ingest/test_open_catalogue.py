@@ -56,7 +56,7 @@ def test_a_file_that_is_no_table_says_what_is_read(tmp_path: Path) -> None:
     with pytest.raises(CatalogueError, match=r'^"readme\.txt" is not a catalogue: There is no column "title"') as caught:
         open_catalogue(readme, limits=LIMITS)
     assert caught.value.remedy.startswith("Name a CSV, Parquet, ZIP or tar file or a folder")
-    with pytest.raises(CatalogueError, match="^There is no column"):
+    with pytest.raises(CatalogueError, match=r"^There is no column"):
         open_catalogue(table, limits=LIMITS)
     readme.write_text("title,image\na mug,mug.jpg\n")  # what is in it counts, not what it is called
     assert isinstance(open_catalogue(readme, limits=LIMITS), CsvCatalogue)
