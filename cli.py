@@ -1,10 +1,18 @@
+#!/usr/bin/env python3
 """The command line: `python cli.py --help`.
 
 Only names and options are known here; what a command needs is imported when it runs, so that help and completion come at once.
 """
 
+import signal
+import sys
+
+if __name__ == "__main__":  # before the other imports, which take a moment: a Ctrl-C is no traceback, whatever is being loaded
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(130))  # `terminal.exits.STOPPED`
+
 from importlib import import_module
 from importlib.util import find_spec
+from inspect import cleandoc
 from types import MappingProxyType
 
 import typer
@@ -48,7 +56,12 @@ def _register() -> None:
             module = f"commands.{name.replace('-', '_')}"
             if find_spec(module) is not None:
                 function = getattr(import_module(module), _FUNCTIONS.get(name, name.replace("-", "_")))
-                app.command(name, rich_help_panel=panel)(function)
+                app.command(name, rich_help_panel=panel, help=_joined(function.__doc__ or ""))(function)
+
+
+def _joined(text: str) -> str:
+    """Paragraphs without the line breaks of the source: help breaks them where the terminal ends."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in cleandoc(text).split("\n\n"))
 
 
 _register()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from crossmodal.text.counting import counted
 from terminal import exits, output
 from terminal.opening import settings
 from terminal.options import Json, Quiet, Verbose
@@ -15,13 +16,27 @@ from terminal.options import Json, Quiet, Verbose
 if TYPE_CHECKING:
     from doctor.examination import Checked
 
+_PICTURES = ("store", "pictures")
 
-def doctor(as_json: Json = False, quiet: Quiet = False, verbose: Verbose = False) -> None:
+
+def doctor(
+    ids: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CODE", help="Print only the ids of the items a finding about pictures names, one a line, for remove -."
+        ),
+    ] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
     """Look over store, pictures, model, index, decoder, disk and versions; nothing is changed.
 
     In a pipe: check, "fault" or "note", code, what is wrong, the command that mends it, with tabs between. Ends with 1 at a fault.
     """
     output.prepare(quiet=quiet, verbose=verbose)
+    if ids is not None and as_json:
+        raise typer.BadParameter("--ids prints ids, one a line: leave --json out.")
     chosen = settings()
     from doctor.examination import examine
     from doctor.subject import Place
@@ -34,18 +49,38 @@ def doctor(as_json: Json = False, quiet: Quiet = False, verbose: Verbose = False
         index_path=chosen.index_path,
         model_path=chosen.model_path,
     )
+    if ids is not None:
+        _print_ids(ids, examine(place, decode_limits(chosen), only=_PICTURES))
+        return
     talk = not as_json
     checks = examine(place, decode_limits(chosen), on_check=(lambda made: _say(made, quiet=quiet)) if talk else lambda _made: None)
     faults = sum(finding.fault for made in checks for finding in made.findings)
     if as_json:
-        fields = ("code", "what", "cure", "fault")
+        fields = ("code", "what", "cure", "fault", "item_ids")
         found = [
             {"check": made.name, **{name: getattr(each, name) for name in fields}} for made in checks for each in made.findings
         ]
         output.as_json({"faults": faults, "checks": [made.name for made in checks], "findings": found})
     elif not quiet:
-        output.note("All is well." if not faults else f"{faults} fault{'s' if faults > 1 else ''}. Mend the first one first.")
+        output.note(_summary(checks, faults))
     if faults:
+        raise typer.Exit(exits.NOTHING)
+
+
+def _summary(checks: list[Checked], faults: int) -> str:
+    if faults:
+        return f"{counted(faults, 'fault')}. Mend the first one first."
+    if any(each.code == "no_collection" for made in checks for each in made.findings):
+        return "There is no collection yet; of what there is, all is well."
+    return "All is well."
+
+
+def _print_ids(code: str, checks: list[Checked]) -> None:
+    """The ids of one finding's items; ends with 1 when there are none."""
+    found = [item_id for made in checks for each in made.findings if each.code == code for item_id in each.item_ids]
+    for item_id in dict.fromkeys(found):
+        output.plain(str(item_id))
+    if not found:
         raise typer.Exit(exits.NOTHING)
 
 

@@ -22,7 +22,7 @@ def evaluate(
     ] = None,
     side: Annotated[str, typer.Option(help="Which side of the split: test, validation, train or all.")] = "test",
     out: Annotated[Path | None, typer.Option(help="Folder for evaluation.json, .md and .html.")] = None,
-    max_pictures: Annotated[int, typer.Option(min=8, help="Pictures at most.")] = 1_000_000,
+    max_pictures: Annotated[int, typer.Option(min=8, help="Pictures at most.", show_default="all")] = 1_000_000,
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,

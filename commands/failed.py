@@ -41,4 +41,5 @@ def failed(
     columns = ("code", "location", "title", "reason", "remedy", "attempts")
     output.table(columns, [tuple(getattr(row, name) for name in columns) for row in rows], numbers=("attempts",))
     if not quiet:
-        output.note(f"{counted(len(rows), 'row')} failed." + (" Try them again: python cli.py failed --retry" if rows else ""))
+        again = f"{counted(len(rows), 'row')} failed. Try {'it' if len(rows) == 1 else 'them'} again: python cli.py failed --retry"
+        output.note(again if rows else "No row failed.")

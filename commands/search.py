@@ -128,13 +128,14 @@ def _picture(app: LiveApp | NearApp, word: str) -> bytes | Path | str:
 
 def _hint(app: LiveApp | NearApp, words: str | None, results: Sequence[SearchResult], where: dict[str, list[str]] | None) -> None:
     """What may help a search along: words that no title has, what was perhaps meant, why nothing was found."""
-    if words is not None:
+    rather = asked.rather(words) if words is not None else ""
+    if rather:
+        output.note(rather)
+    elif words is not None:
         unknown = [word for word in app.unknown_words(words) if any(letter.isalnum() for letter in word)]
         if unknown:
             near = app.nearest_words(words)
             meant = f" Similar words here: {', '.join(near)}." if near else ""
             output.note(f"No title here has {', '.join(output.cell(word) for word in unknown[:5])}.{meant}")
-        if rather := asked.rather(words):
-            output.note(rather)
     if not results:
         output.note(why_nothing(where))

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from experiments.presets import Recipe
     from experiments.run import RunReport
 
+_PRESET = "as the preset says"
+
 
 def train(
     preset: Annotated[
@@ -36,32 +38,41 @@ def train(
             help="How the picture weights expect pixels: imagenet, symmetric or clip. Without it: as the family is published."
         ),
     ] = None,
-    image_size: Annotated[int | None, typer.Option(help="Side of the pictures in pixels.")] = None,
+    image_size: Annotated[int | None, typer.Option(help="Side of the pictures in pixels.", show_default=_PRESET)] = None,
     random_weights: Annotated[bool, typer.Option("--random-weights", help="Look for no weights; begin from random ones.")] = False,
-    epochs: Annotated[int | None, typer.Option(min=0, help="Rounds over the pictures.")] = None,
-    batch_size: Annotated[int | None, typer.Option(min=2, help="Pictures in a batch.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(min=0.0, help="Peak rate of the heads.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=0, help="Rounds over the pictures.", show_default=_PRESET)] = None,
+    batch_size: Annotated[int | None, typer.Option(min=2, help="Pictures in a batch.", show_default=_PRESET)] = None,
+    learning_rate: Annotated[float | None, typer.Option(min=0.0, help="Peak rate of the heads.", show_default=_PRESET)] = None,
     image_learning_rate: Annotated[
-        float | None, typer.Option(min=0.0, help="Peak rate of unfrozen pretrained picture blocks.")
+        float | None, typer.Option(min=0.0, help="Peak rate of unfrozen pretrained picture blocks.", show_default=_PRESET)
     ] = None,
-    text_learning_rate: Annotated[float | None, typer.Option(min=0.0, help="Peak rate of unfrozen pretrained text blocks.")] = None,
-    loss: Annotated[str | None, typer.Option(help="clip, infonce, triplet or siglip.")] = None,
-    schedule: Annotated[str | None, typer.Option(help="cosine, step, plateau or one_cycle.")] = None,
+    text_learning_rate: Annotated[
+        float | None, typer.Option(min=0.0, help="Peak rate of unfrozen pretrained text blocks.", show_default=_PRESET)
+    ] = None,
+    loss: Annotated[str | None, typer.Option(help="clip, infonce, triplet or siglip.", show_default=_PRESET)] = None,
+    schedule: Annotated[str | None, typer.Option(help="cosine, step, plateau or one_cycle.", show_default=_PRESET)] = None,
     image_blocks: Annotated[
-        int | None, typer.Option(min=-1, help="Blocks of the picture backbone to unfreeze; -1 is all of it.")
+        int | None, typer.Option(min=-1, help="Blocks of the picture backbone to unfreeze; -1 is all of it.", show_default=_PRESET)
     ] = None,
     text_blocks: Annotated[
-        int | None, typer.Option(min=-1, help="Blocks of the text backbone to unfreeze; -1 is all of it.")
+        int | None, typer.Option(min=-1, help="Blocks of the text backbone to unfreeze; -1 is all of it.", show_default=_PRESET)
     ] = None,
     views: Annotated[
-        int | None, typer.Option(min=1, help="Looks at each picture: 1 plain, 2 mirrored too, more are crops.")
+        int | None,
+        typer.Option(min=1, help="Looks at each picture: 1 plain, 2 mirrored too, more are crops.", show_default=_PRESET),
     ] = None,
-    accumulation: Annotated[int | None, typer.Option(min=1, help="Batches whose gradients make one step.")] = None,
-    warm_up: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="Share of the steps in which the rate rises.")] = None,
-    patience: Annotated[int | None, typer.Option(min=1, help="Epochs without a better validation figure before it stops.")] = None,
+    accumulation: Annotated[
+        int | None, typer.Option(min=1, help="Batches whose gradients make one step.", show_default=_PRESET)
+    ] = None,
+    warm_up: Annotated[
+        float | None, typer.Option(min=0.0, max=1.0, help="Share of the steps in which the rate rises.", show_default=_PRESET)
+    ] = None,
+    patience: Annotated[
+        int | None, typer.Option(min=1, help="Epochs without a better validation figure before it stops.", show_default=_PRESET)
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Fixes everything random.")] = 42,
-    max_pictures: Annotated[int, typer.Option(min=8, help="Pictures at most.")] = 1_000_000,
-    save_every_epochs: Annotated[int, typer.Option(min=0, help="Keep the weights of every so-manieth epoch.")] = 0,
+    max_pictures: Annotated[int, typer.Option(min=8, help="Pictures at most.", show_default="all")] = 1_000_000,
+    save_every_epochs: Annotated[int, typer.Option(min=0, help="Keep the weights after every so many epochs; 0 keeps none.")] = 0,
     save_every_steps: Annotated[
         int, typer.Option(min=0, help="Batches between two states to go on from; 0: after each epoch.")
     ] = 0,

@@ -23,7 +23,7 @@ def visualize(
         list[str] | None, typer.Option("--query", help="A query; repeat it. Without it: five of the field's usual ones.")
     ] = None,
     method: Annotated[str, typer.Option(help="Map of the space: pca, tsne or umap.")] = "pca",
-    max_pictures: Annotated[int, typer.Option(min=8, help="Pictures at most.")] = 1_000_000,
+    max_pictures: Annotated[int, typer.Option(min=8, help="Pictures at most.", show_default="all")] = 1_000_000,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:

@@ -1,13 +1,13 @@
 """The whole examination, one check after the other."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from crossmodal.errors import CrossmodalError
 from crossmodal.images.decode import DecodeLimits
 from crossmodal.images.decoder import Decoder
 from doctor import machine, model, store, vectors
-from doctor.findings import Finding
+from doctor.findings import Finding, cure_of
 from doctor.subject import Place, Subject
 
 CHECKS: tuple[tuple[str, Callable[[Subject], list[Finding]]], ...] = (
@@ -35,10 +35,17 @@ class Checked:
     findings: tuple[Finding, ...]
 
 
-def examine(place: Place, limits: DecodeLimits, *, on_check: Callable[[Checked], None] = lambda _checked: None) -> list[Checked]:
+def examine(
+    place: Place,
+    limits: DecodeLimits,
+    *,
+    only: Collection[str] = (),
+    on_check: Callable[[Checked], None] = lambda _checked: None,
+) -> list[Checked]:
     """Look at an installation; nothing in it is changed.
 
     Args:
+        only: names of checks; none means all.
         on_check: told of each check as it ends.
     """
     done = []
@@ -46,6 +53,8 @@ def examine(place: Place, limits: DecodeLimits, *, on_check: Callable[[Checked],
         subject = Subject(place, decoder)
         try:
             for name, check in CHECKS:
+                if only and name not in only:
+                    continue
                 done.append(Checked(name, tuple(_made(check, subject))))
                 on_check(done[-1])
         finally:
@@ -59,4 +68,4 @@ def _made(check: Callable[[Subject], list[Finding]], subject: Subject) -> list[F
     try:
         return check(subject)
     except CrossmodalError as error:
-        return [Finding(error.code, error.message, "python cli.py index --mend")]
+        return [Finding(error.code, error.message, cure_of(error))]

@@ -4,6 +4,8 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from crossmodal.errors import CrossmodalError
+
 MEND = "python cli.py index --mend"
 INSTALL = "python -m pip install -r requirements.txt"
 
@@ -17,12 +19,19 @@ class Finding:
         what: one sentence, with the value.
         cure: the one command that mends it.
         fault: False for what only deserves a look.
+        item_ids: of the items it is about, where the cure takes ids; `doctor --ids CODE` prints them all.
     """
 
     code: str
     what: str
     cure: str
     fault: bool = True
+    item_ids: tuple[int, ...] = ()
+
+
+def cure_of(error: CrossmodalError) -> str:
+    """The command that mends what a check ran into; where none does (a newer store, a disk that is full or closed), what to do instead."""
+    return MEND if error.code == "index_corrupt" or not error.remedy else error.remedy
 
 
 def quoted(path: Path) -> str:

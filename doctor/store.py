@@ -2,10 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
+from pathlib import Path
 
 from crossmodal.catalog import Catalog, schema
+from crossmodal.catalog.salvage import origins
 from crossmodal.errors import CrossmodalError, QueryError, StoreError
 from crossmodal.items import Item
+from crossmodal.text.counting import counted, were
 from doctor.findings import Finding, quoted
 from doctor.subject import Subject
 
@@ -17,13 +20,17 @@ _PAGE = 256
 # The same file under so many different titles, and as large a share of all items, is a shop's "no picture" sign.
 _MANY_TITLES = 5
 _MANY_SHARE = 0.02
+_MOST_ON_A_LINE = 20
+_DEMO = "demo"
 
 
 def check_store(subject: Subject) -> list[Finding]:
     """Open the store; what follows needs it. One of an older format stays closed, because opening it would change it."""
     path = subject.place.catalog_path
     if not path.exists() and not path.with_name(path.name + "-wal").exists():
-        return [Finding("no_collection", f"There is no collection at {path} yet.", "python cli.py index", fault=False)]
+        return [
+            Finding("no_collection", f"There is no collection at {path} yet.", "python cli.py index YOUR_PICTURES", fault=False)
+        ]
     try:
         # An empty or missing file with a log is a fault that `Catalog` names.
         older = schema.older_format(path) if path.exists() and path.stat().st_size else None
@@ -32,7 +39,10 @@ def check_store(subject: Subject) -> list[Finding]:
             return [Finding("older_format", what, "python cli.py list")]
         subject.catalog = Catalog(path)
     except StoreError as error:
-        return [Finding("store_damaged", error.message, _begin_anew(subject))]
+        if error.code != "index_corrupt":  # of a newer program, or not to be written: sound, and nothing to move away
+            code = error.code if error.code.startswith("store_") else f"store_{error.code}"
+            return [Finding(code, error.message, error.remedy)]
+        return [_damaged(subject, error)]
     except CrossmodalError as error:
         return [Finding(f"store_{error.code}", error.message, "python cli.py doctor")]
     return []
@@ -65,14 +75,14 @@ def check_pictures(subject: Subject) -> list[Finding]:
     found = []
     if damaged:
         what = f"The stored pictures of {_ids(damaged)} are damaged."
-        found.append(Finding("pictures_damaged", what, _remove(damaged)))
+        found.append(Finding("pictures_damaged", what, _remove("pictures_damaged", damaged), item_ids=tuple(damaged)))
     if flat:
         what = f"{len(flat):,} of {total:,} pictures are of one colour, as stand-ins for missing pictures are: {_ids(flat)}."
-        found.append(Finding("placeholder_pictures", what, _remove(flat)))
+        found.append(Finding("placeholder_pictures", what, _remove("placeholder_pictures", flat), item_ids=tuple(flat)))
     for items in signs:
         ids = [item.item_id for item in items]
         what = f'One picture stands under {len(_titles(items)):,} different titles, as a "no picture" sign does: {_ids(ids)}.'
-        found.append(Finding("placeholder_pictures", what, _remove(ids)))
+        found.append(Finding("placeholder_pictures", what, _remove("placeholder_pictures", ids), item_ids=tuple(ids)))
     return found
 
 
@@ -81,7 +91,11 @@ def check_failures(subject: Subject) -> list[Finding]:
     count = len(subject.catalog.failures()) if subject.catalog is not None else 0
     if not count:
         return []
-    return [Finding("failed_rows", f"{count:,} rows are not in the collection.", "python cli.py failed --retry", fault=False)]
+    return [
+        Finding(
+            "failed_rows", f"{counted(count, 'row')} {were(count)} not brought in.", "python cli.py failed --retry", fault=False
+        )
+    ]
 
 
 def _items(catalog: Catalog) -> Iterator[Item]:
@@ -103,12 +117,22 @@ def _titles(items: list[Item]) -> set[str]:
     return {item.title.casefold() for item in items}
 
 
-def _begin_anew(subject: Subject) -> str:
-    folder = subject.place.data_dir
-    return f"mv {quoted(folder)} {quoted(folder.with_name(folder.name + '.damaged'))} && python cli.py index"
+def _damaged(subject: Subject, error: StoreError) -> Finding:
+    """The store begun anew from the catalogues it was made of, as far as it still names them; and what no catalogue brings back."""
+    folder, found = subject.place.data_dir, origins(subject.place.catalog_path)
+    by_hand = "Pictures added by hand" if found is None else counted(found.by_hand, "picture") + " added by hand"
+    lost = "" if found is not None and not found.by_hand else f" {by_hand} must be added again."
+    what = f"{error.message} A backup is the better cure (docs/deployment.md, Backups).{lost}"
+    own = None if found is None else [quoted(Path(location)) for name, location in found.catalogues if name != _DEMO]
+    locations = ["YOUR_PICTURES"] if own is None else own or [""]
+    commands = [f"mv {quoted(folder)} {quoted(folder.with_name(folder.name + '.damaged'))}"]
+    return Finding("store_damaged", what, " && ".join([*commands, *(f"python cli.py index {each}".strip() for each in locations)]))
 
 
-def _remove(ids: list[int]) -> str:
+def _remove(code: str, ids: list[int]) -> str:
+    """The command that takes items out; thousands of ids fit no line, and come through a pipe."""
+    if len(ids) > _MOST_ON_A_LINE:
+        return f"python cli.py doctor --ids {code} | python cli.py remove -"
     return f"python cli.py remove {' '.join(map(str, ids))}"
 
 

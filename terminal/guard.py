@@ -17,6 +17,15 @@ log = logging.getLogger(__name__)
 class Guarded(TyperGroup):
     """Commands that never end in a traceback; `--verbose` shows it all the same."""
 
+    def get_params(self, ctx: Any) -> list[Any]:
+        return _without_types_of_flags(super().get_params(ctx))
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        command = super().get_command(ctx, cmd_name)
+        if command is not None:
+            _without_types_of_flags(command.get_params(ctx))
+        return command
+
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
@@ -26,6 +35,8 @@ class Guarded(TyperGroup):
             raise typer.Exit(exits.exit_code(error)) from None
         except (typer.Exit, typer.Abort, typer.TyperException):
             raise  # typer says these itself
+        except KeyboardInterrupt:  # the second Ctrl-C
+            raise typer.Exit(exits.STOPPED) from None
         except OSError as error:
             if error.errno == errno.EPIPE:
                 raise  # nobody reads on; typer ends without a word
@@ -39,3 +50,11 @@ class Guarded(TyperGroup):
                 f"Something went wrong inside the program ({type(error).__name__}).", "Run it again with --verbose to see where."
             )
             raise typer.Exit(exits.INTERNAL) from None
+
+
+def _without_types_of_flags(params: list[Any]) -> list[Any]:
+    """In the help a flag takes no value; "<bool>" behind it would say otherwise."""
+    for param in params:
+        if getattr(param, "is_bool_flag", False) and param.metavar is None:
+            param.metavar = ""
+    return params

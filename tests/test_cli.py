@@ -1,6 +1,8 @@
 """The command line as a whole: its help, how fast it comes, and how a command ends."""
 
 import os
+import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -74,6 +76,51 @@ def test_a_mistake_of_the_program_is_one_sentence_and_a_number(monkeypatch: pyte
     assert "ZeroDivisionError" in CliRunner().invoke(cli.app, ["list", "--verbose"]).stderr
 
 
-def test_completion_is_offered() -> None:
-    said = run("--show-completion", "bash")
-    assert said.returncode == 0 or "shell" in said.stderr.lower()
+@pytest.mark.skipif(shutil.which("bash") is None, reason="completes words in bash")
+@pytest.mark.parametrize(("words", "last", "found"), [("./cli.py sea", 1, "search"), ("./cli.py export --wh", 2, "--where")])
+def test_bash_completes_what_can_be_run(words: str, last: int, found: str) -> None:
+    """The function that completion installs, called as bash calls it; the script runs the file itself, so it has to be runnable."""
+    script = f"""
+complete -p cli.py > /dev/null || source <(./cli.py --show-completion)
+complete -p cli.py | grep -q 'default -F _clipy_completion' || exit 9
+COMP_WORDS=({words}); COMP_CWORD={last}
+_clipy_completion ./cli.py
+echo "${{COMPREPLY[@]}}"
+"""
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    said = subprocess.run(["bash", "-c", script], cwd=PROJECT, capture_output=True, text=True, timeout=120, env=environment)
+    assert said.returncode == 0, said.stderr
+    assert said.stdout.split() == [found]
+
+
+def test_help_breaks_lines_where_the_terminal_ends() -> None:
+    lines = [line.strip() for line in run("search", "--help", COLUMNS="80").stdout.splitlines()]
+    assert "In a pipe each result is one line: rank, score, id, title, catalogue and" in lines
+    assert "source, with tabs between. Ends with 1 when nothing was found." in lines
+
+
+def test_flags_take_no_value_in_the_help() -> None:
+    for words in ((), ("search",), ("train",)):
+        assert "<bool>" not in run(*words, "--help").stdout
+    said = " ".join(run("train", "--help").stdout.replace("│", " ").split())
+    assert "Rounds over the pictures. [default: (as the preset says)]" in said
+    assert "[default: (all)]" in said
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends a signal")
+def test_ctrl_c_in_the_first_moment_is_no_traceback(tmp_path: Path) -> None:
+    """Typer itself is held up here, so that the signal comes while the file is still importing."""
+    (tmp_path / "typer.py").write_text("import time\nprint('importing', flush=True)\ntime.sleep(60)\n")
+    process = subprocess.Popen(
+        [sys.executable, "cli.py", "list"],
+        cwd=PROJECT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (exits.STOPPED, "")

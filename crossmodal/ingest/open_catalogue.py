@@ -13,6 +13,8 @@ from crossmodal.ingest.zip_catalogue import ZipCatalogue
 
 _NAME_ONE = "Name a CSV, Parquet, ZIP or tar file or a folder on this computer."
 
+_TABLES = (".csv", ".tsv")
+
 
 def open_catalogue(where: str | Path, *, limits: CatalogueLimits, name: str | None = None) -> Catalogue:
     """The catalogue at a path; `~` is the person's own folder.
@@ -53,7 +55,13 @@ def _of_file(path: Path, *, limits: CatalogueLimits, name: str | None) -> Catalo
         return ShardsCatalogue(path, limits=limits, name=name)
     if ending in (".parquet", ".pq"):
         return _parquet(path, limits=limits, name=name)
-    return CsvCatalogue(path, limits=limits, name=name)
+    try:
+        return CsvCatalogue(path, limits=limits, name=name)
+    except CatalogueError as error:
+        if ending in _TABLES or error.code != "csv_missing_columns":
+            raise
+        what = f"{shown(path.name)} is not a catalogue: {error.message}"
+        raise CatalogueError(error.code, what, remedy=f"{_NAME_ONE} {error.remedy}") from error
 
 
 def _of_folder(path: Path, *, limits: CatalogueLimits, name: str | None) -> Catalogue:

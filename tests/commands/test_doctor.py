@@ -1,6 +1,7 @@
 """`doctor` as a command: what it prints, and how it ends."""
 
 import pytest
+from PIL import Image
 
 from doctor import examination
 from tests.commands.shell import Shell
@@ -32,4 +33,18 @@ def test_before_there_is_anything_only_notes(empty_shell: Shell, monkeypatch: py
     said = empty_shell.json("doctor")
     assert {finding["code"]: finding["fault"] for finding in said["findings"]} == {"no_collection": False}
     assert said["faults"] == 0
-    assert empty_shell("doctor").exit_code == 0
+    said = empty_shell("doctor")
+    assert said.exit_code == 0
+    assert said.stderr.startswith("There is no collection yet")
+    assert empty_shell("doctor", "--ids", "placeholder_pictures").exit_code == 1
+
+
+def test_the_ids_of_a_finding_are_what_remove_reads(shell: Shell) -> None:
+    for grey in (100, 101):
+        path = shell.folder / f"{grey}.png"
+        Image.new("RGB", (64, 64), (grey, grey, grey)).save(path)
+        shell("add", path)
+    ids = shell("doctor", "--ids", "placeholder_pictures")
+    assert ids.stdout == "13\n14\n"
+    assert shell("remove", "-", stdin=ids.stdout.encode()).stdout == "13\tremoved\n14\tremoved\n"
+    assert shell("doctor", "--ids", "placeholder_pictures", "--json").exit_code == 2

@@ -13,7 +13,8 @@ from crossmodal.catalog import Catalog
 from crossmodal.catalog.checksums import embedding_checksum
 from crossmodal.images.decode import DecodeLimits
 from crossmodal.indexes import tensor_file
-from doctor.examination import CHECKS, Checked, examine
+from doctor.examination import CHECKS, examine
+from doctor.findings import Finding
 from doctor.subject import Place
 from engine.trained_model import load_model
 from tests.app_parts import make_live_app, png
@@ -41,16 +42,14 @@ def place_of(folder: Path) -> Place:
 
 def examined(folder: Path, *, but: tuple[str, ...] = ("tokenizer", "versions", "disk")) -> dict[str, str]:
     """Code → cure of every fault; the slow checks and those of the computer are left out."""
-    kept = tuple(entry for entry in CHECKS if entry[0] not in but)
-    checks: list[Checked] = []
-    import doctor.examination as examination
+    return {code: finding.cure for code, finding in findings_of(folder, but=but).items() if finding.fault}
 
-    everything, examination.CHECKS = examination.CHECKS, kept
-    try:
-        checks = examine(place_of(folder), DecodeLimits())
-    finally:
-        examination.CHECKS = everything
-    return {finding.code: finding.cure for made in checks for finding in made.findings if finding.fault}
+
+def findings_of(folder: Path, *, but: tuple[str, ...] = ("tokenizer", "versions", "disk")) -> dict[str, Finding]:
+    """Every finding by its code."""
+    kept = tuple(name for name, _ in CHECKS if name not in but)
+    checks = examine(place_of(folder), DecodeLimits(), only=kept)
+    return {finding.code: finding for made in checks for finding in made.findings}
 
 
 def damage_the_store(folder: Path) -> None:

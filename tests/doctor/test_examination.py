@@ -11,7 +11,7 @@ from crossmodal.catalog import Catalog
 from crossmodal.progress import ignore_progress
 from doctor.mending import mend_collection
 from tests.catalog.test_schema import of_format
-from tests.doctor.broken import BREAKS, examined
+from tests.doctor.broken import BREAKS, examined, findings_of
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -101,3 +101,43 @@ def test_a_sign_that_stands_for_many_things_is_noticed(healthy_folder: Path, tmp
     live.upkeep.index(str(table), ignore_progress)
     live.close()
     assert examined(folder)["placeholder_pictures"] == "python cli.py remove 21 22 23 24 25 26"
+
+
+def test_a_damaged_store_is_begun_anew_from_its_own_catalogues(healthy_folder: Path, tmp_path: Path) -> None:
+    """The damage lies where the catalogues do not; what was added by hand is in none of them."""
+    from engine.trained_model import load_model
+    from tests.app_parts import csv_catalogue, make_live_app, things
+
+    folder = Path(shutil.copytree(healthy_folder, tmp_path / "here"))
+    mine = csv_catalogue(tmp_path / "my pictures", things(3))
+    live = make_live_app(folder, load_model(folder / "trained_model.pth"))
+    live.upkeep.index(str(mine), ignore_progress)
+    live.close()
+    store = folder / "catalog.sqlite3"
+    data = bytearray(store.read_bytes())
+    data[-4096 * 6 : -4096] = b"\xa5" * (4096 * 5)
+    store.write_bytes(bytes(data))
+    found = findings_of(folder)["store_damaged"]
+    assert found.cure == f"mv {folder} {folder}.damaged && python cli.py index '{mine}'"
+    assert "docs/deployment.md, Backups" in found.what
+    assert "20 pictures added by hand must be added again." in found.what
+
+
+def test_a_store_of_a_newer_program_is_not_moved_away(healthy_folder: Path, tmp_path: Path) -> None:
+    import sqlite3
+
+    folder = Path(shutil.copytree(healthy_folder, tmp_path / "here"))
+    with sqlite3.connect(folder / "catalog.sqlite3") as db:
+        db.execute("PRAGMA user_version = 99")
+    db.close()
+    found = findings_of(folder)
+    assert found["store_too_new"].cure == "Start the newer version of the program that wrote it."
+    assert not any("mv " in each.cure for each in found.values())
+
+
+def test_many_ids_go_through_a_pipe(healthy_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = BREAKS["placeholders"].of(healthy_folder, tmp_path / "here")
+    monkeypatch.setattr("doctor.store._MOST_ON_A_LINE", 2)
+    found = findings_of(folder)["placeholder_pictures"]
+    assert found.cure == "python cli.py doctor --ids placeholder_pictures | python cli.py remove -"
+    assert found.item_ids == (21, 22, 23)

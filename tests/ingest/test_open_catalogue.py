@@ -47,3 +47,16 @@ def test_a_broken_table_among_pictures_is_said_and_not_passed_over(tmp_path: Pat
     (tmp_path / "a.jpg").write_bytes(b"x")
     with pytest.raises(CatalogueError, match="gzip"):
         open_catalogue(tmp_path, limits=LIMITS)
+
+
+def test_a_file_that_is_no_table_says_what_is_read(tmp_path: Path) -> None:
+    readme, table = tmp_path / "readme.txt", tmp_path / "table.csv"
+    for path in (readme, table):
+        path.write_text("read me\n")
+    with pytest.raises(CatalogueError, match=r'^"readme\.txt" is not a catalogue: There is no column "title"') as caught:
+        open_catalogue(readme, limits=LIMITS)
+    assert caught.value.remedy.startswith("Name a CSV, Parquet, ZIP or tar file or a folder")
+    with pytest.raises(CatalogueError, match=r"^There is no column"):
+        open_catalogue(table, limits=LIMITS)
+    readme.write_text("title,image\na mug,mug.jpg\n")  # what is in it counts, not what it is called
+    assert isinstance(open_catalogue(readme, limits=LIMITS), CsvCatalogue)

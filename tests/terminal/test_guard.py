@@ -11,7 +11,7 @@ from terminal import exits, output
 from terminal.guard import Guarded
 
 
-def ended_by(error: Exception, *words: str) -> Result:
+def ended_by(error: BaseException, *words: str) -> Result:
     app = typer.Typer(cls=Guarded, pretty_exceptions_enable=False)
 
     @app.command()
@@ -55,3 +55,8 @@ def test_a_closed_pipe_is_left_to_typer() -> None:
     result = ended_by(BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE)))
     assert result.exit_code == 1
     assert result.stderr == ""
+
+
+def test_a_second_ctrl_c_ends_with_its_own_number() -> None:
+    result = ended_by(KeyboardInterrupt())
+    assert (result.exit_code, result.stderr) == (exits.STOPPED, "")
