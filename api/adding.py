@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 from starlette.types import Scope
 
-from api.bodies import Upload
+from api.answered.errors import Overload, refusal
+from api.asked.bodies import Upload
+from api.asked.questions import NewItemQuestion
 from api.door import Door
-from api.errors import Overload, refusal
-from api.questions import NewItemQuestion
 from crossmodal.errors import CrossmodalError
 from crossmodal.items import AddOutcome, Picture
 from crossmodal.text.cleaning import display_text

@@ -9,30 +9,20 @@ from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 from starlette.types import Lifespan
 
-from api import (
-    documents,
-    handlers,
-    routes_adding,
-    routes_failures,
-    routes_items,
-    routes_jobs,
-    routes_pictures,
-    routes_query,
-    routes_search,
-    routes_status,
-)
-from api.cors import Preflight, Readable, cors_terms
+from api.answered import documents, handlers
 from api.door import Door
-from api.gate import Gate
-from api.heads import Heads
-from api.intake import Intake
+from api.layers.cors import Preflight, Readable, cors_terms
+from api.layers.gate import Gate
+from api.layers.heads import Heads
+from api.layers.intake import Intake
+from api.layers.observing import Observing
+from api.layers.throttle import Throttle
 from api.metrics import Metrics
-from api.observing import Observing
 from api.options import ApiOptions
-from api.throttle import Throttle
+from api.routes import adding, failures, items, jobs, pictures, query, search, status
 from upkeep.live_app import LiveApp
 
-ROUTERS = (routes_status, routes_search, routes_pictures, routes_query, routes_adding, routes_items, routes_jobs, routes_failures)
+ROUTERS = (status, search, pictures, query, adding, items, jobs, failures)
 
 
 def create_api(app: LiveApp, options: ApiOptions | None = None) -> FastAPI:

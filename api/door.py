@@ -6,15 +6,15 @@ from typing import Annotated, Any, ParamSpec, TypeVar
 
 from fastapi import Depends, Request
 
-from api.answers import Json
+from api.answered.answers import Json
+from api.answered.catalogue_names import shown_item, stored_where
+from api.answered.rendering import item_of, results_of
+from api.answered.resizing import Resizer
+from api.asked.questions import Narrowed
 from api.batching import TextBatcher
-from api.catalogue_names import shown_item, stored_where
 from api.counting import ItemCount
 from api.metrics import Metrics
 from api.options import ApiOptions
-from api.questions import Narrowed
-from api.rendering import item_of, results_of
-from api.resizing import Resizer
 from api.workers import Workers
 from crossmodal.catalog import Filter
 from crossmodal.items import Item, SearchResult

@@ -14,6 +14,7 @@ from crossmodal.items import Item
 from crossmodal.jobs import JobStatus
 from crossmodal.progress import OnProgress
 from transfer.exporting import export_items
+from transfer.source import Source
 from upkeep.live_app import LiveApp
 
 _SUFFIXES = {"csv": ".csv", "parquet": ".parquet", "npy": ".npy"}
@@ -37,7 +38,7 @@ def start_export(app: LiveApp, folder: Path | None, kind: str, where: Filter | N
 
     def work(note: OnProgress, stop: threading.Event) -> str:
         folder.mkdir(parents=True, exist_ok=True)
-        export_items(app, path, kind, where, shown=shown, on_progress=note, stop=stop)
+        export_items(Source.of(app), path, kind, where, shown=shown, on_progress=note, stop=stop)
         _drop_older(folder)
         return f"Exported as {path.name}"
 

@@ -58,7 +58,7 @@ class Server:
         self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
         self._log = (folder / "server.log").open("ab")
-        code = "from api.serving import serve; from config import Settings; serve(Settings())"
+        code = "from api.server.serving import serve; from config import Settings; serve(Settings())"
         environment = {**os.environ, **settings_of(folder, self.port)}
         self.process = subprocess.Popen(
             [sys.executable, "-c", code], cwd=_PROJECT, env=environment, stdout=self._log, stderr=self._log

@@ -43,7 +43,7 @@ def export(
     chosen = _kind(path, kind)
     if top is not None and search is None:
         raise typer.BadParameter("--top goes together with --search.")
-    from transfer.exporting import export_from
+    from transfer.exporting import export_items
     from transfer.source import Source
 
     conditions = narrowed(where)
@@ -59,7 +59,7 @@ def export(
             if not quiet:
                 output.note(why_nothing(conditions))
             raise typer.Exit(exits.NOTHING)
-        count = export_from(
+        count = export_items(
             Source(catalog, _model),
             path.expanduser(),
             chosen,

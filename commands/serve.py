@@ -37,8 +37,8 @@ def serve(
     output.prepare(quiet=quiet, verbose=verbose)
     chosen = settings()
     changes = {name: value for name, value in (("api_host", host), ("api_port", port)) if value is not None}
-    from api.serving import options_from
-    from api.serving import serve as run
+    from api.server.serving import options_from
+    from api.server.serving import serve as run
 
     wanted = type(chosen)(**{**chosen.model_dump(), **changes})
     options_from(wanted)  # and the port: said before a model is loaded, or even made

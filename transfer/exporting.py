@@ -14,30 +14,12 @@ from crossmodal.text.counting import counted
 from transfer.drafts import draft_of
 from transfer.export_formats import IDS_SUFFIX, write_csv, write_folder, write_npy, write_parquet
 from transfer.source import Source
-from upkeep.live_app import LiveApp
 
 KINDS = ("csv", "parquet", "npy", "folder")
 _PAGE = 256
 
 
 def export_items(
-    app: LiveApp,
-    path: Path,
-    kind: str = "csv",
-    where: Filter | None = None,
-    *,
-    ids: Sequence[int] | None = None,
-    overwrite: bool = False,
-    shown: Callable[[Item], Item] | None = None,
-    on_progress: OnProgress = ignore_progress,
-    stop: threading.Event | None = None,
-) -> int:
-    """`export_from` an app."""
-    source = Source(app.catalog, lambda: _of_app(app))
-    return export_from(source, path, kind, where, ids=ids, overwrite=overwrite, shown=shown, on_progress=on_progress, stop=stop)
-
-
-def export_from(
     source: Source,
     path: Path,
     kind: str = "csv",
@@ -83,11 +65,6 @@ def export_from(
         written = writers[kind](source, items, draft)
     on_progress(Progress("export", f"{counted(written, 'item')} written", done=written, total=written, finished=True))
     return written
-
-
-def _of_app(app: LiveApp) -> tuple[str, int]:
-    model = app.generation().model
-    return model.model_id, model.spec.embed_dim
 
 
 def _as_it_is(item: Item) -> Item:

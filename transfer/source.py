@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from crossmodal.catalog import Catalog
+
+if TYPE_CHECKING:
+    from upkeep.live_app import LiveApp
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,3 +22,13 @@ class Source:
 
     catalog: Catalog
     model: Callable[[], tuple[str, int]]
+
+    @classmethod
+    def of(cls, app: LiveApp) -> Source:
+        """What an app has open."""
+
+        def model() -> tuple[str, int]:
+            used = app.generation().model
+            return used.model_id, used.spec.embed_dim
+
+        return cls(app.catalog, model)

@@ -11,7 +11,7 @@ import uvicorn
 from starlette.testclient import TestClient
 
 from api import ApiOptions, create_api
-from api.serving import server_config
+from api.server.serving import server_config
 from config import Settings
 from crossmodal.errors import AddressError
 from crossmodal.images.addresses import MAX_CHARS

@@ -113,13 +113,13 @@ def test_a_model_is_named_by_the_beginning_of_its_id_also_when_an_embedding_is_d
 
 def test_serving_takes_its_address_from_the_options(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    monkeypatch.setattr("api.serving.serve", lambda settings, told: asked.append((settings.api_host, settings.api_port)))
+    monkeypatch.setattr("api.server.serving.serve", lambda settings, told: asked.append((settings.api_host, settings.api_port)))
     assert shell("serve", "--port", 5001).exit_code == 0
     assert asked == [("127.0.0.1", 5001)]
 
 
 def test_a_port_that_is_taken_is_said_before_a_model_is_loaded(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.serving.serve", lambda *_args: pytest.fail("a model was loaded"))
+    monkeypatch.setattr("api.server.serving.serve", lambda *_args: pytest.fail("a model was loaded"))
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

@@ -19,6 +19,7 @@ from tests.tiny import shared_model
 from transfer.export_formats import COLUMNS, defused, file_name
 from transfer.exporting import export_items
 from transfer.importing import import_vectors
+from transfer.source import Source
 from transfer.vector_files import read_vectors
 from upkeep.live_app import LiveApp
 
@@ -44,7 +45,7 @@ def read(path: Path) -> list[dict[str, str]]:
 
 def test_a_csv_holds_every_item_and_no_formula(app: LiveApp, tmp_path: Path) -> None:
     told: list[Progress] = []
-    assert export_items(app, tmp_path / "out.csv", on_progress=told.append) == 4
+    assert export_items(Source.of(app), tmp_path / "out.csv", on_progress=told.append) == 4
     rows = read(tmp_path / "out.csv")
     assert set(rows[0]) == {*COLUMNS, "shelf", "attribute title"}
     assert [row["item_id"] for row in rows] == ["1", "2", "3", "4"]
@@ -67,14 +68,14 @@ def test_what_is_no_formula_stays_as_it_is() -> None:
 
 
 def test_a_filter_and_ids_choose(app: LiveApp, tmp_path: Path) -> None:
-    assert export_items(app, tmp_path / "some.csv", "csv", {"shelf": ["-0", "-2"]}) == 2
+    assert export_items(Source.of(app), tmp_path / "some.csv", "csv", {"shelf": ["-0", "-2"]}) == 2
     assert [row["item_id"] for row in read(tmp_path / "some.csv")] == ["1", "3"]
-    assert export_items(app, tmp_path / "ids.csv", ids=[3, 99, 1]) == 2
+    assert export_items(Source.of(app), tmp_path / "ids.csv", ids=[3, 99, 1]) == 2
     assert [row["item_id"] for row in read(tmp_path / "ids.csv")] == ["3", "1"]
 
 
 def test_parquet_holds_words_as_they_are_and_embeddings(app: LiveApp, tmp_path: Path) -> None:
-    export_items(app, tmp_path / "out.parquet", "parquet")
+    export_items(Source.of(app), tmp_path / "out.parquet", "parquet")
     table = pq.read_table(tmp_path / "out.parquet")
     rows = table.to_pylist()
     model_id = app.generation().model.model_id
@@ -86,7 +87,7 @@ def test_parquet_holds_words_as_they_are_and_embeddings(app: LiveApp, tmp_path: 
 
 def test_vectors_go_out_and_come_in_again(app: LiveApp, tmp_path: Path) -> None:
     model = app.generation().model
-    assert export_items(app, tmp_path / "out.npy", "npy") == 4
+    assert export_items(Source.of(app), tmp_path / "out.npy", "npy") == 4
     rows = np.load(tmp_path / "out.npy")
     assert rows.shape == (4, model.spec.embed_dim)
     np.testing.assert_array_equal(rows[1], app.catalog.embedding(2, model.model_id))
@@ -172,7 +173,7 @@ def test_an_array_of_objects_is_never_loaded(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_pictures_can_be_indexed_again(app: LiveApp, tmp_path: Path) -> None:
-    assert export_items(app, tmp_path / "out", "folder") == 4
+    assert export_items(Source.of(app), tmp_path / "out", "folder") == 4
     assert len(list((tmp_path / "out").glob("*.jpg"))) == 4
     other = make_live_app(tmp_path / "other", shared_model())
     other.upkeep.index(str(tmp_path / "out"), lambda _progress: None)
@@ -191,7 +192,7 @@ def test_a_stop_leaves_nothing_behind(app: LiveApp, tmp_path: Path, kind: str) -
     stop = threading.Event()
     stop.set()
     with pytest.raises(Stopped):
-        export_items(app, tmp_path / "out" / "x", kind, stop=stop)
+        export_items(Source.of(app), tmp_path / "out" / "x", kind, stop=stop)
     assert list((tmp_path / "out").iterdir()) == []
 
 
@@ -199,47 +200,47 @@ def test_what_is_there_is_not_replaced_unless_asked(app: LiveApp, tmp_path: Path
     path = tmp_path / "out.csv"
     path.write_text("mine")
     with pytest.raises(QueryError, match="there already"):
-        export_items(app, path)
+        export_items(Source.of(app), path)
     assert path.read_text() == "mine"
-    export_items(app, path, overwrite=True)
+    export_items(Source.of(app), path, overwrite=True)
     assert len(read(path)) == 4
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").write_text("x")
     for kind in ("folder", "csv"):
         with pytest.raises(QueryError):
-            export_items(app, tmp_path / "full", kind, overwrite=True)
+            export_items(Source.of(app), tmp_path / "full", kind, overwrite=True)
     with pytest.raises(QueryError, match="no kind"):
-        export_items(app, tmp_path / "x", "xlsx")
+        export_items(Source.of(app), tmp_path / "x", "xlsx")
 
 
 def test_a_place_that_cannot_be_written_is_one_sentence(app: LiveApp, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(StoreError):
-        export_items(app, tmp_path / "file" / "out.csv")
+        export_items(Source.of(app), tmp_path / "file" / "out.csv")
 
 
 def test_an_empty_collection_is_exported_empty(tmp_path: Path) -> None:
     live = make_live_app(tmp_path / "here", shared_model())
     for kind in ("csv", "parquet", "npy", "folder"):
-        assert export_items(live, tmp_path / f"out-{kind}", kind) == 0
+        assert export_items(Source.of(live), tmp_path / f"out-{kind}", kind) == 0
     assert np.load(tmp_path / "out-npy").shape == (0, 32)
     live.close()
 
 
 def test_a_csv_that_was_exported_reads_as_a_table(app: LiveApp, tmp_path: Path) -> None:
     csv_catalogue(tmp_path / "mine", things(2))
-    export_items(app, tmp_path / "out.csv")
+    export_items(Source.of(app), tmp_path / "out.csv")
     assert (tmp_path / "out.csv").read_bytes().startswith(b"\xef\xbb\xbfitem_id,title,")
 
 
 def test_vectors_under_ids_they_were_not_written_with_are_refused(app: LiveApp, tmp_path: Path) -> None:
     """A kill between the two files of an export leaves new ids beside old vectors, as many as before."""
     path = tmp_path / "out.npy"
-    export_items(app, path, "npy")
+    export_items(Source.of(app), path, "npy")
     old = path.read_bytes()
     app.remove_item(2)
     app.add_new_item(png("green", "bar", 12), "instead")
-    export_items(app, path, "npy", overwrite=True)
+    export_items(Source.of(app), path, "npy", overwrite=True)
     assert len(read_vectors(path).ids) == 4
     path.write_bytes(old)
     with pytest.raises(CatalogueError, match=r"out\.npy is not the file that out\.ids\.json was written with"):
@@ -248,7 +249,7 @@ def test_vectors_under_ids_they_were_not_written_with_are_refused(app: LiveApp, 
 
 def test_ids_of_an_earlier_version_are_read(app: LiveApp, tmp_path: Path) -> None:
     path = tmp_path / "out.npy"
-    export_items(app, path, "npy")
+    export_items(Source.of(app), path, "npy")
     about = json.loads(path.with_suffix(".ids.json").read_text())
     assert len(about.pop("vectors_sha256")) == 64
     path.with_suffix(".ids.json").write_text(json.dumps(about))
@@ -259,23 +260,23 @@ def test_ids_that_are_there_are_not_replaced_unless_asked(app: LiveApp, tmp_path
     ids = tmp_path / "out.ids.json"
     ids.write_text("mine")
     with pytest.raises(QueryError, match=r"out\.ids\.json is there already"):
-        export_items(app, tmp_path / "out.npy", "npy")
+        export_items(Source.of(app), tmp_path / "out.npy", "npy")
     assert ids.read_text() == "mine"
     assert [path.name for path in tmp_path.glob("out*")] == ["out.ids.json"]
-    assert export_items(app, tmp_path / "out.npy", "npy", overwrite=True) == 4
+    assert export_items(Source.of(app), tmp_path / "out.npy", "npy", overwrite=True) == 4
     assert len(read_vectors(tmp_path / "out.npy").ids) == 4
     ids.unlink()
     ids.mkdir()
     with pytest.raises(QueryError, match="is a folder"):
-        export_items(app, tmp_path / "out.npy", "npy", overwrite=True)
+        export_items(Source.of(app), tmp_path / "out.npy", "npy", overwrite=True)
 
 
 def test_only_vectors_that_were_written_are_counted(app: LiveApp, tmp_path: Path) -> None:
     app.catalog.drop_model(app.generation().model.model_id)
     told: list[Progress] = []
-    assert export_items(app, tmp_path / "out.npy", "npy", on_progress=told.append) == 0
+    assert export_items(Source.of(app), tmp_path / "out.npy", "npy", on_progress=told.append) == 0
     assert told[-1] == Progress("export", "0 items written", finished=True)
-    assert export_items(app, tmp_path / "out.parquet", "parquet") == 4
+    assert export_items(Source.of(app), tmp_path / "out.parquet", "parquet") == 4
 
 
 @pytest.mark.parametrize(("kind", "files"), [("csv", 1), ("parquet", 1), ("npy", 2), ("folder", 1)])
@@ -286,7 +287,7 @@ def test_every_file_is_on_the_disk_before_it_has_its_name(
     fsync, replace = os.fsync, Path.replace
     monkeypatch.setattr(os, "fsync", lambda handle: (done.append("fsync"), fsync(handle))[1])
     monkeypatch.setattr(Path, "replace", lambda self, target: (done.append("replace"), replace(self, target))[1])
-    export_items(app, tmp_path / "out", kind)
+    export_items(Source.of(app), tmp_path / "out", kind)
     assert done == ["fsync"] * files + ["replace"] * files
 
 
@@ -299,7 +300,7 @@ def test_an_item_removed_meanwhile_is_left_out_of_a_folder(app: LiveApp, tmp_pat
         return rendition(item_id)
 
     monkeypatch.setattr(app.catalog, "rendition", removed_first)
-    assert export_items(app, tmp_path / "out", "folder") == 3
+    assert export_items(Source.of(app), tmp_path / "out", "folder") == 3
     assert [row["item_id"] for row in read(tmp_path / "out" / "items.csv")] == ["1", "3", "4"]
     assert len(list((tmp_path / "out").glob("*.jpg"))) == 3
 
@@ -318,22 +319,22 @@ def test_what_a_killed_export_left_is_in_nobodys_way(
         patch.setattr(Path, "unlink", killed)
         patch.setattr("shutil.rmtree", killed)
         with pytest.raises(KeyboardInterrupt):
-            export_items(app, tmp_path / "out", kind)
+            export_items(Source.of(app), tmp_path / "out", kind)
     [left, *_] = tmp_path.glob(".*.part")
-    assert export_items(app, tmp_path / "out", kind) == 4
+    assert export_items(Source.of(app), tmp_path / "out", kind) == 4
     assert left.exists()  # it could be at work still
     for path in tmp_path.glob(".*.part"):
         os.utime(path, (0, 0))
     (tmp_path / ".mine.part").touch()
     os.utime(tmp_path / ".mine.part", (0, 0))
-    export_items(app, tmp_path / "again", kind)
+    export_items(Source.of(app), tmp_path / "again", kind)
     assert [path.name for path in tmp_path.glob(".*.part")] == [".mine.part"]
 
 
 def test_an_exported_folder_comes_back_as_what_it_was(app: LiveApp, tmp_path: Path) -> None:
     """What an export says of its items besides their words is no attribute of theirs."""
     assert {*EXPORTED} == {*COLUMNS} - {"title", "captions"}
-    export_items(app, tmp_path / "out", "folder")
+    export_items(Source.of(app), tmp_path / "out", "folder")
     again = make_live_app(tmp_path / "again", shared_model())
     again.upkeep.index(str(tmp_path / "out"), ignore_progress)
     before, after = ({item.title.strip("'"): item for item in each.page(9)} for each in (app, again))

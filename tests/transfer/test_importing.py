@@ -12,6 +12,7 @@ from tests.app_parts import csv_catalogue, make_live_app, png
 from tests.tiny import shared_model
 from transfer.exporting import export_items
 from transfer.importing import import_vectors
+from transfer.source import Source
 from transfer.vector_files import read_vectors
 from upkeep.live_app import LiveApp
 
@@ -35,7 +36,7 @@ def here(tmp_path: Path) -> Iterator[LiveApp]:
 def exported(tmp_path: Path) -> Path:
     """Vectors of another collection whose second and third item show other pictures, with a fourth that is not here at all."""
     there = collection(tmp_path / "there", 0, 11, 12, 13)
-    export_items(there, tmp_path / "out.npy", "npy")
+    export_items(Source.of(there), tmp_path / "out.npy", "npy")
     there.close()
     return tmp_path / "out.npy"
 

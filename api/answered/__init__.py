@@ -1,0 +1,1 @@
+"""What clients get: models, the values that fill them, refusals, and the document that describes both."""

@@ -1,0 +1,1 @@
+"""What clients send: bodies, forms, fields and parameters, read within limits."""

@@ -1,0 +1,44 @@
+"""Parameters of an address: what they may be, and that there are no others."""
+
+from typing import Annotated, Any
+
+from fastapi import Depends, Query, Request
+from pydantic import TypeAdapter, ValidationError
+
+from api.answered.errors import bad_request
+from api.answered.faults import invalid
+from api.asked.fields import Where
+from api.asked.json_text import value_of
+
+Limit = Annotated[int, Query(ge=1, le=500)]
+Cursor = Annotated[str, Query(pattern="^[0-9]{1,18}$", description="`next_cursor` of the page before")]
+WhereText = Annotated[
+    str | None,
+    Query(max_length=20_000, description='a filter as JSON, `{"colour": ["red", "blue"]}`', json_schema_extra={"format": "filter"}),
+]
+
+_WHERE: TypeAdapter[dict[str, Any]] = TypeAdapter(Where)
+
+
+def filter_of(text: str | None) -> dict[str, Any] | None:
+    """The filter in a parameter, within the same bounds as in a body. Raises QueryError `bad_request`."""
+    if text is None:
+        return None
+    value = value_of(text.encode("utf-8", "surrogatepass"), "The parameter where")
+    try:
+        return _WHERE.validate_python(value, strict=True)
+    except ValidationError as error:
+        raise invalid([{**fault, "loc": ("where", *fault["loc"])} for fault in error.errors(include_url=False)]) from None
+
+
+def _only_known(request: Request) -> None:
+    """A parameter that is misspelt would be passed over, and the answer be one to another question. Raises QueryError `bad_request`."""
+    known = [field.alias for field in request.scope["route"].dependant.query_params]
+    for name in request.query_params:
+        if name not in known:
+            remedy = f"There are {', '.join(known)}." if known else "Nothing is read from behind the question mark here."
+            raise bad_request(f"There is no parameter {name!r:.60}.", remedy)
+
+
+ONLY_KNOWN = Depends(_only_known)
+"""For the routes that are ours; clients of the reference may send what they like."""

@@ -1,0 +1,117 @@
+"""Long work: import and export, one at a time, with progress; and the files that exports left."""
+
+from collections.abc import Awaitable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Request
+from fastapi import Path as InPath
+from starlette.responses import Response
+
+from api.answered.answers import Exports, Job, Jobs, Json
+from api.answered.documents import problems
+from api.answered.downloads import MEDIA_TYPES, Download
+from api.answered.errors import Overload, error_response
+from api.answered.rendering import job_of
+from api.asked.bodies import read
+from api.asked.body_schemas import body
+from api.asked.parameters import ONLY_KNOWN
+from api.asked.questions import ExportQuestion, ImportQuestion
+from api.door import TheDoor
+from api.exports import delete_export, export_file, export_files, start_export
+from crossmodal.errors import AccessError, BusyError
+from crossmodal.jobs import JobStatus
+
+router = APIRouter(prefix="/api", tags=["jobs"], dependencies=[ONLY_KNOWN])
+
+_CONTENT: dict[str, Any] = {
+    kind.partition(";")[0]: {"schema": {"type": "string", "format": "binary"}} for kind in MEDIA_TYPES.values()
+}
+_FILE: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The file.", "content": _CONTENT},
+    206: {"description": "The parts that were asked for.", "content": _CONTENT | {"multipart/byteranges": {}}},
+}
+ExportName = Annotated[str, InPath(max_length=200)]
+
+
+@router.post(
+    "/jobs/import",
+    status_code=202,
+    response_model=Job,
+    openapi_extra=body(ImportQuestion, {"location": "/path/to/folder-or.csv"}),
+    responses=problems(404, 409, 415, 422),
+)
+async def start_import(request: Request, door: TheDoor) -> Response:
+    """Index a CSV or folder of the server's computer, where that is allowed: on loopback, or when its owner said so."""
+    question, _ = await read(request, ImportQuestion)
+    if not door.options.allow_paths:
+        raise AccessError(
+            "forbidden", "Folders of this computer are not open to the network.", remedy="Send pictures with POST /api/items/batch."
+        )
+    return await _started(request, door.run(door.app.start_indexing, question.location))
+
+
+@router.post(
+    "/jobs/export",
+    status_code=202,
+    response_model=Job,
+    openapi_extra=body(ExportQuestion, {"kind": "csv"}),
+    responses=problems(404, 409, 415, 422, 507),
+)
+async def begin_export(request: Request, door: TheDoor) -> Response:
+    """Write the collection, or what passes a filter, as CSV, Parquet, or vectors with ids.
+
+    `GET /api/exports` lists the file when it is done; the newest twenty exports are kept.
+    """
+    question, _ = await read(request, ExportQuestion)
+    where = await door.stored(question.where)
+    return await _started(
+        request, door.run(start_export, door.app, door.options.export_dir, question.kind, where, shown=door.shown)
+    )
+
+
+@router.get("/jobs", response_model=Jobs)
+async def list_jobs(door: TheDoor) -> Response:
+    """The last jobs, newest first."""
+    return Json({"jobs": [job_of(status) for status in door.app.jobs.history()]})
+
+
+@router.get("/jobs/{job_id}", response_model=Job, responses=problems(404))
+async def get_job(door: TheDoor, job_id: str) -> Response:
+    """A job as it stands."""
+    return Json(job_of(door.app.jobs.status(job_id)))
+
+
+@router.post("/jobs/{job_id}/cancel", status_code=202, response_model=Job, responses=problems(404))
+async def cancel_job(door: TheDoor, job_id: str) -> Response:
+    """Ask a job to stop; what it did so far is kept. A job that has ended stays as it is."""
+    door.app.jobs.stop(job_id)
+    return Json(job_of(door.app.jobs.status(job_id)), status_code=202)
+
+
+@router.get("/exports", response_model=Exports)
+async def list_exports(door: TheDoor) -> Response:
+    """Names of the files that exports left."""
+    found = await door.run(export_files, door.options.export_dir)
+    return Json({"exports": [path.name for path in found]})
+
+
+@router.get("/exports/{name}", response_class=Response, responses=_FILE | problems(404, 416))
+async def get_export(door: TheDoor, name: ExportName) -> Response:
+    """One of them, or the parts that a header `Range` names."""
+    return await door.run(Download, await door.run(export_file, door.options.export_dir, name))
+
+
+@router.delete("/exports/{name}", status_code=204, response_class=Response, responses=problems(404))
+async def remove_export(door: TheDoor, name: ExportName) -> Response:
+    """Delete one of them."""
+    await door.run(delete_export, door.options.export_dir, name)
+    return Response(status_code=204)
+
+
+async def _started(request: Request, starting: Awaitable[JobStatus]) -> Response:
+    try:
+        status = await starting
+    except BusyError as error:  # not an overload, but a conflict with the state of the one desk there is for jobs
+        conflict = Overload(error.code, error.message, remedy=error.remedy)
+        return error_response(conflict, request.scope, status=409)
+    return Json(job_of(status), status_code=202, headers={"Location": f"/api/jobs/{status.job_id}"})

@@ -1,0 +1,71 @@
+"""Searching by the reference's addresses: `/api/search/text`, `/api/search/image`, `/api/search/image-to-text`."""
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from api.answered.answers import Captions, ImageSearch, Json, TextSearch
+from api.answered.documents import problems
+from api.answered.rendering import captions_of, rows_of
+from api.asked.bodies import one_source, read
+from api.asked.body_schemas import body
+from api.asked.questions import CaptionQuestion, ImageQuestion, TextQuestion
+from api.door import Door, TheDoor
+from api.lookup import item_at, item_called
+from api.searching import by_item, by_picture, by_text
+from crossmodal.items import CaptionResult
+
+router = APIRouter(prefix="/api/search", tags=["reference"])
+
+
+@router.post("/text", response_model=TextSearch, openapi_extra=body(TextQuestion, {"query": "red striped mug", "top_k": 5}))
+async def search_text(request: Request, door: TheDoor) -> Response:
+    """Pictures that fit a description."""
+    question, _ = await read(request, TextQuestion)
+    results = await by_text(door, question.query, await door.terms(question))
+    return Json({"query": question.query} | rows_of(results))
+
+
+@router.post(
+    "/image",
+    response_model=ImageSearch,
+    openapi_extra=body(ImageQuestion, {"image_id": "1", "top_k": 5}, file="image", one_of=("image_id", "image_index", "image_url")),
+    responses=problems(404, 415, 502, 504),
+)
+async def search_image(request: Request, door: TheDoor) -> Response:
+    """Pictures like one of the collection, named by `image_id` (or its place, `image_index`), or like one sent as a file or an address.
+
+    The picture asked with is left out of its own results.
+    """
+    question, uploads = await read(request, ImageQuestion)
+    one_source(uploads, question.image_id, question.image_index, question.image_url)
+    terms = await door.terms(question)
+    if uploads or question.image_url is not None:
+        results = await by_picture(door, uploads[0].data if uploads else question.image_url or "", terms)
+        return Json({"image_id": None} | rows_of(results))
+    if question.image_id is not None:
+        item = await door.run(item_called, door.app, question.image_id)
+    else:
+        item = await door.run(item_at, door.app, question.image_index or 0)
+    return Json({"image_id": str(item.item_id)} | rows_of(await by_item(door, item, terms)))
+
+
+@router.post(
+    "/image-to-text",
+    response_model=Captions,
+    openapi_extra=body(CaptionQuestion, {"image_id": "1"}, file="image", one_of=("image_id", "image_url")),
+    responses=problems(404, 415, 502, 504),
+)
+async def search_captions(request: Request, door: TheDoor) -> Response:
+    """Texts of the collection that fit a picture."""
+    question, uploads = await read(request, CaptionQuestion)
+    one_source(uploads, question.image_id, question.image_url)
+    return Json(captions_of(await _captions(door, question, uploads[0].data if uploads else None)))
+
+
+async def _captions(door: Door, question: CaptionQuestion, data: bytes | None) -> list[CaptionResult]:
+    if question.image_id is not None:
+        item = await door.run(item_called, door.app, question.image_id)
+        return await door.run_pictures(door.app.captions_for_item, item.item_id, question.top_k)
+    if data is not None:
+        return await door.run_pictures(door.app.captions_for_image, data, question.top_k)
+    return await door.run_addresses(door.app.captions_for_image, question.image_url or "", question.top_k)
