@@ -92,8 +92,12 @@ def is_literally(node: ast.expr | None, value: object) -> bool:
 
 
 def network(file: File) -> Iterator[str]:
-    """The network is asked in the fetch files only; torchvision's own loader may be given a time-out, the API waits on an event loop."""
-    if file.module in FETCHING or file.module == "commands.serve":  # which asks nothing, but tries whether its port is free
+    """The network is asked in the fetch files only; torchvision's own loader may be given a time-out, the API waits on an event loop and
+    takes its own port, and the shell is answered through a file of this computer."""
+    if file.module in FETCHING or file.module == "api.server.listening":
+        return
+    if file.module.startswith("resident."):
+        yield from not_of_this_computer(file)
         return
     for line, name in file.imported():
         if name.startswith("asyncio") and file.module.startswith("api."):
@@ -106,6 +110,13 @@ def network(file: File) -> Iterator[str]:
     for line, name in file.imported():
         if name.startswith("socket."):
             yield f"{line}: imports {name}"
+
+
+def not_of_this_computer(file: File) -> Iterator[str]:
+    """Sockets that are made of anything but a path."""
+    for call in file.calls("socket", "create_connection", "create_server", "socketpair", "fromfd"):
+        if dotted(call.func) != "socket.socket" or not call.args or dotted(call.args[0]) != "socket.AF_UNIX":
+            yield f"{call.lineno}: makes a socket that is not AF_UNIX"
 
 
 def opened_pictures(file: File) -> Iterator[str]:

@@ -27,7 +27,7 @@ def test_addresses_that_hang_each_end_in_time(live_app: LiveApp, monkeypatch: py
         return real(image)
 
     monkeypatch.setattr(live_app, "look_at", hanging)
-    with TestClient(create_api(live_app, ApiOptions(request_timeout_s=2)), base_url=BASE) as client:
+    with TestClient(create_api(live_app, ApiOptions(request_timeout_s=8)), base_url=BASE) as client:
         items = [{"image_url": f"https://shop.example/{name}.png"} for name in ("blue-bar", *(str(n) for n in range(40)))]
         before = live_app.count()
         response = client.post("/api/items/batch", json={"items": items})

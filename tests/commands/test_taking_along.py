@@ -119,7 +119,7 @@ def test_serving_takes_its_address_from_the_options(shell: Shell, monkeypatch: p
 
 
 def test_a_port_that_is_taken_is_said_before_a_model_is_loaded(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.server.serving.serve", lambda *_args: pytest.fail("a model was loaded"))
+    monkeypatch.setattr("api.server.serving.build_system", lambda *_args: pytest.fail("a model was loaded"))
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
