@@ -126,7 +126,7 @@ def test_a_port_that_is_taken_is_said_before_a_model_is_loaded(shell: Shell, mon
         port = taken.getsockname()[1]
         result = shell("serve", "--port", port)
     assert result.exit_code == 6
-    assert result.stderr.startswith(f"Error: Something listens on 127.0.0.1, port {port} already. Stop it, or choose another port")
+    assert result.stderr.startswith(f"Error: Port {port} is taken by another program. Choose another")
     monkeypatch.setenv("CROSSMODAL_API_KEYS", '["0123456789abcdef"]')
     assert shell("serve", "--host", "192.0.2.1").exit_code == 2  # no address of this computer
 
