@@ -40,7 +40,7 @@ def body(
     named = {" and ".join(example): {"value": example} for example in examples}
     content: Schema = {"application/json": {"schema": schema} | ({"examples": named} if named else {})}
     if file is not None:
-        content["multipart/form-data"] = _form(model, file, many=many)
+        content["multipart/form-data"] = _form(model, file, many=many, or_else=or_else)
     return {"requestBody": {"required": True, "content": content}}
 
 
@@ -48,7 +48,7 @@ def _needs(schema: Schema, name: str) -> Schema:
     return {"required": [name], "properties": {name: _without_null(schema["properties"][name])}}
 
 
-def _form(model: type[BaseModel], file: str, *, many: bool) -> Schema:
+def _form(model: type[BaseModel], file: str, *, many: bool, or_else: str | None) -> Schema:
     schema = model.model_json_schema(ref_template=_REF)
     picture: Schema = {"type": "string", "format": "binary"}
     properties = (
@@ -57,10 +57,11 @@ def _form(model: type[BaseModel], file: str, *, many: bool) -> Schema:
     properties[file] = {"type": "array", "items": picture, "minItems": 1, "maxItems": 200} if many else picture
     encoding: Schema = {name: {"contentType": "application/json"} for name in properties if name in _AS_JSON}
     encoding[file] = {"contentType": FORM_MEDIA}
+    needs: Schema = {"anyOf": [{"required": [file]}, {"required": [or_else]}]} if or_else else {"required": [file]}
     form = {
         "type": "object",
         "properties": properties,
-        "required": [file],
+        **needs,
         "additionalProperties": schema.get("additionalProperties", True),
     }
     return {"schema": form, "encoding": encoding}

@@ -6,7 +6,7 @@ from fastapi import Request
 from starlette.datastructures import FormData
 from starlette.formparsers import FormParser, MultiPartException, MultiPartParser
 
-from api.answered.errors import UnreadableForm
+from api.answered.errors import UnreadableForm, bad_request
 from crossmodal.errors import CrossmodalError, QueryError
 
 MULTIPART = "multipart/form-data"
@@ -57,12 +57,12 @@ class _Parts(MultiPartParser):
         self._ended = True
 
     async def whole(self) -> FormData:
-        """The form. Raises UnreadableForm when its closing boundary did not come, MultiPartException for what is no form."""
+        """The form. Raises QueryError when its closing boundary did not come, MultiPartException for what is no form."""
         form = await self.parse()
         if not self._ended:
             for file in self._files_to_close_on_error:  # also the one that was under way, which is no part of the form yet
                 file.close()
-            raise UnreadableForm("The form breaks off before its closing boundary.", remedy="Send it again, to its end.")
+            raise bad_request("The form breaks off before its closing boundary.", "Send it again, to its end.")
         return form
 
 

@@ -194,10 +194,8 @@ def test_every_text(hostile_corpus: Corpus, address: str, path: str) -> None:
     assert wrong == {}
 
 
-@pytest.mark.filterwarnings("ignore:Exception ignored:pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("path", ["/search", "/api/search/text"])
 def test_every_query(hostile_corpus: Corpus, address: str, path: str) -> None:
-    """Of a form that is broken off, the framework leaves the unfinished file to the garbage collector, which says so."""
     wrong, entries = {}, hostile_corpus.entries("query")
     for entry in entries:
         status, text = asked(address, path, entry["value"])
