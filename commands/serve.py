@@ -36,4 +36,9 @@ def serve(
     from api.server.serving import serve as run
 
     with ProgressBar(quiet=quiet) as told:
-        run(type(chosen)(**{**chosen.model_dump(), **changes}), told)
+        run(type(chosen)(**{**chosen.model_dump(), **changes}), told, ready=lambda address: _say(address, quiet=quiet))
+
+
+def _say(address: str, *, quiet: bool) -> None:
+    if not quiet:
+        output.note(f"The API answers on {address}; its documentation is {address}/docs. End it with Ctrl-C.")

@@ -50,6 +50,11 @@ class Place:
             self.close()
             raise self._fault(error) from error
 
+    @property
+    def address(self) -> str:
+        """Where clients find the server, with the port that was taken."""
+        return f"http://{name_of(self._host)}:{self.sockets[0].getsockname()[1]}"
+
     def listen(self) -> None:
         """From now on, connections are taken. Raises BusyError when somebody who had bound the port as well was faster."""
         try:

@@ -5,7 +5,7 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -77,8 +77,11 @@ def options_from(settings: Settings) -> ApiOptions:
     )
 
 
-def serve(settings: Settings, progress: OnProgress = ignore_progress) -> None:
+def serve(settings: Settings, progress: OnProgress = ignore_progress, *, ready: Callable[[str], object] | None = None) -> None:
     """Assemble the system, then answer until told to stop; a job under way is then stopped and everything closed.
+
+    Args:
+        ready: told the server's address when it answers.
 
     Raises:
         CrossmodalError: the system cannot be assembled, or the address is not to be opened or not to be had; the latter before anything
@@ -95,6 +98,8 @@ def serve(settings: Settings, progress: OnProgress = ignore_progress) -> None:
             server = uvicorn.Server(server_config(create_api(app, options), settings))
             with Resident(app):
                 place.listen()
+                if ready is not None:
+                    ready(place.address)
                 server.run(place.sockets)
         finally:
             app.close()

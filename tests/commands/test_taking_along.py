@@ -113,7 +113,9 @@ def test_a_model_is_named_by_the_beginning_of_its_id_also_when_an_embedding_is_d
 
 def test_serving_takes_its_address_from_the_options(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    monkeypatch.setattr("api.server.serving.serve", lambda settings, told: asked.append((settings.api_host, settings.api_port)))
+    monkeypatch.setattr(
+        "api.server.serving.serve", lambda settings, told, ready: asked.append((settings.api_host, settings.api_port))
+    )
     assert shell("serve", "--port", 5001).exit_code == 0
     assert asked == [("127.0.0.1", 5001)]
 

@@ -62,6 +62,7 @@ def test_a_server_told_to_end_stops_its_job_and_closes_everything(
     process.send_signal(number)
     _, said = process.communicate(timeout=LONGEST_S)
     assert process.returncode == code, said
+    assert f"The API answers on http://127.0.0.1:{port}; its documentation is http://127.0.0.1:{port}/docs." in said
     for trouble in ("Traceback", "damaged", "index_corrupt", "was closed"):
         assert trouble not in said
     assert not store.with_name("catalog.sqlite3-wal").exists(), "the last one to close folds the log into the file"
