@@ -194,7 +194,7 @@ def fill_index(app: LiveApp, settings: Settings, told: OnProgress = ignore_progr
     app.generations.announce()
     try:
         catalogue = app.upkeep.open(location)
-        if catalogue.name == DEMO and not app.upkeep.is_complete(catalogue) and not app.upkeep.has_own_catalogue():
+        if catalogue.name == DEMO and not app.upkeep.is_complete(catalogue) and app.upkeep.wants_demo():
             app.upkeep.index(location, told)
         elif catalogue.name != DEMO and not app.upkeep.is_complete(catalogue):
             app.start_indexing(location, then_resume=True)

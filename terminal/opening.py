@@ -70,15 +70,9 @@ def _fill(app: LiveApp, chosen: Settings, on_progress: OnProgress) -> None:
     if app.catalog.count():  # the model has not looked at any of them yet
         app.upkeep.embed_missing(app.generation().model, on_progress)
         app.generations.announce()
-    elif is_new(app.catalog):
+    elif app.upkeep.is_new():
         fill_index(app, chosen, on_progress)
         wait_for_job(app, on_progress)
-
-
-def is_new(catalog: Catalog) -> bool:
-    """Whether nothing ever was in a collection; a first reading that was killed before it brought anything counts as none."""
-    read = any(entry.completed_at is not None for entry in catalog.catalogues())
-    return not read and not catalog.count() and not catalog.changes("").removal_seq
 
 
 @contextmanager

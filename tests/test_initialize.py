@@ -321,3 +321,11 @@ def test_a_folder_that_cannot_be_is_said_before_anything_is_drawn_or_trained(tmp
     with pytest.raises(StoreError):
         build_system(settings)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_demo_that_was_removed_stays_away(installation: Path, started: list[LiveApp]) -> None:
+    app = start(started, installation)
+    assert app.count()
+    app.remove_catalogue("demo")
+    app.close()
+    assert start(started, installation).count() == 0

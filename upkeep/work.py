@@ -94,6 +94,17 @@ class Upkeep:
         came = catalogue.name != DEMO and report.indexed + report.unchanged
         return BroughtIn(report, self._remove_demo() if came else 0)
 
+    def wants_demo(self) -> bool:
+        """Whether the demo belongs into the collection: nothing of a person's own is there, and nobody emptied it."""
+        begun = any(entry.name == DEMO for entry in self._app.catalog.catalogues())
+        return not self.has_own_catalogue() and (begun or self.is_new())
+
+    def is_new(self) -> bool:
+        """Whether nothing ever was in the collection; a first reading that was killed before it brought anything counts as none."""
+        catalog = self._app.catalog
+        read = any(entry.completed_at is not None for entry in catalog.catalogues())
+        return not read and not catalog.count() and not catalog.changes("").removal_seq
+
     def has_own_catalogue(self) -> bool:
         """Whether a person's own catalogue is in the collection: then the demo has made room for it."""
         return any(entry.name != DEMO and entry.items for entry in self._app.catalog.catalogues())
