@@ -14,6 +14,10 @@ ALL = (
     "kill_rounds",
     "index_kills",
     "live_switch",
+    "shell_start",
+    "api_throughput",
+    "api_while_writing",
+    "api_kill_rounds",
 )
 
 

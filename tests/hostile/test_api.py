@@ -85,7 +85,7 @@ class HealthWatch:
 def complaint(entry: Entry, status: int, text: str) -> str:
     """Empty when the answer is what the manifest wants."""
     expect = entry["expect"]
-    if "Traceback" in text or "/work/" in text or 'File "' in text:
+    if "Traceback" in text or str(PROJECT) in text or 'File "' in text:
         return f"tells about the inside: {text[:200]}"
     if status < 400:
         return "was accepted" if expect["outcome"] == "reject" else ""
