@@ -51,6 +51,7 @@ def process_group(*, gpu: bool = True) -> Iterator[torch.device]:
         ) from error
     try:
         yield torch.device("cuda", number) if has_gpu else torch.device("cpu")
+        dist.barrier()  # nobody takes the group apart while another is still at work in it
     finally:
         dist.destroy_process_group()
 
