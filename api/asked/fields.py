@@ -45,7 +45,6 @@ OneAddress = Annotated[  # one of many, of which each has its own end
     Field(
         max_length=_SENT_CHARS,
         description="an address of more than 2,048 characters ends as `url_malformed`",
-        json_schema_extra={"format": "picture-address"},
     ),
 ]
 Query = Annotated[
