@@ -80,11 +80,11 @@ class NearApp:
 
     def unknown_words(self, query: str) -> list[str]:
         """See `LiveApp.unknown_words`."""
-        return list(self._ask("words", {"query": query})[0]["unknown"])
+        return list(self._ask("unknown_words", {"query": query})[0]["words"])
 
     def nearest_words(self, query: str) -> list[str]:
         """See `LiveApp.nearest_words`."""
-        return list(self._ask("words", {"query": query})[0]["near"])
+        return list(self._ask("nearest_words", {"query": query})[0]["words"])
 
     def add_new_item(
         self,

@@ -52,8 +52,12 @@ def _captions(app: LiveApp, given: Document, data: bytes) -> Answer:
     return values.captions_document(app.captions_for_image(_image(given, data), given["top_k"])), b""
 
 
-def _words(app: LiveApp, given: Document, _data: bytes) -> Answer:
-    return {"unknown": app.unknown_words(given["query"]), "near": app.nearest_words(given["query"])}, b""
+def _unknown_words(app: LiveApp, given: Document, _data: bytes) -> Answer:
+    return {"words": app.unknown_words(given["query"])}, b""
+
+
+def _nearest_words(app: LiveApp, given: Document, _data: bytes) -> Answer:
+    return {"words": app.nearest_words(given["query"])}, b""
 
 
 def _add(app: LiveApp, given: Document, data: bytes) -> Answer:
@@ -75,7 +79,8 @@ _QUESTIONS: dict[str, Callable[[LiveApp, Document, bytes], Answer]] = {
     "by_item": _by_item,
     "by_both": _by_both,
     "captions": _captions,
-    "words": _words,
+    "unknown_words": _unknown_words,
+    "nearest_words": _nearest_words,
     "add": _add,
     "item": _item,
     "rendition": _rendition,

@@ -28,14 +28,10 @@ class JobBoard:
 
     def current(self) -> JobStatus | None:
         """The job under way, of whatever program, or the one that ended last since this board is there; None before the first."""
-        own = self._own.status if self._own is not None else None
-        if own is not None and own.state in UNDER_WAY:
-            return own
-        news = [status for status in self._shelf.jobs() if status.state in UNDER_WAY or (status.ended_at or 0.0) >= self._since]
-        latest = max(news, key=lambda status: status.started_at, default=None)
-        if own is None or (latest is not None and latest.started_at > own.started_at):
-            return latest
-        return own
+        if self._own is not None and self._own.under_way:  # nothing has to be read
+            return self._own.status
+        news = (status for status in self.history() if status.state in UNDER_WAY or (status.ended_at or 0.0) >= self._since)
+        return next(news, None)
 
     def running(self) -> bool:
         """Whether a job is under way, paused ones included."""

@@ -103,21 +103,21 @@ class FolderShelf(Shelf):
 
     def _documents(self) -> list[JobStatus]:
         """Newest first; none where there is no folder."""
-        found = [status for path in self._folder.glob("*.json") if (status := self._status(path)) is not None]
-        return sorted(found, key=lambda status: status.started_at, reverse=True)
+        found = {path: known for path in self._folder.glob("*.json") if (known := self._known(path)) is not None}
+        self._read = found  # jobs that are forgotten are forgotten here, too
+        return sorted((status for _, status in found.values()), key=lambda status: status.started_at, reverse=True)
 
-    def _status(self, path: Path) -> JobStatus | None:
+    def _known(self, path: Path) -> tuple[int, JobStatus] | None:
+        """A document with the time of its writing, read again only when that changed; None for what is no job."""
         try:
             at = path.stat().st_mtime_ns
             known = self._read.get(path)
             if known is not None and known[0] == at:
-                return known[1]
-            status = _status(json.loads(path.read_text(encoding="utf-8")))
+                return known
+            return at, _status(json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, KeyError, TypeError) as error:
             log.debug("%s is no job: %s", path.name, error)
             return None
-        self._read[path] = (at, status)
-        return status
 
 
 def _document(status: JobStatus) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def ended_by(error: BaseException, *words: str) -> Result:
             exits.COLLECTION,
             "/proc/x cannot be reached: No",
         ),
-        (PermissionError(errno.EACCES, "Permission denied", b"/root/x"), exits.COLLECTION, "/root/x cannot be written: Perm"),
+        (PermissionError(errno.EACCES, "Permission denied", b"/closed/x"), exits.COLLECTION, "/closed/x cannot be written: Perm"),
         (OSError(errno.ENOSPC, "No space left on device", "/full/x"), exits.COLLECTION, "The disk of /full/x is full"),
         (OSError(errno.ENOSPC, "No space left on device"), exits.COLLECTION, "A disk is full: No space left on device. Free some"),
         (OSError(errno.EMFILE, "Too many open files"), exits.INTERNAL, "The system refused something: Too many open files."),
