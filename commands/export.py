@@ -50,17 +50,17 @@ def export(
     with stop_on_interrupt() as stop, ProgressBar(quiet=quiet) as told, ExitStack() as opened:
         ids = None
         if search is None:  # no model is loaded where none is needed
-            catalog = opened.enter_context(opened_catalog())
+            source = Source(opened.enter_context(opened_catalog()), _model)
         else:
             app = opened.enter_context(opened_app(told, fill=False))
             found = app.search_by_text(search, _TOP if top is None else top, where=conditions)
-            catalog, ids = app.catalog, [result.item.item_id for result in found]
-        if not (_holds_any(catalog, conditions) if ids is None else ids):
+            source, ids = Source.of(app), [result.item.item_id for result in found]
+        if not (_holds_any(source.catalog, conditions) if ids is None else ids):
             if not quiet:
                 output.note(why_nothing(conditions))
             raise typer.Exit(exits.NOTHING)
         count = export_items(
-            Source(catalog, _model),
+            source,
             path.expanduser(),
             chosen,
             conditions,

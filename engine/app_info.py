@@ -7,6 +7,7 @@ import torch
 
 from crossmodal.catalog import Catalog
 from crossmodal.evaluation.metrics import RetrievalFigures
+from crossmodal.text.counting import counted
 from crossmodal.training.trainer import EpochFigures
 from engine.trained_model import TrainedModel
 
@@ -118,5 +119,4 @@ def catalogue_infos(catalog: Catalog) -> tuple[CatalogueInfo, ...]:
 
 def device_text() -> str:
     """What computes, in words."""
-    threads = torch.get_num_threads()
-    return f"CPU, {threads} thread{'s' if threads != 1 else ''}"
+    return f"CPU, {counted(torch.get_num_threads(), 'thread')}"

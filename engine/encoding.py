@@ -4,12 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from crossmodal.catalog.checksums import UNIT_TOLERANCE
 from crossmodal.images.decoder import Decoder
 from crossmodal.items import Embedding, Picture, Pixels
 from crossmodal.text.cleaning import plain_text, words
 from engine.trained_model import TrainedModel
-
-_UNIT_TOLERANCE = 1e-3
 
 
 class Encoding:
@@ -50,7 +49,7 @@ def encoded_texts(model: TrainedModel, texts: Sequence[str]) -> dict[str, Embedd
         return {}
     rows = model.encode_texts([plain[text] for text in different])
     lengths = np.linalg.norm(rows, axis=1)
-    return {text: row for text, row, length in zip(different, rows, lengths, strict=True) if abs(length - 1.0) <= _UNIT_TOLERANCE}
+    return {text: row for text, row, length in zip(different, rows, lengths, strict=True) if abs(length - 1.0) <= UNIT_TOLERANCE}
 
 
 def reads_titles(model: TrainedModel) -> bool:

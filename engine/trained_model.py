@@ -12,6 +12,7 @@ import torch
 from crossmodal.backbones.pooling import POOLINGS
 from crossmodal.backbones.resnet import Weights
 from crossmodal.backbones.undrawn import undrawn
+from crossmodal.catalog.checksums import UNIT_TOLERANCE
 from crossmodal.errors import CheckpointError, CrossmodalError
 from crossmodal.evaluation.metrics import RetrievalFigures
 from crossmodal.inference import InferenceNetwork
@@ -228,7 +229,7 @@ def _check_answers(path: Path, model: TrainedModel) -> None:
     with torch_threads(1), evaluating(model.system):
         seen = model.system.encode_image(model.system.image_encoder.inputs(grey)).numpy()
     lengths = np.linalg.norm(np.concatenate([model.encode_texts(["a red mug"]), seen]), axis=1)
-    if not np.allclose(lengths, 1.0, atol=1e-3):
+    if not np.allclose(lengths, 1.0, atol=UNIT_TOLERANCE):
         raise CheckpointError(
             "checkpoint_invalid", f"The model file {path.name} gives embeddings that are no unit vectors.", remedy=_RETRAIN
         )

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from crossmodal.catalog.checksums import UNIT_TOLERANCE
 from crossmodal.errors import QueryError, StoreError
 from crossmodal.indexes.nearest import blocks
 from crossmodal.indexes.tag import IndexTag
@@ -16,8 +17,6 @@ from crossmodal.indexes.tag import IndexTag
 Vectors = torch.Tensor | npt.NDArray[np.float32]
 Ids = Sequence[int] | npt.NDArray[np.int64]
 Hits = list[tuple[int, float]]
-
-UNIT_TOLERANCE = 1e-3
 
 
 class VectorIndex(ABC):
