@@ -4,6 +4,7 @@ import errno
 import os
 from pathlib import Path
 
+from crossmodal import file_errors
 from crossmodal.errors import CrossmodalError, StoreError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -11,8 +12,6 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 def refusal(error: OSError) -> CrossmodalError:
     """What was refused, with the file where the system names one; `internal` for what has nothing to do with a file."""
-    from crossmodal import file_errors  # the store is not loaded to print a help text
-
     if isinstance(error.filename, str | bytes):
         return file_errors.of_os(error, Path(os.fsdecode(error.filename)))
     why = error.strerror or type(error).__name__
