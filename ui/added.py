@@ -7,7 +7,7 @@ import streamlit as st
 
 from crossmodal.errors import CrossmodalError
 from crossmodal.items import Picture
-from ui import notice, state
+from ui import notice, state, steps
 from ui.literal import literal, shorten
 from ui.places import go_to_search
 
@@ -59,5 +59,5 @@ def _row(app: "LiveApp", one: Added) -> None:
 
 def _find(one: Added) -> None:
     if one.picture is not None:
-        state.ask_picture(one.picture, one.name)
+        steps.ask_picture(one.picture, one.name)
         go_to_search()

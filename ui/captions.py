@@ -6,7 +6,7 @@ import streamlit as st
 
 from crossmodal.errors import CrossmodalError
 from crossmodal.items import CaptionResult
-from ui import notice, state, wording
+from ui import notice, state, steps, wording
 from ui.literal import literal, shorten
 from ui.question import Query
 from ui.titles import title_of
@@ -49,6 +49,6 @@ def _row(app: "LiveApp", caption: CaptionResult) -> None:
             type="tertiary",
             width="stretch",
             help=literal(shorten(caption.caption, 600)) if len(caption.caption) > _LIKELY_CUT else None,
-            on_click=state.ask_words,
+            on_click=steps.ask_words,
             args=(caption.caption,),
         )

@@ -6,7 +6,7 @@ import streamlit as st
 
 from crossmodal.errors import CrossmodalError
 from crossmodal.items import Item
-from ui import notice, state, tiles, wording
+from ui import notice, state, steps, tiles, wording
 from ui.literal import clean, literal, shorten
 from ui.places import go_to_search
 from ui.titles import title_of
@@ -72,7 +72,7 @@ def _actions(app: "LiveApp", item: Item) -> None:
 
 
 def _similar(item_id: int) -> None:
-    state.ask_item(item_id)
+    steps.ask_item(item_id)
     go_to_search()
 
 

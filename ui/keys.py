@@ -8,7 +8,7 @@ export default function () {
   const steps = { ArrowRight: 1, ArrowLeft: -1 }
 
   const toBox = (event) => {
-    const box = document.querySelector(".st-key-words input, .st-key-address input")
+    const box = document.querySelector("[class*='st-key-words-'] input, [class*='st-key-address-'] input")
     if (!box || typing(document.activeElement)) return
     event.preventDefault()
     box.focus()

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from ui import state, wording
+from ui import state, steps, wording
 from ui.literal import literal, shorten
 from ui.question import Narrowing
 
@@ -18,6 +18,8 @@ _KEPT_S = 60.0
 
 Offer = dict[str, list[tuple[str, int]]]
 """Attribute → its values with how many pictures have them, most frequent first."""
+_Boxes = tuple[str, dict[str, str]]
+"""Keys of the boxes: the one for the score, and those for the attributes by their names."""
 
 
 def show(app: "LiveApp") -> None:
@@ -28,22 +30,24 @@ def show(app: "LiveApp") -> None:
         return
     with box:
         offer = _offer(app)
-        for number, (name, values) in enumerate(offer.items()):
-            _attribute(number, name, values, wanted, tuple(offer))
-        st.session_state.min_score = wanted.min_score or 0.0
+        boxes = {name: state.key(f"narrow-{name}") for name in offer}
+        score = state.key("min_score")
+        for name, values in offer.items():
+            _attribute(name, values, wanted.where.get(name, ()), key=boxes[name], args=(score, boxes))
+        st.session_state.setdefault(score, wanted.min_score or 0.0)
         st.slider(
             "Score at least (0: any)",
             0.0,
             1.0,
             step=0.05,
-            key="min_score",
+            key=score,
             format="%.2f",
             width=320,
             on_change=_take,
-            args=(tuple(offer),),
+            args=(score, boxes),
         )
         if wanted:
-            st.button("Show all again", key="narrow-reset", icon=":material/close:", on_click=state.narrow, args=(Narrowing(),))
+            st.button("Show all again", key="narrow-reset", icon=":material/close:", on_click=steps.widen)
 
 
 def phrase(wanted: Narrowing) -> str:
@@ -57,39 +61,38 @@ def phrase(wanted: Narrowing) -> str:
     return shorten(", ".join(said), 160)
 
 
-def _attribute(number: int, name: str, values: list[tuple[str, int]], wanted: Narrowing, offered: tuple[str, ...]) -> None:
-    chosen = wanted.where.get(name, ())
+def _attribute(name: str, values: list[tuple[str, int]], chosen: tuple[str, ...], *, key: str, args: _Boxes) -> None:
     counts = dict(values) | {value: 0 for value in chosen if value not in dict(values)}
-    st.session_state[_key(number)] = [value for value in counts if value in chosen]
+    st.session_state.setdefault(key, [value for value in counts if value in chosen])
     label = literal(shorten(name, 40))
     if len(counts) <= _MOST_PILLS:
         st.pills(
             label,
             list(counts),
             selection_mode="multi",
-            key=_key(number),
+            key=key,
             format_func=lambda value: f"{literal(shorten(value, 40)) or 'none'} · {counts[value]:,}",
             on_change=_take,
-            args=(offered,),
+            args=args,
         )
     else:
         st.multiselect(
             label,
             list(counts),
-            key=_key(number),
+            key=key,
             format_func=lambda value: f"{shorten(value, 60) or 'none'} · {counts[value]:,}",
             placeholder="Any",
             on_change=_take,
-            args=(offered,),
+            args=args,
             width=480,
         )
 
 
-def _take(offered: tuple[str, ...]) -> None:
-    """Make what the widgets say the narrowing; what a link named besides is let go."""
-    chosen = {name: tuple(st.session_state[_key(number)]) for number, name in enumerate(offered)}
-    least = st.session_state.min_score
-    state.narrow(Narrowing({name: values for name, values in chosen.items() if values}, least or None))
+def _take(score: str, boxes: dict[str, str]) -> None:
+    """Make what the boxes of these keys hold the narrowing, unless they are gone; what a link named besides is let go."""
+    if score == state.key("min_score"):
+        chosen = {name: tuple(st.session_state[key]) for name, key in boxes.items()}
+        steps.narrow(Narrowing({name: values for name, values in chosen.items() if values}, st.session_state[score] or None))
 
 
 def _offer(app: "LiveApp") -> Offer:
@@ -102,7 +105,3 @@ def _offer(app: "LiveApp") -> Offer:
         st.session_state.narrow_offer = kept
     offer: Offer = kept[2]
     return offer
-
-
-def _key(number: int) -> str:
-    return f"narrow-{number}"

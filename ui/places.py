@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from ui import state
+from ui import steps
 
 _FOLDER = Path(__file__).parent / "pages"
 
@@ -36,6 +36,8 @@ def navigation(*, hidden: bool = False) -> st.Page:
     st.session_state.search_page = search
     here = st.navigation([search, *rest], position="hidden" if hidden else "top")
     st.session_state.on_search = here == search
+    if here != search:
+        steps.leave()
     return here
 
 
@@ -43,4 +45,4 @@ def go_to_search() -> None:
     """Show the search page, with what `state` asks; in a callback or in the page itself."""
     if st.session_state.on_search:
         st.rerun()
-    st.switch_page(st.session_state.search_page, query_params=state.address_bar())
+    st.switch_page(st.session_state.search_page, query_params=steps.address_bar())

@@ -6,7 +6,7 @@ import streamlit as st
 
 from crossmodal.errors import CrossmodalError
 from crossmodal.items import Picture
-from ui import state
+from ui import state, steps
 from ui.literal import literal, shorten
 
 if TYPE_CHECKING:
@@ -37,24 +37,26 @@ def show(app: "LiveApp") -> None:
 
 
 def _words() -> None:
+    key = state.key("words")
+    st.session_state.setdefault(key, state.words())
     with st.container(horizontal=True, vertical_alignment="bottom", key="ask"):
         st.text_input(
             "Describe what you are looking for",
-            key="words",
+            key=key,
             type="search",
             placeholder="Describe it",
             icon=":material/search:",
             label_visibility="collapsed",
             autocomplete="off",
             on_change=_ask_words,
-            persist_state="session",
+            args=(key,),
         )
-        st.button("Search", type="primary", key="search-words", on_click=_ask_words)
+        st.button("Search", type="primary", key="search-words", on_click=_ask_words, args=(key,))
 
 
 def _picture(app: "LiveApp") -> None:
-    uploads = f"upload-{st.session_state.get('uploads', 0)}"
-    file = st.file_uploader("A picture to search with", type=PICTURE_ENDINGS, key=uploads, label_visibility="collapsed")
+    key = f"upload-{st.session_state.uploads}"
+    file = st.file_uploader("A picture to search with", type=PICTURE_ENDINGS, key=key, label_visibility="collapsed")
     if file is None or st.session_state.get("looked") == file.file_id:
         return
     st.session_state.looked = file.file_id
@@ -63,18 +65,20 @@ def _picture(app: "LiveApp") -> None:
 
 
 def _address(app: "LiveApp") -> None:
+    key = f"address-{st.session_state.uploads}"
+    st.session_state.setdefault(key, st.session_state.address)
     with st.container(horizontal=True, vertical_alignment="bottom", key="ask"):
         st.text_input(
             "Address of a picture",
-            key="address",
+            key=key,
             placeholder="https:// … the picture's own address",
             icon=":material/link:",
             label_visibility="collapsed",
             autocomplete="off",
             on_change=_ask_address,
-            persist_state="session",
+            args=(key,),
         )
-        st.button("Search", type="primary", key="search-address", on_click=_ask_address)
+        st.button("Search", type="primary", key="search-address", on_click=_ask_address, args=(key,))
     address = st.session_state.pop("to_fetch", "")
     if address:
         with st.spinner(f"Fetching the picture from {literal(shorten(address, 80))}"):
@@ -84,21 +88,22 @@ def _address(app: "LiveApp") -> None:
 def _ask(seen: Picture | CrossmodalError, label: str) -> None:
     """Search by a picture that was looked at, or tell why it could not be."""
     if isinstance(seen, CrossmodalError):
-        state.fail(seen, label)
+        steps.fail(seen, label)
     else:
-        state.ask_picture(seen, label)
+        steps.ask_picture(seen, label)
 
 
-def _ask_words() -> None:
-    words = st.session_state.words
-    state.ask_words(words)
+def _ask_words(key: str) -> None:
+    if key == state.key("words"):
+        steps.ask_words(st.session_state[key], typed=True)
 
 
-def _ask_address() -> None:
-    st.session_state.to_fetch = st.session_state.address.strip()
+def _ask_address(key: str) -> None:
+    if key == f"address-{st.session_state.uploads}":
+        search_by_address(st.session_state[key])
 
 
 def search_by_address(address: str) -> None:
-    """Switch to the address way with this address, and search."""
+    """Show the address in its box, and search by the picture it leads to."""
     st.session_state.way, st.session_state.address = state.ADDRESS, address
-    _ask_address()
+    st.session_state.to_fetch = address.strip()

@@ -7,9 +7,9 @@ import streamlit as st
 
 from crossmodal.errors import CrossmodalError
 from crossmodal.items import Item
-from ui import captions, narrow, notice, query_box, state, tiles, together, wording
+from ui import captions, narrow, notice, query_box, state, steps, tiles, together, wording
 from ui.literal import literal, shorten
-from ui.question import Narrowing, Query
+from ui.question import Query
 from ui.searching import Answer, answer, is_address
 from ui.titles import title_of
 
@@ -61,7 +61,7 @@ def _header(app: "LiveApp", asked: Query, got: Answer) -> None:
         with st.container(horizontal=True, width="content", gap="xsmall"):
             if asked.picture is None and (asked.words or asked.item_id):
                 _share()
-            st.button("Clear", key="clear", type="tertiary", icon=":material/close:", on_click=state.clear)
+            st.button("Clear", key="clear", type="tertiary", icon=":material/close:", on_click=steps.clear)
 
 
 def _sentence(app: "LiveApp", asked: Query, got: Answer) -> str:
@@ -88,7 +88,7 @@ def _what(app: "LiveApp", asked: Query) -> str:
 def _share() -> None:
     with st.popover("Share", type="tertiary", icon=":material/share:", key="share"):
         st.caption("This link opens the same search, for everybody who can reach this app.")
-        query = urlencode(state.address_bar(), doseq=True)
+        query = urlencode(steps.address_bar(), doseq=True)
         st.code(f"{(st.context.url or '').split('?')[0]}?{query}", language=None, wrap_lines=True)
 
 
@@ -114,7 +114,7 @@ def _nothing_found(app: "LiveApp", asked: Query) -> None:
 
 def _nothing_among_those() -> None:
     st.markdown("**Nothing is left.** No picture passes what was chosen under “Narrow down”.")
-    st.button("Show all again", key="widen", icon=":material/close:", on_click=state.narrow, args=(Narrowing(),))
+    st.button("Show all again", key="widen", icon=":material/close:", on_click=steps.widen)
 
 
 def _invitation(app: "LiveApp", total: int, columns: int | None) -> None:
@@ -137,7 +137,7 @@ def _suggest(lead: str, queries: list[str]) -> None:
     with st.container(key=key, horizontal=True, vertical_alignment="center", gap="small"):
         st.caption(lead, width="content")
         for number, query in enumerate(queries):
-            st.button(literal(shorten(query, 60)), key=f"{key}-{number}", type="tertiary", on_click=state.ask_words, args=(query,))
+            st.button(literal(shorten(query, 60)), key=f"{key}-{number}", type="tertiary", on_click=steps.ask_words, args=(query,))
 
 
 def _offer_address(address: str) -> None:

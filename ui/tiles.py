@@ -7,7 +7,7 @@ import streamlit as st
 
 from crossmodal.errors import CrossmodalError
 from crossmodal.items import Item
-from ui import notice, state, wording
+from ui import notice, state, steps, wording
 from ui.literal import literal, shorten
 from ui.places import go_to_search
 from ui.titles import title_of
@@ -96,7 +96,7 @@ def _actions(app: "LiveApp", item: Item, key: str) -> None:
 
 
 def _similar(item_id: int) -> None:
-    state.ask_item(item_id)
+    steps.ask_item(item_id)
     if not st.session_state.on_search:
         go_to_search()
 

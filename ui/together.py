@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui import state
+from ui import state, steps
 from ui.question import EVEN, Query
 
 _STEPS = tuple(step / 10 for step in range(11))
@@ -13,24 +13,28 @@ def show(asked: Query) -> None:
     """The box for the words and, once there are some, how much they count beside the picture."""
     if not asked.shows or asked.problem is not None:
         return
-    st.session_state.with_words, st.session_state.balance = asked.words, asked.balance
+    words, balance = state.key("with_words"), state.key("balance")
+    st.session_state.setdefault(words, asked.words)
     with st.container(key="together", horizontal=True, vertical_alignment="bottom", gap="medium"):
         st.text_input(
             "Words to go with the picture",
-            key="with_words",
+            key=words,
             placeholder="Add words, such as: in blue",
             icon=":material/add:",
             label_visibility="collapsed",
             autocomplete="off",
             on_change=_ask,
+            args=(words, balance),
         )
         if asked.words:
+            st.session_state.setdefault(balance, asked.balance)
             st.select_slider(
                 "Words – picture",
                 sorted({*_STEPS, asked.balance}),
-                key="balance",
+                key=balance,
                 format_func=_said,
                 on_change=_ask,
+                args=(words, balance),
                 width=300,
                 help="Further left the words count more, further right the picture.",
             )
@@ -40,5 +44,7 @@ def _said(balance: float) -> str:
     return _NAMED.get(balance) or f"{round(100 * balance)} % picture"
 
 
-def _ask() -> None:
-    state.also(st.session_state.with_words, st.session_state.get("balance", EVEN))
+def _ask(words: str, balance: str) -> None:
+    """Ask with what the boxes of these keys hold, unless they are gone."""
+    if words == state.key("with_words"):
+        steps.also(st.session_state[words], st.session_state.get(balance, EVEN))

@@ -7,9 +7,28 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.ui.fake_app import FakeApp, build_fake
-from ui import starting
+from ui import starting, steps
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+def key(at: AppTest, name: str) -> str:
+    """The key that a box of the question has now: it changes when something else than the box changes what it shows."""
+    return f"{name}-{at.session_state['turn']}"
+
+
+@pytest.fixture
+def go_back(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """What Back or Forward does: `go_back(at, q="red mug")` brings the page with that address."""
+
+    def bring(at: AppTest, **address: str) -> None:
+        at.query_params.clear()
+        at.query_params.update(address)
+        with monkeypatch.context() as patch:
+            patch.setattr(steps, "_went_back", lambda: True)
+            at.run()
+
+    return bring
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from crossmodal.items import Failure
+from tests.ui.conftest import key
 from tests.ui.fake_app import FakeApp, draw
 from tests.ui.injections import INJECTIONS
 from ui.literal import clean, literal, shorten
@@ -40,7 +41,7 @@ def poisoned(collection: FakeApp) -> FakeApp:
 def test_titles_attributes_sources_and_questions(visit: Callable[..., AppTest], poisoned: FakeApp) -> None:
     at = visit()
     for item_id, text in enumerate(INJECTIONS, start=31):
-        at.text_input(key="words").set_value(text)
+        at.text_input(key=key(at, "words")).set_value(text)
         at.session_state["details"] = item_id
         at.run()
         shown = [element.value for element in at.text]

@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 from crossmodal.errors import CatalogueError, StoreError
 from crossmodal.items import Failure
 from crossmodal.progress import Progress
+from tests.ui.conftest import key
 from tests.ui.fake_app import FakeApp, FakeEstimate, build_fake
 from ui import access, starting
 
@@ -232,7 +233,7 @@ def test_a_start_that_fails_says_why_and_can_be_tried_again(monkeypatch: pytest.
     monkeypatch.setattr(starting, "build", build_fake)
     at.button[0].click().run()
     at.run()
-    assert at.text_input(key="words")
+    assert at.text_input(key=key(at, "words"))
 
 
 def test_a_start_that_breaks_tells_no_secret(monkeypatch: pytest.MonkeyPatch, visit: Visit) -> None:
@@ -277,4 +278,4 @@ def test_the_first_start_ticks_off_steps_with_a_curve(monkeypatch: pytest.Monkey
     go_on.append(True)
     assert starting.starter().wait(20) is not None
     at.run()
-    assert at.text_input(key="words")
+    assert at.text_input(key=key(at, "words"))

@@ -5,6 +5,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from crossmodal.errors import StoreError
+from tests.ui.conftest import key
 from tests.ui.fake_app import FakeApp, draw
 
 Visit = Callable[..., AppTest]
@@ -27,7 +28,7 @@ def tiles(at: AppTest, where: str = "found") -> list:
 
 
 def ask(at: AppTest, words: str) -> AppTest:
-    at.text_input(key="words").set_value(words).run()
+    at.text_input(key=key(at, "words")).set_value(words).run()
     return at
 
 
@@ -58,7 +59,7 @@ def test_every_result_has_a_score_as_number_and_bar(visit: Visit) -> None:
 def test_a_link_reopens_the_search(visit: Visit) -> None:
     at = visit(q="green bottle")
     assert header(at).startswith("10 of 30 for “green bottle”")
-    assert at.text_input(key="words").value == "green bottle"
+    assert at.text_input(key=key(at, "words")).value == "green bottle"
 
 
 def test_a_link_to_a_picture_shows_what_is_like_it(visit: Visit) -> None:
@@ -74,14 +75,20 @@ def test_a_link_to_nothing_is_no_accident(visit: Visit, like: str) -> None:
     assert not tiles(at)
 
 
-def test_going_back_in_the_browser_brings_the_earlier_search(visit: Visit) -> None:
+def test_going_back_in_the_browser_brings_the_earlier_search(visit: Visit, go_back: Callable[..., None]) -> None:
     at = ask(ask(visit(), "red mug"), "blue hat")
-    at.query_params["q"] = "red mug"  # what Back does to the address
-    at.run()
+    go_back(at, q="red mug")
     assert "“red mug”" in header(at)
-    del at.query_params["q"]
-    at.run()
+    assert at.text_input(key=key(at, "words")).value == "red mug"
+    go_back(at)
     assert tiles(at, "some")
+
+
+def test_an_address_that_has_not_heard_of_the_search_yet_does_not_undo_it(visit: Visit) -> None:
+    at = ask(ask(visit(), "red mug"), "blue hat")
+    at.query_params["q"] = "red mug"
+    at.run()
+    assert "“blue hat”" in header(at)
 
 
 def test_how_many_and_columns(visit: Visit) -> None:
@@ -102,7 +109,7 @@ def test_similar_on_every_result(visit: Visit) -> None:
     assert "like “Red mug, plain”" in header(at)
     assert at.query_params["like"] == "1"
     assert "q" not in at.query_params
-    assert at.text_input(key="words").value == ""
+    assert at.text_input(key=key(at, "words")).value == ""
 
 
 def test_clear_goes_back_to_the_fresh_page(visit: Visit) -> None:
@@ -111,7 +118,7 @@ def test_clear_goes_back_to_the_fresh_page(visit: Visit) -> None:
     assert not tiles(at)
     assert tiles(at, "some")
     assert "q" not in at.query_params
-    assert at.text_input(key="words").value == ""
+    assert at.text_input(key=key(at, "words")).value == ""
 
 
 @pytest.mark.parametrize("words", ["", "   "])
@@ -161,7 +168,7 @@ def test_an_upload_that_is_no_picture(visit: Visit) -> None:
 def test_by_address(visit: Visit) -> None:
     at = visit()
     at.segmented_control(key="way").set_value("Address").run()
-    at.text_input(key="address").set_value(" http://pictures.test/red-mug.png ").run()
+    at.text_input(key="address-0").set_value(" http://pictures.test/red-mug.png ").run()
     assert "like “http://pictures.test/red-mug.png”" in header(at)
     assert found(at)[0] == "Red mug, plain"
     at.segmented_control(key="way").set_value("Words").run()
@@ -175,7 +182,7 @@ def test_by_address(visit: Visit) -> None:
 def test_a_failed_address_says_which_why_and_what_to_do(visit: Visit, address: str, words: str) -> None:
     at = visit()
     at.segmented_control(key="way").set_value("Address").run()
-    at.text_input(key="address").set_value(address).run()
+    at.text_input(key="address-0").set_value(address).run()
     message = at.error[0].value.replace("\\", "").replace("\u2060", "")
     assert address in message
     assert words in message

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from streamlit.testing.v1 import AppTest
 
+from tests.ui.conftest import key
 from tests.ui.fake_app import draw
 
 Visit = Callable[..., AppTest]
@@ -21,17 +22,17 @@ def with_picture(at: AppTest, words: str) -> AppTest:
     at.segmented_control(key="way").set_value("Picture").run()
     at.main.file_uploader[0].upload("mug.png", draw("mug", "red", "plain", size=(300, 300)))
     at.run()
-    at.text_input(key="with_words").set_value(words).run()
+    at.text_input(key=key(at, "with_words")).set_value(words).run()
     return at
 
 
 def balances(at: AppTest) -> list:
-    return [slider for slider in at.select_slider if slider.key == "balance"]
+    return [slider for slider in at.select_slider if slider.key == key(at, "balance")]
 
 
 def test_words_alone_offer_no_second_box(visit: Visit) -> None:
     at = visit(q="red mug")
-    assert not [box for box in at.text_input if box.key == "with_words"]
+    assert not [box for box in at.text_input if box.key == key(at, "with_words")]
 
 
 def test_a_picture_and_words_are_one_question(visit: Visit) -> None:
@@ -42,25 +43,25 @@ def test_a_picture_and_words_are_one_question(visit: Visit) -> None:
     balances(at)[0].set_value(1.0).run()
     assert found(at)[0] == "Red mug, plain"
     assert dict(at.query_params) == {}, "a picture from elsewhere has no address"
-    assert at.text_input(key="with_words").value == "blue hat"
+    assert at.text_input(key=key(at, "with_words")).value == "blue hat"
 
 
 def test_the_balance_is_offered_only_beside_words(visit: Visit) -> None:
     at = with_picture(visit(), "")
     assert balances(at) == []
-    at.text_input(key="with_words").set_value("blue").run()
+    at.text_input(key=key(at, "with_words")).set_value("blue").run()
     assert balances(at)[0].value == 0.5
-    at.text_input(key="with_words").set_value("  ").run()
+    at.text_input(key=key(at, "with_words")).set_value("  ").run()
     assert balances(at) == []
     assert "and “" not in header(at)
 
 
 def test_words_with_something_similar_are_kept_in_the_address(visit: Visit) -> None:
     at = visit(like="1")
-    at.text_input(key="with_words").set_value("blue hat").run()
+    at.text_input(key=key(at, "with_words")).set_value("blue hat").run()
     balances(at)[0].set_value(0.2).run()
     assert dict(at.query_params) == {"q": "blue hat", "like": "1", "mix": "0.2"}
-    assert at.text_input(key="words").value == "", "the box above asks a question of its own"
+    assert at.text_input(key=key(at, "words")).value == "", "the box above asks a question of its own"
     link = at.get_by_key("share").code[0].value
     assert "like=1" in link
     assert "mix=0.2" in link
@@ -72,7 +73,7 @@ def test_words_with_something_similar_are_kept_in_the_address(visit: Visit) -> N
 
 def test_a_new_question_forgets_the_words(visit: Visit) -> None:
     at = visit(q="blue hat", like="1")
-    at.text_input(key="words").set_value("green box").run()
+    at.text_input(key=key(at, "words")).set_value("green box").run()
     assert dict(at.query_params) == {"q": "green box"}
     assert not at.exception
 

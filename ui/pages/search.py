@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui import details, notice, query_box, results, sidebar, state
+from ui import details, notice, query_box, results, sidebar, steps
 from ui.starting import the_app
 
 
@@ -15,5 +15,5 @@ def search() -> None:
         details.show(app)
 
 
-state.follow_address_bar()
+steps.follow_address_bar()
 search()

@@ -1,0 +1,124 @@
+"""The steps that change what is asked. They are callbacks: they run before the page is drawn again.
+
+The address bar is the truth for what can be reopened (`question` says how). Steps write it, and `follow_address_bar` reads it back when the
+visitor came by a link or went back. A browser may still speak of the page before while the next is on its way: a timer sends the old
+contents of the boxes along, a slider the old address. Steps from elsewhere therefore begin a new turn, with new boxes (`state.key`), and
+an address is not followed back unless the person went back.
+"""
+
+from dataclasses import replace
+
+import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from crossmodal.errors import CrossmodalError
+from crossmodal.items import Picture
+from ui import question, state
+from ui.question import Address, Narrowing, Query
+
+
+def ask_words(words: str, *, typed: bool = False) -> None:
+    """Search for words, chosen or `typed` into their box; the address bar then carries them."""
+    st.session_state.way = state.WORDS
+    if not typed or not words.strip():
+        _renew()
+    _show(Query(words=words) if words.strip() else None)
+
+
+def ask_item(item_id: int) -> None:
+    """Search for what is like an item of the collection."""
+    st.session_state.details = None
+    _renew()
+    _show(Query(item_id=item_id))
+
+
+def ask_picture(picture: Picture, label: str) -> None:
+    """Search by a picture that was already looked at."""
+    _renew()
+    _show(Query(picture=picture, label=label))
+
+
+def also(words: str, balance: float) -> None:
+    """Ask the picture on show together with words; without a word by the picture alone."""
+    asked = state.query()
+    if asked is not None and asked.shows:
+        if words != words.strip():
+            _renew()
+        _show(replace(asked, words=words.strip(), balance=balance))
+
+
+def narrow(wanted: Narrowing) -> None:
+    """Let only some results count, for this question and those that follow."""
+    st.session_state.narrowing = wanted
+    _show(state.query())
+
+
+def widen() -> None:
+    """Let every result count again."""
+    _renew()
+    narrow(Narrowing())
+
+
+def fail(problem: CrossmodalError, label: str) -> None:
+    """Show why the picture asked with could not be used."""
+    _renew()
+    _show(Query(problem=problem, label=label))
+
+
+def clear() -> None:
+    """Back to the fresh page."""
+    st.session_state.address = ""
+    st.session_state.uploads += 1
+    st.session_state.narrowing = Narrowing()
+    _renew()
+    _show(None)
+
+
+def follow_address_bar() -> None:
+    """Take up what the address bar asks for, when somebody else than us changed it (a link, Back, Forward)."""
+    seen, now = st.session_state.seen, question.ours(_address())
+    if now == seen or (now == st.session_state.replaced and not _went_back()):
+        return
+    _renew()
+    st.session_state.seen, st.session_state.replaced = now, None
+    asked, st.session_state.narrowing = question.from_address(now)
+    if question.asks(now) == question.asks(seen) and not question.asks(now):
+        return  # only what narrows it changed: a picture, which no address carries, is still asked with
+    st.session_state.details = None
+    st.session_state.query = asked
+    if asked is not None and not asked.shows:
+        st.session_state.way = state.WORDS
+
+
+def leave() -> None:
+    """Another page than the search is shown: what the address bar says after it is what the person wants."""
+    st.session_state.replaced = None
+
+
+def address_bar() -> dict[str, str | list[str]]:
+    """What the address bar says about the question on show; a list where a name has several values."""
+    seen: Address = st.session_state.seen
+    return {name: values if len(values) > 1 else values[0] for name, values in seen.items()}
+
+
+def _show(asked: Query | None) -> None:
+    """Make `asked` the question on show and write the address bar as one step of the browser's history."""
+    st.session_state.query = asked
+    st.session_state.seen = question.to_address(asked, state.narrowing())
+    if st.session_state.seen != _address():
+        st.session_state.replaced = question.ours(_address())
+        st.query_params.from_dict(address_bar())
+
+
+def _renew() -> None:
+    st.session_state.turn += 1
+
+
+def _went_back() -> bool:
+    """Whether Back or Forward brought this address; a message without them may not have heard of the last change yet."""
+    run = get_script_run_ctx()
+    return run is not None and run.is_history_navigation
+
+
+def _address() -> Address:
+    return {name: st.query_params.get_all(name) for name in st.query_params}
