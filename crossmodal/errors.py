@@ -43,6 +43,7 @@ HTTP_STATUS: dict[str, int] = {
     "csv_duplicate_columns": 422,
     "csv_encoding": 422,
     "csv_malformed": 422,
+    "file_malformed": 422,
     "csv_field_too_large": 413,
     "csv_too_many_rows": 413,
     "csv_too_wide": 413,

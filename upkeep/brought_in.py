@@ -21,7 +21,7 @@ class BroughtIn:
     @property
     def nothing_came(self) -> bool:
         """Whether there were rows and not one of them could be read."""
-        return bool(self.report.failed) and not self.report.indexed + self.report.unchanged
+        return bool(self.report.failed) and not self.report.indexed + self.report.unchanged + self.report.renamed
 
     @property
     def sentence(self) -> str:
@@ -31,6 +31,9 @@ class BroughtIn:
             f"{counted(told.indexed, 'picture')} indexed, {told.unchanged:,} {were(told.unchanged)} there already, "
             f"{told.failed:,} failed."
         ]
+        if told.renamed:
+            its = "its name" if told.renamed == 1 else "their names"
+            parts.append(f"{counted(told.renamed, 'picture')} only changed {its}.")
         if told.removed:
             parts.append(f"{counted(told.removed, 'picture')} left the collection: the catalogue has no such row or file any more.")
         if self.demo:

@@ -1,7 +1,8 @@
 """The catalogues the collection was filled from, and what happens when one shrinks or goes."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from crossmodal.catalog import removal
 from crossmodal.catalog.connections import Connection
@@ -50,13 +51,20 @@ def remove(db: Connection, name: str) -> list[int]:
 def remove_missing(db: Connection, name: str, keys_present: Iterable[str]) -> list[int]:
     """Remove a catalogue's items, and forget its failures, whose key is not among `keys_present`; returns the items' ids."""
     name = storable(name)
+    with present(db, keys_present):
+        rows = db.execute(
+            "SELECT item_id FROM items WHERE catalogue = ? AND removed_at IS NULL AND key NOT IN (SELECT key FROM temp.present)",
+            (name,),
+        ).fetchall()
+        db.execute("DELETE FROM failures WHERE catalogue = ? AND key NOT IN (SELECT key FROM temp.present)", (name,))
+    return removal.remove(db, [item_id for (item_id,) in rows])
+
+
+@contextmanager
+def present(db: Connection, keys: Iterable[str]) -> Iterator[None]:
+    """Keys as a table, `temp.present`, for as long as it is asked: there may be millions."""
     db.execute("CREATE TEMP TABLE IF NOT EXISTS present (key TEXT PRIMARY KEY) WITHOUT ROWID")
     db.execute("DELETE FROM temp.present")
-    db.executemany("INSERT OR IGNORE INTO temp.present VALUES (?)", ((storable(key),) for key in keys_present))
-    rows = db.execute(
-        "SELECT item_id FROM items WHERE catalogue = ? AND removed_at IS NULL AND key NOT IN (SELECT key FROM temp.present)",
-        (name,),
-    ).fetchall()
-    db.execute("DELETE FROM failures WHERE catalogue = ? AND key NOT IN (SELECT key FROM temp.present)", (name,))
+    db.executemany("INSERT OR IGNORE INTO temp.present VALUES (?)", ((storable(key),) for key in keys))
+    yield
     db.execute("DELETE FROM temp.present")
-    return removal.remove(db, [item_id for (item_id,) in rows])

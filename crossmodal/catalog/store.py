@@ -20,6 +20,7 @@ from crossmodal.catalog import (
     opening,
     pictures,
     removal,
+    renames,
     texts,
     writing,
 )
@@ -251,6 +252,20 @@ class Catalog:
     def remove_missing(self, catalogue: str, keys_present: Iterable[str]) -> list[int]:
         """Remove a catalogue's items, and forget its failures, whose key is not among `keys_present`; returns the items' ids."""
         return self._write(catalogues.remove_missing, catalogue, keys_present)
+
+    def follow_renames(
+        self, catalogue: str, keys_present: Iterable[str], *, away: Collection[int] = (), titled: Collection[str] = ()
+    ) -> list[int]:
+        """Let items whose row came back under another key since the last whole reading, with the same picture, be the items they were.
+
+        The new item is forgotten, the old one has its key, its source and, unless edited by hand, its words. To be called before
+        `remove_missing`; answers the ids of the items that moved.
+
+        Args:
+            away: ids of removed items that may move, too: those that went with their row.
+            titled: see `update_texts`.
+        """
+        return self._write(renames.follow, catalogue, keys_present, away=away, titled=titled)
 
     def record_failures(self, rows: Sequence[Failure]) -> None:
         """Store failures; a key that failed before counts the attempts together and takes the new reason."""

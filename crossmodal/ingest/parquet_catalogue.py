@@ -31,7 +31,7 @@ class ParquetCatalogue:
         name: identity in the collection; None takes the absolute path.
 
     Raises:
-        CatalogueError: csv_malformed, too_large, csv_missing_columns, csv_no_rows.
+        CatalogueError: file_malformed, too_large, csv_missing_columns, csv_no_rows.
     """
 
     kind = "parquet"
@@ -60,7 +60,7 @@ class ParquetCatalogue:
         """The rows, file by file, without their pictures; memory grows by the keys.
 
         Raises:
-            CatalogueError: csv_malformed, csv_too_many_rows, as soon as it is met.
+            CatalogueError: file_malformed, csv_too_many_rows, as soon as it is met.
         """
         self.duplicates = 0
         seen: dict[str, str] = {}
@@ -83,7 +83,7 @@ class ParquetCatalogue:
             yield entry
 
     def held(self, row: CatalogueRow) -> bytes | None:
-        """The bytes in a row's cell; None when the file only names the picture. Raises CatalogueError: csv_malformed, too_large."""
+        """The bytes in a row's cell; None when the file only names the picture. Raises CatalogueError: file_malformed, too_large."""
         if not self._pictures:
             return None
         place = row.line - 1
@@ -97,7 +97,7 @@ class ParquetCatalogue:
                     )
                 return data
             place -= count
-        raise CatalogueError("csv_malformed", f"{shown(self.label)} has no row {row.line}.", remedy=_MEND)
+        raise CatalogueError("file_malformed", f"{shown(self.label)} has no row {row.line}.", remedy=_MEND)
 
     def _values(self) -> Iterator[tuple[Path, dict[str, Any]]]:
         leaves = self.columns.cheap_leaves

@@ -23,7 +23,7 @@ def opened(path: Path, *, limits: CatalogueLimits) -> pq.ParquetFile:
     """The file with its footer read, nothing else.
 
     Raises:
-        CatalogueError: csv_malformed, too_large (the file, or what a part of it says it unpacks to).
+        CatalogueError: file_malformed, too_large (the file, or what a part of it says it unpacks to).
     """
     with translated(path):
         size = path.stat().st_size
@@ -40,12 +40,12 @@ def opened(path: Path, *, limits: CatalogueLimits) -> pq.ParquetFile:
 
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
-    """Let Arrow's errors leave as ours. Raises CatalogueError `csv_malformed`."""
+    """Let Arrow's errors leave as ours. Raises CatalogueError `file_malformed`."""
     try:
         yield
     except (pa.ArrowException, OSError, ValueError, KeyError, OverflowError) as error:
         raise CatalogueError(
-            "csv_malformed", f"{shown(path.name)} is not a sound Parquet file.", remedy="Download or write it again."
+            "file_malformed", f"{shown(path.name)} is not a sound Parquet file.", remedy="Download or write it again."
         ) from error
 
 
@@ -72,7 +72,7 @@ class PictureColumn:
         self._next = -1
 
     def __call__(self, row: int) -> bytes | None:
-        """The bytes in a row, 0 = first; None for an empty cell. Raises CatalogueError `csv_malformed`."""
+        """The bytes in a row, 0 = first; None for an empty cell. Raises CatalogueError `file_malformed`."""
         with self._lock, translated(self._path):
             if row not in self._kept:
                 self._read_to(row)

@@ -47,8 +47,9 @@ def ingest(
     """Bring a catalogue into the collection: each row ends indexed, or as a failure with its reason.
 
     Every batch is committed by itself, and a row already in the collection with the same picture is not encoded again: a run that
-    was stopped or killed is resumed by running it again. Items whose row the catalogue no longer has are removed at the end. A row
-    that fails although it is in the collection keeps its last good picture there.
+    was stopped or killed is resumed by running it again. At the end, a row that is gone while a new one has its picture counts as renamed,
+    and its item stays the same; the other items whose row the catalogue no longer has are removed. A row that fails although it is in
+    the collection keeps its last good picture there.
 
     Args:
         load: a row to the bytes of its picture; called from several threads, as is `decoder`.
@@ -93,9 +94,10 @@ def ingest(
     vanished.forget(plan.returned)
     if not complete:
         raise Stopped("Indexing")
+    renamed = vanished.follow_renames(plan.keys, titled=[model_id] if encode_titled is not None else [])
     removed = vanished.remove_missing(plan.keys)
     catalog.put_catalogue(catalogue.name, kind=catalogue.kind, location=catalogue.location, completed_at=time.time())
-    return tally.finish(duplicates=catalogue.duplicates, removed=removed)
+    return tally.finish(duplicates=catalogue.duplicates, renamed=renamed, removed=removed)
 
 
 def _pump(

@@ -17,10 +17,11 @@ class IngestReport:
     """How every row of a catalogue ended.
 
     Attributes:
-        indexed: pictures brought into the collection, or brought up to date.
+        indexed: pictures brought into the collection, or brought up to date; not those renamed.
         unchanged: rows whose picture was there already, or that a person removed from the collection.
         failed: rows recorded as failures.
         duplicates: rows that repeated an earlier row.
+        renamed: items whose picture now has another key, such as a file with a new name.
         removed: items taken out because the catalogue no longer has their row.
         seconds: from the first row to the last commit.
     """
@@ -29,6 +30,7 @@ class IngestReport:
     unchanged: int
     failed: int
     duplicates: int
+    renamed: int
     removed: int
     seconds: float
 
@@ -82,20 +84,27 @@ class Tally:
             )
         )
 
-    def finish(self, *, duplicates: int, removed: int) -> IngestReport:
+    def finish(self, *, duplicates: int, renamed: int, removed: int) -> IngestReport:
         """Tell that it is over, and sum it up."""
-        report = IngestReport(self.indexed, self.unchanged, self.failed, duplicates, removed, self.seconds)
+        indexed = max(0, self.indexed - renamed)  # a run that was killed may have indexed them
+        report = IngestReport(indexed, self.unchanged, self.failed, duplicates, renamed, removed, self.seconds)
         self._on_progress(
             Progress(
                 step="index",
-                message=f"{self.indexed:,} pictures indexed, {self.unchanged:,} unchanged, {self.failed:,} failed.",
+                message=f"{indexed:,} pictures indexed, {self.unchanged:,} unchanged, {self.failed:,} failed.",
                 done=self.done,
                 total=self.done,
                 failed=self.failed,
                 finished=True,
                 rate_per_s=self.done / report.seconds if report.seconds else 0.0,
                 seconds_left=0.0,
-                figures={"indexed": self.indexed, "unchanged": self.unchanged, "duplicates": duplicates, "removed": removed},
+                figures={
+                    "indexed": indexed,
+                    "unchanged": self.unchanged,
+                    "duplicates": duplicates,
+                    "renamed": renamed,
+                    "removed": removed,
+                },
             )
         )
         return report

@@ -73,7 +73,7 @@ def samples(path: Path) -> Iterator[Sample]:
     """The samples of a shard in their order; only headers are read, and memory does not grow with the shard.
 
     Raises:
-        CatalogueError: csv_malformed, it is no tar file or damaged there; what came before is valid.
+        CatalogueError: file_malformed, it is no tar file or damaged there; what came before is valid.
     """
     sample: Sample | None = None
     for member in _members(path):
@@ -98,7 +98,7 @@ def _members(path: Path) -> Iterator[Member]:
                     yield Member(info.name, info.offset_data, info.size, plain=info.isreg() and not info.issparse())
     except (tarfile.TarError, OSError, ValueError, OverflowError, RecursionError) as error:
         raise CatalogueError(
-            "csv_malformed",
+            "file_malformed",
             f"{shown(path.name)} is not a sound tar file.",
             remedy="Download or write it again; a .tar.gz is unpacked first.",
         ) from error

@@ -33,7 +33,7 @@ class ShardsCatalogue:
         name: identity in the collection; None takes the absolute path.
 
     Raises:
-        CatalogueError: csv_malformed (no tar file), too_large, csv_no_rows.
+        CatalogueError: file_malformed (no tar file), too_large, csv_no_rows.
     """
 
     kind = "shards"
@@ -84,7 +84,7 @@ class ShardsCatalogue:
                 )
 
     def held(self, row: CatalogueRow) -> bytes:
-        """The bytes of a row's picture. Raises CatalogueError: csv_malformed."""
+        """The bytes of a row's picture. Raises CatalogueError: file_malformed."""
         with self._lock:
             place = self._places.get(row.key)
         if place is None:
@@ -135,7 +135,7 @@ class ShardsCatalogue:
             values = json.loads(text) if text else {}
         except (ValueError, RecursionError) as error:
             raise CatalogueError(
-                "csv_malformed", f"The JSON of {shown(sample.key)} cannot be read.", remedy=_DOWNLOAD_AGAIN
+                "file_malformed", f"The JSON of {shown(sample.key)} cannot be read.", remedy=_DOWNLOAD_AGAIN
             ) from error
         if not isinstance(values, dict):
             return {}
@@ -165,7 +165,7 @@ class ShardsCatalogue:
                 "file_missing", f"{shown(shard.name)} cannot be read: {error.strerror}.", remedy="Check the disk."
             ) from error
         if len(data) < member.size:
-            raise CatalogueError("csv_malformed", f"{shown(shard.name)} ends too early.", remedy=_DOWNLOAD_AGAIN)
+            raise CatalogueError("file_malformed", f"{shown(shard.name)} ends too early.", remedy=_DOWNLOAD_AGAIN)
         return data
 
     def _found_again(self, key: str) -> tuple[Path, Member]:

@@ -19,6 +19,12 @@ class Vanished:
         self._meta_key = f"vanished from {catalogue}"
         self.ids: frozenset[int] = frozenset(json.loads(catalog.get_meta(self._meta_key) or "[]"))
 
+    def follow_renames(self, keys_present: Collection[str], *, titled: Collection[str] = ()) -> int:
+        """Let items whose picture came back under another key be the items they were; returns how many."""
+        moved = self._catalog.follow_renames(self._catalogue, keys_present, away=self.ids, titled=titled)
+        self.forget(moved)
+        return len(moved)
+
     def remove_missing(self, keys_present: Collection[str]) -> int:
         """Remove items whose key is not present, and remember them; returns how many."""
         removed = self._catalog.remove_missing(self._catalogue, keys_present)

@@ -35,7 +35,7 @@ class ZipCatalogue:
         name: identity in the collection; None takes the absolute path.
 
     Raises:
-        CatalogueError: csv_malformed (no sound ZIP), too_large (the file, its table of contents, or a ZIP bomb as a whole), csv_no_rows.
+        CatalogueError: file_malformed (no sound ZIP), too_large (the file, its table of contents, or a ZIP bomb as a whole), csv_no_rows.
     """
 
     kind = "zip"
@@ -79,7 +79,7 @@ class ZipCatalogue:
             yield self._failure(name, *problem) if problem else self._row(name)
 
     def held(self, row: CatalogueRow) -> bytes:
-        """The bytes of a row's picture. Raises CatalogueError: csv_malformed, too_large."""
+        """The bytes of a row's picture. Raises CatalogueError: file_malformed, too_large."""
         return self._read(row.key, most=self._limits.max_image_bytes)
 
     def _row(self, name: str) -> Entry:
@@ -130,7 +130,7 @@ class ZipCatalogue:
                 data = file.read(most + 1)
         except (*_BROKEN, KeyError, OSError) as error:
             what = f"{shown(name)} in {shown(self.label)} is damaged."
-            raise CatalogueError("csv_malformed", what, remedy=_PACK_AGAIN) from error
+            raise CatalogueError("file_malformed", what, remedy=_PACK_AGAIN) from error
         if len(data) > most:
             raise CatalogueError("too_large", f"{shown(name)} is more than {most / 2**20:,.2f} MiB.", remedy="Make it smaller.")
         return data
@@ -146,7 +146,7 @@ class ZipCatalogue:
                 raise CatalogueError("too_large", what, remedy="Unpack it and name the folder.")
             return zipfile.ZipFile(self.path)
         except (*_BROKEN, OSError) as error:
-            raise CatalogueError("csv_malformed", f"{shown(self.label)} is not a sound ZIP file.", remedy=_PACK_AGAIN) from error
+            raise CatalogueError("file_malformed", f"{shown(self.label)} is not a sound ZIP file.", remedy=_PACK_AGAIN) from error
 
     def _check_whole(self) -> None:
         members = list(self._members())

@@ -149,7 +149,7 @@ def test_what_is_no_zip_is_said(tmp_path: Path, damage: bytes) -> None:
     path.write_bytes(damage)
     with pytest.raises(CatalogueError) as caught:
         open_catalogue(path, limits=LIMITS)
-    assert caught.value.code in ("csv_malformed", "too_large")
+    assert caught.value.code in ("file_malformed", "too_large")
     assert caught.value.remedy
 
 
@@ -237,7 +237,7 @@ def test_hostile_members_of_a_shard(tmp_path: Path) -> None:
         "x.tar/pipe": "path_outside",
         "x.tar/../../up": "path_outside",
         "x.tar/large": "too_large",
-        "x.tar/bad": "csv_malformed",
+        "x.tar/bad": "file_malformed",
     }
     assert [entry.key for entry in entries if isinstance(entry, CatalogueRow)] == ["x.tar/good"]
 
@@ -248,7 +248,7 @@ def test_a_cut_shard_gives_what_came_before_and_the_next_one_is_read(tmp_path: P
     tarred(tmp_path / "b.tar", {"x.jpg": b"1"})
     catalogue = ShardsCatalogue(tmp_path, limits=LIMITS)
     entries = list(catalogue.rows())
-    assert failures(entries) == {"a.tar": "csv_malformed"}
+    assert failures(entries) == {"a.tar": "file_malformed"}
     assert [entry.key for entry in entries][-1] == "b.tar/x"
     assert catalogue.survey() == len(entries)
 

@@ -114,7 +114,7 @@ def test_what_is_no_parquet_is_said(tmp_path: Path, data: bytes) -> None:
     path.write_bytes(data)
     with pytest.raises(CatalogueError) as caught:
         open_catalogue(path, limits=LIMITS)
-    assert caught.value.code == "csv_malformed"
+    assert caught.value.code == "file_malformed"
 
 
 def test_damage_in_the_middle_is_said_and_not_guessed(tmp_path: Path) -> None:

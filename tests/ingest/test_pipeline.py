@@ -1,4 +1,5 @@
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -186,6 +187,47 @@ def test_vanished_rows_leave_the_collection_and_come_back_with_their_rows(bench:
     assert counts(bench.run(bench.catalogue(rows))) == (0, 5, 0, 0, 0)
     assert {item.title: item.item_id for item in bench.catalog.page(100)} == ids
     assert bench.encoder.encoded == 7
+
+
+def test_a_renamed_file_stays_the_item_it_was(bench: Bench) -> None:
+    rows = folder_of_pictures(bench.folder, 3)
+    bench.run(bench.catalogue(rows))
+    before = {title: bench.item(title).item_id for title in bench.titles()}
+    (bench.folder / rows[1].location).rename(bench.folder / "moved.jpg")
+    rows[1] = CatalogueRow("moved.jpg", "moved", "moved.jpg")
+    report = bench.run(bench.catalogue(rows))
+    assert (report.renamed, counts(report)) == (1, (0, 2, 0, 0, 0))
+    assert bench.item("moved").item_id == before["thing 1"]
+    assert bench.encoder.encoded == 3
+    # Away for one reading, and back under a third name.
+    bench.run(bench.catalogue([rows[0], rows[2]]))
+    rows[1] = CatalogueRow("again.jpg", "again", "moved.jpg")
+    assert bench.run(bench.catalogue(rows)).renamed == 1
+    assert bench.item("again").item_id == before["thing 1"]
+    bench.catalog.remove([before["thing 1"]])
+    assert bench.run(bench.catalogue(rows)).renamed == 0
+    assert bench.titles() == ["thing 0", "thing 2"], "it has its row again: a person removed it"
+
+
+def test_a_rename_is_followed_by_the_next_run_when_one_is_stopped(bench: Bench) -> None:
+    rows = folder_of_pictures(bench.folder, 3)
+    bench.run(bench.catalogue(rows))
+    before = bench.item("thing 0").item_id
+    rows[0] = CatalogueRow("moved", "moved", rows[0].location)
+    stop = threading.Event()
+
+    def load(row: CatalogueRow) -> bytes:
+        while row.key != "moved" and "moved" not in bench.titles():
+            time.sleep(0.01)
+        if row.key != "moved":
+            stop.set()
+        return (bench.folder / row.location).read_bytes()
+
+    with pytest.raises(Stopped):
+        bench.run(bench.catalogue(rows), batch_size=1, load=load, stop=stop)
+    report = bench.run(bench.catalogue(rows))
+    assert (report.renamed, report.indexed, report.removed) == (1, 0, 0)
+    assert bench.item("moved").item_id == before
 
 
 def test_what_a_person_removed_stays_removed(bench: Bench) -> None:
