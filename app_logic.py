@@ -9,7 +9,7 @@ from crossmodal.catalog import Catalog, Filter
 from crossmodal.catalog.filters import checked
 from crossmodal.images.decoder import Decoder
 from crossmodal.images.fetch import Fetcher
-from crossmodal.ingest.contained_file import read_contained
+from crossmodal.ingest.contained_file import read_named
 from crossmodal.ingest.planning import LookAgain
 from crossmodal.ingest.report import IngestReport
 from crossmodal.items import AddOutcome, CaptionResult, Embedding, Item, Picture, SearchResult
@@ -296,5 +296,5 @@ class LostFoundApp:
         if isinstance(image, str):
             return self.fetcher.fetch(image)
         if isinstance(image, Path):
-            return read_contained(image.parent, image.name, max_bytes=self.limits.max_image_bytes)
+            return read_named(image, max_bytes=self.limits.max_image_bytes)
         return image

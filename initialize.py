@@ -208,8 +208,15 @@ def fill_index(app: LiveApp, settings: Settings, told: OnProgress = ignore_progr
 def open_named(location: str, settings: Settings) -> Catalogue:
     """The catalogue at a path a person named, within this installation's limits. Raises CatalogueError."""
     limits = CatalogueLimits(max_rows=settings.max_catalogue_rows, max_image_bytes=settings.max_image_bytes)
-    path = Path(location).expanduser()
-    return open_catalogue(location, limits=limits, name=DEMO if path.is_file() and is_demo(path) else None)
+    return open_catalogue(location, limits=limits, name=DEMO if _names_demo(location) else None)
+
+
+def _names_demo(location: str) -> bool:
+    try:
+        path = Path(location).expanduser()
+        return path.is_file() and is_demo(path)
+    except (OSError, RuntimeError, ValueError):  # whoever opens it says what is wrong
+        return False
 
 
 def _training(settings: Settings) -> TrainingSettings:

@@ -11,10 +11,10 @@ import pytest
 
 import initialize
 from config import Settings
-from crossmodal.errors import CrossmodalError, StoreError
+from crossmodal.errors import CatalogueError, CrossmodalError, StoreError
 from crossmodal.progress import Progress, ignore_progress
 from engine.trained_model import TrainedModel
-from initialize import build_system, initialize_system, is_demo
+from initialize import build_system, initialize_system, is_demo, open_named
 from tests.app_parts import csv_catalogue, png, things
 from upkeep.live_app import LiveApp
 
@@ -329,3 +329,10 @@ def test_a_demo_that_was_removed_stays_away(installation: Path, started: list[Li
     app.remove_catalogue("demo")
     app.close()
     assert start(started, installation).count() == 0
+
+
+@pytest.mark.parametrize("location", ["~nosuchuser/pictures", "\0", "x" * 5000])
+def test_a_location_that_is_no_path_is_one_clear_error(tmp_path: Path, location: str) -> None:
+    with pytest.raises(CatalogueError) as caught:
+        open_named(location, settings(tmp_path))
+    assert caught.value.code == "file_missing"

@@ -36,6 +36,8 @@ class BroughtIn:
             parts.append(f"{counted(told.renamed, 'picture')} only changed {its}.")
         if told.removed:
             parts.append(f"{counted(told.removed, 'picture')} left the collection: the catalogue has no such row or file any more.")
+        if told.unread:
+            parts.append(f"{counted(told.unread, 'picture')} stay, though not seen: a part of the catalogue could not be read.")
         if self.demo:
             parts.append(f"The demo's {counted(self.demo, 'picture')} made room for yours.")
         return " ".join(parts)

@@ -27,6 +27,8 @@ from upkeep.switching import Switching
 
 log = logging.getLogger(__name__)
 
+_UNDO_S = 86_400.0
+
 # How a folder or a file ends that was there before: nothing at the path, or nothing in it.
 _AWAY = ("file_missing", "csv_no_rows", "csv_empty")
 
@@ -111,13 +113,16 @@ class Upkeep:
 
     def is_complete(self, catalogue: Catalogue) -> bool:
         """Whether a catalogue was read to its end and its file has not changed since; a folder is never known to be unchanged."""
-        read_at = {entry.name: entry.completed_at for entry in self._app.catalog.catalogues()}.get(catalogue.name)
+        entry = next((entry for entry in self._app.catalog.catalogues() if entry.name == catalogue.name), None)
+        if entry is None or entry.completed_at is None:
+            return False
+        read_at = entry.began_at or entry.completed_at
         path = Path(catalogue.location)
-        return read_at is not None and path.is_file() and path.stat().st_mtime < read_at
+        return path.is_file() and path.stat().st_mtime < read_at
 
     def forget_removed(self) -> int:
-        """Delete for good what was removed; done at the start, when nobody can want an undo any more."""
-        return self._app.catalog.purge_removed()
+        """Delete for good what was removed more than a day ago: until then it can be brought back. Returns how many items."""
+        return self._app.catalog.purge_removed(_UNDO_S)
 
     def retry(self, on_progress: OnProgress, stop: threading.Event | None = None) -> str:
         """Try every failed row again, and only those. A catalogue that cannot be read is named in the answer; the others go on."""

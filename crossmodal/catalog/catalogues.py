@@ -1,7 +1,7 @@
 """The catalogues the collection was filled from, and what happens when one shrinks or goes."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 
 from crossmodal.catalog import removal
@@ -10,13 +10,14 @@ from crossmodal.catalog.items import storable
 from crossmodal.catalog.records import CatalogueInfo
 
 
-def put(db: Connection, name: str, *, kind: str, location: str, completed_at: float | None) -> None:
+def put(db: Connection, name: str, *, kind: str, location: str, began_at: float | None, completed_at: float | None) -> None:
     """Write down where a catalogue lies and whether its reading came to the end; an earlier end is kept."""
     db.execute(
-        "INSERT INTO catalogues (name, kind, location, added_at, completed_at) VALUES (?, ?, ?, ?, ?)"
+        "INSERT INTO catalogues (name, kind, location, added_at, began_at, completed_at) VALUES (?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (name) DO UPDATE SET kind = excluded.kind, location = excluded.location,"
+        " began_at = CASE WHEN excluded.completed_at IS NULL THEN began_at ELSE excluded.began_at END,"
         " completed_at = COALESCE(excluded.completed_at, completed_at)",
-        (storable(name), kind, storable(location), time.time(), completed_at),
+        (storable(name), kind, storable(location), time.time(), began_at, completed_at),
     )
 
 
@@ -25,7 +26,7 @@ def listed(db: Connection) -> list[CatalogueInfo]:
     rows = db.execute(
         "SELECT name, kind, location, added_at, completed_at,"
         " (SELECT COUNT(*) FROM items WHERE items.catalogue = name AND removed_at IS NULL),"
-        " (SELECT COUNT(*) FROM failures WHERE failures.catalogue = name) FROM catalogues ORDER BY added_at, name"
+        " (SELECT COUNT(*) FROM failures WHERE failures.catalogue = name), began_at FROM catalogues ORDER BY added_at, name"
     ).fetchall()
     return [CatalogueInfo(*row) for row in rows]
 
@@ -45,26 +46,47 @@ def remove(db: Connection, name: str) -> list[int]:
     rows = db.execute("SELECT item_id FROM items WHERE catalogue = ? AND removed_at IS NULL", (name,)).fetchall()
     db.execute("DELETE FROM failures WHERE catalogue = ?", (name,))
     db.execute("DELETE FROM catalogues WHERE name = ?", (name,))
-    return removal.remove(db, [item_id for (item_id,) in rows])
+    db.execute("DELETE FROM refused WHERE catalogue = ?", (name,))
+    # The rows went with their catalogue: what a person had removed of it comes back with it, too.
+    db.execute("UPDATE items SET vanished = 1 WHERE catalogue = ? AND removed_at IS NOT NULL", (name,))
+    return removal.remove(db, [item_id for (item_id,) in rows], vanished=True)
 
 
-def remove_missing(db: Connection, name: str, keys_present: Iterable[str]) -> list[int]:
-    """Remove a catalogue's items, and forget its failures, whose key is not among `keys_present`; returns the items' ids."""
+def remove_missing(
+    db: Connection, name: str, keys_present: Iterable[str], *, unread: Collection[str] = ()
+) -> tuple[list[int], int]:
+    """Remove a catalogue's items, and forget its failures, whose key is not among `keys_present`.
+
+    Args:
+        unread: beginnings of keys that may be present all the same.
+
+    Returns:
+        The ids of the removed items, and how many stay because their key begins like that.
+    """
     name = storable(name)
-    with present(db, keys_present):
-        rows = db.execute(
-            "SELECT item_id FROM items WHERE catalogue = ? AND removed_at IS NULL AND key NOT IN (SELECT key FROM temp.present)",
-            (name,),
-        ).fetchall()
+    with present(db, keys_present, unread):
+        gone = [item_id for (item_id,) in db.execute(f"SELECT item_id FROM items WHERE {GONE}", (name,))]
+        sql = "SELECT COUNT(*) FROM items WHERE catalogue = ? AND removed_at IS NULL AND key NOT IN (SELECT key FROM temp.present)"
+        (missing,) = db.execute(sql, (name,)).fetchone()
         db.execute("DELETE FROM failures WHERE catalogue = ? AND key NOT IN (SELECT key FROM temp.present)", (name,))
-    return removal.remove(db, [item_id for (item_id,) in rows])
+    return removal.remove(db, gone, vanished=True), missing - len(gone)
+
+
+GONE = (
+    "catalogue = ? AND removed_at IS NULL AND key NOT IN (SELECT key FROM temp.present)"
+    " AND NOT EXISTS (SELECT 1 FROM temp.unread WHERE substr(items.key, 1, length(beginning)) = beginning)"
+)
+"""Which items of a catalogue have lost their row; to be asked within `present`."""
 
 
 @contextmanager
-def present(db: Connection, keys: Iterable[str]) -> Iterator[None]:
-    """Keys as a table, `temp.present`, for as long as it is asked: there may be millions."""
+def present(db: Connection, keys: Iterable[str], unread: Iterable[str] = ()) -> Iterator[None]:
+    """Keys, and beginnings of keys, as the tables `temp.present` and `temp.unread` for as long as it is asked: there may be millions."""
     db.execute("CREATE TEMP TABLE IF NOT EXISTS present (key TEXT PRIMARY KEY) WITHOUT ROWID")
-    db.execute("DELETE FROM temp.present")
-    db.executemany("INSERT OR IGNORE INTO temp.present VALUES (?)", ((storable(key),) for key in keys))
+    db.execute("CREATE TEMP TABLE IF NOT EXISTS unread (beginning TEXT PRIMARY KEY) WITHOUT ROWID")
+    for table, texts in (("present", keys), ("unread", unread)):
+        db.execute(f"DELETE FROM temp.{table}")
+        db.executemany(f"INSERT OR IGNORE INTO temp.{table} VALUES (?)", ((storable(text),) for text in texts))
     yield
-    db.execute("DELETE FROM temp.present")
+    for table in ("present", "unread"):
+        db.execute(f"DELETE FROM temp.{table}")

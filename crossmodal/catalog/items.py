@@ -120,12 +120,19 @@ def known(db: Connection, keys: Iterable[str], *, model_id: str | None) -> dict[
     """What is held under each of the keys; keys never seen are left out."""
     wanted = {storable(key): key for key in keys}
     rows = db.execute(
-        f"SELECT {ITEM_COLUMNS}, items.key, items.removed_at IS NOT NULL, EXISTS ("
+        f"SELECT {ITEM_COLUMNS}, items.key, items.removed_at IS NOT NULL, items.vanished, EXISTS ("
         " SELECT 1 FROM embeddings JOIN models USING (model_no) WHERE embeddings.item_id = items.item_id AND models.model_id = ?)"
         " FROM items WHERE items.key IN (SELECT value FROM json_each(?))",
         (model_id, json.dumps(list(wanted))),
     ).fetchall()
-    return {wanted[row[_ITEM_WIDTH]]: Known(item_of(row), bool(row[_ITEM_WIDTH + 1]), bool(row[_ITEM_WIDTH + 2])) for row in rows}
+    return {wanted[row[_ITEM_WIDTH]]: Known(item_of(row), *map(bool, row[_ITEM_WIDTH + 1 :])) for row in rows}
+
+
+def refused(db: Connection, keys: Iterable[str]) -> set[str]:
+    """Those of the keys whose item a person removed and that are forgotten otherwise."""
+    wanted = {storable(key): key for key in keys}
+    rows = db.execute("SELECT key FROM refused WHERE key IN (SELECT value FROM json_each(?))", (json.dumps(list(wanted)),))
+    return {wanted[key] for (key,) in rows}
 
 
 def id_list(item_ids: Iterable[int]) -> str:

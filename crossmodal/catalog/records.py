@@ -15,12 +15,14 @@ class Known:
 
     Attributes:
         item: as stored, also when it is removed.
-        removed: a person removed it; writing the key again brings it back.
+        removed: it was removed; writing the key again brings it back.
+        vanished: it was removed because its row vanished, not by a person.
         embedded: it has an embedding of the model that was asked about; False where no model was named.
     """
 
     item: Item
     removed: bool
+    vanished: bool
     embedded: bool
 
 
@@ -44,6 +46,7 @@ class CatalogueInfo:
         kind: `csv`, `folder`, `demo`, ... as the reader names it.
         location: where it lies, as shown to a person.
         completed_at: when a reading last came to its end (Unix seconds), None while none did.
+        began_at: when that reading began, None also where an earlier version of this program read it.
         items, failures: rows in the collection, rows that failed.
     """
 
@@ -54,6 +57,7 @@ class CatalogueInfo:
     completed_at: float | None
     items: int
     failures: int
+    began_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,15 @@ from crossmodal.catalog.connections import Connection
 from crossmodal.catalog.items import id_list
 
 
-def remove(db: Connection, item_ids: Sequence[int]) -> list[int]:
-    """Take items out of the collection; picture and embedding stay until they are purged. Returns the ids that were there."""
+def remove(db: Connection, item_ids: Sequence[int], *, vanished: bool = False) -> list[int]:
+    """Take items out of the collection; picture and embedding stay until they are purged. Returns the ids that were there.
+
+    `vanished` ones went with their row and come back with it; the others were removed by a person.
+    """
     rows = db.execute(
-        "UPDATE items SET removed_at = ?"
+        "UPDATE items SET removed_at = ?, vanished = ?"
         " WHERE item_id IN (SELECT value FROM json_each(?)) AND removed_at IS NULL RETURNING item_id",
-        (time.time(), id_list(item_ids)),
+        (time.time(), vanished, id_list(item_ids)),
     ).fetchall()
     removed = [item_id for (item_id,) in rows]
     announce(db, removed)
@@ -30,7 +33,7 @@ def announce(db: Connection, item_ids: Sequence[int]) -> None:
 def restore(db: Connection, item_ids: Sequence[int]) -> list[int]:
     """Bring removed items back with everything they had; returns the ids that came back."""
     rows = db.execute(
-        "UPDATE items SET removed_at = NULL"
+        "UPDATE items SET removed_at = NULL, vanished = 0"
         " WHERE item_id IN (SELECT value FROM json_each(?)) AND removed_at IS NOT NULL RETURNING item_id",
         (id_list(item_ids),),
     ).fetchall()
@@ -42,8 +45,16 @@ def restore(db: Connection, item_ids: Sequence[int]) -> list[int]:
 
 
 def purge(db: Connection, *, older_than_s: float) -> int:
-    """Delete items removed at least `older_than_s` ago, with pictures nothing else shows. Returns how many."""
+    """Delete items removed at least `older_than_s` ago, with pictures nothing else shows. Returns how many.
+
+    Of what a person removed, the keys that a catalogue may bring again are kept: it stays away.
+    """
     before = time.time() - older_than_s
+    db.execute(
+        "INSERT OR REPLACE INTO refused (key, catalogue) SELECT key, catalogue FROM items"
+        " WHERE removed_at <= ? AND vanished = 0 AND catalogue IN (SELECT name FROM catalogues)",
+        (before,),
+    )
     said = texts.of_items(db, [item_id for (item_id,) in db.execute("SELECT item_id FROM items WHERE removed_at <= ?", (before,))])
     rows = db.execute("DELETE FROM items WHERE removed_at <= ? RETURNING content_hash", (before,)).fetchall()
     texts.settle(db, said)

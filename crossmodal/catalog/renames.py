@@ -5,24 +5,26 @@ from collections.abc import Collection, Iterable
 
 from crossmodal.catalog import catalogues, items, removal, texts, writing
 from crossmodal.catalog.connections import Connection
-from crossmodal.catalog.items import id_list, storable
+from crossmodal.catalog.items import storable
 from crossmodal.catalog.records import ItemTexts
 
 
 def follow(
-    db: Connection, name: str, keys_present: Iterable[str], *, away: Collection[int] = (), titled: Collection[str] = ()
+    db: Connection, name: str, keys_present: Iterable[str], *, unread: Collection[str] = (), titled: Collection[str] = ()
 ) -> list[int]:
     """Give items whose row is gone the place of new items that show the same picture; answers the ids of those that moved.
 
-    New are items that came since the catalogue was last read to its end: a copy that was there before stays an item of its own.
+    Gone are also the items that were removed with their row. New are items that came since the catalogue was last read to its end: a copy
+    that was there before stays an item of its own.
     """
     name = storable(name)
-    with catalogues.present(db, keys_present):
+    with catalogues.present(db, keys_present, unread):
         gone = db.execute(
-            "SELECT content_hash, item_id FROM items WHERE catalogue = ?"
-            " AND (removed_at IS NULL AND key NOT IN (SELECT key FROM temp.present)"
-            " OR removed_at IS NOT NULL AND item_id IN (SELECT value FROM json_each(?))) ORDER BY removed_at IS NOT NULL, item_id",
-            (name, id_list(away)),
+            f"SELECT content_hash, item_id, 0 AS is_away FROM items WHERE {catalogues.GONE}"
+            " UNION ALL SELECT content_hash, item_id, 1 FROM items"
+            " WHERE catalogue = ? AND removed_at IS NOT NULL AND vanished = 1 AND key NOT IN (SELECT key FROM temp.present)"
+            " ORDER BY is_away, item_id",
+            (name, name),
         ).fetchall()
         new = db.execute(
             "SELECT content_hash, item_id FROM items WHERE catalogue = ? AND removed_at IS NULL AND edited = 0"
@@ -31,7 +33,7 @@ def follow(
             (name, name),
         ).fetchall()
     waiting: defaultdict[str, deque[int]] = defaultdict(deque)
-    for content_hash, item_id in gone:
+    for content_hash, item_id, _ in gone:
         waiting[content_hash].append(item_id)
     pairs = [(waiting[content_hash].popleft(), item_id) for content_hash, item_id in new if waiting[content_hash]]
     for old, item_id in pairs:

@@ -135,7 +135,23 @@ INSERT INTO text_removals (text_id) SELECT text_id FROM texts WHERE NOT EXISTS (
 );
 """
 
-MIGRATIONS: tuple[str, ...] = (VERSION_1, VERSION_2)
+VERSION_3 = """
+-- Whether an item was removed because its row vanished: such an item comes back with the row; one that a person removed stays away.
+ALTER TABLE items ADD COLUMN vanished INTEGER NOT NULL DEFAULT 0;
+UPDATE items SET vanished = 1 WHERE removed_at IS NOT NULL AND item_id IN (
+    SELECT gone.value FROM meta, json_each(CASE WHEN json_valid(meta.value) THEN meta.value ELSE '[]' END) AS gone
+    WHERE meta.key LIKE 'vanished from %'
+);
+DELETE FROM meta WHERE key LIKE 'vanished from %';
+
+-- Rows whose item a person removed, when the item itself is forgotten.
+CREATE TABLE refused (key TEXT PRIMARY KEY, catalogue TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
+-- When the reading began that last came to its end: a file that changed after that has not been read whole.
+ALTER TABLE catalogues ADD COLUMN began_at REAL;
+"""
+
+MIGRATIONS: tuple[str, ...] = (VERSION_1, VERSION_2, VERSION_3)
 """Statement i leads from version i to i + 1. A released one is never changed, only followed by another."""
 
 # Not looked over at every start once the file is large: their rows carry checksums, which are checked whenever they are read.

@@ -144,6 +144,10 @@ class Catalog:
         """What is held under each of the keys, removed items included; keys never seen are left out."""
         return self._read(items.known, keys, model_id=model_id)
 
+    def refused(self, keys: Iterable[str]) -> set[str]:
+        """Those of the keys whose item a person removed and `purge_removed` deleted: a reading of their catalogue leaves them out."""
+        return self._read(items.refused, keys)
+
     def item(self, item_id: int) -> Item:
         """One item.
 
@@ -232,29 +236,27 @@ class Catalog:
         return self._write(removal.restore, item_ids)
 
     def purge_removed(self, older_than_s: float = 0.0) -> int:
-        """Delete for good what was removed at least `older_than_s` seconds ago; returns how many items."""
+        """Delete for good what was removed at least `older_than_s` seconds ago; returns how many items. See `refused`."""
         return self._write(removal.purge, older_than_s=older_than_s)
 
     # Catalogues and failures
 
-    def put_catalogue(self, name: str, *, kind: str, location: str, completed_at: float | None = None) -> None:
-        """Write down a catalogue, and, once it was read to its end, when (Unix seconds)."""
-        self._write(catalogues.put, name, kind=kind, location=location, completed_at=completed_at)
+    def put_catalogue(
+        self, name: str, *, kind: str, location: str, began_at: float | None = None, completed_at: float | None = None
+    ) -> None:
+        """Write down a catalogue, and, once it was read to its end, when that reading began and ended (Unix seconds)."""
+        self._write(catalogues.put, name, kind=kind, location=location, began_at=began_at, completed_at=completed_at)
 
     def catalogues(self) -> list[CatalogueInfo]:
         """Every catalogue with its counts, in the order they were added."""
         return self._read(catalogues.listed)
 
     def remove_catalogue(self, name: str) -> list[int]:
-        """Remove a catalogue's items, failures and entry; returns the items' ids."""
+        """Remove a catalogue's items, failures and entry; returns the items' ids. Read again, it brings all of them back."""
         return self._write(catalogues.remove, name)
 
-    def remove_missing(self, catalogue: str, keys_present: Iterable[str]) -> list[int]:
-        """Remove a catalogue's items, and forget its failures, whose key is not among `keys_present`; returns the items' ids."""
-        return self._write(catalogues.remove_missing, catalogue, keys_present)
-
     def follow_renames(
-        self, catalogue: str, keys_present: Iterable[str], *, away: Collection[int] = (), titled: Collection[str] = ()
+        self, catalogue: str, keys_present: Iterable[str], *, unread: Collection[str] = (), titled: Collection[str] = ()
     ) -> list[int]:
         """Let items whose row came back under another key since the last whole reading, with the same picture, be the items they were.
 
@@ -262,10 +264,21 @@ class Catalog:
         `remove_missing`; answers the ids of the items that moved.
 
         Args:
-            away: ids of removed items that may move, too: those that went with their row.
+            unread: see `remove_missing`.
             titled: see `update_texts`.
         """
-        return self._write(renames.follow, catalogue, keys_present, away=away, titled=titled)
+        return self._write(renames.follow, catalogue, keys_present, unread=unread, titled=titled)
+
+    def remove_missing(self, catalogue: str, keys_present: Iterable[str], *, unread: Collection[str] = ()) -> tuple[list[int], int]:
+        """Remove a catalogue's items, and forget its failures, whose key is not among `keys_present`. They come back with their row.
+
+        Args:
+            unread: beginnings of keys that may be present all the same, because a part of the catalogue could not be read.
+
+        Returns:
+            The items' ids, and how many items stay because their key begins like that.
+        """
+        return self._write(catalogues.remove_missing, catalogue, keys_present, unread=unread)
 
     def record_failures(self, rows: Sequence[Failure]) -> None:
         """Store failures; a key that failed before counts the attempts together and takes the new reason."""

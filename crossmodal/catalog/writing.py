@@ -94,6 +94,7 @@ def update_item(
 def _write(db: Connection, entry: NewItem, models: Sequence[tuple[int, int, str]], rows: Sequence[Embedding]) -> tuple[Item, bool]:
     key = storable(entry.key)
     pictures.write(db, entry.picture)
+    db.execute("DELETE FROM refused WHERE key = ?", (key,))
     row = db.execute("SELECT item_id, content_hash, removed_at FROM items WHERE key = ?", (key,)).fetchone()
     item_id = _insert(db, entry, key) if row is None else _update(db, entry, row)
     stored_item = items.item(db, item_id)  # one that was edited by hand keeps its words

@@ -1,12 +1,30 @@
 """What every catalogue offers, whatever it is made of: rows, each either usable or a reason why not."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from crossmodal.items import CatalogueRow, Failure
 
 Entry = CatalogueRow | Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Unread(Failure):
+    """A part of a catalogue that cannot be read: rows may be hidden in it, and none of them counts as gone.
+
+    Attributes:
+        beginnings: of the keys these rows may have; an empty one is that of any key.
+    """
+
+    beginnings: tuple[str, ...] = ("",)
+
+
+def unread(failure: Failure, *beginnings: str) -> Unread:
+    """The failure of a part in which rows with keys of these beginnings may be hidden."""
+    values = {each.name: getattr(failure, each.name) for each in fields(Failure)}
+    return Unread(**values, beginnings=beginnings)
 
 
 class Catalogue(Protocol):

@@ -40,6 +40,19 @@ def read_contained(folder: Path, location: str, *, max_bytes: int) -> bytes:
     return data
 
 
+def read_named(path: Path, *, max_bytes: int) -> bytes:
+    """The bytes of a file that a person named: links are followed wherever they lead, for no catalogue drew them.
+
+    Raises:
+        CatalogueError: as `read_contained`.
+    """
+    try:
+        place = path.resolve(strict=True)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise _unreadable(path.name, error) from error
+    return read_contained(place.parent, place.name, max_bytes=max_bytes)
+
+
 def _inside(folder: Path, location: str) -> Path:
     windows = PureWindowsPath(location)
     root = folder.resolve()

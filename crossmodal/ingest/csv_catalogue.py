@@ -6,7 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from crossmodal.errors import CatalogueError
-from crossmodal.ingest.catalogue import Entry
+from crossmodal.ingest.catalogue import Entry, Unread, unread
 from crossmodal.ingest.csv_columns import CAPTIONS_BETWEEN, Columns
 from crossmodal.ingest.csv_records import Record
 from crossmodal.ingest.csv_table import CsvTable
@@ -133,17 +133,21 @@ class CsvCatalogue:
         place = self.columns.exported_captions
         return () if place is None else tuple(text for text in map(one_line, cells[place].split(CAPTIONS_BETWEEN)) if text)
 
-    def _failure(self, record: Record, code: str, reason: str) -> Failure:
-        cells = record.cells if len(record.cells) == len(self.columns.names) else None
-        return Failure(
+    def _failure(self, record: Record, code: str, reason: str) -> Unread:
+        columns = self.columns
+        cells = record.cells if len(record.cells) == len(columns.names) else None
+        failure = Failure(
             key=f"line {record.line}",
             catalogue=self.name,
-            location=cells[self.columns.picture] if cells else "",
-            title=one_line(cells[self.columns.words]) if cells else "",
+            location=cells[columns.picture] if cells else "",
+            title=one_line(cells[columns.words]) if cells else "",
             code=code,
             reason=reason,
             remedy=_FIX_LINE,
         )
+        # Where a cell is missing or one too many, any of them may be the key; a line of which nothing could be read may be any row.
+        keys = record.cells if cells is None or columns.item_id is None else [cells[columns.item_id]]
+        return unread(failure, *(filter(None, keys) if record.cells else [""]))
 
     def _named_twice(self, row: CatalogueRow) -> Failure:
         return Failure(

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from crossmodal.errors import CatalogueError
-from crossmodal.ingest.catalogue import Entry
+from crossmodal.ingest.catalogue import Entry, unread
 from crossmodal.ingest.contained_file import read_contained
 from crossmodal.ingest.limits import CatalogueLimits
 from crossmodal.ingest.wording import one_line, shown, title_from_location
@@ -108,9 +108,9 @@ class FolderCatalogue:
                     entries = sorted((entry for entry in listing if not entry.name.startswith(".")), key=lambda entry: entry.name)
             except OSError as error:
                 place = folder.relative_to(self.folder).as_posix()
-                yield self._failure(
-                    place, "file_missing", f"The folder {shown(place)} cannot be read: {error.strerror}.", "Check who may read it."
-                )
+                what = f"The folder {shown(place)} cannot be read: {error.strerror}."
+                failure = self._failure(place, "file_missing", what, "Check who may read it.")
+                yield unread(failure, "" if place == "." else f"{place}/")
                 continue
             for entry in entries:
                 if not entry.is_dir() and Path(entry.name).suffix.lower() in PICTURE_SUFFIXES:

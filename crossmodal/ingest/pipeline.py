@@ -14,7 +14,6 @@ from crossmodal.ingest.outcomes import Outcome, Task
 from crossmodal.ingest.picture_loader import host_of
 from crossmodal.ingest.planning import LookAgain, Plan
 from crossmodal.ingest.report import IngestReport, Tally
-from crossmodal.ingest.vanished import Vanished
 from crossmodal.items import CatalogueRow
 from crossmodal.progress import OnProgress, Stopped, ignore_progress
 
@@ -48,8 +47,9 @@ def ingest(
 
     Every batch is committed by itself, and a row already in the collection with the same picture is not encoded again: a run that
     was stopped or killed is resumed by running it again. At the end, a row that is gone while a new one has its picture counts as renamed,
-    and its item stays the same; the other items whose row the catalogue no longer has are removed. A row that fails although it is in
-    the collection keeps its last good picture there.
+    and its item stays the same; the other items whose row the catalogue no longer has are removed, and come back with it. What may lie in
+    a part that could not be read counts as there. A row that fails although it is in the collection keeps its last good picture there;
+    one whose item a person removed is passed over.
 
     Args:
         load: a row to the bytes of its picture; called from several threads, as is `decoder`.
@@ -70,11 +70,11 @@ def ingest(
         CatalogueError: the catalogue as a whole cannot be read. What was committed before stays; nothing is removed.
         StoreError, BusyError: the collection cannot be written. Batches committed before stay.
     """
-    catalog.put_catalogue(catalogue.name, kind=catalogue.kind, location=catalogue.location)
+    began_at, read = time.time(), {"kind": catalogue.kind, "location": catalogue.location}
+    catalog.put_catalogue(catalogue.name, **read)
     tally = Tally(catalogue.survey(), on_progress)
     failed = frozenset(failure.key for failure in catalog.failures(catalogue.name))
-    vanished = Vanished(catalog, catalogue.name)
-    plan = Plan(catalogue, catalog, model_id=model_id, look_again=look_again, failed=failed, vanished=vanished.ids)
+    plan = Plan(catalogue, catalog, model_id=model_id, look_again=look_again, failed=failed)
     looking = Looking(load, decoder, square_px=square_px, catalogue=catalogue.name)
     with (
         Batches(
@@ -91,13 +91,13 @@ def ingest(
         Lanes(looking, lambda task: host_of(task.row.location), threads=threads, per_lane=_PER_HOST) as lanes,
     ):
         complete = _pump(plan, lanes, batches, ahead=_AHEAD * batch_size, tally=tally, stop=stop)
-    vanished.forget(plan.returned)
     if not complete:
         raise Stopped("Indexing")
-    renamed = vanished.follow_renames(plan.keys, titled=[model_id] if encode_titled is not None else [])
-    removed = vanished.remove_missing(plan.keys)
-    catalog.put_catalogue(catalogue.name, kind=catalogue.kind, location=catalogue.location, completed_at=time.time())
-    return tally.finish(duplicates=catalogue.duplicates, renamed=renamed, removed=removed)
+    titled = [model_id] if encode_titled is not None else []
+    renamed = catalog.follow_renames(catalogue.name, plan.keys, unread=plan.unread, titled=titled)
+    removed, unread = catalog.remove_missing(catalogue.name, plan.keys, unread=plan.unread)
+    catalog.put_catalogue(catalogue.name, **read, began_at=began_at, completed_at=time.time())
+    return tally.finish(duplicates=catalogue.duplicates, renamed=len(renamed), removed=len(removed), unread=unread)
 
 
 def _pump(

@@ -7,7 +7,7 @@ from typing import Literal
 
 from crossmodal.catalog import Catalog
 from crossmodal.catalog.records import Known
-from crossmodal.ingest.catalogue import Catalogue
+from crossmodal.ingest.catalogue import Catalogue, Unread
 from crossmodal.ingest.outcomes import Task, Unchanged
 from crossmodal.ingest.picture_loader import host_of
 from crossmodal.items import Failure
@@ -22,12 +22,10 @@ class Plan:
     Args:
         look_again: see `ingest`.
         failed: keys that failed last time.
-        vanished: ids of items that were removed with their row. Such an item comes back with the row; any other removed item was
-            removed by a person, and stays so.
 
     Attributes:
         keys: of the rows seen so far, failures included.
-        returned: ids of the vanished items whose rows were seen.
+        unread: beginnings of keys that may be hidden in what could not be read so far.
     """
 
     def __init__(
@@ -38,16 +36,14 @@ class Plan:
         model_id: str,
         look_again: LookAgain,
         failed: Collection[str],
-        vanished: Collection[int],
     ) -> None:
         self.keys: set[str] = set()
-        self.returned: set[int] = set()
+        self.unread: set[str] = set()
         self._catalogue = catalogue
         self._catalog = catalog
         self._model_id = model_id
         self._look_again = look_again
         self._failed = failed
-        self._vanished = vanished
 
     def __iter__(self) -> Iterator[Task | Unchanged | Failure]:
         rows = self._catalogue.rows()
@@ -55,17 +51,22 @@ class Plan:
             keys = [collection_key(self._catalogue.name, row.key) for row in chunk]
             self.keys.update(keys)
             known = self._catalog.known(keys, model_id=self._model_id)
+            refused = self._catalog.refused(keys)
             for row, key in zip(chunk, keys, strict=True):
-                yield replace(row, key=key) if isinstance(row, Failure) else self._decide(Task(key, row, known.get(key)))
+                if isinstance(row, Unread):
+                    self.unread.update(collection_key(self._catalogue.name, beginning) for beginning in row.beginnings)
+                if isinstance(row, Failure):
+                    yield replace(row, key=key)
+                else:
+                    task = Task(key, row, known.get(key))
+                    yield Unchanged(task) if key in refused else self._decide(task)
 
     def _decide(self, task: Task) -> Task | Unchanged:
         known = task.known
         if known is None:
             return task
-        if known.removed:
-            if known.item.item_id not in self._vanished:
-                return Unchanged(task)
-            self.returned.add(known.item.item_id)
+        if known.removed and not known.vanished:  # a person removed it
+            return Unchanged(task)
         return task if self._is_looked_at(task, known) else Unchanged(task, restore=known.removed)
 
     def _is_looked_at(self, task: Task, known: Known) -> bool:

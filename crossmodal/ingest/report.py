@@ -23,6 +23,7 @@ class IngestReport:
         duplicates: rows that repeated an earlier row.
         renamed: items whose picture now has another key, such as a file with a new name.
         removed: items taken out because the catalogue no longer has their row.
+        unread: items whose row was not seen, and that stay because it may lie in a part that could not be read.
         seconds: from the first row to the last commit.
     """
 
@@ -32,6 +33,7 @@ class IngestReport:
     duplicates: int
     renamed: int
     removed: int
+    unread: int
     seconds: float
 
 
@@ -84,10 +86,10 @@ class Tally:
             )
         )
 
-    def finish(self, *, duplicates: int, renamed: int, removed: int) -> IngestReport:
+    def finish(self, *, duplicates: int, renamed: int, removed: int, unread: int) -> IngestReport:
         """Tell that it is over, and sum it up."""
         indexed = max(0, self.indexed - renamed)  # a run that was killed may have indexed them
-        report = IngestReport(indexed, self.unchanged, self.failed, duplicates, renamed, removed, self.seconds)
+        report = IngestReport(indexed, self.unchanged, self.failed, duplicates, renamed, removed, unread, self.seconds)
         self._on_progress(
             Progress(
                 step="index",

@@ -73,7 +73,7 @@ def samples(path: Path) -> Iterator[Sample]:
     """The samples of a shard in their order; only headers are read, and memory does not grow with the shard.
 
     Raises:
-        CatalogueError: file_malformed, it is no tar file or damaged there; what came before is valid.
+        CatalogueError: file_malformed, it is no tar file, damaged there or cut short; what came before is valid.
     """
     sample: Sample | None = None
     for member in _members(path):
@@ -96,6 +96,9 @@ def _members(path: Path) -> Iterator[Member]:
                 archive.members = []  # the reader would keep every header it ever saw
                 if not info.isdir() and not any(part.startswith(".") for part in info.name.split("/") if part not in (".", "..")):
                     yield Member(info.name, info.offset_data, info.size, plain=info.isreg() and not info.issparse())
+            file.seek(archive.offset)
+            if file.read(tarfile.BLOCKSIZE) != tarfile.NUL * tarfile.BLOCKSIZE:  # the reader takes an end too early for the end
+                raise tarfile.ReadError("no mark at the end")
     except (tarfile.TarError, OSError, ValueError, OverflowError, RecursionError) as error:
         raise CatalogueError(
             "file_malformed",

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from crossmodal.errors import CatalogueError
 from crossmodal.ingest.archive_names import leads_outside, location_of
-from crossmodal.ingest.catalogue import Entry
+from crossmodal.ingest.catalogue import Entry, unread
 from crossmodal.ingest.limits import CatalogueLimits
 from crossmodal.ingest.shard_samples import Member, Sample, samples
 from crossmodal.ingest.wording import one_line, shown, title_from_location
@@ -75,7 +75,7 @@ class ShardsCatalogue:
                     yield self._entry(shard, sample, again=sample.key in seen, count=count)
                     seen.add(sample.key)
             except CatalogueError as error:
-                yield self._failure(shard.name, error.code, error.message, error.remedy)
+                yield unread(self._failure(shard.name, error.code, error.message, error.remedy), f"{shard.name}/")
             if count > self._limits.max_rows:
                 raise CatalogueError(
                     "csv_too_many_rows",

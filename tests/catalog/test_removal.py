@@ -90,8 +90,54 @@ def test_rows_that_left_a_catalogue_leave_the_collection(catalog: Catalog) -> No
         ]
     )
     present = [made_up_item(0).key, made_up_item(2).key, "still failing"]
-    assert sorted(catalog.remove_missing("shop", present)) == [items[1].item_id, items[3].item_id]
+    assert catalog.remove_missing("shop", present) == ([items[1].item_id, items[3].item_id], 0)
     assert catalog.counts() == {"shop": 2, "photos": 1}
     assert [row.key for row in catalog.failures()] == ["still failing"]
-    assert catalog.remove_missing("shop", iter(present)) == []
+    assert catalog.remove_missing("shop", iter(present)) == ([], 0)
     assert catalog.item(other.item_id) == other
+
+
+def test_what_a_person_removed_is_known_for_good_and_what_went_with_its_row_is_not(catalog: Catalog) -> None:
+    catalog.put_catalogue("shop", kind="csv", location="shop.csv")
+    items = catalog.add_many([made_up_item(number, catalogue="shop") for number in range(3)], model_id=MODEL_ID)
+    added, _ = catalog.add(made_up_item(9), model_id=MODEL_ID)
+    keys = [made_up_item(number).key for number in (0, 1, 2, 9)]
+    catalog.remove([items[0].item_id, added.item_id])
+    catalog.remove_missing("shop", keys[:1] + keys[2:3])
+    assert [(known.removed, known.vanished) for known in (catalog.known(keys)[key] for key in keys[:3])] == [
+        (True, False),
+        (True, True),
+        (False, False),
+    ]
+    assert catalog.refused(keys) == set()
+    assert catalog.purge_removed() == 3
+    assert catalog.refused(keys) == {keys[0]}, "no catalogue brings the one added by hand again"
+    catalog.add(made_up_item(0, catalogue="shop"), model_id=MODEL_ID)
+    assert catalog.refused(keys) == set()
+
+
+def test_a_catalogue_that_goes_takes_along_what_was_refused_of_it(catalog: Catalog) -> None:
+    catalog.put_catalogue("shop", kind="csv", location="shop.csv")
+    item = catalog.add_many([made_up_item(0, catalogue="shop")], model_id=MODEL_ID)[0]
+    catalog.remove([item.item_id])
+    catalog.purge_removed()
+    assert catalog.refused([made_up_item(0).key])
+    catalog.remove_catalogue("shop")
+    assert not catalog.refused([made_up_item(0).key])
+
+
+def test_an_item_that_comes_back_with_its_row_is_a_persons_to_remove(catalog: Catalog) -> None:
+    items = catalog.add_many([made_up_item(number, catalogue="shop") for number in range(2)], model_id=MODEL_ID)
+    key = made_up_item(1).key
+    catalog.remove_missing("shop", [made_up_item(0).key])
+    catalog.restore([items[1].item_id])
+    catalog.remove([items[1].item_id])
+    assert not catalog.known([key])[key].vanished
+
+
+def test_what_may_be_hidden_stays(catalog: Catalog) -> None:
+    items = catalog.add_many([made_up_item(number, catalogue="shop") for number in range(12)], model_id=MODEL_ID)
+    present = [made_up_item(number).key for number in range(2, 10)]
+    assert catalog.remove_missing("shop", present, unread=["made up 1", "%"]) == ([items[0].item_id], 3)
+    assert catalog.follow_renames("shop", present, unread=[""]) == []
+    assert catalog.remove_missing("shop", [], unread=[""]) == ([], 11)

@@ -46,6 +46,21 @@ def test_a_collection_of_an_older_format_opens_with_everything(tmp_path: Path, v
         catalog.add(made_up_item(10, embed_dim=8), model_id=MODEL_ID)
 
 
+def test_items_that_went_with_their_row_are_known_as_such_after_the_third_format(tmp_path: Path) -> None:
+    path = of_format(2, tmp_path)
+    with sqlite3.connect(path) as db:
+        ids = [item_id for (item_id,) in db.execute("SELECT item_id FROM items WHERE removed_at IS NULL ORDER BY item_id")]
+        db.execute("UPDATE items SET removed_at = 1.0 WHERE item_id IN (?, ?)", ids[:2])
+        db.execute(
+            "INSERT INTO meta VALUES ('vanished from made up', ?), ('vanished from b', 'no JSON')", (f"[{ids[0]}, {ids[2]}]",)
+        )
+    db.close()
+    with Catalog(path) as catalog:
+        known = [catalog.known([made_up_item(number).key])[made_up_item(number).key] for number in range(3)]
+        assert [(each.removed, each.vanished) for each in known] == [(True, True), (True, False), (False, False)]
+        assert catalog.get_meta("vanished from made up") is None
+
+
 def test_a_later_format_is_refused_and_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "catalog.sqlite3"
     Catalog(path).close()

@@ -220,8 +220,8 @@ def test_any_words_are_kept(catalog: Catalog, words: str) -> None:
     assert len(catalog.failures(words)) == 1
     catalog.clear_failures([words])
     assert catalog.failures() == []
-    assert catalog.remove_missing(words, [words]) == []
-    assert catalog.remove_missing(words, []) == [item.item_id]
+    assert catalog.remove_missing(words, [words]) == ([], 0)
+    assert catalog.remove_missing(words, []) == ([item.item_id], 0)
 
 
 def test_meta_values(catalog: Catalog) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from crossmodal.errors import CatalogueError
 from crossmodal.ingest.archive_names import is_picture_name, leads_outside
+from crossmodal.ingest.catalogue import Unread
 from crossmodal.ingest.limits import CatalogueLimits
 from crossmodal.ingest.open_catalogue import open_catalogue
 from crossmodal.ingest.shards_catalogue import ShardsCatalogue
@@ -249,8 +250,20 @@ def test_a_cut_shard_gives_what_came_before_and_the_next_one_is_read(tmp_path: P
     catalogue = ShardsCatalogue(tmp_path, limits=LIMITS)
     entries = list(catalogue.rows())
     assert failures(entries) == {"a.tar": "file_malformed"}
+    assert [entry.beginnings for entry in entries if isinstance(entry, Unread)] == [("a.tar/",)]
     assert [entry.key for entry in entries][-1] == "b.tar/x"
     assert catalogue.survey() == len(entries)
+
+
+@pytest.mark.parametrize("kept", [2 * 1536, 2 * 1536 + 200, 2 * 1536 + 512, 6 * 1536])
+def test_a_shard_that_ends_too_early_says_so_wherever_it_was_cut(tmp_path: Path, kept: int) -> None:
+    """At the end of a member, within a header, after one, and before the mark at the end: the reader takes each for the end."""
+    path = tarred(tmp_path / "a.tar", {f"{n}.jpg": bytes([n]) * 900 for n in range(6)})
+    path.write_bytes(path.read_bytes()[:kept])
+    catalogue = open_catalogue(path, limits=LIMITS)
+    entries = list(catalogue.rows())
+    assert failures(entries) == {"a.tar": "file_malformed"}
+    assert entries[0].key == "a.tar/0"
 
 
 def test_a_header_that_claims_a_giant_name_is_not_read(tmp_path: Path) -> None:

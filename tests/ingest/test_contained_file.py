@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from crossmodal.errors import CatalogueError
-from crossmodal.ingest.contained_file import read_contained
+from crossmodal.ingest.contained_file import read_contained, read_named
 
 
 @pytest.fixture
@@ -72,6 +72,15 @@ def test_links_are_followed_only_inside(root: Path) -> None:
         with pytest.raises(CatalogueError) as error:
             read_contained(root, location, max_bytes=100)
         assert error.value.code == code
+
+
+def test_a_file_that_a_person_names_may_be_a_link(root: Path) -> None:
+    (root / "mine.jpg").symlink_to(root.parent / "secret.jpg")
+    (root / "circle").symlink_to(root / "circle")
+    assert read_named(root / "mine.jpg", max_bytes=100) == (root.parent / "secret.jpg").read_bytes()
+    for name in ("circle", "none.jpg", "sub"):
+        with pytest.raises(CatalogueError):
+            read_named(root / name, max_bytes=100)
 
 
 def test_what_is_no_plain_file_is_refused_at_once(root: Path) -> None:

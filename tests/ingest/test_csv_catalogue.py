@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crossmodal.errors import HTTP_STATUS, CatalogueError
+from crossmodal.ingest.catalogue import Unread
 from crossmodal.ingest.csv_catalogue import CsvCatalogue
 from crossmodal.ingest.limits import CatalogueLimits
 from crossmodal.items import CatalogueRow, Failure
@@ -96,6 +97,15 @@ def test_ragged_rows_are_failures_but_trailing_commas_are_not(tmp_path: Path) ->
         "Line 4 has 4 cells, the header has 3.",
         "Line 6 has no picture address.",
     ]
+
+
+def test_what_a_broken_line_may_have_been_is_not_gone(tmp_path: Path) -> None:
+    def hidden(text: str) -> list[tuple[str, ...]]:
+        return [entry.beginnings for entry in catalogue(tmp_path, text).rows() if isinstance(entry, Unread)]
+
+    assert hidden("title,imgUrl,price\nMug,a.jpg\nCup,b.jpg,1\nHat,c.jpg,1,x\n") == [("Mug", "a.jpg"), ("Hat", "c.jpg", "1", "x")]
+    assert hidden("id,title,imgUrl\n7,Mug,\n8,Cup,b.jpg\n") == [("7",)]
+    assert hidden('title,imgUrl\nCup,b.jpg\n"Mug,a.jpg\n') == [("",)], "nobody knows what it was, or how many"
 
 
 def test_a_blank_title_is_made_from_the_file_name(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from crossmodal.errors import CatalogueError
+from crossmodal.ingest.catalogue import Unread
 from crossmodal.ingest.folder_catalogue import FolderCatalogue
 from crossmodal.ingest.limits import CatalogueLimits
 from crossmodal.items import CatalogueRow, Failure
@@ -93,5 +94,5 @@ def test_a_folder_that_vanishes_while_it_is_read_is_a_failure(tmp_path: Path) ->
     (tmp_path / "sub" / "b.jpg").unlink()
     (tmp_path / "sub").rmdir()
     [failure] = rows
-    assert isinstance(failure, Failure)
-    assert failure.key == "sub"
+    assert isinstance(failure, Unread)
+    assert (failure.key, failure.beginnings) == ("sub", ("sub/",))

@@ -9,6 +9,7 @@ import pytest
 
 from crossmodal.catalog import Catalog
 from crossmodal.errors import CatalogueError, FetchError, StoreError
+from crossmodal.ingest.catalogue import unread
 from crossmodal.ingest.picture_loader import PictureLoader
 from crossmodal.ingest.pipeline import IngestReport, ingest
 from crossmodal.items import CatalogueRow, Failure, Item, NewItem
@@ -228,6 +229,63 @@ def test_a_rename_is_followed_by_the_next_run_when_one_is_stopped(bench: Bench) 
     report = bench.run(bench.catalogue(rows))
     assert (report.renamed, report.indexed, report.removed) == (1, 0, 0)
     assert bench.item("moved").item_id == before
+
+
+def test_a_vanished_row_that_fails_when_it_returns_comes_back_when_it_is_whole(bench: Bench) -> None:
+    rows = folder_of_pictures(bench.folder, 2)
+    whole = (bench.folder / rows[1].location).read_bytes()
+    bench.run(bench.catalogue(rows))
+    bench.run(bench.catalogue(rows[:1]))
+    (bench.folder / rows[1].location).write_bytes(b"half")
+    assert counts(bench.run(bench.catalogue(rows))) == (0, 1, 1, 0, 0)
+    (bench.folder / rows[1].location).write_bytes(whole)
+    bench.run(bench.catalogue(rows))
+    assert bench.titles() == ["thing 0", "thing 1"]
+    assert bench.catalog.failures() == []
+
+
+def test_vanished_rows_that_a_stopped_run_did_not_reach_come_back_with_the_next(bench: Bench) -> None:
+    rows = folder_of_pictures(bench.folder, 40)
+    bench.run(bench.catalogue(rows))
+    bench.run(bench.catalogue(rows[:1]))
+    stop = threading.Event()
+    read: list[str] = []
+
+    def load(row: CatalogueRow) -> bytes:
+        read.append(row.key)
+        if len(read) > 5:
+            stop.set()
+        return (bench.folder / row.location).read_bytes()
+
+    with pytest.raises(Stopped):
+        bench.run(bench.catalogue(rows), load=load, stop=stop)
+    assert len(bench.titles()) < 40
+    bench.run(bench.catalogue(rows))
+    assert len(bench.titles()) == 40
+
+
+def test_what_a_person_removed_stays_away_also_when_it_is_forgotten(bench: Bench) -> None:
+    rows = folder_of_pictures(bench.folder, 3)
+    bench.run(bench.catalogue(rows))
+    bench.catalog.remove([bench.item("thing 1").item_id])
+    bench.run(bench.catalogue([rows[0], rows[1]]))  # row 2 is away for a while
+    bench.catalog.purge_removed()
+    assert counts(bench.run(bench.catalogue(rows))) == (1, 2, 0, 0, 0)
+    assert counts(bench.run(bench.catalogue(rows), look_again="everything")) == (0, 3, 0, 0, 0)
+    assert bench.titles() == ["thing 0", "thing 2"]
+
+
+def test_rows_that_may_lie_in_a_part_that_cannot_be_read_are_not_taken_for_gone(bench: Bench) -> None:
+    rows = [replace(row, key=f"sub/{row.key}") for row in folder_of_pictures(bench.folder, 3)]
+    rows += folder_of_pictures(bench.folder, 2, prefix="other")
+    bench.run(bench.catalogue(rows))
+    part = unread(Failure("sub", "fake", "sub", "sub", "file_missing", "The folder cannot be read.", "Check it."), "sub/")
+    report = bench.run(bench.catalogue([part, *rows[3:4]]))
+    assert (report.removed, report.unread, report.failed) == (1, 3, 1)
+    assert bench.titles() == ["other 0", "thing 0", "thing 1", "thing 2"]
+    assert [failure.key for failure in bench.catalog.failures()] == ["fake\nsub"]
+    report = bench.run(bench.catalogue(rows[3:4]))
+    assert (report.removed, report.unread) == (3, 0)
 
 
 def test_what_a_person_removed_stays_removed(bench: Bench) -> None:

@@ -46,7 +46,7 @@ def test_the_end_is_summed_up() -> None:
     tally = Tally(10, told.append, clock=clock)
     tally.indexed, tally.unchanged, tally.failed = 5, 3, 2
     clock.now += 4
-    report = tally.finish(duplicates=7, renamed=2, removed=1)
-    assert report == IngestReport(indexed=3, unchanged=3, failed=2, duplicates=7, renamed=2, removed=1, seconds=4)
+    report = tally.finish(duplicates=7, renamed=2, removed=1, unread=6)
+    assert report == IngestReport(indexed=3, unchanged=3, failed=2, duplicates=7, renamed=2, removed=1, unread=6, seconds=4)
     assert told[-1].finished
     assert (told[-1].done, told[-1].total, told[-1].rate_per_s, told[-1].seconds_left) == (10, 10, 2.5, 0.0)

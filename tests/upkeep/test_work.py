@@ -1,6 +1,8 @@
 """Long work on a live collection: indexing, retrying, training, and taking over only what is better."""
 
+import os
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -135,13 +137,38 @@ def test_the_demo_leaves_when_something_of_ones_own_comes(app: LiveApp, tmp_path
     assert app.count() == 3
 
 
-def test_removed_items_are_forgotten_at_the_next_start(app: LiveApp, tmp_path: Path) -> None:
-    indexed(app, tmp_path / "mine", 3)
+def test_removed_items_can_be_brought_back_for_a_day_and_stay_away_after_it(
+    app: LiveApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = indexed(app, tmp_path / "mine", 3)
     item = app.page(1)[0]
     app.remove_item(item.item_id)
+    assert app.upkeep.forget_removed() == 0
+    app.restore_item(item.item_id)
+    app.remove_item(item.item_id)
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 86_401)
     assert app.upkeep.forget_removed() == 1
     with pytest.raises(QueryError):
         app.restore_item(item.item_id)
+    app.upkeep.index(str(path), ignore_progress)
+    assert app.count() == 2
+    app.catalog.remove_catalogue(app.catalog.catalogues()[0].name)
+    app.upkeep.index(str(path), ignore_progress)
+    assert app.count() == 3, "a catalogue that was taken out starts anew"
+
+
+def test_a_catalogue_that_changed_while_it_was_read_was_not_read_whole(app: LiveApp, tmp_path: Path) -> None:
+    path = csv_catalogue(tmp_path / "mine", things(3, seed=1))
+
+    def change(_progress: Progress) -> None:
+        os.utime(path)
+
+    app.upkeep.index(str(path), change)
+    assert not app.upkeep.is_complete(app.upkeep.open(str(path)))
+    time.sleep(0.02)
+    app.upkeep.index(str(path), ignore_progress)
+    assert app.upkeep.is_complete(app.upkeep.open(str(path)))
 
 
 # Training
