@@ -70,8 +70,8 @@ def ingest(
         CatalogueError: the catalogue as a whole cannot be read. What was committed before stays; nothing is removed.
         StoreError, BusyError: the collection cannot be written. Batches committed before stay.
     """
-    began_at, read = time.time(), {"kind": catalogue.kind, "location": catalogue.location}
-    catalog.put_catalogue(catalogue.name, **read)
+    began_at = time.time()
+    catalog.put_catalogue(catalogue.name, kind=catalogue.kind, location=catalogue.location)
     tally = Tally(catalogue.survey(), on_progress)
     failed = frozenset(failure.key for failure in catalog.failures(catalogue.name))
     plan = Plan(catalogue, catalog, model_id=model_id, look_again=look_again, failed=failed)
@@ -96,7 +96,9 @@ def ingest(
     titled = [model_id] if encode_titled is not None else []
     renamed = catalog.follow_renames(catalogue.name, plan.keys, unread=plan.unread, titled=titled)
     removed, unread = catalog.remove_missing(catalogue.name, plan.keys, unread=plan.unread)
-    catalog.put_catalogue(catalogue.name, **read, began_at=began_at, completed_at=time.time())
+    catalog.put_catalogue(
+        catalogue.name, kind=catalogue.kind, location=catalogue.location, began_at=began_at, completed_at=time.time()
+    )
     return tally.finish(duplicates=catalogue.duplicates, renamed=len(renamed), removed=len(removed), unread=unread)
 
 
