@@ -28,8 +28,8 @@ class Upload(NamedTuple):
     data: bytes
 
 
-async def read(request: Request, model: type[Model], *, max_files: int = 1) -> tuple[Model, list[Upload]]:
-    """The question of a request, and the files that came with it.
+async def read(request: Request, model: type[Model], *, max_files: int = 0) -> tuple[Model, list[Upload]]:
+    """The question of a request, and the files that came with it; one more than `max_files` is refused, never passed over.
 
     Raises:
         QueryError: `bad_request`, the body or one of its fields is not as documented; `text_too_long`, a field of a form.

@@ -72,6 +72,8 @@ def _fault(detail: str, max_files: int) -> QueryError:
         what = f"A field of the form has more than {_MAX_FIELD_BYTES // 2**10} KB."
         return QueryError("text_too_long", what, remedy="Shorten it; send a picture with a file name.")
     if detail.startswith("Too many files"):
+        if not max_files:
+            return UnreadableForm("There is a file in the form, and none is read here.", remedy="Leave it out.")
         files = f"{max_files} files" if max_files > 1 else "one file"
         return UnreadableForm(f"The form has more than {files}.", remedy="POST /api/items/batch takes many.")
     if detail.startswith("Too many fields"):

@@ -43,7 +43,7 @@ _ROWS = 10_000
 )
 async def search(request: Request, door: TheDoor) -> Response:
     """Pictures that fit a text, a picture, or both together."""
-    question, uploads = await read(request, AnyQuestion)
+    question, uploads = await read(request, AnyQuestion, max_files=1)
     return Json(await door.results(await _answer(door, question, uploads, await door.terms(question))))
 
 

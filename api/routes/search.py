@@ -36,7 +36,7 @@ async def search_image(request: Request, door: TheDoor) -> Response:
 
     The picture asked with is left out of its own results.
     """
-    question, uploads = await read(request, ImageQuestion)
+    question, uploads = await read(request, ImageQuestion, max_files=1)
     one_source(uploads, question.image_id, question.image_index, question.image_url)
     terms = await door.terms(question)
     if uploads or question.image_url is not None:
@@ -57,7 +57,7 @@ async def search_image(request: Request, door: TheDoor) -> Response:
 )
 async def search_captions(request: Request, door: TheDoor) -> Response:
     """Texts of the collection that fit a picture."""
-    question, uploads = await read(request, CaptionQuestion)
+    question, uploads = await read(request, CaptionQuestion, max_files=1)
     one_source(uploads, question.image_id, question.image_url)
     return Json(captions_of(await _captions(door, question, uploads[0].data if uploads else None)))
 

@@ -45,6 +45,23 @@ def test_a_form_that_breaks_off_is_told_so(client: TestClient, body: bytes) -> N
         assert "breaks off" in answer.json()["error"]["message"]
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "fields"),
+    [
+        ("POST", "/api/search/text", {"query": "red"}),
+        ("POST", "/correct-query", {"query": "red"}),
+        ("PATCH", "/api/items/1", {"title": "red"}),
+        ("POST", "/api/jobs/export", {"kind": "csv"}),
+    ],
+)
+def test_a_file_that_nobody_reads_is_refused(client: TestClient, method: str, path: str, fields: dict[str, str]) -> None:
+    """Passed over, it would be taken for searched with, or for the new picture of the item."""
+    sent = {"files": {"image": ("a.png", png("red", "disc", 1))}, "headers": {"X-Error-Shape": "object"}}
+    answer = client.request(method, path, data=fields, **sent)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad_request")
+    assert answer.json()["error"]["message"] == "There is a file in the form, and none is read here."
+
+
 def test_a_client_that_hangs_up_is_no_fault_of_ours(server: str, caplog: pytest.LogCaptureFixture) -> None:
     """It closes in the middle of its upload, and with a reset, which the server hears at once."""
     host, _, port = server.removeprefix("http://").partition(":")
