@@ -32,12 +32,19 @@ def filter_of(text: str | None) -> dict[str, Any] | None:
 
 
 def _only_known(request: Request) -> None:
-    """A parameter that is misspelt would be passed over, and the answer be one to another question. Raises QueryError `bad_request`."""
+    """A parameter that is misspelt, or the first of two, would be passed over, and the answer be one to another question.
+
+    Raises:
+        QueryError: `bad_request`.
+    """
     known = [field.alias for field in request.scope["route"].dependant.query_params]
-    for name in request.query_params:
+    given = [name for name, _ in request.query_params.multi_items()]
+    for name in given:
         if name not in known:
             remedy = f"There are {', '.join(known)}." if known else "Nothing is read from behind the question mark here."
             raise bad_request(f"There is no parameter {name!r:.60}.", remedy)
+        if given.count(name) > 1:
+            raise bad_request(f"The parameter {name!r:.60} comes twice.", "Give it once.")
 
 
 ONLY_KNOWN = Depends(_only_known)

@@ -49,6 +49,8 @@ def test_a_fault_of_a_body_is_named(client: TestClient, path: str, question: obj
         ("/api/items?limit=x", 'limit: must be a whole number, not "x".'),
         ("/api/items?bogus=1", "There is no parameter 'bogus'."),
         ("/api/items/1?limit=1", "There is no parameter 'limit'."),
+        ("/api/items?limit=1&limit=2", "The parameter 'limit' comes twice."),
+        ('/api/items?where={"a":"b"}&where={"c":"d"}', "The parameter 'where' comes twice."),
         ("/api/items?where=[1]", "where: must be a table of names and values, not [1]."),
         ("/api/items?where={", "The parameter where is not JSON."),
         ('/api/items?where={"colour":5}', "where.colour: must be a text or a list of texts, not 5."),
