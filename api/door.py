@@ -8,7 +8,7 @@ from fastapi import Depends, Request
 
 from api.answered.answers import Json
 from api.answered.catalogue_names import shown_item, stored_where
-from api.answered.rendering import item_of, results_of
+from api.answered.rendering import item_of, job_of, results_of
 from api.answered.resizing import Resizer
 from api.asked.questions import Narrowed
 from api.batching import TextBatcher
@@ -18,14 +18,15 @@ from api.options import ApiOptions
 from api.workers import Workers
 from crossmodal.catalog import Filter
 from crossmodal.items import Item, SearchResult
+from crossmodal.jobs import JobStatus
 from engine.asking import Terms, terms
 from upkeep.live_app import LiveApp
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-
 _FEW = 50
+"""So many results are written as JSON in less time than a thread takes to begin."""
 
 
 class Door:
@@ -70,6 +71,10 @@ class Door:
     def item(self, item: Item) -> dict[str, Any]:
         """An `ItemAnswer`."""
         return item_of(item, paths=self.options.allow_paths)
+
+    def job(self, status: JobStatus) -> dict[str, Any]:
+        """A `Job`."""
+        return job_of(status, paths=self.options.allow_paths)
 
     def shown(self, item: Item) -> Item:
         """An item as the clients of this API may see it."""

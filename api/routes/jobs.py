@@ -11,12 +11,11 @@ from api.answered.answers import Exports, Job, Jobs, Json
 from api.answered.documents import problems
 from api.answered.downloads import MEDIA_TYPES, Download
 from api.answered.errors import Overload, error_response
-from api.answered.rendering import job_of
 from api.asked.bodies import read
 from api.asked.body_schemas import body
 from api.asked.parameters import ONLY_KNOWN
 from api.asked.questions import ExportQuestion, ImportQuestion
-from api.door import TheDoor
+from api.door import Door, TheDoor
 from api.exports import delete_export, export_file, export_files, start_export
 from crossmodal.errors import AccessError, BusyError
 from crossmodal.jobs import JobStatus
@@ -47,7 +46,7 @@ async def start_import(request: Request, door: TheDoor) -> Response:
         raise AccessError(
             "forbidden", "Folders of this computer are not open to the network.", remedy="Send pictures with POST /api/items/batch."
         )
-    return await _started(request, door.run(door.app.start_indexing, question.location))
+    return await _started(request, door, door.run(door.app.start_indexing, question.location))
 
 
 @router.post(
@@ -65,27 +64,28 @@ async def begin_export(request: Request, door: TheDoor) -> Response:
     question, _ = await read(request, ExportQuestion)
     where = await door.stored(question.where)
     return await _started(
-        request, door.run(start_export, door.app, door.options.export_dir, question.kind, where, shown=door.shown)
+        request, door, door.run(start_export, door.app, door.options.export_dir, question.kind, where, shown=door.shown)
     )
 
 
 @router.get("/jobs", response_model=Jobs)
 async def list_jobs(door: TheDoor) -> Response:
     """The last jobs, newest first."""
-    return Json({"jobs": [job_of(status) for status in door.app.jobs.history()]})
+    jobs = await door.run(door.app.jobs.history)
+    return Json({"jobs": [door.job(status) for status in jobs]})
 
 
 @router.get("/jobs/{job_id}", response_model=Job, responses=problems(404))
 async def get_job(door: TheDoor, job_id: str) -> Response:
     """A job as it stands."""
-    return Json(job_of(door.app.jobs.status(job_id)))
+    return Json(door.job(await door.run(door.app.jobs.status, job_id)))
 
 
 @router.post("/jobs/{job_id}/cancel", status_code=202, response_model=Job, responses=problems(404))
 async def cancel_job(door: TheDoor, job_id: str) -> Response:
     """Ask a job to stop; what it did so far is kept. A job that has ended stays as it is."""
-    door.app.jobs.stop(job_id)
-    return Json(job_of(door.app.jobs.status(job_id)), status_code=202)
+    await door.run(door.app.jobs.stop, job_id)
+    return Json(door.job(await door.run(door.app.jobs.status, job_id)), status_code=202)
 
 
 @router.get("/exports", response_model=Exports)
@@ -108,10 +108,10 @@ async def remove_export(door: TheDoor, name: ExportName) -> Response:
     return Response(status_code=204)
 
 
-async def _started(request: Request, starting: Awaitable[JobStatus]) -> Response:
+async def _started(request: Request, door: Door, starting: Awaitable[JobStatus]) -> Response:
     try:
         status = await starting
     except BusyError as error:  # not an overload, but a conflict with the state of the one desk there is for jobs
         conflict = Overload(error.code, error.message, remedy=error.remedy)
         return error_response(conflict, request.scope, status=409)
-    return Json(job_of(status), status_code=202, headers={"Location": f"/api/jobs/{status.job_id}"})
+    return Json(door.job(status), status_code=202, headers={"Location": f"/api/jobs/{status.job_id}"})

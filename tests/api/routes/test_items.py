@@ -233,6 +233,23 @@ def test_an_import_can_be_watched(client: TestClient, live_app: LiveApp, tmp_pat
     assert missing.json()["error"]["code"] == "file_missing"
 
 
+def test_jobs_are_read_in_a_thread(client: TestClient, live_app: LiveApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are files: on the event loop a slow disk would hold up every answer."""
+    asked: list[str] = []
+    real = live_app.jobs.history
+
+    def watched() -> object:
+        asked.append(threading.current_thread().name)
+        return real()
+
+    monkeypatch.setattr(live_app.jobs, "history", watched)
+    client.get("/api/jobs")
+    client.get("/api/jobs/nothing")
+    client.post("/api/jobs/nothing/cancel")
+    assert len(asked) == 3
+    assert all(name.startswith("api-store") for name in asked)
+
+
 def test_another_rendition_is_another_picture(client: TestClient, live_app: LiveApp, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = ("/api/image/2", "/api/image/2/thumbnail", "/api/image/2/thumbnail?size=16")
     before = {path: client.get(path).headers["ETag"] for path in paths}
