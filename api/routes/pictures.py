@@ -50,7 +50,7 @@ async def _picture(request: Request, door: Door, stored: bytes, size: int | None
     digest = sha256(stored).hexdigest()
     etag = f'"{digest[:32]}-{size or "stored"}"'
     headers = _HEADERS | {"ETag": etag}
-    if _has(request.headers.get("if-none-match", ""), etag):
+    if _has(",".join(request.headers.getlist("if-none-match")), etag):
         return Response(status_code=304, headers=headers)
     if size is not None:
         stored = await door.workers.run("resizing", door.resizer.resized, stored, size, digest)

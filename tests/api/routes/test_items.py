@@ -217,6 +217,8 @@ def test_a_picture_is_asked_for_only_when_it_changed(client: TestClient) -> None
             again = client.get(path, headers={"If-None-Match": sent})
             assert (again.status_code, again.content, again.headers["ETag"]) == (304, b"", etag)
         assert client.get(path, headers={"If-None-Match": '"other"'}).status_code == 200
+        lines = [("If-None-Match", '"other"'), ("If-None-Match", etag)]
+        assert client.get(path, headers=lines).status_code == 304, "a list may come in several lines"
 
 
 def test_an_import_can_be_watched(client: TestClient, live_app: LiveApp, tmp_path: object) -> None:
