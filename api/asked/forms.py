@@ -18,7 +18,14 @@ _CHARSET = re.compile(r"charset[^=;]*=([^;]*)", re.IGNORECASE)
 
 
 class UnsupportedType(CrossmodalError):
-    """The body is neither JSON nor a form, or its text is not UTF-8."""
+    """The body is neither JSON nor a form, is packed, or its text is not UTF-8."""
+
+
+def check_encoding(content_encoding: str) -> None:
+    """Raises UnsupportedType for a packed body: a few bytes of it could become any number."""
+    if content_encoding.strip().lower() not in ("", "identity"):
+        what = f"The body is packed as {content_encoding!r:.60}."
+        raise UnsupportedType("unsupported_format", what, remedy="Send it as it is, without Content-Encoding.")
 
 
 def check_charset(content_type: str) -> None:

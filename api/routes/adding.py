@@ -64,7 +64,7 @@ async def add_items(request: Request, door: TheDoor) -> Response:
 
 async def _added(request: Request, door: Door) -> Response:
     question, uploads = await read(request, NewItemQuestion, max_files=1)
-    one_source(uploads, question.image_url)
+    one_source(uploads, image_url=question.image_url)
     outcome = await add(door, New("", uploads[0] if uploads else None, question))
     place = f"/api/items/{outcome.item.item_id}"
     answer = {"created": outcome.created, "item": door.item(outcome.item)}

@@ -96,7 +96,7 @@ async def _answer(door: Door, question: AnyQuestion, uploads: list[Upload], term
                 "Neither a text nor a picture was given.", "Give query, image_id, image_url, or a file in the field image."
             )
         return await by_text(door, question.query, terms)
-    one_source(uploads, question.image_id, question.image_url)
+    one_source(uploads, image_id=question.image_id, image_url=question.image_url)
     image: bytes | str = uploads[0].data if uploads else question.image_url or ""
     if question.image_id is not None:
         item = await door.run(item_called, door.app, question.image_id)

@@ -37,7 +37,7 @@ async def search_image(request: Request, door: TheDoor) -> Response:
     The picture asked with is left out of its own results.
     """
     question, uploads = await read(request, ImageQuestion, max_files=1)
-    one_source(uploads, question.image_id, question.image_index, question.image_url)
+    one_source(uploads, image_id=question.image_id, image_index=question.image_index, image_url=question.image_url)
     terms = await door.terms(question)
     if uploads or question.image_url is not None:
         results = await by_picture(door, uploads[0].data if uploads else question.image_url or "", terms)
@@ -58,7 +58,7 @@ async def search_image(request: Request, door: TheDoor) -> Response:
 async def search_captions(request: Request, door: TheDoor) -> Response:
     """Texts of the collection that fit a picture."""
     question, uploads = await read(request, CaptionQuestion, max_files=1)
-    one_source(uploads, question.image_id, question.image_url)
+    one_source(uploads, image_id=question.image_id, image_url=question.image_url)
     return Json(captions_of(await _captions(door, question, uploads[0].data if uploads else None)))
 
 

@@ -1,5 +1,6 @@
 """Forms that are broken off, or claim a character set that is none, or are left by their client."""
 
+import gzip
 import logging
 import socket
 import struct
@@ -23,6 +24,21 @@ def test_text_is_utf_8(client: TestClient, kind: str, charset: str) -> None:
     answer = client.post("/search", content=PART + b"--b--\r\n", headers={"Content-Type": f"{kind}; charset={charset}"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (415, "unsupported_format")
     assert charset.strip('"') in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("path", ["/search", "/api/search/text"])
+def test_a_packed_body_is_told_so(client: TestClient, path: str) -> None:
+    question, headers = gzip.compress(b'{"query": "red"}'), {"Content-Encoding": "gzip", "X-Error-Shape": "object"}
+    answer = client.post(path, content=question, headers={"Content-Type": "application/json"} | headers)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (415, "unsupported_format")
+    assert "'gzip'" in answer.json()["error"]["message"]
+    assert client.post(path, json={"query": "red"}, headers={"Content-Encoding": "identity"}).status_code == 200
+
+
+@pytest.mark.parametrize("kind", [None, "", " ", ";"])
+def test_a_body_of_no_type_is_json(client: TestClient, kind: str | None) -> None:
+    headers = {} if kind is None else {"Content-Type": kind}
+    assert client.post("/search", content=b'{"query": "red"}', headers=headers).status_code == 200
 
 
 @pytest.mark.parametrize("charset", ["utf-8", "UTF-8", '"utf8"'])

@@ -65,6 +65,16 @@ def test_a_fault_of_a_parameter_is_named(client: TestClient, address: str, messa
     assert said == message if message.endswith(".") else said.startswith(message)
 
 
+def test_the_remedy_names_fields_that_are_read(client: TestClient) -> None:
+    for path, fields in (
+        ("/api/items", "image_url"),
+        ("/api/search/image", "image_id, image_index, image_url"),
+        ("/api/search/image-to-text", "image_id, image_url"),
+    ):
+        refused = client.post(path, json={}, headers={"X-Error-Shape": "object"}).json()["error"]
+        assert refused["remedy"] == f"Give exactly one: {fields}, or a file in the field image."
+
+
 def test_the_references_clients_may_send_what_they_like(client: TestClient) -> None:
     for address in ("/health?bogus=1", "/api/stats?bogus=1", "/api/image/1?bogus=1", "/metrics?bogus=1"):
         assert client.get(address).status_code == 200
