@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Path, Query, Request
 from pydantic import TypeAdapter, ValidationError
 
 from api.answered.errors import bad_request
@@ -12,6 +12,8 @@ from api.asked.json_text import value_of
 
 Limit = Annotated[int, Query(ge=1, le=500)]
 Cursor = Annotated[str, Query(pattern="^[0-9]{1,18}$", description="`next_cursor` of the page before")]
+ItemName = Annotated[str, Path(description="the id of an item, or the name of the file it came from where only one item has it")]
+JobId = Annotated[str, Path(description="`job_id` of the job")]
 WhereText = Annotated[
     str | None,
     Query(max_length=20_000, description='a filter as JSON, `{"colour": ["red", "blue"]}`', json_schema_extra={"format": "filter"}),

@@ -13,7 +13,7 @@ router = APIRouter(prefix="/api", tags=["jobs"], dependencies=[ONLY_KNOWN])
 
 @router.get("/failures", response_model=Failures)
 async def list_failures(door: TheDoor, limit: Limit = 50, cursor: Cursor = "0") -> Response:
-    """Pictures of imported catalogues that are not in the collection, each with its reason and how often it was tried.
+    """What imports could not bring in. Each row has its reason and how often it was tried.
 
     One that comes in later, because it or its catalogue was mended and imported again, leaves the list.
     """

@@ -54,7 +54,7 @@ async def search(request: Request, door: TheDoor) -> Response:
     responses=problems(415, 422),
 )
 async def search_batch(request: Request, door: TheDoor) -> Response:
-    """Many text queries in one call, each with its own results; the queries times `top_k` are 10,000 at most."""
+    """Many text queries in one call. Each has its own results; the queries times `top_k` are 10,000 at most."""
     question, _ = await read(request, BatchQuestion)
     queries, terms = question.queries, await door.terms(question)
     if len(queries) * terms.top_k > _ROWS:

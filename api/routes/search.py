@@ -17,7 +17,12 @@ from crossmodal.items import CaptionResult
 router = APIRouter(prefix="/api/search", tags=["reference"])
 
 
-@router.post("/text", response_model=TextSearch, openapi_extra=body(TextQuestion, {"query": "red striped mug", "top_k": 5}))
+@router.post(
+    "/text",
+    response_model=TextSearch,
+    openapi_extra=body(TextQuestion, {"query": "red striped mug", "top_k": 5}),
+    responses=problems(415),
+)
 async def search_text(request: Request, door: TheDoor) -> Response:
     """Pictures that fit a description."""
     question, _ = await read(request, TextQuestion)
@@ -32,9 +37,10 @@ async def search_text(request: Request, door: TheDoor) -> Response:
     responses=problems(404, 415, 502, 504),
 )
 async def search_image(request: Request, door: TheDoor) -> Response:
-    """Pictures like one of the collection, named by `image_id` (or its place, `image_index`), or like one sent as a file or an address.
+    """Pictures like another one.
 
-    The picture asked with is left out of its own results.
+    That is one of the collection, named by `image_id` (or its place, `image_index`), or one sent as a file or an address. It is left out of
+    its own results.
     """
     question, uploads = await read(request, ImageQuestion, max_files=1)
     one_source(uploads, image_id=question.image_id, image_index=question.image_index, image_url=question.image_url)
