@@ -26,7 +26,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _FEW = 50
-"""So many results are written as JSON in less time than a thread takes to begin."""
+"""So many rows are written as JSON in less time than a thread takes to begin."""
 
 
 class Door:
@@ -81,10 +81,14 @@ class Door:
         return item if self.options.allow_paths else shown_item(item)
 
     async def results(self, results: list[SearchResult]) -> bytes:
-        """`Results` as JSON; many are written in a thread, where they do not hold up the event loop."""
-        if len(results) <= _FEW:
-            return Json.bytes_of(results_of(results, paths=self.options.allow_paths))
-        return await self.run(lambda: Json.bytes_of(results_of(results, paths=self.options.allow_paths)))
+        """`Results` as JSON."""
+        return await self.written(lambda: results_of(results, paths=self.options.allow_paths), rows=len(results))
+
+    async def written(self, answer: Callable[[], Any], *, rows: int) -> bytes:
+        """An answer as JSON; one of many rows is put together in a thread, where it does not hold up the event loop."""
+        if rows <= _FEW:
+            return Json.bytes_of(answer())
+        return await self.run(lambda: Json.bytes_of(answer()))
 
     def close(self) -> None:
         """Let go of the threads. The app belongs to whoever made it."""

@@ -1,5 +1,7 @@
 """What imports could not bring in."""
 
+from typing import Any
+
 from fastapi import APIRouter
 from starlette.responses import Response
 
@@ -19,5 +21,10 @@ async def list_failures(door: TheDoor, limit: Limit = 50, cursor: Cursor = "0") 
     """
     found = await door.run(door.app.failures)
     start, end = int(cursor), int(cursor) + limit
-    page = [failure_of(failure, paths=door.options.allow_paths) for failure in found[start:end]]
-    return Json({"num_failures": len(found), "failures": page, "next_cursor": str(end) if end < len(found) else None})
+    after = str(end) if end < len(found) else None
+
+    def answer() -> dict[str, Any]:
+        page = [failure_of(failure, paths=door.options.allow_paths) for failure in found[start:end]]
+        return {"num_failures": len(found), "failures": page, "next_cursor": after}
+
+    return Json(await door.written(answer, rows=limit))

@@ -25,7 +25,7 @@ async def list_items(door: TheDoor, limit: Limit = 50, cursor: Cursor = "0", whe
     found = await door.run(door.app.catalog.matching_page, limit + 1, int(cursor), conditions)
     page = found[:limit]  # one more tells whether this is the last page
     after = str(page[-1].item_id) if len(found) > limit else None
-    return Json({"items": [door.item(item) for item in page], "next_cursor": after})
+    return Json(await door.written(lambda: {"items": [door.item(item) for item in page], "next_cursor": after}, rows=len(page)))
 
 
 @router.get("/attributes", response_model=Attributes)

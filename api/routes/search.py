@@ -9,10 +9,9 @@ from api.answered.rendering import captions_of, rows_of
 from api.asked.bodies import one_source, read
 from api.asked.body_schemas import body
 from api.asked.questions import CaptionQuestion, ImageQuestion, TextQuestion
-from api.door import Door, TheDoor
+from api.door import TheDoor
 from api.lookup import item_at, item_called
-from api.searching import by_item, by_picture, by_text
-from crossmodal.items import CaptionResult
+from api.searching import by_item, by_picture, by_text, looked_at
 
 router = APIRouter(prefix="/api/search", tags=["reference"])
 
@@ -65,13 +64,8 @@ async def search_captions(request: Request, door: TheDoor) -> Response:
     """Texts of the collection that fit a picture."""
     question, uploads = await read(request, CaptionQuestion, max_files=1)
     one_source(uploads, image_id=question.image_id, image_url=question.image_url)
-    return Json(captions_of(await _captions(door, question, uploads[0].data if uploads else None)))
-
-
-async def _captions(door: Door, question: CaptionQuestion, data: bytes | None) -> list[CaptionResult]:
     if question.image_id is not None:
         item = await door.run(item_called, door.app, question.image_id)
-        return await door.run_pictures(door.app.captions_for_item, item.item_id, question.top_k)
-    if data is not None:
-        return await door.run_pictures(door.app.captions_for_image, data, question.top_k)
-    return await door.run_addresses(door.app.captions_for_image, question.image_url or "", question.top_k)
+        return Json(captions_of(await door.run_pictures(door.app.captions_for_item, item.item_id, question.top_k)))
+    picture = await looked_at(door, uploads[0].data if uploads else question.image_url or "")
+    return Json(captions_of(await door.run_pictures(door.app.captions_for_picture, picture, question.top_k)))

@@ -14,6 +14,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from api import ApiOptions, create_api
+from api.answered.answers import Json
 from tests.api.conftest import BASE, THINGS
 from tests.app_parts import csv_catalogue, png, things
 from upkeep.live_app import LiveApp
@@ -250,6 +251,39 @@ def test_jobs_are_read_in_a_thread(client: TestClient, live_app: LiveApp, monkey
     client.post("/api/jobs/nothing/cancel")
     assert len(asked) == 3
     assert all(name.startswith("api-store") for name in asked)
+
+
+def test_a_long_page_is_written_in_a_thread(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five hundred items with their attributes take long enough to hold up every other answer."""
+    written: list[str] = []
+    real = Json.bytes_of
+
+    def watched(content: object) -> bytes:
+        written.append(threading.current_thread().name)
+        return real(content)
+
+    monkeypatch.setattr("api.door._FEW", 5)
+    monkeypatch.setattr(Json, "bytes_of", staticmethod(watched))
+    for path in ("/api/items?limit=6", "/api/items?limit=5"):
+        assert client.get(path).status_code == 200
+    assert [name.startswith("api-store") for name in written] == [True, False]
+
+
+def test_captions_of_an_address_are_made_where_pictures_are(
+    client: TestClient, live_app: LiveApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Eight threads wait for the network: as many encoding at once would leave no core to anybody."""
+    encoded: list[str] = []
+    real = live_app.encoding.picture
+
+    def watched(*args: object) -> object:
+        encoded.append(threading.current_thread().name)
+        return real(*args)
+
+    monkeypatch.setattr(live_app.encoding, "picture", watched)
+    asked = {"image_url": "https://shop.example/red-disc.png"}
+    assert client.post("/api/search/image-to-text", json=asked).status_code == 200
+    assert [name.rpartition("_")[0] for name in encoded] == ["api-pictures"]
 
 
 def test_another_rendition_is_another_picture(client: TestClient, live_app: LiveApp, monkeypatch: pytest.MonkeyPatch) -> None:
