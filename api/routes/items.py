@@ -58,7 +58,7 @@ async def change_item(request: Request, door: TheDoor, item_id: ItemName) -> Res
 
 @router.delete("/items/{item_id}", status_code=204, response_class=Response, responses=problems(404, 507))
 async def delete_item(door: TheDoor, item_id: ItemName) -> Response:
-    """Take an item out of the collection. `restore` undoes it until the program starts again."""
+    """Take an item out of the collection. `restore` undoes it until the page or the API is started the next time."""
     item = await door.run(item_called, door.app, item_id)
     await door.run(door.app.remove_item, item.item_id)
     return Response(status_code=204)

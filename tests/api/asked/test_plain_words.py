@@ -20,6 +20,7 @@ ATTRIBUTES_20 = {f"a{number}": "x" for number in range(21)}
         ("/search", {"query": "red", "top_k": 1.5}, "top_k: must be a whole number, not 1.5."),
         ("/search", {"query": "red", "top_k": 0}, "top_k: must be at least 1, not 0."),
         ("/search", {"query": "red", "top_k": 9_999}, "top_k: must be at most 1,000, not 9999."),
+        ("/search", {"query": "red", "top_k": 10**80}, f"top_k: must be at most 1,000, not 1{'0' * 59}…."),
         ("/search", {"query": "red", "weight": 2}, "weight: must be at most 1.0, not 2."),
         ("/search", {"query": "red", "where": {"colour": 5}}, "where.colour: must be a text or a list of texts, not 5."),
         ("/search", {"query": "red", "where": {"colour": ["a", 5]}}, "where.colour.1: must be a text, not 5."),
