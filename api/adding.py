@@ -10,7 +10,6 @@ from api.answered.errors import Overload, refusal
 from api.asked.bodies import Upload
 from api.asked.questions import NewItemQuestion
 from api.door import Door
-from api.searching import looked_at
 from crossmodal.errors import CrossmodalError
 from crossmodal.items import AddOutcome, Picture
 from crossmodal.text.cleaning import display_text
@@ -85,7 +84,7 @@ async def _look_in_time(door: Door, new: New, ends_at: float) -> Picture:
 
 
 async def _look(door: Door, new: New) -> Picture:
-    return await looked_at(door, new.file.data if new.file else new.question.image_url or "")
+    return await door.look_at(new.file.data if new.file else new.question.image_url or "")
 
 
 async def _write(door: Door, new: New, picture: Picture) -> AddOutcome:

@@ -17,7 +17,7 @@ from api.metrics import Metrics
 from api.options import ApiOptions
 from api.workers import Workers
 from crossmodal.catalog import Filter
-from crossmodal.items import Item, SearchResult
+from crossmodal.items import Item, Picture, SearchResult
 from crossmodal.jobs import JobStatus
 from engine.asking import Terms, terms
 from upkeep.live_app import LiveApp
@@ -59,6 +59,15 @@ class Door:
     async def run_addresses(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call what may wait for the network."""
         return await self.workers.run("addresses", work, *args, **kwargs)
+
+    async def look_at(self, image: bytes | str) -> Picture:
+        """A file, or what lies at an address, decoded. What waits for the network does not keep the threads that encode.
+
+        Raises:
+            AddressError, FetchError, PictureError: there is no picture.
+        """
+        run = self.run_addresses if isinstance(image, str) else self.run_pictures
+        return await run(self.app.look_at, image)
 
     async def stored(self, where: Filter | None) -> Filter | None:
         """A client's filter as the store understands it. Raises QueryError `bad_request`."""

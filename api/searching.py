@@ -6,18 +6,8 @@ from typing import Any
 
 from api.distinct import one_per_picture
 from api.door import Door
-from crossmodal.items import Item, Picture, SearchResult
+from crossmodal.items import Item, SearchResult
 from engine.asking import Terms
-
-
-async def looked_at(door: Door, image: bytes | str) -> Picture:
-    """A file, or what lies at an address, decoded. What waits for the network does not keep the threads that encode.
-
-    Raises:
-        AddressError, FetchError, PictureError: there is no picture.
-    """
-    run = door.run_addresses if isinstance(image, str) else door.run_pictures
-    return await run(door.app.look_at, image)
 
 
 async def by_text(door: Door, query: str, terms: Terms) -> list[SearchResult]:
@@ -40,7 +30,7 @@ async def by_item(door: Door, item: Item, terms: Terms) -> list[SearchResult]:
 
 async def by_picture(door: Door, image: bytes | str, terms: Terms) -> list[SearchResult]:
     """Like a file or what lies at an address; the very same file is left out."""
-    picture = await looked_at(door, image)
+    picture = await door.look_at(image)
 
     async def search(top_k: int) -> list[SearchResult]:
         return await door.run_pictures(partial(door.app.search_by_picture, picture, top_k, **_narrowing(terms)))
@@ -52,7 +42,7 @@ async def by_both(
     door: Door, query: str, image: bytes | str, weight: float, terms: Terms, *, without: tuple[str, ...] = ()
 ) -> list[SearchResult]:
     """Like a picture and fitting a text; the very same file is left out, and the content hashes `without`."""
-    picture = await looked_at(door, image)
+    picture = await door.look_at(image)
 
     async def search(top_k: int) -> list[SearchResult]:
         work = partial(door.app.search_by_query_and_picture, query, picture, top_k, weight=weight)

@@ -55,9 +55,7 @@ class Observing:
             log.exception("%s %.200r failed, reference %s", scope["method"], scope["path"], reference)
             if not status:
                 await error_response(_internal(reference), scope)(scope, receive, noted)
-        except (
-            asyncio.CancelledError
-        ):  # the server ends and waits no longer: this task ends here, too, so nothing is lost by not raising
+        except asyncio.CancelledError:  # the server ends and waits no longer; this task ends here, too, so it need not be raised
             if not status:
                 await error_response(_ENDING, scope)(scope, receive, noted)
         finally:

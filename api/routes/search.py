@@ -11,7 +11,7 @@ from api.asked.body_schemas import body
 from api.asked.questions import CaptionQuestion, ImageQuestion, TextQuestion
 from api.door import TheDoor
 from api.lookup import item_at, item_called
-from api.searching import by_item, by_picture, by_text, looked_at
+from api.searching import by_item, by_picture, by_text
 
 router = APIRouter(prefix="/api/search", tags=["reference"])
 
@@ -67,5 +67,5 @@ async def search_captions(request: Request, door: TheDoor) -> Response:
     if question.image_id is not None:
         item = await door.run(item_called, door.app, question.image_id)
         return Json(captions_of(await door.run_pictures(door.app.captions_for_item, item.item_id, question.top_k)))
-    picture = await looked_at(door, uploads[0].data if uploads else question.image_url or "")
+    picture = await door.look_at(uploads[0].data if uploads else question.image_url or "")
     return Json(captions_of(await door.run_pictures(door.app.captions_for_picture, picture, question.top_k)))
