@@ -84,9 +84,7 @@ async def _look_in_time(door: Door, new: New, ends_at: float) -> Picture:
 
 
 async def _look(door: Door, new: New) -> Picture:
-    if new.file is not None:
-        return await door.run_pictures(door.app.look_at, new.file.data)
-    return await door.run_addresses(door.app.look_at, new.question.image_url or "")
+    return await door.look_at(new.file.data if new.file else new.question.image_url or "")
 
 
 async def _write(door: Door, new: New, picture: Picture) -> AddOutcome:

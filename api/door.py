@@ -8,7 +8,7 @@ from fastapi import Depends, Request
 
 from api.answered.answers import Json
 from api.answered.catalogue_names import shown_item, stored_where
-from api.answered.rendering import item_of, results_of
+from api.answered.rendering import item_of, job_of, results_of
 from api.answered.resizing import Resizer
 from api.asked.questions import Narrowed
 from api.batching import TextBatcher
@@ -17,15 +17,16 @@ from api.metrics import Metrics
 from api.options import ApiOptions
 from api.workers import Workers
 from crossmodal.catalog import Filter
-from crossmodal.items import Item, SearchResult
+from crossmodal.items import Item, Picture, SearchResult
+from crossmodal.jobs import JobStatus
 from engine.asking import Terms, terms
 from upkeep.live_app import LiveApp
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-
 _FEW = 50
+"""So many rows are written as JSON in less time than a thread takes to begin."""
 
 
 class Door:
@@ -59,6 +60,15 @@ class Door:
         """Call what may wait for the network."""
         return await self.workers.run("addresses", work, *args, **kwargs)
 
+    async def look_at(self, image: bytes | str) -> Picture:
+        """A file, or what lies at an address, decoded. What waits for the network does not keep the threads that encode.
+
+        Raises:
+            AddressError, FetchError, PictureError: there is no picture.
+        """
+        run = self.run_addresses if isinstance(image, str) else self.run_pictures
+        return await run(self.app.look_at, image)
+
     async def stored(self, where: Filter | None) -> Filter | None:
         """A client's filter as the store understands it. Raises QueryError `bad_request`."""
         return where if self.options.allow_paths or not where else await self.run(stored_where, self.app, where)
@@ -71,15 +81,23 @@ class Door:
         """An `ItemAnswer`."""
         return item_of(item, paths=self.options.allow_paths)
 
+    def job(self, status: JobStatus) -> dict[str, Any]:
+        """A `Job`."""
+        return job_of(status, paths=self.options.allow_paths)
+
     def shown(self, item: Item) -> Item:
         """An item as the clients of this API may see it."""
         return item if self.options.allow_paths else shown_item(item)
 
     async def results(self, results: list[SearchResult]) -> bytes:
-        """`Results` as JSON; many are written in a thread, where they do not hold up the event loop."""
-        if len(results) <= _FEW:
-            return Json.bytes_of(results_of(results, paths=self.options.allow_paths))
-        return await self.run(lambda: Json.bytes_of(results_of(results, paths=self.options.allow_paths)))
+        """`Results` as JSON."""
+        return await self.written(lambda: results_of(results, paths=self.options.allow_paths), rows=len(results))
+
+    async def written(self, answer: Callable[[], Any], *, rows: int) -> bytes:
+        """An answer as JSON; one of many rows is put together in a thread, where it does not hold up the event loop."""
+        if rows <= _FEW:
+            return Json.bytes_of(answer())
+        return await self.run(lambda: Json.bytes_of(answer()))
 
     def close(self) -> None:
         """Let go of the threads. The app belongs to whoever made it."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
 
+from api.answered.rendering import EXPORT
 from crossmodal import file_errors
 from crossmodal.catalog import Filter
 from crossmodal.errors import QueryError
@@ -42,7 +43,7 @@ def start_export(app: LiveApp, folder: Path | None, kind: str, where: Filter | N
         _drop_older(folder)
         return f"Exported as {path.name}"
 
-    return app.jobs.start("export", f"Exporting as {path.name}", work)
+    return app.jobs.start(EXPORT, f"Exporting as {path.name}", work)
 
 
 def export_files(folder: Path | None) -> list[Path]:

@@ -30,8 +30,7 @@ async def by_item(door: Door, item: Item, terms: Terms) -> list[SearchResult]:
 
 async def by_picture(door: Door, image: bytes | str, terms: Terms) -> list[SearchResult]:
     """Like a file or what lies at an address; the very same file is left out."""
-    run = door.run_addresses if isinstance(image, str) else door.run_pictures
-    picture = await run(door.app.look_at, image)
+    picture = await door.look_at(image)
 
     async def search(top_k: int) -> list[SearchResult]:
         return await door.run_pictures(partial(door.app.search_by_picture, picture, top_k, **_narrowing(terms)))
@@ -43,8 +42,7 @@ async def by_both(
     door: Door, query: str, image: bytes | str, weight: float, terms: Terms, *, without: tuple[str, ...] = ()
 ) -> list[SearchResult]:
     """Like a picture and fitting a text; the very same file is left out, and the content hashes `without`."""
-    run = door.run_addresses if isinstance(image, str) else door.run_pictures
-    picture = await run(door.app.look_at, image)
+    picture = await door.look_at(image)
 
     async def search(top_k: int) -> list[SearchResult]:
         work = partial(door.app.search_by_query_and_picture, query, picture, top_k, weight=weight)

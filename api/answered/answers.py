@@ -1,10 +1,12 @@
 """What the API answers: the models document and check. Answers are built by `api.answered.rendering`."""
 
 import json
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse
+
+from crossmodal.errors import HTTP_STATUS
 
 
 class Json(JSONResponse):
@@ -19,10 +21,14 @@ class Json(JSONResponse):
         return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii")
 
 
+Code = Annotated[str, Field(json_schema_extra={"enum": sorted(HTTP_STATUS)})]
+"""What went wrong, from the closed list."""
+
+
 class ErrorDetails(BaseModel):
     """What happened and what to do. `code` is one of a closed list."""
 
-    code: str
+    code: Code
     message: str
     remedy: str
 
@@ -75,7 +81,7 @@ class TextSearch(BaseModel):
 
 
 class ImageSearch(BaseModel):
-    """`image_id` is None when the picture came with the request."""
+    """`image_id` is null when the picture came with the request."""
 
     image_id: str | None
     num_results: int
@@ -139,14 +145,14 @@ class Correction(BaseModel):
 
 
 class ItemsPage(BaseModel):
-    """`next_cursor` is None on the last page."""
+    """`next_cursor` is null on the last page."""
 
     items: list[ItemAnswer]
     next_cursor: str | None
 
 
 class Added(BaseModel):
-    """`created` is False when the very same file was in the collection already; then `item` is that one."""
+    """`created` is false when the very same file was in the collection already; then `item` is that one."""
 
     created: bool
     item: ItemAnswer
@@ -180,11 +186,12 @@ class Attributes(BaseModel):
 
 
 class Job(BaseModel):
-    """Long work as it stands. `total` is 0 while it is not known; what an import counts as `failed` is named by `GET /api/failures`."""
+    """Long work as it stands; `running` and `paused` are under way. `total` is 0 while it is not known; what an import counts as `failed`
+    is named by `GET /api/failures`. Times in seconds since 1970."""
 
     job_id: str
     name: str
-    state: str
+    state: Literal["running", "paused", "done", "failed", "stopped"]
     message: str
     done: int
     total: int
@@ -206,7 +213,7 @@ class FailedRow(BaseModel):
     location: str
     title: str
     catalogue: str
-    code: str
+    code: Code
     reason: str
     remedy: str
     attempts: int = Field(ge=1)
@@ -214,7 +221,7 @@ class FailedRow(BaseModel):
 
 
 class Failures(BaseModel):
-    """`next_cursor` is None on the last page."""
+    """`next_cursor` is null on the last page."""
 
     num_failures: int
     failures: list[FailedRow]

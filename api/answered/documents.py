@@ -26,6 +26,10 @@ TAGS = [
 ]
 
 SENTENCES = {
+    200: "As asked.",
+    201: "It is in the collection.",
+    202: "As it stands now.",
+    204: "It is gone.",
     400: "The request cannot be understood.",
     401: "No key, or a wrong one.",
     403: "Not from this page or origin.",
@@ -45,8 +49,16 @@ SENTENCES = {
     504: "The address or the picture took too long.",
     507: "The disk is full.",
 }
+_FRAMEWORKS_OWN = "Successful Response"
 _EVERYWHERE = (400, 401, 403, 405, 408, 413, 429, 431, 500, 503)
-_RETRY = {"Retry-After": {"description": "seconds", "schema": {"type": "string"}}}
+
+
+def told(header: str, what: str) -> dict[str, Any]:
+    """A header of an answer, for `headers=`."""
+    return {header: {"description": what, "schema": {"type": "string"}}}
+
+
+_RETRY = told("Retry-After", "seconds")
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -101,6 +113,8 @@ def _complete(operation: dict[str, Any], path: str) -> None:
         responses.setdefault(str(number), {"description": SENTENCES[number]})
     shape = {"$ref": f"#/components/schemas/{'FlatErrorAnswer' if reference else 'ErrorAnswer'}"}
     for status, response in responses.items():
+        if response.get("description") == _FRAMEWORKS_OWN:
+            response["description"] = SENTENCES[int(status)]
         if int(status) >= 400:
             response["content"] = {"application/json": {"schema": shape}}
             if int(status) in (429, 503):

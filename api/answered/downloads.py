@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from starlette.datastructures import Headers
 from starlette.responses import FileResponse, MalformedRangeHeader, RangeNotSatisfiable
 from starlette.types import Receive, Scope, Send
 
@@ -38,10 +39,12 @@ class Download(FileResponse):
         """ASGI."""
         if scope.get("state", {}).get("wants_head"):
             scope = {**scope, "method": "HEAD"}
-        ranges = dict(scope["headers"]).get(b"range")
-        if ranges is not None:
+        wanted = self._wanted(Headers(scope=scope))
+        if wanted is None:
+            scope = {**scope, "headers": [each for each in scope["headers"] if each[0] != b"range"]}
+        else:
             try:
-                self._parse_range_header(ranges.decode("latin-1"), self._size)
+                self._parse_range_header(wanted, self._size)
             except MalformedRangeHeader:
                 error = bad_request("The header Range cannot be understood.", "Send bytes=0-99, for instance, or leave it out.")
                 await error_response(error, scope, status=400)(scope, receive, send)
@@ -52,3 +55,11 @@ class Download(FileResponse):
                 await answer(scope, receive, send)
                 return
         await super().__call__(scope, receive, send)
+
+    def _wanted(self, headers: Headers) -> str | None:
+        """The header `Range` where it counts: HTTP passes over an unknown unit, and parts of a file that is another one by now."""
+        wanted, unless = headers.get("range"), headers.get("if-range")
+        unit, equals, _ = (wanted or "").partition("=")
+        if (equals and unit.strip().lower() != "bytes") or (unless is not None and not self._should_use_range(unless)):
+            return None
+        return wanted

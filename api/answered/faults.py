@@ -50,7 +50,8 @@ def invalid(faults: Iterable[Mapping[str, Any]], what: str = "The body") -> Quer
     if fault["type"] == "extra_forbidden":
         return bad_request(f"{field:.60}: {words}.")
     value = json.dumps(fault.get("input"), default=lambda _: "...", ensure_ascii=True)
-    return bad_request(f"{field:.60}: {words}, not {value[:_SHOWN_CHARS]}.")
+    shown = value if len(value) <= _SHOWN_CHARS else f"{value[:_SHOWN_CHARS]}…"
+    return bad_request(f"{field:.60}: {words}, not {shown}.")
 
 
 def _field_of(place: Sequence[object]) -> str:

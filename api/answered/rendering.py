@@ -7,6 +7,9 @@ from api.answered.errors import said
 from crossmodal.items import CaptionResult, Failure, Item, SearchResult
 from crossmodal.jobs import JobStatus
 
+EXPORT = "export"
+"""What jobs are called that any client may begin."""
+
 
 def image_path(item: Item) -> str:
     """Where the API serves an item's picture."""
@@ -83,12 +86,21 @@ def failure_of(failure: Failure, *, paths: bool) -> dict[str, Any]:
     }
 
 
-def job_of(status: JobStatus) -> dict[str, Any]:
-    """A `Job`."""
+def job_of(status: JobStatus, *, paths: bool) -> dict[str, Any]:
+    """A `Job`; `paths` says whether paths of this computer are told.
+
+    Where they are not, nobody but the owner begins anything but an export, and how another job ended is told in figures only: its own words
+    name the folders it read.
+    """
     at, error = status.progress, None if status.error is None else said(status.error)
     message = status.message
+    told = paths or status.name == EXPORT
+    if error is not None and not told:
+        error = {"code": error["code"], "message": "The job failed.", "remedy": "Its owner finds the details in the log."}
     if status.state == "failed":  # the job's own words may name files of this computer
         message = f"{error['message']} {error['remedy']}".strip() if error else "Something went wrong inside the program."
+    elif status.state == "done" and not told:
+        message = "The job is done."
     return {
         "job_id": status.job_id,
         "name": status.name,

@@ -9,7 +9,7 @@ from starlette.datastructures import FormData, UploadFile
 
 from api.answered.errors import bad_request
 from api.answered.faults import invalid
-from api.asked.forms import KINDS, MULTIPART, UnsupportedType, check_charset, form_of
+from api.asked.forms import KINDS, MULTIPART, UnsupportedType, check_charset, check_encoding, form_of
 from api.asked.json_text import value_of
 from api.door import Door
 
@@ -28,14 +28,15 @@ class Upload(NamedTuple):
     data: bytes
 
 
-async def read(request: Request, model: type[Model], *, max_files: int = 1) -> tuple[Model, list[Upload]]:
-    """The question of a request, and the files that came with it.
+async def read(request: Request, model: type[Model], *, max_files: int = 0) -> tuple[Model, list[Upload]]:
+    """The question of a request, and the files that came with it; one more than `max_files` is refused, never passed over.
 
     Raises:
         QueryError: `bad_request`, the body or one of its fields is not as documented; `text_too_long`, a field of a form.
-        UnsupportedType: it is neither JSON nor a form, or its text is not in UTF-8.
+        UnsupportedType: it is neither JSON nor a form, is packed, or its text is not in UTF-8.
     """
     kind = _kind_of(request)
+    check_encoding(request.headers.get("content-encoding", ""))
     check_charset(request.headers.get("content-type", ""))
     if kind in KINDS:
         form = await form_of(request, kind, max_files=max_files)
@@ -60,7 +61,7 @@ def is_form(request: Request) -> bool:
 
 
 def _kind_of(request: Request) -> str:
-    return request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower() or "application/json"
 
 
 def _question(model: type[Model], body: bytes) -> Model:
@@ -93,9 +94,9 @@ async def _fields_and_files(form: FormData, known: frozenset[str]) -> tuple[dict
     return fields, uploads
 
 
-def one_source(uploads: Sequence[Upload], *named: object) -> None:
-    """Raises QueryError `bad_request` unless exactly one picture is named or sent."""
-    given = len(uploads) + sum(value is not None for value in named)
+def one_source(uploads: Sequence[Upload], **named: object) -> None:
+    """Raises QueryError `bad_request` unless exactly one picture is sent, or named in one of these fields."""
+    given = len(uploads) + sum(value is not None for value in named.values())
     if given != 1:
         what = "No picture is named or sent." if not given else f"{given} pictures are named or sent."
-        raise bad_request(what, "Give exactly one: image_id, image_url, or a file in the field image.")
+        raise bad_request(what, f"Give exactly one: {', '.join(named)}, or a file in the field image.")

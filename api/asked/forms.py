@@ -18,7 +18,14 @@ _CHARSET = re.compile(r"charset[^=;]*=([^;]*)", re.IGNORECASE)
 
 
 class UnsupportedType(CrossmodalError):
-    """The body is neither JSON nor a form, or its text is not UTF-8."""
+    """The body is neither JSON nor a form, is packed, or its text is not UTF-8."""
+
+
+def check_encoding(content_encoding: str) -> None:
+    """Raises UnsupportedType for a packed body: a few bytes of it could become any number."""
+    if content_encoding.strip().lower() not in ("", "identity"):
+        what = f"The body is packed as {content_encoding!r:.60}."
+        raise UnsupportedType("unsupported_format", what, remedy="Send it as it is, without Content-Encoding.")
 
 
 def check_charset(content_type: str) -> None:
@@ -72,6 +79,8 @@ def _fault(detail: str, max_files: int) -> QueryError:
         what = f"A field of the form has more than {_MAX_FIELD_BYTES // 2**10} KB."
         return QueryError("text_too_long", what, remedy="Shorten it; send a picture with a file name.")
     if detail.startswith("Too many files"):
+        if not max_files:
+            return UnreadableForm("There is a file in the form, and none is read here.", remedy="Leave it out.")
         files = f"{max_files} files" if max_files > 1 else "one file"
         return UnreadableForm(f"The form has more than {files}.", remedy="POST /api/items/batch takes many.")
     if detail.startswith("Too many fields"):

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Path, Query, Request
 from pydantic import TypeAdapter, ValidationError
 
 from api.answered.errors import bad_request
@@ -12,6 +12,8 @@ from api.asked.json_text import value_of
 
 Limit = Annotated[int, Query(ge=1, le=500)]
 Cursor = Annotated[str, Query(pattern="^[0-9]{1,18}$", description="`next_cursor` of the page before")]
+ItemName = Annotated[str, Path(description="the id of an item, or the name of the file it came from where only one item has it")]
+JobId = Annotated[str, Path(description="`job_id` of the job")]
 WhereText = Annotated[
     str | None,
     Query(max_length=20_000, description='a filter as JSON, `{"colour": ["red", "blue"]}`', json_schema_extra={"format": "filter"}),
@@ -32,12 +34,19 @@ def filter_of(text: str | None) -> dict[str, Any] | None:
 
 
 def _only_known(request: Request) -> None:
-    """A parameter that is misspelt would be passed over, and the answer be one to another question. Raises QueryError `bad_request`."""
+    """A parameter that is misspelt, or the first of two, would be passed over, and the answer be one to another question.
+
+    Raises:
+        QueryError: `bad_request`.
+    """
     known = [field.alias for field in request.scope["route"].dependant.query_params]
-    for name in request.query_params:
+    given = [name for name, _ in request.query_params.multi_items()]
+    for name in given:
         if name not in known:
             remedy = f"There are {', '.join(known)}." if known else "Nothing is read from behind the question mark here."
             raise bad_request(f"There is no parameter {name!r:.60}.", remedy)
+        if given.count(name) > 1:
+            raise bad_request(f"The parameter {name!r:.60} comes twice.", "Give it once.")
 
 
 ONLY_KNOWN = Depends(_only_known)

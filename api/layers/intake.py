@@ -148,5 +148,6 @@ class _Request:
         if size is not None and self._most < size <= self._most_json:  # no picture, and more than any text that is read
             what = f"The body is larger than {self._most / 2**10:g} KB, which no text that is read needs."
             return _Refused(QueryError("text_too_long", what, remedy="Shorten the text."), 413)
-        error = CrossmodalError("too_large", f"The body is larger than {self._most / 2**20:g} MB.", remedy="Send less at once.")
+        most = f"{self._most / 2**20:g} MB" if self._most >= 2**20 else f"{self._most / 2**10:g} KB"
+        error = CrossmodalError("too_large", f"The body is larger than {most}.", remedy="Send less at once.")
         return _Refused(error, 413)

@@ -1,5 +1,6 @@
 """The outermost layer: every request gets a reference number, is counted, and ends in an answer of ours whatever happens inside."""
 
+import asyncio
 import logging
 import secrets
 import time
@@ -8,12 +9,15 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.answered.errors import error_response
+from api.answered.errors import Overload, error_response
 from api.metrics import Metrics
 from crossmodal.errors import CrossmodalError
 
 log = logging.getLogger(__name__)
 
+_ENDING = Overload(
+    "busy", "The server ends, and cannot wait for this any longer.", remedy="Come again, and look what was done of it."
+)
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 
 
@@ -51,6 +55,9 @@ class Observing:
             log.exception("%s %.200r failed, reference %s", scope["method"], scope["path"], reference)
             if not status:
                 await error_response(_internal(reference), scope)(scope, receive, noted)
+        except asyncio.CancelledError:  # the server ends and waits no longer; this task ends here, too, so it need not be raised
+            if not status:
+                await error_response(_ENDING, scope)(scope, receive, noted)
         finally:
             self._metrics.under_way.dec()
             method = scope["method"] if scope["method"] in _METHODS else "other"

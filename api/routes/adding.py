@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from api.adding import New, add, add_all
 from api.answered.answers import Added, AddedMany, Json
-from api.answered.documents import problems
+from api.answered.documents import problems, told
 from api.answered.errors import bad_request
 from api.asked.bodies import is_form, one_source, read
 from api.asked.body_schemas import body
@@ -18,10 +18,15 @@ from api.door import Door, TheDoor
 router = APIRouter(tags=["items"], dependencies=[ONLY_KNOWN])
 
 _ADDRESSED = {"image_url": "https://shop.example/red-disc.png", "title": "my mug", "attributes": {"shelf": "3"}}
+_PLACE = told("Location", "where the item is")
 _ADDS: dict[str, Any] = {
     "response_model": Added,
     "openapi_extra": body(NewItemQuestion, _ADDRESSED, file="image", one_of=("image_url",)),
-    "responses": {200: {"model": Added, "description": "It was there already"}} | problems(415, 422, 502, 504, 507),
+    "responses": {
+        200: {"model": Added, "description": "It was there already.", "headers": _PLACE},
+        201: {"headers": _PLACE},
+    }
+    | problems(415, 422, 502, 504, 507),
 }
 
 
@@ -33,7 +38,7 @@ async def upload(request: Request, door: TheDoor) -> Response:
 
 @router.post("/api/items", status_code=201, **_ADDS)
 async def add_item(request: Request, door: TheDoor) -> Response:
-    """Add a picture, as a file or an address, with a title, captions and attributes if there are any."""
+    """Add a picture. It comes as a file or an address, with a title, captions and attributes if there are any."""
     return await _added(request, door)
 
 
@@ -44,8 +49,9 @@ async def add_item(request: Request, door: TheDoor) -> Response:
     responses=problems(415, 422, 507),
 )
 async def add_items(request: Request, door: TheDoor) -> Response:
-    """Add many pictures: files in the fields `images`, or addresses with their words. One that fails does not stop the others.
+    """Add many pictures.
 
+    They come as files in the fields `images`, or as addresses with their words. One that fails does not stop the others.
     What there is no time for ends as `timeout`, and is not added.
     """
     if is_form(request):
@@ -63,8 +69,8 @@ async def add_items(request: Request, door: TheDoor) -> Response:
 
 
 async def _added(request: Request, door: Door) -> Response:
-    question, uploads = await read(request, NewItemQuestion)
-    one_source(uploads, question.image_url)
+    question, uploads = await read(request, NewItemQuestion, max_files=1)
+    one_source(uploads, image_url=question.image_url)
     outcome = await add(door, New("", uploads[0] if uploads else None, question))
     place = f"/api/items/{outcome.item.item_id}"
     answer = {"created": outcome.created, "item": door.item(outcome.item)}

@@ -1,7 +1,5 @@
 """The collection's items: list, look, change, remove."""
 
-from typing import Annotated
-
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
@@ -9,7 +7,7 @@ from api.answered.answers import Attributes, ItemAnswer, ItemsPage, Json
 from api.answered.documents import problems
 from api.asked.bodies import read
 from api.asked.body_schemas import body
-from api.asked.parameters import ONLY_KNOWN, Cursor, Limit, WhereText, filter_of
+from api.asked.parameters import ONLY_KNOWN, Cursor, ItemName, Limit, WhereText, filter_of
 from api.asked.questions import ItemChange
 from api.door import TheDoor
 from api.lookup import item_called, restored
@@ -27,7 +25,7 @@ async def list_items(door: TheDoor, limit: Limit = 50, cursor: Cursor = "0", whe
     found = await door.run(door.app.catalog.matching_page, limit + 1, int(cursor), conditions)
     page = found[:limit]  # one more tells whether this is the last page
     after = str(page[-1].item_id) if len(found) > limit else None
-    return Json({"items": [door.item(item) for item in page], "next_cursor": after})
+    return Json(await door.written(lambda: {"items": [door.item(item) for item in page], "next_cursor": after}, rows=len(page)))
 
 
 @router.get("/attributes", response_model=Attributes)
@@ -39,7 +37,7 @@ async def list_attributes(door: TheDoor) -> Response:
 
 
 @router.get("/items/{item_id}", response_model=ItemAnswer, responses=problems(404))
-async def get_item(door: TheDoor, item_id: str) -> Response:
+async def get_item(door: TheDoor, item_id: ItemName) -> Response:
     """One item, by its id or by the name of its file."""
     return Json(door.item(await door.run(item_called, door.app, item_id)))
 
@@ -50,7 +48,7 @@ async def get_item(door: TheDoor, item_id: str) -> Response:
     openapi_extra=body(ItemChange, _CHANGE),
     responses=problems(404, 415, 422, 507),
 )
-async def change_item(request: Request, door: TheDoor, item_id: str) -> Response:
+async def change_item(request: Request, door: TheDoor, item_id: ItemName) -> Response:
     """Replace an item's title or attributes, or both."""
     question, _ = await read(request, ItemChange)
     item = await door.run(item_called, door.app, item_id)
@@ -59,14 +57,14 @@ async def change_item(request: Request, door: TheDoor, item_id: str) -> Response
 
 
 @router.delete("/items/{item_id}", status_code=204, response_class=Response, responses=problems(404, 507))
-async def delete_item(door: TheDoor, item_id: str) -> Response:
-    """Take an item out of the collection; `restore` undoes it until the program starts again."""
+async def delete_item(door: TheDoor, item_id: ItemName) -> Response:
+    """Take an item out of the collection. `restore` undoes it until the page or the API is started the next time."""
     item = await door.run(item_called, door.app, item_id)
     await door.run(door.app.remove_item, item.item_id)
     return Response(status_code=204)
 
 
 @router.post("/items/{item_id}/restore", response_model=ItemAnswer, responses=problems(404, 507))
-async def restore_item(door: TheDoor, item_id: Annotated[str, "the id it had"]) -> Response:
-    """Bring a removed item back."""
+async def restore_item(door: TheDoor, item_id: ItemName) -> Response:
+    """Bring a removed item back, by the id it had; one that is there stays as it is."""
     return Json(door.item(await door.run(restored, door.app, item_id)))

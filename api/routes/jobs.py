@@ -8,15 +8,14 @@ from fastapi import Path as InPath
 from starlette.responses import Response
 
 from api.answered.answers import Exports, Job, Jobs, Json
-from api.answered.documents import problems
+from api.answered.documents import problems, told
 from api.answered.downloads import MEDIA_TYPES, Download
 from api.answered.errors import Overload, error_response
-from api.answered.rendering import job_of
 from api.asked.bodies import read
 from api.asked.body_schemas import body
-from api.asked.parameters import ONLY_KNOWN
+from api.asked.parameters import ONLY_KNOWN, JobId
 from api.asked.questions import ExportQuestion, ImportQuestion
-from api.door import TheDoor
+from api.door import Door, TheDoor
 from api.exports import delete_export, export_file, export_files, start_export
 from crossmodal.errors import AccessError, BusyError
 from crossmodal.jobs import JobStatus
@@ -30,7 +29,8 @@ _FILE: dict[int | str, dict[str, Any]] = {
     200: {"description": "The file.", "content": _CONTENT},
     206: {"description": "The parts that were asked for.", "content": _CONTENT | {"multipart/byteranges": {}}},
 }
-ExportName = Annotated[str, InPath(max_length=200)]
+_BEGUN: dict[int | str, dict[str, Any]] = {202: {"headers": told("Location", "where the job stands")}}
+ExportName = Annotated[str, InPath(max_length=200, description="as `GET /api/exports` lists it")]
 
 
 @router.post(
@@ -38,16 +38,19 @@ ExportName = Annotated[str, InPath(max_length=200)]
     status_code=202,
     response_model=Job,
     openapi_extra=body(ImportQuestion, {"location": "/path/to/folder-or.csv"}),
-    responses=problems(404, 409, 415, 422),
+    responses=_BEGUN | problems(404, 409, 415, 422),
 )
 async def start_import(request: Request, door: TheDoor) -> Response:
-    """Index a CSV or folder of the server's computer, where that is allowed: on loopback, or when its owner said so."""
+    """Index a catalogue of the server's computer.
+
+    A CSV or a folder, for instance; only where that is allowed: on loopback, or when its owner said so.
+    """
     question, _ = await read(request, ImportQuestion)
     if not door.options.allow_paths:
         raise AccessError(
             "forbidden", "Folders of this computer are not open to the network.", remedy="Send pictures with POST /api/items/batch."
         )
-    return await _started(request, door.run(door.app.start_indexing, question.location))
+    return await _started(request, door, door.run(door.app.start_indexing, question.location))
 
 
 @router.post(
@@ -55,63 +58,65 @@ async def start_import(request: Request, door: TheDoor) -> Response:
     status_code=202,
     response_model=Job,
     openapi_extra=body(ExportQuestion, {"kind": "csv"}),
-    responses=problems(404, 409, 415, 422, 507),
+    responses=_BEGUN | problems(404, 409, 415, 422, 507),
 )
 async def begin_export(request: Request, door: TheDoor) -> Response:
-    """Write the collection, or what passes a filter, as CSV, Parquet, or vectors with ids.
+    """Write the collection, or what passes a filter, into a file.
 
-    `GET /api/exports` lists the file when it is done; the newest twenty exports are kept.
+    As CSV, as Parquet, or as vectors with the ids in a second file. `GET /api/exports` lists the file when it is done; the
+    newest twenty exports are kept.
     """
     question, _ = await read(request, ExportQuestion)
     where = await door.stored(question.where)
     return await _started(
-        request, door.run(start_export, door.app, door.options.export_dir, question.kind, where, shown=door.shown)
+        request, door, door.run(start_export, door.app, door.options.export_dir, question.kind, where, shown=door.shown)
     )
 
 
 @router.get("/jobs", response_model=Jobs)
 async def list_jobs(door: TheDoor) -> Response:
     """The last jobs, newest first."""
-    return Json({"jobs": [job_of(status) for status in door.app.jobs.history()]})
+    jobs = await door.run(door.app.jobs.history)
+    return Json({"jobs": [door.job(status) for status in jobs]})
 
 
 @router.get("/jobs/{job_id}", response_model=Job, responses=problems(404))
-async def get_job(door: TheDoor, job_id: str) -> Response:
+async def get_job(door: TheDoor, job_id: JobId) -> Response:
     """A job as it stands."""
-    return Json(job_of(door.app.jobs.status(job_id)))
+    return Json(door.job(await door.run(door.app.jobs.status, job_id)))
 
 
 @router.post("/jobs/{job_id}/cancel", status_code=202, response_model=Job, responses=problems(404))
-async def cancel_job(door: TheDoor, job_id: str) -> Response:
+async def cancel_job(door: TheDoor, job_id: JobId) -> Response:
     """Ask a job to stop; what it did so far is kept. A job that has ended stays as it is."""
-    door.app.jobs.stop(job_id)
-    return Json(job_of(door.app.jobs.status(job_id)), status_code=202)
+    await door.run(door.app.jobs.stop, job_id)
+    return Json(door.job(await door.run(door.app.jobs.status, job_id)), status_code=202)
 
 
 @router.get("/exports", response_model=Exports)
 async def list_exports(door: TheDoor) -> Response:
-    """Names of the files that exports left."""
+    """Names of the finished exports, newest first."""
     found = await door.run(export_files, door.options.export_dir)
     return Json({"exports": [path.name for path in found]})
 
 
 @router.get("/exports/{name}", response_class=Response, responses=_FILE | problems(404, 416))
 async def get_export(door: TheDoor, name: ExportName) -> Response:
-    """One of them, or the parts that a header `Range` names."""
+    """A finished export, or the parts of it that a header `Range` names."""
     return await door.run(Download, await door.run(export_file, door.options.export_dir, name))
 
 
 @router.delete("/exports/{name}", status_code=204, response_class=Response, responses=problems(404))
 async def remove_export(door: TheDoor, name: ExportName) -> Response:
-    """Delete one of them."""
+    """Delete a finished export."""
     await door.run(delete_export, door.options.export_dir, name)
     return Response(status_code=204)
 
 
-async def _started(request: Request, starting: Awaitable[JobStatus]) -> Response:
+async def _started(request: Request, door: Door, starting: Awaitable[JobStatus]) -> Response:
     try:
         status = await starting
     except BusyError as error:  # not an overload, but a conflict with the state of the one desk there is for jobs
         conflict = Overload(error.code, error.message, remedy=error.remedy)
         return error_response(conflict, request.scope, status=409)
-    return Json(job_of(status), status_code=202, headers={"Location": f"/api/jobs/{status.job_id}"})
+    return Json(door.job(status), status_code=202, headers={"Location": f"/api/jobs/{status.job_id}"})

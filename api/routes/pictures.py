@@ -6,15 +6,18 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from api.answered.documents import problems
+from api.answered.documents import problems, told
+from api.asked.parameters import ItemName
 from api.door import Door, TheDoor
 from api.lookup import item_called
 from api.options import MAX_SIZE_PX
 
 router = APIRouter(prefix="/api/image", tags=["reference"])
 
-_PICTURE: dict[str, Any] = {"content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}}}
-_ANSWERS: dict[int | str, dict[str, Any]] = {**problems(404), 200: _PICTURE, 304: {"description": "It is as you have it."}}
+_ETAG = {"headers": told("ETag", "sent back as `If-None-Match`, an unchanged picture costs a 304")}
+_PICTURE: dict[str, Any] = {"content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}}} | _ETAG
+_UNCHANGED = {"description": "It is as you have it."} | _ETAG
+_ANSWERS: dict[int | str, dict[str, Any]] = {**problems(404), 200: _PICTURE, 304: _UNCHANGED}
 _HEADERS = {
     "Cache-Control": "private, no-cache",
     "Content-Security-Policy": "default-src 'none'; sandbox",
@@ -25,15 +28,15 @@ Size = Annotated[int, Query(ge=1, le=MAX_SIZE_PX, description="long side in pixe
 
 
 @router.get("/{image_id}", response_class=Response, responses=_ANSWERS)
-async def get_image(request: Request, door: TheDoor, image_id: str) -> Response:
-    """The picture of an item as the collection keeps it, by the item's id or by the name of its file."""
+async def get_image(request: Request, door: TheDoor, image_id: ItemName) -> Response:
+    """The picture of an item, as the collection keeps it."""
     item = await door.run(item_called, door.app, image_id)
     return await _picture(request, door, await door.run(door.app.rendition, item.item_id), None)
 
 
 @router.get("/{image_id}/thumbnail", response_class=Response, responses=_ANSWERS)
-async def get_thumbnail(request: Request, door: TheDoor, image_id: str, size: Size = 256) -> Response:
-    """The same made smaller."""
+async def get_thumbnail(request: Request, door: TheDoor, image_id: ItemName, size: Size = 256) -> Response:
+    """The picture of an item, made smaller."""
     item = await door.run(item_called, door.app, image_id)
     options = door.options
     stored = door.app.thumbnail if size <= options.thumbnail_px else door.app.rendition
@@ -50,7 +53,7 @@ async def _picture(request: Request, door: Door, stored: bytes, size: int | None
     digest = sha256(stored).hexdigest()
     etag = f'"{digest[:32]}-{size or "stored"}"'
     headers = _HEADERS | {"ETag": etag}
-    if _has(request.headers.get("if-none-match", ""), etag):
+    if _has(",".join(request.headers.getlist("if-none-match")), etag):
         return Response(status_code=304, headers=headers)
     if size is not None:
         stored = await door.workers.run("resizing", door.resizer.resized, stored, size, digest)

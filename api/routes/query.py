@@ -43,7 +43,7 @@ _ROWS = 10_000
 )
 async def search(request: Request, door: TheDoor) -> Response:
     """Pictures that fit a text, a picture, or both together."""
-    question, uploads = await read(request, AnyQuestion)
+    question, uploads = await read(request, AnyQuestion, max_files=1)
     return Json(await door.results(await _answer(door, question, uploads, await door.terms(question))))
 
 
@@ -54,7 +54,7 @@ async def search(request: Request, door: TheDoor) -> Response:
     responses=problems(415, 422),
 )
 async def search_batch(request: Request, door: TheDoor) -> Response:
-    """Many text queries in one call, each with its own results; the queries times `top_k` are 10,000 at most."""
+    """Many text queries in one call. Each has its own results; the queries times `top_k` are 10,000 at most."""
     question, _ = await read(request, BatchQuestion)
     queries, terms = question.queries, await door.terms(question)
     if len(queries) * terms.top_k > _ROWS:
@@ -96,7 +96,7 @@ async def _answer(door: Door, question: AnyQuestion, uploads: list[Upload], term
                 "Neither a text nor a picture was given.", "Give query, image_id, image_url, or a file in the field image."
             )
         return await by_text(door, question.query, terms)
-    one_source(uploads, question.image_id, question.image_url)
+    one_source(uploads, image_id=question.image_id, image_url=question.image_url)
     image: bytes | str = uploads[0].data if uploads else question.image_url or ""
     if question.image_id is not None:
         item = await door.run(item_called, door.app, question.image_id)

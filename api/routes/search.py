@@ -9,15 +9,19 @@ from api.answered.rendering import captions_of, rows_of
 from api.asked.bodies import one_source, read
 from api.asked.body_schemas import body
 from api.asked.questions import CaptionQuestion, ImageQuestion, TextQuestion
-from api.door import Door, TheDoor
+from api.door import TheDoor
 from api.lookup import item_at, item_called
 from api.searching import by_item, by_picture, by_text
-from crossmodal.items import CaptionResult
 
 router = APIRouter(prefix="/api/search", tags=["reference"])
 
 
-@router.post("/text", response_model=TextSearch, openapi_extra=body(TextQuestion, {"query": "red striped mug", "top_k": 5}))
+@router.post(
+    "/text",
+    response_model=TextSearch,
+    openapi_extra=body(TextQuestion, {"query": "red striped mug", "top_k": 5}),
+    responses=problems(415),
+)
 async def search_text(request: Request, door: TheDoor) -> Response:
     """Pictures that fit a description."""
     question, _ = await read(request, TextQuestion)
@@ -32,12 +36,13 @@ async def search_text(request: Request, door: TheDoor) -> Response:
     responses=problems(404, 415, 502, 504),
 )
 async def search_image(request: Request, door: TheDoor) -> Response:
-    """Pictures like one of the collection, named by `image_id` (or its place, `image_index`), or like one sent as a file or an address.
+    """Pictures like another one.
 
-    The picture asked with is left out of its own results.
+    That is one of the collection, named by `image_id` (or its place, `image_index`), or one sent as a file or an address. It is left out of
+    its own results.
     """
-    question, uploads = await read(request, ImageQuestion)
-    one_source(uploads, question.image_id, question.image_index, question.image_url)
+    question, uploads = await read(request, ImageQuestion, max_files=1)
+    one_source(uploads, image_id=question.image_id, image_index=question.image_index, image_url=question.image_url)
     terms = await door.terms(question)
     if uploads or question.image_url is not None:
         results = await by_picture(door, uploads[0].data if uploads else question.image_url or "", terms)
@@ -57,15 +62,10 @@ async def search_image(request: Request, door: TheDoor) -> Response:
 )
 async def search_captions(request: Request, door: TheDoor) -> Response:
     """Texts of the collection that fit a picture."""
-    question, uploads = await read(request, CaptionQuestion)
-    one_source(uploads, question.image_id, question.image_url)
-    return Json(captions_of(await _captions(door, question, uploads[0].data if uploads else None)))
-
-
-async def _captions(door: Door, question: CaptionQuestion, data: bytes | None) -> list[CaptionResult]:
+    question, uploads = await read(request, CaptionQuestion, max_files=1)
+    one_source(uploads, image_id=question.image_id, image_url=question.image_url)
     if question.image_id is not None:
         item = await door.run(item_called, door.app, question.image_id)
-        return await door.run_pictures(door.app.captions_for_item, item.item_id, question.top_k)
-    if data is not None:
-        return await door.run_pictures(door.app.captions_for_image, data, question.top_k)
-    return await door.run_addresses(door.app.captions_for_image, question.image_url or "", question.top_k)
+        return Json(captions_of(await door.run_pictures(door.app.captions_for_item, item.item_id, question.top_k)))
+    picture = await door.look_at(uploads[0].data if uploads else question.image_url or "")
+    return Json(captions_of(await door.run_pictures(door.app.captions_for_picture, picture, question.top_k)))

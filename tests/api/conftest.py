@@ -68,19 +68,19 @@ class Served:
     """A server in a thread, on a free port."""
 
     def __init__(self, app: LiveApp, options: ApiOptions) -> None:
-        self._server = uvicorn.Server(server_config(create_api(app, options), Settings(api_port=0)))
-        self._thread = threading.Thread(target=self._server.run, daemon=True)
+        self.server = uvicorn.Server(server_config(create_api(app, options), Settings(api_port=0)))
+        self._thread = threading.Thread(target=self.server.run, daemon=True)
 
     def __enter__(self) -> str:
         self._thread.start()
-        while not self._server.started:
+        while not self.server.started:
             assert self._thread.is_alive(), "the server did not start"
             self._thread.join(0.01)
-        port = self._server.servers[0].sockets[0].getsockname()[1]
+        port = self.server.servers[0].sockets[0].getsockname()[1]
         return f"http://127.0.0.1:{port}"
 
     def __exit__(self, *error: object) -> None:
-        self._server.should_exit = True
+        self.server.should_exit = True
         self._thread.join(15)
 
 

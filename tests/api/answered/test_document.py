@@ -9,6 +9,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from api import ApiOptions, create_api
+from crossmodal.errors import HTTP_STATUS
+from crossmodal.jobs import UNDER_WAY
 from tests.api.conftest import BASE
 from upkeep.live_app import LiveApp
 
@@ -70,6 +72,46 @@ def test_every_operation_is_whole(document: dict[str, Any]) -> None:
             assert bool(answer.get("content")) is not bodiless, (path, status)
         schemes = {name for each in operation["security"] for name in each}
         assert schemes <= set(document["components"]["securitySchemes"])
+
+
+def test_it_can_be_read_without_the_program(document: dict[str, Any]) -> None:
+    for path, method, operation in operations(document):
+        assert 5 < len(operation["summary"]) <= 80, (method, path, operation["summary"])
+        assert not re.match(r"(One of|The same|It)\b", operation["summary"]), "as if the reader saw what stands above"
+        for parameter in operation.get("parameters", ()):
+            assert parameter.get("description") or parameter["name"] == "limit", (path, parameter["name"])
+        for status, answer in operation["responses"].items():
+            assert answer["description"] != "Successful Response", (method, path, status)
+    assert not [table for table in inside(document) if "is None" in str(table.get("description"))]
+
+
+def test_closed_lists_are_listed(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    assert schemas["ErrorDetails"]["properties"]["code"]["enum"] == sorted(HTTP_STATUS)
+    assert set(schemas["Job"]["properties"]["state"]["enum"]) == {*UNDER_WAY, "done", "failed", "stopped"}
+
+
+def test_a_type_that_is_not_read_is_said_wherever_there_is_a_body(document: dict[str, Any]) -> None:
+    for path, _, operation in operations(document):
+        assert ("requestBody" in operation) == ("415" in operation["responses"]), path
+
+
+def test_headers_that_clients_need_are_named(document: dict[str, Any]) -> None:
+    named = {
+        (path, status): set(answer.get("headers", ()))
+        for path, _, operation in operations(document)
+        for status, answer in operation["responses"].items()
+    }
+    for path, status, header in (
+        ("/api/items", "201", "Location"),
+        ("/upload", "200", "Location"),
+        ("/api/jobs/export", "202", "Location"),
+        ("/api/jobs/import", "202", "Location"),
+        ("/api/image/{image_id}", "200", "ETag"),
+        ("/api/image/{image_id}/thumbnail", "304", "ETag"),
+        ("/search", "503", "Retry-After"),
+    ):
+        assert header in named[path, status], (path, status)
 
 
 def test_every_example_is_one(document: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """What a client is told of errors that name files of this computer, and what the log is."""
 
 import logging
+import shutil
 import threading
 from pathlib import Path
 
@@ -71,6 +72,33 @@ def test_a_jobs_failure_names_no_path(client: TestClient, live_app: LiveApp) -> 
         assert "secret" not in answer.text + client.get("/api/jobs").text
         assert "RuntimeError" not in answer.text
         assert (answer.json()["error"] or {"code": None})["code"] == code
+
+
+def test_where_others_come_the_owners_jobs_name_no_path(tmp_path: Path) -> None:
+    """What the page began is seen by every client: how it ended names the folders that were read."""
+    app = make_live_app(tmp_path, shared_model(), SHELF)
+    folder = tmp_path / "holiday"
+    folder.mkdir()
+    (folder / "good.png").write_bytes(png("red", "disc", 1))
+    (folder / "broken.png").write_bytes(b"no picture")
+    app.upkeep.index(str(folder), lambda _: None, threading.Event())
+    shutil.rmtree(folder)
+    app.start_retry()
+    app.jobs.wait(20)
+    app.jobs.start("index", "Indexing your catalogue", lambda note, stop: app.upkeep.index(str(folder), note, stop))
+    app.jobs.wait(20)
+    with TestClient(create_api(app, ApiOptions(allow_paths=False)), base_url=BASE) as client:
+        jobs = client.get("/api/jobs")
+        assert [job["state"] for job in jobs.json()["jobs"]] == ["failed", "done"]
+        assert jobs.json()["jobs"][0]["error"]["code"] == "file_missing"
+        assert all(job["message"] for job in jobs.json()["jobs"])
+        for job in jobs.json()["jobs"]:
+            assert client.get(f"/api/jobs/{job['job_id']}").json() == job
+            assert client.post(f"/api/jobs/{job['job_id']}/cancel").json() == job
+        assert "holiday" not in jobs.text
+    with TestClient(create_api(app, ApiOptions()), base_url=BASE) as client:
+        assert client.get("/api/jobs").text.count("holiday") > 1
+    app.close()
 
 
 def test_a_crowd_and_a_far_side_are_no_errors_of_ours(client: TestClient, caplog: pytest.LogCaptureFixture) -> None:

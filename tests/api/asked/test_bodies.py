@@ -39,6 +39,12 @@ def test_a_text_that_is_too_long_is_refused_as_such(client: TestClient, path: st
     assert (response.status_code, response.json()["error"]["code"]) == (413, code)
 
 
+def test_the_bound_is_said_in_a_unit_that_suits_it(client: TestClient) -> None:
+    for path, bound in (("/search", "128 KB"), ("/api/search/batch", "4 MB")):
+        refused = client.post(path, content=b"x" * 5_000_000, headers=JSON).json()["error"]
+        assert refused["message"] == f"The body is larger than {bound}."
+
+
 def test_many_long_queries_are_taken(client: TestClient) -> None:
     queries = [f"{number} " + "é" * 1_900 for number in range(100)]
     assert len(client.post("/api/search/batch", json={"queries": queries, "top_k": 1}).json()["answers"]) == 100

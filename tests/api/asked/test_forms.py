@@ -1,5 +1,6 @@
 """Forms that are broken off, or claim a character set that is none, or are left by their client."""
 
+import gzip
 import logging
 import socket
 import struct
@@ -25,6 +26,21 @@ def test_text_is_utf_8(client: TestClient, kind: str, charset: str) -> None:
     assert charset.strip('"') in answer.json()["error"]["message"]
 
 
+@pytest.mark.parametrize("path", ["/search", "/api/search/text"])
+def test_a_packed_body_is_told_so(client: TestClient, path: str) -> None:
+    question, headers = gzip.compress(b'{"query": "red"}'), {"Content-Encoding": "gzip", "X-Error-Shape": "object"}
+    answer = client.post(path, content=question, headers={"Content-Type": "application/json"} | headers)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (415, "unsupported_format")
+    assert "'gzip'" in answer.json()["error"]["message"]
+    assert client.post(path, json={"query": "red"}, headers={"Content-Encoding": "identity"}).status_code == 200
+
+
+@pytest.mark.parametrize("kind", [None, "", " ", ";"])
+def test_a_body_of_no_type_is_json(client: TestClient, kind: str | None) -> None:
+    headers = {} if kind is None else {"Content-Type": kind}
+    assert client.post("/search", content=b'{"query": "red"}', headers=headers).status_code == 200
+
+
 @pytest.mark.parametrize("charset", ["utf-8", "UTF-8", '"utf8"'])
 def test_utf_8_may_be_said(client: TestClient, charset: str) -> None:
     kind = f"multipart/form-data; charset={charset}; boundary=b"
@@ -43,6 +59,23 @@ def test_a_form_that_breaks_off_is_told_so(client: TestClient, body: bytes) -> N
         answer = client.post(path, content=body, headers=headers)
         assert (answer.status_code, answer.json()["error"]["code"]) == (status, "bad_request")
         assert "breaks off" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "fields"),
+    [
+        ("POST", "/api/search/text", {"query": "red"}),
+        ("POST", "/correct-query", {"query": "red"}),
+        ("PATCH", "/api/items/1", {"title": "red"}),
+        ("POST", "/api/jobs/export", {"kind": "csv"}),
+    ],
+)
+def test_a_file_that_nobody_reads_is_refused(client: TestClient, method: str, path: str, fields: dict[str, str]) -> None:
+    """Passed over, it would be taken for searched with, or for the new picture of the item."""
+    sent = {"files": {"image": ("a.png", png("red", "disc", 1))}, "headers": {"X-Error-Shape": "object"}}
+    answer = client.request(method, path, data=fields, **sent)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad_request")
+    assert answer.json()["error"]["message"] == "There is a file in the form, and none is read here."
 
 
 def test_a_client_that_hangs_up_is_no_fault_of_ours(server: str, caplog: pytest.LogCaptureFixture) -> None:

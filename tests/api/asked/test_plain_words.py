@@ -20,6 +20,7 @@ ATTRIBUTES_20 = {f"a{number}": "x" for number in range(21)}
         ("/search", {"query": "red", "top_k": 1.5}, "top_k: must be a whole number, not 1.5."),
         ("/search", {"query": "red", "top_k": 0}, "top_k: must be at least 1, not 0."),
         ("/search", {"query": "red", "top_k": 9_999}, "top_k: must be at most 1,000, not 9999."),
+        ("/search", {"query": "red", "top_k": 10**80}, f"top_k: must be at most 1,000, not 1{'0' * 59}…."),
         ("/search", {"query": "red", "weight": 2}, "weight: must be at most 1.0, not 2."),
         ("/search", {"query": "red", "where": {"colour": 5}}, "where.colour: must be a text or a list of texts, not 5."),
         ("/search", {"query": "red", "where": {"colour": ["a", 5]}}, "where.colour.1: must be a text, not 5."),
@@ -49,6 +50,8 @@ def test_a_fault_of_a_body_is_named(client: TestClient, path: str, question: obj
         ("/api/items?limit=x", 'limit: must be a whole number, not "x".'),
         ("/api/items?bogus=1", "There is no parameter 'bogus'."),
         ("/api/items/1?limit=1", "There is no parameter 'limit'."),
+        ("/api/items?limit=1&limit=2", "The parameter 'limit' comes twice."),
+        ('/api/items?where={"a":"b"}&where={"c":"d"}', "The parameter 'where' comes twice."),
         ("/api/items?where=[1]", "where: must be a table of names and values, not [1]."),
         ("/api/items?where={", "The parameter where is not JSON."),
         ('/api/items?where={"colour":5}', "where.colour: must be a text or a list of texts, not 5."),
@@ -61,6 +64,16 @@ def test_a_fault_of_a_parameter_is_named(client: TestClient, address: str, messa
     assert (answer.status_code, answer.json()["error"]["code"]) == (422, "bad_request")
     said = answer.json()["error"]["message"]
     assert said == message if message.endswith(".") else said.startswith(message)
+
+
+def test_the_remedy_names_fields_that_are_read(client: TestClient) -> None:
+    for path, fields in (
+        ("/api/items", "image_url"),
+        ("/api/search/image", "image_id, image_index, image_url"),
+        ("/api/search/image-to-text", "image_id, image_url"),
+    ):
+        refused = client.post(path, json={}, headers={"X-Error-Shape": "object"}).json()["error"]
+        assert refused["remedy"] == f"Give exactly one: {fields}, or a file in the field image."
 
 
 def test_the_references_clients_may_send_what_they_like(client: TestClient) -> None:

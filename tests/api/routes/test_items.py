@@ -14,6 +14,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from api import ApiOptions, create_api
+from api.answered.answers import Json
 from tests.api.conftest import BASE, THINGS
 from tests.app_parts import csv_catalogue, png, things
 from upkeep.live_app import LiveApp
@@ -217,6 +218,8 @@ def test_a_picture_is_asked_for_only_when_it_changed(client: TestClient) -> None
             again = client.get(path, headers={"If-None-Match": sent})
             assert (again.status_code, again.content, again.headers["ETag"]) == (304, b"", etag)
         assert client.get(path, headers={"If-None-Match": '"other"'}).status_code == 200
+        lines = [("If-None-Match", '"other"'), ("If-None-Match", etag)]
+        assert client.get(path, headers=lines).status_code == 304, "a list may come in several lines"
 
 
 def test_an_import_can_be_watched(client: TestClient, live_app: LiveApp, tmp_path: object) -> None:
@@ -231,6 +234,56 @@ def test_an_import_can_be_watched(client: TestClient, live_app: LiveApp, tmp_pat
     assert client.get("/api/jobs/nothing").status_code == 404
     missing = client.post("/api/jobs/import", json={"location": "/nothing/there"})
     assert missing.json()["error"]["code"] == "file_missing"
+
+
+def test_jobs_are_read_in_a_thread(client: TestClient, live_app: LiveApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are files: on the event loop a slow disk would hold up every answer."""
+    asked: list[str] = []
+    real = live_app.jobs.history
+
+    def watched() -> object:
+        asked.append(threading.current_thread().name)
+        return real()
+
+    monkeypatch.setattr(live_app.jobs, "history", watched)
+    client.get("/api/jobs")
+    client.get("/api/jobs/nothing")
+    client.post("/api/jobs/nothing/cancel")
+    assert len(asked) == 3
+    assert all(name.startswith("api-store") for name in asked)
+
+
+def test_a_long_page_is_written_in_a_thread(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five hundred items with their attributes take long enough to hold up every other answer."""
+    written: list[str] = []
+    real = Json.bytes_of
+
+    def watched(content: object) -> bytes:
+        written.append(threading.current_thread().name)
+        return real(content)
+
+    monkeypatch.setattr("api.door._FEW", 5)
+    monkeypatch.setattr(Json, "bytes_of", staticmethod(watched))
+    for path in ("/api/items?limit=6", "/api/items?limit=5"):
+        assert client.get(path).status_code == 200
+    assert [name.startswith("api-store") for name in written] == [True, False]
+
+
+def test_captions_of_an_address_are_made_where_pictures_are(
+    client: TestClient, live_app: LiveApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Eight threads wait for the network: as many encoding at once would leave no core to anybody."""
+    encoded: list[str] = []
+    real = live_app.encoding.picture
+
+    def watched(*args: object) -> object:
+        encoded.append(threading.current_thread().name)
+        return real(*args)
+
+    monkeypatch.setattr(live_app.encoding, "picture", watched)
+    asked = {"image_url": "https://shop.example/red-disc.png"}
+    assert client.post("/api/search/image-to-text", json=asked).status_code == 200
+    assert [name.rpartition("_")[0] for name in encoded] == ["api-pictures"]
 
 
 def test_another_rendition_is_another_picture(client: TestClient, live_app: LiveApp, monkeypatch: pytest.MonkeyPatch) -> None:

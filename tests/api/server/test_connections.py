@@ -46,6 +46,25 @@ def test_a_length_said_twice_ends_the_connection(live_app: LiveApp) -> None:
     assert b"healthy" not in answer
 
 
+def test_who_is_cut_off_by_the_servers_end_is_told_so(live_app: LiveApp, caplog: pytest.LogCaptureFixture) -> None:
+    served = Served(live_app, ApiOptions())
+    served.server.config.timeout_graceful_shutdown = 0  # nobody is waited for
+    with served as address:
+        host, _, port = address.removeprefix("http://").partition(":")
+        connection = socket.create_connection((host, int(port)), timeout=10)
+        connection.sendall(b"POST /search HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\n{")
+        while "crossmodal_requests_under_way 2.0" not in requests.get(f"{address}/metrics", timeout=10).text:
+            time.sleep(0.01)
+    answer = b""
+    with connection:
+        while part := connection.recv(65_536):
+            answer += part
+    assert answer.startswith(b"HTTP/1.1 503")
+    assert b"retry-after: " in answer.lower()
+    assert b"The server ends" in answer
+    assert not [record for record in caplog.records if record.exc_info]
+
+
 def test_the_oldest_idle_connection_gives_way(live_app: LiveApp, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("api.server.serving.MIN_CONNECTIONS", 8)
     monkeypatch.setattr("api.server.serving.CONNECTIONS", 0)
