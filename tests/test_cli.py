@@ -103,7 +103,7 @@ def test_flags_take_no_value_in_the_help() -> None:
     for words in ((), ("search",), ("train",)):
         assert "<bool>" not in run(*words, "--help").stdout
     said = " ".join(run("train", "--help").stdout.replace("│", " ").split())
-    assert "Rounds over the pictures. [default: (as the preset says)]" in said
+    assert "Rounds over the pictures. --batch-size" in said
     assert "[default: (all)]" in said
 
 
