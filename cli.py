@@ -17,6 +17,7 @@ from types import MappingProxyType
 
 import typer
 
+from terminal import output
 from terminal.exits import help_text
 from terminal.guard import Guarded
 
@@ -67,4 +68,5 @@ def _joined(text: str) -> str:
 _register()
 
 if __name__ == "__main__":
+    output.open_closed_streams()
     app()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from crossmodal.errors import QueryError
 from terminal import output
 from terminal.answers import item_as_dict
 from terminal.opening import opened_app, opened_catalog, settings
@@ -38,8 +39,13 @@ def edit(
     number, changed, dropped = id_of(item), attributes_of(attribute), set(without or ())
     if title is None and not changed and not dropped:
         raise typer.BadParameter("Say what is to change: --title, --attribute or --without.")
+    if dropped & changed.keys():
+        raise typer.BadParameter("An attribute is either changed or taken away: name it in one of --attribute and --without.")
     with opened_catalog() as catalog:
         former = dict(catalog.item(number).attributes)
+    if lacking := dropped - former.keys():
+        what = f'Item {number} has no attribute "{min(lacking):.60}".'
+        raise QueryError("not_found", what, remedy=f"It has: {', '.join(former) or 'none'}.")
     attributes = {name: value for name, value in {**former, **changed}.items() if name not in dropped}
     edited = _edited(number, title, attributes, quiet=quiet)
     if as_json:

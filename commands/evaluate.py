@@ -10,7 +10,7 @@ import typer
 from terminal import output
 from terminal.interrupts import stop_on_interrupt
 from terminal.opening import settings
-from terminal.options import Json, Quiet, Verbose
+from terminal.options import Json, Quiet, Side, Verbose
 from terminal.progress_bar import ProgressBar
 
 
@@ -20,7 +20,7 @@ def evaluate(
         str | None,
         typer.Option(help="A CSV, folder, Parquet, ZIP or tar with captions. Without it: this installation's catalogue."),
     ] = None,
-    side: Annotated[str, typer.Option(help="Which side of the split: test, validation, train or all.")] = "test",
+    side: Side = "test",
     out: Annotated[Path | None, typer.Option(help="Folder for evaluation.json, .md and .html.")] = None,
     max_pictures: Annotated[int, typer.Option(min=8, help="Pictures at most.", show_default="all")] = 1_000_000,
     as_json: Json = False,
@@ -32,8 +32,6 @@ def evaluate(
     Any of a picture's captions is a right answer. docs/evaluation.md says how each figure is made.
     """
     output.prepare(quiet=quiet, verbose=verbose)
-    if side not in ("test", "validation", "train", "all"):
-        raise typer.BadParameter("--side is test, validation, train or all.")
     from crossmodal.evaluation.report import json_report, text_table
     from experiments.material import model_at, read_material
     from experiments.measuring import evaluate_model

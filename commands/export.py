@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from terminal import exits, output
 from terminal.interrupts import stop_on_interrupt
 from terminal.narrowing import narrowed, why_nothing
-from terminal.opening import opened_app, opened_catalog, settings
+from terminal.opening import opened_app, opened_catalog
 from terminal.options import Quiet, Verbose, Where
 from terminal.progress_bar import ProgressBar
 
@@ -20,13 +20,14 @@ if TYPE_CHECKING:
 
 _KINDS = {".csv": "csv", ".parquet": "parquet", ".npy": "npy", "": "folder"}
 _TOP = 50
+_STOPPING = "Stopping; nothing will be written. Press Ctrl-C again to end at once."
 
 
 def export(
     path: Annotated[
         Path, typer.Argument(help="NAME.csv, NAME.parquet, NAME.npy (with NAME.ids.json), or a new folder for the pictures.")
     ],
-    kind: Annotated[str | None, typer.Option(help="csv, parquet, npy or folder; without it what the name says.")] = None,
+    kind: Annotated[Literal["csv", "parquet", "npy", "folder"] | None, typer.Option(help="Without it what the name says.")] = None,
     where: Where = None,
     search: Annotated[str | None, typer.Option("--search", metavar="WORDS", help="Only what these words find, best first.")] = None,
     top: Annotated[int | None, typer.Option("--top", "-k", help=f"With --search: how many at most; {_TOP} without it.")] = None,
@@ -47,10 +48,10 @@ def export(
     from transfer.source import Source
 
     conditions = narrowed(where)
-    with stop_on_interrupt() as stop, ProgressBar(quiet=quiet) as told, ExitStack() as opened:
+    with stop_on_interrupt(_STOPPING) as stop, ProgressBar(quiet=quiet, answered=("export",)) as told, ExitStack() as opened:
         ids = None
         if search is None:  # no model is loaded where none is needed
-            source = Source(opened.enter_context(opened_catalog()), _model)
+            source = Source.of_store(opened.enter_context(opened_catalog()))
         else:
             app = opened.enter_context(opened_app(told, fill=False))
             found = app.search_by_text(search, _TOP if top is None else top, where=conditions)
@@ -89,11 +90,3 @@ def _holds_any(catalog: Catalog, where: dict[str, list[str]] | None) -> bool:
     from crossmodal.catalog.filters import checked
 
     return bool(catalog.matching_page(1, 0, checked(where)))
-
-
-def _model() -> tuple[str, int]:
-    """Id and embedding length of the model in use. Raises CheckpointError: there is no usable one."""
-    from engine.trained_model import load_model
-
-    model = load_model(settings().model_path)
-    return model.model_id, model.spec.embed_dim

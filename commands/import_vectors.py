@@ -15,8 +15,6 @@ from terminal.options import Quiet, Verbose
 if TYPE_CHECKING:
     from crossmodal.catalog import Catalog
 
-_BEYOND = 2**63 - 1
-
 
 def import_vectors(
     vectors: Annotated[Path, typer.Argument(help="A .npy file, (n, length) of floats.")],
@@ -59,16 +57,16 @@ def _model(catalog: Catalog, wanted: str | None) -> tuple[str, int | None]:
     Raises:
         StoreError: `index_model_mismatch`, no model or several begin like that. CheckpointError: there is no model in use.
     """
-    known = list(catalog.models())
     if wanted is None:
         from engine.trained_model import load_model
 
         model = load_model(settings().model_path)
         return model.model_id, model.spec.embed_dim
-    meant = [model_id for model_id in known if model_id.startswith(wanted)]
+    from transfer.source import embed_dim
+
+    meant = [model_id for model_id in catalog.models() if model_id.startswith(wanted)]
     if len(meant) != 1:
         many = f"{len(meant)} models here have" if meant else "No model here has"
         what = f'{many} an id that begins with "{wanted:.40}".'
         raise StoreError("index_model_mismatch", what, remedy="See their ids: python cli.py models")
-    # Beyond the end of the feed there is no embedding to read, but the length they all have.
-    return meant[0], catalog.changes(meant[0], after_seq=_BEYOND, after_removal=_BEYOND).embeddings.shape[1]
+    return meant[0], embed_dim(catalog, meant[0])

@@ -59,8 +59,7 @@ def index(
         with opened_app(told, fill=False) as app:
             if watch and location:
                 _follow(app, location, told, stop, quiet=quiet)
-            code = _read(app, [location] if location else _known(app), told, stop, alone=location is not None)
-            failed = len(app.failures())
+            code, failed = _read(app, [location] if location else _known(app), told, stop, alone=location is not None)
             if failed and not quiet:
                 output.note(f"{counted(failed, 'row')} {were(failed)} not brought in: python cli.py failed")
     if code:
@@ -80,13 +79,13 @@ def _look_at(location: str) -> None:
         open_named(location, chosen)
 
 
-def _read(app: LiveApp, locations: list[str], told: ProgressBar, stop: threading.Event, *, alone: bool) -> int:
-    """Read each catalogue; answers how the command ends.
+def _read(app: LiveApp, locations: list[str], told: ProgressBar, stop: threading.Event, *, alone: bool) -> tuple[int, int]:
+    """Read each catalogue; answers how the command ends, and how many rows of them failed.
 
     Args:
         alone: one that cannot be read is the whole command's failure; otherwise its disk may be unplugged, and the others are read.
     """
-    code = exits.DONE
+    code, failed = exits.DONE, 0
     for where in locations:
         try:
             brought = app.upkeep.bring_in(where, told, stop)
@@ -97,9 +96,10 @@ def _read(app: LiveApp, locations: list[str], told: ProgressBar, stop: threading
             output.complain(f"{where}: {error.message}", error.remedy)
             continue
         output.plain(brought.sentence)
+        failed += brought.report.failed
         if brought.nothing_came:
             code = code or exits.NOTHING
-    return code
+    return code, failed
 
 
 def _follow(app: LiveApp, location: str, told: ProgressBar, stop: threading.Event, *, quiet: bool) -> NoReturn:

@@ -15,6 +15,7 @@ from terminal.options import Json, Quiet, Verbose, Where
 
 _ITEMS = 50
 _VALUES = 20
+_BEYOND = 2**63 - 1
 
 
 def list_items(
@@ -22,7 +23,9 @@ def list_items(
     limit: Annotated[
         int | None, typer.Option("--limit", "-n", min=1, help="Items at most: 50 without it; with --attributes values of each, 20.")
     ] = None,
-    after: Annotated[int, typer.Option(metavar="ID", help="Only items beyond this id: the last one of the page before.")] = 0,
+    after: Annotated[
+        int, typer.Option(metavar="ID", min=0, help="Only items beyond this id: the last one of the page before.")
+    ] = 0,
     catalogues: Annotated[bool, typer.Option("--catalogues", help="The catalogues, instead of items.")] = False,
     attributes: Annotated[bool, typer.Option("--attributes", help="What a filter may ask for, instead of items.")] = False,
     as_json: Json = False,
@@ -36,6 +39,8 @@ def list_items(
     output.prepare(quiet=quiet, verbose=verbose)
     if catalogues and attributes:
         raise typer.BadParameter("Choose one of --catalogues and --attributes.")
+    if (catalogues or attributes) and (where or after):
+        raise typer.BadParameter("--where and --after are for items: leave out --catalogues and --attributes.")
     if catalogues:
         _catalogues(as_json=as_json)
     elif attributes:
@@ -48,8 +53,9 @@ def _items(where: dict[str, list[str]] | None, limit: int, after: int, *, as_jso
     from crossmodal.catalog.filters import checked
 
     with opened_catalog() as catalog:
-        items = catalog.matching_page(limit + 1, after, checked(where))
-        total = catalog.count()
+        conditions, total = checked(where), catalog.count()
+        matching = len(catalog.matching(conditions)) if where else total
+        items = catalog.matching_page(min(limit, total) + 1, min(after, _BEYOND), conditions)
     more, items = len(items) > limit, items[:limit]
     cursor = items[-1].item_id if more else None
     if as_json:
@@ -57,7 +63,7 @@ def _items(where: dict[str, list[str]] | None, limit: int, after: int, *, as_jso
     elif items:
         show_items(items)
         if not quiet:
-            output.note(f"{len(items):,} of {counted(total, 'item')}." + (f" Go on with --after {cursor}" if more else ""))
+            output.note(f"{len(items):,} of {counted(matching, 'item')}." + (f" Go on with --after {cursor}" if more else ""))
     elif not quiet:
         output.note(why_nothing(where))
     if not items:
@@ -80,6 +86,7 @@ def _catalogues(*, as_json: bool) -> None:
 
 def _attributes(limit: int, *, as_json: bool, quiet: bool) -> None:
     with opened_catalog() as catalog:
+        limit = min(limit, catalog.count())
         values = catalog.attribute_values(limit + 1)
     if as_json:
         output.as_json({"attributes": {name: dict(found[:limit]) for name, found in values.items()}})

@@ -10,6 +10,7 @@ import typer
 from crossmodal.errors import QueryError
 from crossmodal.text.counting import counted
 from terminal import exits, output
+from terminal.narrowing import whole_name
 from terminal.opening import opened_app, opened_catalog
 from terminal.options import Quiet, Verbose, id_of
 
@@ -24,7 +25,8 @@ def remove(
     catalogue: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="A whole catalogue, by its name in 'list --catalogues'; 'added' is what was added by hand."
+            metavar="NAME",
+            help="A whole catalogue, by its name in 'list --catalogues' or the end of it; 'added' is what was added by hand.",
         ),
     ] = None,
     undo: Annotated[bool, typer.Option("--undo", help="Bring these ids back; possible until the app starts again.")] = False,
@@ -99,8 +101,9 @@ def _remove_catalogue(name: str, *, yes: bool) -> None:
     with opened_catalog() as catalog:
         counts = catalog.counts()
         entries = {entry.name: entry for entry in catalog.catalogues()}
-        meant = name if name in entries or name in counts else next((n for n, e in entries.items() if e.location == name), None)
-        if meant is None:
+        known = {*entries, *counts}
+        meant = next((entry.name for entry in entries.values() if entry.location == name), None) or whole_name(name, known)
+        if meant not in known:
             raise QueryError(
                 "not_found", f'There is no catalogue "{name:.200}".', remedy="See their names: python cli.py list --catalogues"
             )

@@ -18,13 +18,11 @@ if TYPE_CHECKING:
     from experiments.presets import Recipe
     from experiments.run import RunReport
 
-_PRESET = "as the preset says"
+_PRESET = "Instead of what the preset says"
 
 
 def train(
-    preset: Annotated[
-        str, typer.Option(help="Which model: see docs/models.md, or name a wrong one to be told.")
-    ] = "mobilenet-minilm",
+    preset: Annotated[str, typer.Option(help='Which model: "models --presets" lists them.')] = "mobilenet-minilm",
     data: Annotated[
         str | None,
         typer.Option(help="A CSV, folder, Parquet, ZIP or tar of shards with captions. Without it: this installation's catalogue."),
@@ -38,37 +36,38 @@ def train(
             help="How the picture weights expect pixels: imagenet, symmetric or clip. Without it: as the family is published."
         ),
     ] = None,
-    image_size: Annotated[int | None, typer.Option(help="Side of the pictures in pixels.", show_default=_PRESET)] = None,
+    image_size: Annotated[int | None, typer.Option(help="Side of the pictures in pixels.", rich_help_panel=_PRESET)] = None,
     random_weights: Annotated[bool, typer.Option("--random-weights", help="Look for no weights; begin from random ones.")] = False,
-    epochs: Annotated[int | None, typer.Option(min=0, help="Rounds over the pictures.", show_default=_PRESET)] = None,
-    batch_size: Annotated[int | None, typer.Option(min=2, help="Pictures in a batch.", show_default=_PRESET)] = None,
-    learning_rate: Annotated[float | None, typer.Option(min=0.0, help="Peak rate of the heads.", show_default=_PRESET)] = None,
+    epochs: Annotated[int | None, typer.Option(min=0, help="Rounds over the pictures.", rich_help_panel=_PRESET)] = None,
+    batch_size: Annotated[int | None, typer.Option(min=2, help="Pictures in a batch.", rich_help_panel=_PRESET)] = None,
+    learning_rate: Annotated[float | None, typer.Option(min=0.0, help="Peak rate of the heads.", rich_help_panel=_PRESET)] = None,
     image_learning_rate: Annotated[
-        float | None, typer.Option(min=0.0, help="Peak rate of unfrozen pretrained picture blocks.", show_default=_PRESET)
+        float | None, typer.Option(min=0.0, help="Peak rate of unfrozen pretrained picture blocks.", rich_help_panel=_PRESET)
     ] = None,
     text_learning_rate: Annotated[
-        float | None, typer.Option(min=0.0, help="Peak rate of unfrozen pretrained text blocks.", show_default=_PRESET)
+        float | None, typer.Option(min=0.0, help="Peak rate of unfrozen pretrained text blocks.", rich_help_panel=_PRESET)
     ] = None,
-    loss: Annotated[str | None, typer.Option(help="clip, infonce, triplet or siglip.", show_default=_PRESET)] = None,
-    schedule: Annotated[str | None, typer.Option(help="cosine, step, plateau or one_cycle.", show_default=_PRESET)] = None,
+    loss: Annotated[str | None, typer.Option(help="clip, infonce, triplet or siglip.", rich_help_panel=_PRESET)] = None,
+    schedule: Annotated[str | None, typer.Option(help="cosine, step, plateau or one_cycle.", rich_help_panel=_PRESET)] = None,
     image_blocks: Annotated[
-        int | None, typer.Option(min=-1, help="Blocks of the picture backbone to unfreeze; -1 is all of it.", show_default=_PRESET)
+        int | None,
+        typer.Option(min=-1, help="Blocks of the picture backbone to unfreeze; -1 is all of it.", rich_help_panel=_PRESET),
     ] = None,
     text_blocks: Annotated[
-        int | None, typer.Option(min=-1, help="Blocks of the text backbone to unfreeze; -1 is all of it.", show_default=_PRESET)
+        int | None, typer.Option(min=-1, help="Blocks of the text backbone to unfreeze; -1 is all of it.", rich_help_panel=_PRESET)
     ] = None,
     views: Annotated[
         int | None,
-        typer.Option(min=1, help="Looks at each picture: 1 plain, 2 mirrored too, more are crops.", show_default=_PRESET),
+        typer.Option(min=1, help="Looks at each picture: 1 plain, 2 mirrored too, more are crops.", rich_help_panel=_PRESET),
     ] = None,
     accumulation: Annotated[
-        int | None, typer.Option(min=1, help="Batches whose gradients make one step.", show_default=_PRESET)
+        int | None, typer.Option(min=1, help="Batches whose gradients make one step.", rich_help_panel=_PRESET)
     ] = None,
     warm_up: Annotated[
-        float | None, typer.Option(min=0.0, max=1.0, help="Share of the steps in which the rate rises.", show_default=_PRESET)
+        float | None, typer.Option(min=0.0, max=1.0, help="Share of the steps in which the rate rises.", rich_help_panel=_PRESET)
     ] = None,
     patience: Annotated[
-        int | None, typer.Option(min=1, help="Epochs without a better validation figure before it stops.", show_default=_PRESET)
+        int | None, typer.Option(min=1, help="Epochs without a better validation figure before it stops.", rich_help_panel=_PRESET)
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Fixes everything random.")] = 42,
     max_pictures: Annotated[int, typer.Option(min=8, help="Pictures at most.", show_default="all")] = 1_000_000,
@@ -83,8 +82,8 @@ def train(
     """Train a model, keep its best weights by a validation set, and measure it on a test set it never saw.
 
     The run folder holds model.pth (put it into use with "use"), best and last weights, settings, history, TensorBoard events, and the
-    figures as JSON, Markdown and HTML. Ctrl-C stops; --resume goes on to the same numbers. On several processes: torchrun
-    --nproc-per-node 2 cli.py train with the same options.
+    figures as JSON, Markdown and HTML. Hyper-parameters that are not named are those of the preset. Ctrl-C stops; --resume goes on to the
+    same numbers. On several processes: torchrun --nproc-per-node 2 cli.py train with the same options.
     """
     output.prepare(quiet=quiet, verbose=verbose)
     from crossmodal.training.distributed import first_then_others, is_writer, process_group

@@ -10,14 +10,14 @@ import typer
 from terminal import output
 from terminal.interrupts import stop_on_interrupt
 from terminal.opening import settings
-from terminal.options import Quiet, Verbose
+from terminal.options import Quiet, Side, Verbose
 from terminal.progress_bar import ProgressBar
 
 
 def visualize(
     model: Annotated[Path | None, typer.Option(help="A model file or run folder. Without it: the model in use.")] = None,
     data: Annotated[str | None, typer.Option(help="A catalogue with captions. Without it: this installation's own.")] = None,
-    side: Annotated[str, typer.Option(help="Which side of the split: test, validation, train or all.")] = "test",
+    side: Side = "test",
     out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("outputs/visualizations"),
     query: Annotated[
         list[str] | None, typer.Option("--query", help="A query; repeat it. Without it: five of the field's usual ones.")
@@ -32,8 +32,6 @@ def visualize(
     Curves are drawn where --model is a run folder.
     """
     output.prepare(quiet=quiet, verbose=verbose)
-    if side not in ("test", "validation", "train", "all"):
-        raise typer.BadParameter("--side is test, validation, train or all.")
     from crossmodal.training.run_folder import RunFolder
     from experiments.drawing import QUERIES, draw_all
     from experiments.material import model_at, read_material

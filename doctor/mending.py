@@ -45,6 +45,7 @@ def mend_collection(settings: Settings, on_progress: OnProgress, stop: threading
     app = build_system(settings, on_progress, fill=False)
     try:
         made = app.upkeep.embed_missing(app.generation().model, on_progress, stop)
+        app.generations.announce()
         total = app.count()
     finally:
         app.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import PurePath
 
 from crossmodal.errors import QueryError
@@ -26,10 +26,15 @@ def narrowed(pairs: Sequence[str] | None) -> dict[str, list[str]] | None:
         return where
     with opened_catalog() as catalog:
         known = list(catalog.counts())
-    return where | {_CATALOGUE: [_whole_name(name, known) for name in where[_CATALOGUE]]}
+    return where | {_CATALOGUE: [whole_name(name, known) for name in where[_CATALOGUE]]}
 
 
-def _whole_name(name: str, known: Sequence[str]) -> str:
+def whole_name(name: str, known: Collection[str]) -> str:
+    """The catalogue that is meant by its name or the last part of it; the name itself where there is none.
+
+    Raises:
+        QueryError: `bad_request`, several end like that.
+    """
     if name in known:
         return name
     meant = [each for each in known if name in (PurePath(each).name, PurePath(each).stem)]

@@ -57,6 +57,8 @@ def opened_app(on_progress: OnProgress = ignore_progress, *, fill: bool = True) 
         on_progress(Progress("model", "There is no model yet. One is trained on this computer now, which takes about a minute."))
     app = build_system(chosen, on_progress, fill=False)
     try:
+        if not app.catalog.count():  # no item lacks an embedding of this model
+            app.generations.announce()
         if fill and not app.count():
             _fill(app, chosen, on_progress)
         yield app

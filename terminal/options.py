@@ -1,7 +1,7 @@
 """Options that several commands share, each said once."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -17,8 +17,13 @@ Where = Annotated[
         "-w",
         metavar="NAME=VALUE",
         help="Only items with this attribute. Repeat it: other names must match too, another value of a name is an alternative. "
-        "[b]catalogue=…[/b] filters by source.",
+        "catalogue=… filters by source.",
     ),
+]
+
+Side = Annotated[
+    Literal["test", "validation", "train", "all"],
+    typer.Option(metavar="SIDE", help="Which side of the split: test, validation, train or all."),
 ]
 
 

@@ -2,8 +2,10 @@
 
 import json
 import logging
+import os
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from crossmodal.text.cleaning import display_text
@@ -24,6 +26,16 @@ class _ErrorOutput(logging.Handler):
 def is_terminal() -> bool:
     """Whether the answers are read by a person."""
     return sys.stdout.isatty()
+
+
+def open_closed_streams() -> None:
+    """Let each standard stream that was closed before the start (`>&-`) lead nowhere; once, before anything else is opened.
+
+    Otherwise the first file opened, such as the store, takes the stream's number, and what any library writes there goes into it.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - open to the end
 
 
 def prepare(*, quiet: bool = False, verbose: bool = False) -> None:

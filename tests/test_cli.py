@@ -103,7 +103,7 @@ def test_flags_take_no_value_in_the_help() -> None:
     for words in ((), ("search",), ("train",)):
         assert "<bool>" not in run(*words, "--help").stdout
     said = " ".join(run("train", "--help").stdout.replace("│", " ").split())
-    assert "Rounds over the pictures. [default: (as the preset says)]" in said
+    assert "Rounds over the pictures. --batch-size" in said
     assert "[default: (all)]" in said
 
 
@@ -124,3 +124,29 @@ def test_ctrl_c_in_the_first_moment_is_no_traceback(tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (exits.STOPPED, "")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="closes streams as a shell does")
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_closed_stream_leads_nowhere(closed: str, tmp_path: Path) -> None:
+    """`models --presets` is asked, which needs neither a collection nor a model."""
+    said = subprocess.run(
+        ["bash", "-c", f"{sys.executable} cli.py models --presets {closed}"],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, "CROSSMODAL_DATA_DIR": str(tmp_path)},
+    )
+    assert (said.returncode, said.stderr) == (0, "")
+    assert said.stdout.startswith("resnet18-gru\t") != (">&-" in closed.split())
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full")
+def test_help_onto_a_full_disk_is_one_sentence() -> None:
+    for words in ((), ("search",)):
+        with Path("/dev/full").open("w") as full:
+            command = [sys.executable, "cli.py", *words, "--help"]
+            said = subprocess.run(command, cwd=PROJECT, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120)
+        assert said.returncode == exits.COLLECTION
+        assert said.stderr.startswith("Error: A disk is full: ")

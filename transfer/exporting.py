@@ -9,7 +9,7 @@ from crossmodal.catalog import Catalog, Filter
 from crossmodal.catalog.filters import checked
 from crossmodal.errors import QueryError
 from crossmodal.items import Item
-from crossmodal.progress import OnProgress, Progress, check_stop, ignore_progress
+from crossmodal.progress import OnProgress, Progress, Stopped, ignore_progress
 from crossmodal.text.counting import counted
 from transfer.drafts import draft_of
 from transfer.export_formats import IDS_SUFFIX, write_csv, write_folder, write_npy, write_parquet
@@ -17,6 +17,14 @@ from transfer.source import Source
 
 KINDS = ("csv", "parquet", "npy", "folder")
 _PAGE = 256
+
+
+class ExportStopped(Stopped):
+    """A person asked an export to stop: unlike other long work, it keeps nothing of what was done."""
+
+    def __init__(self) -> None:
+        super().__init__("The export")
+        self.remedy = "Nothing was written; start it again."
 
 
 def export_items(
@@ -44,8 +52,8 @@ def export_items(
         shown: what is written in place of an item, for readers who may not see all of it.
 
     Raises:
-        QueryError: `bad_request`, an unknown kind, a filter that is none, or something is at `path` or where its ids would be. Stopped.
-            StoreError.
+        QueryError: `bad_request`, an unknown kind, a filter that is none, or something is at `path` or where its ids would be.
+            ExportStopped. StoreError.
     """
     if kind not in KINDS:
         raise QueryError("bad_request", f"{kind!r:.40} is no kind of export.", remedy=f"Choose one of {', '.join(KINDS)}.")
@@ -90,7 +98,8 @@ class _Items:
     def __iter__(self) -> Iterator[Item]:
         done = 0
         for page in self._pages():
-            check_stop(self._stop, "The export")
+            if self._stop is not None and self._stop.is_set():
+                raise ExportStopped
             yield from map(self._shown, page)
             done += len(page)
             self._told(Progress("export", "Writing items", done=done, total=self._total))

@@ -7,9 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from crossmodal.catalog import Catalog
+from crossmodal.catalog.active import ACTIVE_MODEL
+from crossmodal.errors import StoreError
 
 if TYPE_CHECKING:
     from upkeep.live_app import LiveApp
+
+
+_BEYOND = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +37,27 @@ class Source:
             return used.model_id, used.spec.embed_dim
 
         return cls(app.catalog, model)
+
+    @classmethod
+    def of_store(cls, catalog: Catalog) -> Source:
+        """What a store holds, which says itself which model is in use: no model is loaded.
+
+        Asking for the model raises StoreError `index_model_mismatch` where there is no embedding of it.
+        """
+
+        def model() -> tuple[str, int]:
+            known = list(catalog.models())
+            # Collections that only former versions' shell filled do not say it, and have embeddings of one model alone.
+            model_id = catalog.get_meta(ACTIVE_MODEL) or (known[0] if len(known) == 1 else "")
+            if model_id not in known:
+                what = "No item has an embedding of the model in use."
+                raise StoreError("index_model_mismatch", what, remedy="Make them: python cli.py index --mend")
+            return model_id, embed_dim(catalog, model_id)
+
+        return cls(catalog, model)
+
+
+def embed_dim(catalog: Catalog, model_id: str) -> int:
+    """Length of the embeddings that a store has of a model; it must have some."""
+    # Beyond the end of the feed there is no embedding to read, but the length they all have.
+    return int(catalog.changes(model_id, after_seq=_BEYOND, after_removal=_BEYOND).embeddings.shape[1])

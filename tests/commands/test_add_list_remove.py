@@ -183,3 +183,45 @@ def test_listing_loads_no_model(shell: Shell) -> None:
     )
     assert "red disc" in said.stdout, said.stderr
     assert "torch" not in said.stdout.split()
+
+
+def test_a_catalogue_goes_by_the_end_of_its_path(shell: Shell) -> None:
+    from tests.app_parts import csv_catalogue, things
+
+    places = [shell.folder / place / "mix" for place in ("a", "b")]
+    for place in places:
+        csv_catalogue(place, things(2, seed=ord(place.parent.name))).unlink()
+        shell.lines("index", place)
+    unclear = shell("remove", "--catalogue", "mix", "--yes")
+    assert unclear.exit_code == 2
+    assert 'Several catalogues end in "mix"' in unclear.stderr
+    assert shell.lines("remove", "--catalogue", places[0], "--yes") == [["catalogue", str(places[0]), "2", "removed"]]
+    assert shell.lines("remove", "--catalogue", "mix", "--yes") == [["catalogue", str(places[1]), "2", "removed"]]
+
+
+def test_a_page_says_how_many_items_match(shell: Shell) -> None:
+    for number in range(3):
+        shell.lines("add", shell.picture(f"{number}.png", seed=number), "-a", "shelf=3")
+    assert shell("list", "-w", "shelf=3", "-n", 2).stderr.startswith("2 of 3 items. Go on with --after ")
+
+
+def test_numbers_beyond_any_id_are_fine(shell: Shell) -> None:
+    most = 10**20
+    assert len(shell.lines("list", "--limit", most)) == 12
+    assert shell.lines("list", "--after", most, code=1) == []
+    assert shell("list", "--attributes", "--limit", most).exit_code == 0
+    assert shell("list", "--after", -1).exit_code == 2
+
+
+def test_what_narrows_items_down_is_refused_elsewhere(shell: Shell) -> None:
+    for words in (("--catalogues", "-w", "shelf=3"), ("--attributes", "--after", 3)):
+        assert shell("list", *words).exit_code == 2
+
+
+def test_taking_away_what_an_item_has_not_is_said(shell: Shell) -> None:
+    shell.lines("edit", 2, "-a", "shelf=3", "-a", "colour=red")
+    result = shell("edit", 2, "--without", "shelv")
+    assert result.exit_code == 3
+    assert 'Item 2 has no attribute "shelv". It has: ' in result.stderr
+    assert shell("edit", 2, "-a", "shelf=4", "--without", "shelf").exit_code == 2
+    assert shell.json("edit", 2, "--without", "shelf")["attributes"].get("shelf") is None

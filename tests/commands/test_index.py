@@ -108,6 +108,8 @@ def test_a_catalogue_of_which_nothing_could_be_read_ends_with_one(shell: Shell) 
     assert result.stdout == "0 pictures indexed, 0 were there already, 2 failed.\n"
     assert "2 rows were not brought in: python cli.py failed" in result.stderr
     assert len(shell.lines("list", "-n", 99)) == 12
+    other = shell("index", pictures(shell.folder / "other"))
+    assert (other.exit_code, other.stderr) == (0, "")  # those rows are not of this folder
 
 
 def test_what_the_answer_says_is_said_once(shell: Shell) -> None:
@@ -126,3 +128,18 @@ def test_an_emptied_folder_keeps_its_pictures_and_the_way_out_is_named(shell: Sh
     assert "stays in the collection: 3 pictures. Perhaps a disk is away." in result.stderr
     assert f"python cli.py remove --catalogue {folder}" in result.stderr
     assert len(shell.lines("list", "-n", 99)) == 15
+
+
+def test_a_collection_that_the_shell_began_says_which_model_it_is_searched_with(empty_shell: Shell) -> None:
+    from crossmodal.catalog import Catalog
+    from crossmodal.catalog.active import ACTIVE_MODEL
+
+    empty_shell.lines("index", pictures(empty_shell.folder / "mine"))
+    store = empty_shell.folder / "data" / "catalog.sqlite3"
+    with Catalog(store) as catalog:
+        [model_id] = catalog.models()
+        assert catalog.get_meta(ACTIVE_MODEL) == model_id
+        catalog.set_meta(ACTIVE_MODEL, "another")
+    empty_shell.lines("index", "--mend")
+    with Catalog(store) as catalog:
+        assert catalog.get_meta(ACTIVE_MODEL) == model_id

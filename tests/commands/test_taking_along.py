@@ -36,7 +36,7 @@ def test_only_what_is_found(shell: Shell) -> None:
         (["-"], "standard output"),
         (["out.xlsx"], ".csv, .parquet, .npy, and no ending for a folder"),
         (["out.csv", "--top", 3], "--top goes together with --search"),
-        (["out.csv", "--kind", "xlsx"], "no kind of export"),
+        (["out.csv", "--kind", "xlsx"], "'xlsx' is not one of 'csv'"),
     ],
 )
 def test_an_export_that_cannot_be_is_refused(shell: Shell, words: list[object], said: str) -> None:
@@ -65,13 +65,23 @@ def test_nothing_to_export_writes_nothing(shell: Shell, wish: tuple[str, ...]) -
     assert not path.exists()
 
 
-def test_an_export_without_embeddings_needs_no_model(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_export_needs_no_model(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("initialize.build_system", lambda *_args, **_kwargs: pytest.fail("a model was loaded"))
     (shell.folder / "trained_model.pth").unlink()
-    for name in ("out.csv", "out"):
-        assert shell("export", shell.folder / name).exit_code == 0
-    for name in ("out.npy", "out.parquet"):
-        assert shell("export", shell.folder / name).exit_code == 5
+    for name in ("out.csv", "out", "out.npy", "out.parquet"):
+        result = shell("export", shell.folder / name)
+        assert (result.exit_code, result.stderr) == (0, "")
+    assert np.load(shell.folder / "out.npy").shape == (12, 32)
+
+
+def test_vectors_of_a_model_that_looked_at_nothing_are_refused(shell: Shell) -> None:
+    with Catalog(shell.folder / "data" / "catalog.sqlite3") as catalog:
+        for model_id in catalog.models():
+            catalog.drop_model(model_id)
+    result = shell("export", shell.folder / "out.npy")
+    assert result.exit_code == 5
+    assert "No item has an embedding of the model in use. Make them: python cli.py index --mend" in result.stderr
+    assert not (shell.folder / "out.npy").exists()
 
 
 def test_vectors_go_out_and_come_back(shell: Shell) -> None:

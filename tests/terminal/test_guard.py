@@ -7,6 +7,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
+import cli
 from terminal import exits, output
 from terminal.guard import Guarded
 
@@ -60,3 +61,32 @@ def test_a_closed_pipe_is_left_to_typer() -> None:
 def test_a_second_ctrl_c_ends_with_its_own_number() -> None:
     result = ended_by(KeyboardInterrupt())
     assert (result.exit_code, result.stderr) == (exits.STOPPED, "")
+
+
+def test_a_command_asked_wrongly_is_one_line_that_names_its_help() -> None:
+    for words, said in (
+        (("list", "--nosuch"), "No such option: --nosuch. See: python cli.py list --help"),
+        (("serach",), "No such command 'serach'. Did you mean 'search'? See: python cli.py --help"),
+        (("search",), "Say one thing to look for: a query, --item or --captions-for. See: python cli.py search --help"),
+        (
+            ("evaluate", "--side", "left"),
+            "Invalid value for '--side': 'left' is not one of 'test', 'validation', 'train', 'all'. See: python cli.py evaluate --help",
+        ),
+    ):
+        result = CliRunner().invoke(cli.app, words)
+        assert (result.exit_code, result.stderr) == (exits.USAGE, f"Error: {said}\n")
+
+
+def test_nothing_asked_is_answered_by_the_help_alone() -> None:
+    result = CliRunner().invoke(cli.app, [])
+    assert result.exit_code == exits.USAGE
+    assert "Usage: " in result.output
+    assert "Error" not in result.output
+
+
+def test_a_narrow_terminal_cuts_no_name_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    for columns in (40, 60, 80):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        said = CliRunner().invoke(cli.app, ["train", "--help"]).stdout
+        assert "--image-learning-rate" in said
+        assert "--save-every-epochs" in said

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from crossmodal.catalog.active import ACTIVE_MODEL
 from crossmodal.errors import CatalogueError, QueryError, StoreError
 from crossmodal.ingest.csv_columns import EXPORTED
 from crossmodal.progress import Progress, Stopped, ignore_progress
@@ -191,8 +192,9 @@ def test_a_title_becomes_a_harmless_file_name(title: str, name: str) -> None:
 def test_a_stop_leaves_nothing_behind(app: LiveApp, tmp_path: Path, kind: str) -> None:
     stop = threading.Event()
     stop.set()
-    with pytest.raises(Stopped):
+    with pytest.raises(Stopped) as stopped:
         export_items(Source.of(app), tmp_path / "out" / "x", kind, stop=stop)
+    assert stopped.value.sentence == "The export was stopped. Nothing was written; start it again."
     assert list((tmp_path / "out").iterdir()) == []
 
 
@@ -342,3 +344,16 @@ def test_an_exported_folder_comes_back_as_what_it_was(app: LiveApp, tmp_path: Pa
     assert set(after["red disc"].attributes) == {"shelf", "attribute title"}
     assert not after["no attributes"].attributes
     again.close()
+
+
+def test_a_store_says_itself_which_model_its_embeddings_are_of(app: LiveApp) -> None:
+    model = app.generation().model
+    expected = (model.model_id, model.spec.embed_dim)
+    source = Source.of_store(app.catalog)
+    assert app.catalog.get_meta(ACTIVE_MODEL) is None
+    assert source.model() == expected  # the only one there is
+    app.generations.announce()
+    assert source.model() == expected
+    app.catalog.drop_model(model.model_id)
+    with pytest.raises(StoreError, match="No item has an embedding of the model in use"):
+        source.model()
