@@ -11,11 +11,10 @@ from crossmodal.ingest.archive_names import location_of
 from crossmodal.ingest.catalogue import Entry
 from crossmodal.ingest.limits import CatalogueLimits
 from crossmodal.ingest.parquet_columns import ParquetColumns, read_columns
-from crossmodal.ingest.parquet_file import PictureColumn, opened, translated
+from crossmodal.ingest.parquet_file import PictureColumn, opened, rows_of
 from crossmodal.ingest.wording import one_line, shown, title_from_location
 from crossmodal.items import CatalogueRow, Failure
 
-_ROWS_A_BATCH = 256
 _YES = frozenset({"yes", "true", "1", "y"})
 _MEND = "Repair the file, then index again."
 
@@ -60,7 +59,7 @@ class ParquetCatalogue:
         """The rows, file by file, without their pictures; memory grows by the keys.
 
         Raises:
-            CatalogueError: file_malformed, csv_too_many_rows, as soon as it is met.
+            CatalogueError: file_malformed, too_large, csv_too_many_rows, as soon as it is met.
         """
         self.duplicates = 0
         seen: dict[str, str] = {}
@@ -99,30 +98,24 @@ class ParquetCatalogue:
             place -= count
         raise CatalogueError("file_malformed", f"{shown(self.label)} has no row {row.line}.", remedy=_MEND)
 
-    def _values(self) -> Iterator[tuple[Path, dict[str, Any]]]:
+    def _values(self) -> Iterator[tuple[Path, dict[str, Any] | str]]:
         leaves = self.columns.cheap_leaves
         for file, count in zip(self._files, self._rows, strict=True):
             if not leaves:
                 yield from ((file, {}) for _ in range(count))
                 continue
-            with translated(file):
-                source = opened(file, limits=self._limits)
-                for batch in source.iter_batches(batch_size=_ROWS_A_BATCH, columns=leaves, use_threads=False):
-                    yield from ((file, values) for values in batch.to_pylist())
+            yield from ((file, values) for values in rows_of(file, leaves, limits=self._limits))
 
-    def _entry(self, file: Path, values: dict[str, Any], number: int) -> Entry:
+    def _entry(self, file: Path, values: dict[str, Any] | str, number: int) -> Entry:
+        label = f"{file.name}, row {number}"
+        if isinstance(values, str):
+            return Failure(label, self.name, "", "", "csv_field_too_large", f"Row {number} {values}.", _MEND)
         place = one_line(_text(_leaf(values, self.columns.place_leaf)))
         words = self._words(values)
-        label = f"{file.name}, row {number}"
         if not place and not self._pictures:
             return Failure(label, self.name, "", words[0] if words else "", "row_errors", f"Row {number} names no picture.", _MEND)
         item_id = one_line(_text(values.get(self.columns.item_id))) if self.columns.item_id else ""
         attributes = {name: text for name in self.columns.attributes if (text := _text(values.get(name)))}
-        longest = max((len(text) for text in (place, *words, *attributes.values())), default=0)
-        if longest > self._limits.max_field_chars:
-            return Failure(
-                label, self.name, "", "", "csv_field_too_large", f"Row {number} has a cell of {longest:,} characters.", _MEND
-            )
         held_out = self.columns.held_out is not None and _text(values.get(self.columns.held_out)).casefold() in _YES
         return CatalogueRow(
             key=item_id or (label if self._pictures else place),

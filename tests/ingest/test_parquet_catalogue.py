@@ -1,6 +1,7 @@
 """Parquet files as catalogues: the ways pictures lie in them, row by row, and what is no such file."""
 
 import random
+import tracemalloc
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -126,6 +127,89 @@ def test_damage_in_the_middle_is_said_and_not_guessed(tmp_path: Path) -> None:
             catalogue = ParquetCatalogue(path, limits=LIMITS)
             for row in rows_of(catalogue):
                 catalogue.held(row)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"use_dictionary": False}, {"use_dictionary": False, "column_encoding": {"title": "DELTA_BYTE_ARRAY"}}]
+)
+def test_a_cell_that_is_too_long_is_a_row_with_a_reason_and_is_never_unpacked(tmp_path: Path, options: dict[str, Any]) -> None:
+    """256 rows that share one text of 2 MiB lie in a file of some kB, and would be half a gigabyte."""
+    long = "x" * 2**21
+    rows = [{"url": f"{n}.jpg", "title": "mug" if n % 16 else long} for n in range(256)]
+    path = written(tmp_path / "x.parquet", rows, compression="zstd", **options)
+    limits = CatalogueLimits()
+    before, tracked = pa.total_allocated_bytes(), []
+    tracemalloc.start()
+    for entry in ParquetCatalogue(path, limits=limits).rows():
+        tracked.append(entry)
+        assert pa.total_allocated_bytes() - before < 50 * 2**20
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10 * 2**20
+    failed = [entry for entry in tracked if isinstance(entry, Failure)]
+    assert [entry.key for entry in tracked[:18:17]] == ["x.parquet, row 1", "17.jpg"]
+    assert {entry.code for entry in failed} == {"csv_field_too_large"}
+    assert failed[1].reason == "Row 17 has a cell of 2,097,152 characters."
+    assert (len(tracked), len(failed)) == (256, 16)
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.dictionary(pa.int32(), pa.string())])
+@pytest.mark.parametrize("listed", [False, True])
+@pytest.mark.parametrize("group", [3, 100])
+def test_every_way_that_texts_lie_is_measured(tmp_path: Path, kind: pa.DataType, listed: bool, group: int) -> None:
+    texts = ["a", "é" * 100, None, "é" * 101, "d", "", "é" * 300, "h"]
+    cells = pa.array([[text, "more"] for text in texts] if listed else texts, pa.list_(kind) if listed else kind)
+    paths = [f"{n}.jpg" for n in range(8)]
+    images = pa.array([{"bytes": b"0", "path": path} for path in [*paths[:4], "p" * 101, *paths[5:]]])
+    path = tmp_path / "x.parquet"
+    pq.write_table(pa.table({"image": images, "title": cells, "n": list(range(8))}), path, row_group_size=group)
+    entries = list(ParquetCatalogue(path, limits=LIMITS).rows())
+    assert [entry.reason.split(" cell of ")[-1] for entry in entries if isinstance(entry, Failure)] == [
+        "101 characters.",
+        "101 characters.",
+        "300 characters.",
+    ]
+    rows = [entry for entry in entries if isinstance(entry, CatalogueRow)]
+    assert [row.attributes["n"] for row in rows] == ["0", "1", "2", "5", "7"]
+    assert [row.title for row in rows] == (["a", "é" * 100, "more", "more", "h"] if listed else ["a", "é" * 100, "2", "5", "h"])
+    assert rows[0].captions == (("a", "more") if listed else ())
+
+
+def test_texts_whose_dictionary_ends_midway_are_what_they_were(tmp_path: Path) -> None:
+    texts = [f"text {n % 3000}" for n in range(5000)]
+    rows = [{"image": {"bytes": b"0", "path": f"{text}.jpg"}, "title": [text, f"{n}"], "n": text} for n, text in enumerate(texts)]
+    path = written(tmp_path / "x.parquet", rows, dictionary_pagesize_limit=1000, data_page_size=500, write_batch_size=64)
+    found = rows_of(ParquetCatalogue(path, limits=CatalogueLimits()))
+    assert [row.captions for row in found] == [(text, f"{n}") for n, text in enumerate(texts)]
+    assert [row.attributes["n"] for row in found] == texts
+
+
+def test_a_row_that_is_too_long_as_a_whole(tmp_path: Path) -> None:
+    limits = CatalogueLimits(max_row_chars=1000)
+    rows = [
+        {"url": "a.jpg", "captions": ["x"] * 400},
+        {"url": "b.jpg", "captions": ["x"] * 500},
+        {"url": "c.jpg", "captions": None},
+    ]
+    entries = list(ParquetCatalogue(written(tmp_path / "x.parquet", rows), limits=limits).rows())
+    assert [getattr(entry, "code", "") for entry in entries] == ["", "csv_field_too_large", ""]
+    assert isinstance(entries[1], Failure)
+    assert entries[1].reason == "Row 2 is longer than 1,000 characters."
+    path = written(tmp_path / "many.parquet", [{"url": "a.jpg", "captions": ["x"] * 700}])
+    with pytest.raises(CatalogueError, match="700 texts in a part") as caught:
+        list(ParquetCatalogue(path, limits=CatalogueLimits(max_rows=20)).rows())
+    assert caught.value.code == "too_large"
+
+
+def test_a_part_that_says_it_unpacks_to_far_more_than_it_is_is_refused(tmp_path: Path) -> None:
+    rows = [{"url": f"{n}.jpg", "title": "x" * 10_000} for n in range(100)]
+    path = written(tmp_path / "x.parquet", rows, compression="zstd", use_dictionary=False)
+    assert ParquetCatalogue(path, limits=CatalogueLimits()).survey() == 100
+    with pytest.raises(CatalogueError, match="unpacks to") as caught:
+        ParquetCatalogue(path, limits=CatalogueLimits(max_unpacked_bytes=2**19))
+    assert caught.value.code == "too_large"
+    written(path, rows, compression="none", use_dictionary=False)
+    assert ParquetCatalogue(path, limits=CatalogueLimits(max_unpacked_bytes=2**19)).survey() == 100
 
 
 def test_a_table_without_pictures_or_rows(tmp_path: Path) -> None:
