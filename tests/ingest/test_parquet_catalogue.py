@@ -9,6 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from crossmodal.errors import CatalogueError
 from crossmodal.ingest.limits import CatalogueLimits
@@ -88,6 +90,62 @@ def test_many_files_are_one_catalogue(tmp_path: Path) -> None:
     assert found == {f"{part} {n}": bytes([part, n]) for part in range(3) for n in range(5)}
 
 
+def test_keys_of_a_file_stay_when_another_comes_before_it(tmp_path: Path) -> None:
+    written(tmp_path / "b.parquet", [{"image": bytes([n]), "text": f"b {n}"} for n in range(2)])
+    before = [row.key for row in rows_of(ParquetCatalogue(tmp_path, limits=LIMITS))]
+    assert before == ["b.parquet, row 1", "b.parquet, row 2"]
+    written(tmp_path / "a.parquet", [{"image": bytes([n + 7]), "text": "x" * 101 if n == 1 else f"a {n}"} for n in range(3)])
+    catalogue = ParquetCatalogue(tmp_path, limits=LIMITS)
+    entries = list(catalogue.rows())
+    assert [entry.key for entry in entries] == ["a.parquet, row 1", "a.parquet, row 2", "a.parquet, row 3", *before]
+    rows = [entry for entry in entries if isinstance(entry, CatalogueRow)]
+    assert [catalogue.held(row) for row in rows] == [b"\7", b"\x09", b"\0", b"\1"]
+    [failure] = [entry for entry in entries if isinstance(entry, Failure)]
+    assert failure.reason == "a.parquet, row 2, has a cell of 101 characters."
+
+
+def test_an_id_is_one_rows_and_a_picture_under_several_titles_is_several_rows(tmp_path: Path) -> None:
+    """As in a CSV: what an id named before, it does not name again, and no key is given twice."""
+    rows = [
+        {"id": "1", "url": "u", "title": "A"},
+        {"id": "1", "url": "u", "title": "B"},
+        {"id": "1", "url": "u", "title": "B"},
+        {"id": "1", "url": "u", "title": "A"},
+        {"id": "1", "url": "other", "title": "A"},
+        {"id": None, "url": "u", "title": "A"},
+        {"id": None, "url": "u", "title": "B"},
+        {"id": None, "url": "u", "title": "B"},
+        {"id": None, "url": "u", "title": "A"},
+        {"id": "u\nB", "url": "v", "title": "C"},
+    ]
+    catalogue = ParquetCatalogue(written(tmp_path / "x.parquet", rows), limits=LIMITS)
+    entries = list(catalogue.rows())
+    assert [entry.key for entry in entries] == [
+        "1", "x.parquet, row 2", "x.parquet, row 3", "x.parquet, row 5", "u", "u\nB", "u B",
+    ]  # fmt: skip
+    assert catalogue.duplicates == 3
+    failed = [entry for entry in entries if isinstance(entry, Failure)]
+    assert {entry.code for entry in failed} == {"row_errors"}
+    assert failed[0].reason == 'x.parquet, row 2, has the id "1", which an earlier row has already.'
+    assert (failed[0].title, failed[0].location) == ("B", "u")
+
+
+@given(
+    rows=st.lists(
+        st.fixed_dictionaries({name: st.sampled_from([None, "", "1", "u", "u\nA", "A"]) for name in ("id", "url", "title")})
+    )
+)
+@settings(max_examples=100, deadline=None)
+def test_no_key_is_given_twice(tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, str | None]]) -> None:
+    schema = pa.schema([(name, pa.string()) for name in ("id", "url", "title")])
+    path = tmp_path_factory.mktemp("keys") / "x.parquet"
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), path)
+    with suppress(CatalogueError):  # no rows
+        catalogue = ParquetCatalogue(path, limits=LIMITS)
+        keys = [entry.key for entry in catalogue.rows()]
+        assert len({*keys}) == len(keys) == len(rows) - catalogue.duplicates
+
+
 @pytest.mark.parametrize("dictionary", [True, False])
 def test_pictures_in_any_order(tmp_path: Path, dictionary: bool) -> None:
     cells = [None if n % 17 == 3 else bytes([n % 256]) * (n % 50 + 1) for n in range(700)]
@@ -149,7 +207,7 @@ def test_a_cell_that_is_too_long_is_a_row_with_a_reason_and_is_never_unpacked(tm
     failed = [entry for entry in tracked if isinstance(entry, Failure)]
     assert [entry.key for entry in tracked[:18:17]] == ["x.parquet, row 1", "17.jpg"]
     assert {entry.code for entry in failed} == {"csv_field_too_large"}
-    assert failed[1].reason == "Row 17 has a cell of 2,097,152 characters."
+    assert failed[1].reason == "x.parquet, row 17, has a cell of 2,097,152 characters."
     assert (len(tracked), len(failed)) == (256, 16)
 
 
@@ -194,7 +252,7 @@ def test_a_row_that_is_too_long_as_a_whole(tmp_path: Path) -> None:
     entries = list(ParquetCatalogue(written(tmp_path / "x.parquet", rows), limits=limits).rows())
     assert [getattr(entry, "code", "") for entry in entries] == ["", "csv_field_too_large", ""]
     assert isinstance(entries[1], Failure)
-    assert entries[1].reason == "Row 2 is longer than 1,000 characters."
+    assert entries[1].reason == "x.parquet, row 2, is longer than 1,000 characters."
     path = written(tmp_path / "many.parquet", [{"url": "a.jpg", "captions": ["x"] * 700}])
     with pytest.raises(CatalogueError, match="700 texts in a part") as caught:
         list(ParquetCatalogue(path, limits=CatalogueLimits(max_rows=20)).rows())
