@@ -4,7 +4,7 @@ import csv
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,27 +17,38 @@ from transfer.source import Source
 IDS_SUFFIX = ".ids.json"
 CHECKSUM = "vectors_sha256"
 """The ids' file says under this name which vectors its ids are of."""
-COLUMNS = ("item_id", "title", "captions", "catalogue", "source", "content_hash", "width_px", "height_px", "added_at")
+COLUMNS = ("item_id", "title", "captions", "catalogue", "source", "content_hash", "width_px", "height_px", "added_at", "held_out")
 _ROWS_AT_ONCE = 256
 _CAPTIONS_BETWEEN = " | "
-# OWASP, "CSV Injection": what makes a spreadsheet compute a cell; their full-width forms are folded to them by some.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_ATTRIBUTE = "attribute "
+_EMPTY = "'"
+"""The cell for a text that is there and empty; where there is none, the cell is empty."""
+# OWASP, "CSV Injection": what makes a spreadsheet compute a cell; their full-width forms are folded to them by some. White space is
+# among it, and readers of a CSV drop it at both ends. What looks defused already is defused once more, so that it comes back too.
+_TO_DEFUSE = re.compile(r"'*(?:[=+\-@＝＋－＠\s]|\Z)")
+_TO_CLOSE = re.compile(r"\s'*\Z")
 
 
 def write_csv(source: Source, items: Iterable[Item], draft: Path, *, picture_of: Callable[[Item], str | None] | None = None) -> int:
-    """One row an item; with `picture_of`, the name of its picture in a first column `image`, and no row for an item without one."""
+    """One row an item; with `picture_of`, the name of its picture in a first column `image`, and no row for an item without one.
+
+    What it says of its items comes back to the letter where it is read as a catalogue.
+    """
     names = list(source.catalog.attribute_values(1))
     written = 0
     with draft.open("w", encoding="utf-8-sig", newline="") as file:
         out = csv.writer(file)
         first = ["image"] if picture_of else []
-        out.writerow([defused(name) for name in (*first, *COLUMNS, *(_column(name) for name in names))])
+        out.writerow([*first, *COLUMNS, *(_column(name) for name in names)])
         for item in items:
             start = [picture_of(item)] if picture_of else []
             if start == [None]:
                 continue
-            values = [*start, *_plain_values(item), *(item.attributes.get(name, "") for name in names)]
-            out.writerow([defused(str(value)) for value in values])
+            values = dict(zip(COLUMNS, _plain_values(item), strict=True)) | {"held_out": "yes" if item.held_out else "no"}
+            cells = {name: defused(str(value)) for name, value in values.items()}
+            cells |= {"title": defused(item.title) or _EMPTY, "captions": _captions_cell(item.captions)}
+            said = ((defused(item.attributes[name]) or _EMPTY) if name in item.attributes else "" for name in names)
+            out.writerow([*start, *cells.values(), *said])
             written += 1
         settle(file.fileno(), file.flush)
     return written
@@ -50,7 +61,13 @@ def write_parquet(source: Source, items: Iterable[Item], draft: Path) -> int:
 
     model_id, embed_dim = source.model()
     kinds = dict.fromkeys(COLUMNS, pa.string())
-    kinds |= {"item_id": pa.int64(), "width_px": pa.int32(), "height_px": pa.int32(), "added_at": pa.float64()}
+    kinds |= {
+        "item_id": pa.int64(),
+        "width_px": pa.int32(),
+        "height_px": pa.int32(),
+        "added_at": pa.float64(),
+        "held_out": pa.bool_(),
+    }
     kinds |= {"captions": pa.list_(pa.string()), "attributes": pa.map_(pa.string(), pa.string())}
     kinds |= {"embedding": pa.list_(pa.float32(), embed_dim)}
     schema = pa.schema(list(kinds.items()), metadata={"model_id": model_id})
@@ -61,7 +78,7 @@ def write_parquet(source: Source, items: Iterable[Item], draft: Path) -> int:
             for item in items:
                 embedding = _embedding(source, item, model_id)
                 row = dict(zip(COLUMNS, _plain_values(item), strict=True))
-                row |= {"captions": list(item.captions), "attributes": list(item.attributes.items())}
+                row |= {"attributes": list(item.attributes.items())}
                 rows.append(row | {"embedding": None if embedding is None else embedding.tolist()})
                 written += 1
                 if len(rows) == _ROWS_AT_ONCE:
@@ -122,8 +139,14 @@ def write_folder(source: Source, items: Iterable[Item], draft: Path) -> int:
 
 
 def defused(text: str) -> str:
-    """A cell that no spreadsheet takes for a formula: what begins like one gets a "'" before it."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    """A cell that no spreadsheet takes for a formula, and that reading an export as a catalogue brings back; an empty one stays empty.
+
+    What begins like a formula or with white space gets a "'" before it, what ends with white space one after it.
+    """
+    if not text:
+        return text
+    begun = f"'{text}" if _TO_DEFUSE.match(text) else text
+    return f"{begun}'" if _TO_CLOSE.search(begun) else begun
 
 
 def file_name(title: str) -> str:
@@ -133,14 +156,19 @@ def file_name(title: str) -> str:
 
 def _plain_values(item: Item) -> tuple[object, ...]:
     """In the order of `COLUMNS`."""
-    captions = _CAPTIONS_BETWEEN.join(item.captions)
     place = (item.catalogue, item.source, item.content_hash, item.width_px, item.height_px, item.added_at)
-    return (item.item_id, item.title, captions, *place)
+    return (item.item_id, item.title, list(item.captions), *place, item.held_out)
+
+
+def _captions_cell(captions: Sequence[str]) -> str:
+    cell = _CAPTIONS_BETWEEN.join(text.replace("\\", r"\\").replace("|", r"\|") for text in captions)
+    return defused(cell) or (_EMPTY if captions else "")
 
 
 def _column(name: str) -> str:
     """An attribute's column; one that is named like a column of ours keeps apart from it."""
-    return f"attribute {name}" if name.casefold() in (*COLUMNS, "image") else name
+    is_taken = name.startswith(_ATTRIBUTE) or name.casefold() in (*COLUMNS, "image")
+    return defused(f"{_ATTRIBUTE}{name}" if is_taken else name) or _EMPTY
 
 
 def _embedding(source: Source, item: Item, model_id: str) -> Embedding | None:

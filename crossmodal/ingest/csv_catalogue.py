@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from crossmodal.errors import CatalogueError
 from crossmodal.ingest.catalogue import Entry, Unread, unread
-from crossmodal.ingest.csv_columns import CAPTIONS_BETWEEN, Columns
+from crossmodal.ingest.csv_columns import CAPTIONS_BETWEEN, Columns, captions_of, restored
 from crossmodal.ingest.csv_records import Record
 from crossmodal.ingest.csv_table import CsvTable
 from crossmodal.ingest.limits import CatalogueLimits
@@ -25,7 +25,8 @@ class CsvCatalogue:
 
     The key of a row is its id (column `id`, `asin`, ...), otherwise its picture's location, with the title added for later rows
     that show the same picture under another title. In the `image,caption` layout the key is the location, and rows of one picture
-    are one item whose `captions` are all of them and whose title is the first.
+    are one item whose `captions` are all of them and whose title is the first. An export of a collection says what its items said, to the
+    letter.
 
     Args:
         path: the file.
@@ -73,7 +74,8 @@ class CsvCatalogue:
         for record in self._table.records():
             entry = self._entry(record)
             if isinstance(entry, CatalogueRow):
-                entry = entry if entry.title else replace(entry, title=title_from_location(entry.location))
+                if not entry.title and not self._is_said(record):
+                    entry = replace(entry, title=title_from_location(entry.location))
                 has_id = entry.key != entry.location
                 content = hash(tuple(record.cells)) if has_id else hash(entry.title)
                 if not has_id and seen.get(entry.key, content) != content:
@@ -120,18 +122,31 @@ class CsvCatalogue:
         item_id = cells[columns.item_id] if columns.item_id is not None else ""
         return CatalogueRow(
             key=item_id or location,
-            title=one_line(cells[columns.words]),
+            title=self._title(cells),
             location=location,
             line=record.line,
             captions=self._captions(cells),
-            attributes=MappingProxyType({name: cells[place] for place, name in columns.attributes if cells[place]}),
+            attributes=MappingProxyType({name: self._text(cells[place]) for place, name in columns.attributes if cells[place]}),
             held_out=columns.held_out is not None and cells[columns.held_out].casefold() in _YES,
         )
 
     def _captions(self, cells: list[str]) -> tuple[str, ...]:
         """Those that an export has in one cell; any other file has them in rows of their own, or not at all."""
         place = self.columns.exported_captions
+        if self.columns.restorable and place is not None:
+            return captions_of(cells[place])
         return () if place is None else tuple(text for text in map(one_line, cells[place].split(CAPTIONS_BETWEEN)) if text)
+
+    def _title(self, cells: list[str]) -> str:
+        cell = cells[self.columns.words]
+        return restored(cell) if self.columns.restorable else one_line(cell)
+
+    def _text(self, cell: str) -> str:
+        return restored(cell) if self.columns.restorable else cell
+
+    def _is_said(self, record: Record) -> bool:
+        """Whether a title that is empty was so when it was exported."""
+        return self.columns.restorable and record.cells[self.columns.words] != ""
 
     def _failure(self, record: Record, code: str, reason: str) -> Unread:
         columns = self.columns
@@ -140,7 +155,7 @@ class CsvCatalogue:
             key=f"line {record.line}",
             catalogue=self.name,
             location=cells[columns.picture] if cells else "",
-            title=one_line(cells[columns.words]) if cells else "",
+            title=self._title(cells) if cells else "",
             code=code,
             reason=reason,
             remedy=_FIX_LINE,

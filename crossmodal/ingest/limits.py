@@ -19,6 +19,7 @@ class CatalogueLimits:
         max_archive_bytes: largest ZIP, Parquet or tar file.
         max_directory_bytes: longest table of contents of a ZIP; it is read into memory as a whole, at about ten times its length.
         max_ratio: how many times smaller than itself a picture may lie in a ZIP; pictures are compressed already and barely shrink.
+        max_unpacked_bytes: what columns of a Parquet file's row group that are packed smaller than that may unpack to together.
     """
 
     max_csv_bytes: int = 2**30
@@ -32,3 +33,4 @@ class CatalogueLimits:
     max_archive_bytes: int = 2**36
     max_directory_bytes: int = 2**25
     max_ratio: int = 200
+    max_unpacked_bytes: int = 2**27

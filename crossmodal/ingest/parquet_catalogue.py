@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import repeat
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -11,11 +12,10 @@ from crossmodal.ingest.archive_names import location_of
 from crossmodal.ingest.catalogue import Entry
 from crossmodal.ingest.limits import CatalogueLimits
 from crossmodal.ingest.parquet_columns import ParquetColumns, read_columns
-from crossmodal.ingest.parquet_file import PictureColumn, opened, translated
+from crossmodal.ingest.parquet_file import PictureColumn, opened, rows_of
 from crossmodal.ingest.wording import one_line, shown, title_from_location
 from crossmodal.items import CatalogueRow, Failure
 
-_ROWS_A_BATCH = 256
 _YES = frozenset({"yes", "true", "1", "y"})
 _MEND = "Repair the file, then index again."
 
@@ -24,7 +24,8 @@ class ParquetCatalogue:
     """A `Catalogue` read from one Parquet file, or from all in a folder (and in its folder `data`), in the order of their names.
 
     Columns are recognised as those of a CSV. The key of a row is its id; without one, the picture's path or address where the file only
-    names it, and the file with the row's number where it holds it.
+    names it, with the title added for later rows that show the same picture under another title; and the file with the row's number in
+    it where the file holds the picture. A row whose id an earlier one gave to something else is a failure.
 
     Args:
         path: a `.parquet` file, or a folder with some, all of the same columns.
@@ -60,26 +61,30 @@ class ParquetCatalogue:
         """The rows, file by file, without their pictures; memory grows by the keys.
 
         Raises:
-            CatalogueError: file_malformed, csv_too_many_rows, as soon as it is met.
+            CatalogueError: file_malformed, too_large, csv_too_many_rows, as soon as it is met.
         """
         self.duplicates = 0
-        seen: dict[str, str] = {}
-        for number, (file, values) in enumerate(self._values(), start=1):
+        seen: dict[str, int] = {}
+        for number, (label, values) in enumerate(self._values(), start=1):
             if number > self._limits.max_rows:
                 raise CatalogueError(
                     "csv_too_many_rows",
                     f"{shown(self.label)} has more than {self._limits.max_rows:,} rows.",
                     remedy="Name fewer files, or raise CROSSMODAL_MAX_CATALOGUE_ROWS.",
                 )
-            entry = self._entry(file, values, number)
+            entry = self._entry(label, values, number)
             if isinstance(entry, CatalogueRow):
+                has_id = entry.key not in (label, entry.location)
+                content = hash(_content(entry)) if has_id else hash(entry.title)
+                if not has_id and seen.get(entry.key, content) != content:
+                    entry = replace(entry, key=f"{entry.key}\n{entry.title}")
                 if entry.key not in seen:
-                    seen[entry.key] = entry.title
-                elif seen[entry.key] == entry.title:
+                    seen[entry.key] = content
+                elif seen[entry.key] == content:
                     self.duplicates += 1
                     continue
                 else:
-                    entry = replace(entry, key=f"{entry.key}\n{entry.title}")
+                    entry = self._named_twice(entry, label)
             yield entry
 
     def held(self, row: CatalogueRow) -> bytes | None:
@@ -99,30 +104,22 @@ class ParquetCatalogue:
             place -= count
         raise CatalogueError("file_malformed", f"{shown(self.label)} has no row {row.line}.", remedy=_MEND)
 
-    def _values(self) -> Iterator[tuple[Path, dict[str, Any]]]:
+    def _values(self) -> Iterator[tuple[str, dict[str, Any] | str]]:
+        """Each row's place, by its number in its own file: that stays when a file comes before it. With the row's values, or its fault."""
         leaves = self.columns.cheap_leaves
         for file, count in zip(self._files, self._rows, strict=True):
-            if not leaves:
-                yield from ((file, {}) for _ in range(count))
-                continue
-            with translated(file):
-                source = opened(file, limits=self._limits)
-                for batch in source.iter_batches(batch_size=_ROWS_A_BATCH, columns=leaves, use_threads=False):
-                    yield from ((file, values) for values in batch.to_pylist())
+            rows = rows_of(file, leaves, limits=self._limits) if leaves else repeat({}, count)
+            yield from ((f"{file.name}, row {number}", values) for number, values in enumerate(rows, start=1))
 
-    def _entry(self, file: Path, values: dict[str, Any], number: int) -> Entry:
+    def _entry(self, label: str, values: dict[str, Any] | str, number: int) -> Entry:
+        if isinstance(values, str):
+            return Failure(label, self.name, "", "", "csv_field_too_large", f"{label}, {values}.", _MEND)
         place = one_line(_text(_leaf(values, self.columns.place_leaf)))
         words = self._words(values)
-        label = f"{file.name}, row {number}"
         if not place and not self._pictures:
-            return Failure(label, self.name, "", words[0] if words else "", "row_errors", f"Row {number} names no picture.", _MEND)
+            return Failure(label, self.name, "", words[0] if words else "", "row_errors", f"{label}, names no picture.", _MEND)
         item_id = one_line(_text(values.get(self.columns.item_id))) if self.columns.item_id else ""
         attributes = {name: text for name in self.columns.attributes if (text := _text(values.get(name)))}
-        longest = max((len(text) for text in (place, *words, *attributes.values())), default=0)
-        if longest > self._limits.max_field_chars:
-            return Failure(
-                label, self.name, "", "", "csv_field_too_large", f"Row {number} has a cell of {longest:,} characters.", _MEND
-            )
         held_out = self.columns.held_out is not None and _text(values.get(self.columns.held_out)).casefold() in _YES
         return CatalogueRow(
             key=item_id or (label if self._pictures else place),
@@ -132,6 +129,17 @@ class ParquetCatalogue:
             captions=words if len(words) > 1 else (),
             attributes=MappingProxyType(attributes),
             held_out=held_out,
+        )
+
+    def _named_twice(self, row: CatalogueRow, label: str) -> Failure:
+        return Failure(
+            key=label,
+            catalogue=self.name,
+            location=row.location,
+            title=row.title,
+            code="row_errors",
+            reason=f"{label}, has the id {shown(row.key)}, which an earlier row has already.",
+            remedy="Give each row an id of its own, then index again.",
         )
 
     def _words(self, values: dict[str, Any]) -> tuple[str, ...]:
@@ -147,6 +155,11 @@ def parquet_files_in(folder: Path) -> list[Path]:
         if found:
             return found
     return []
+
+
+def _content(row: CatalogueRow) -> tuple[object, ...]:
+    """All of a row but its identity and its picture; rows that hold a picture differ by their place, for its bytes are not read here."""
+    return (row.title, row.location, row.captions, tuple(row.attributes.items()), row.held_out)
 
 
 def _leaf(values: dict[str, Any], leaf: str) -> Any:

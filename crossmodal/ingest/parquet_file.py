@@ -1,12 +1,16 @@
-"""A Parquet file opened with bounds, and its pictures row by row."""
+"""A Parquet file opened with bounds, its words row by row, and its pictures."""
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from crossmodal.errors import CatalogueError
@@ -17,10 +21,20 @@ from crossmodal.ingest.wording import shown
 _ROWS_KEPT = 256
 _BYTES_KEPT = 256 * 2**20
 _BUFFER_BYTES = 2**20
+# While they are measured, rows are a few numbers each; unpacked they are as long as they may be.
+_ROWS_MEASURED = 2048
+_ROWS_UNPACKED = 64
+# On the average of a full catalogue; a list of texts is read as a whole before its rows can be told apart.
+_TEXTS_A_ROW = 32
+
+Lengths = npt.NDArray[np.int64]
 
 
-def opened(path: Path, *, limits: CatalogueLimits) -> pq.ParquetFile:
+def opened(path: Path, *, limits: CatalogueLimits, folded: Sequence[str] = ()) -> pq.ParquetFile:
     """The file with its footer read, nothing else.
+
+    Args:
+        folded: leaves whose texts are read as a dictionary and a number a row, so that a text that many rows share is there once.
 
     Raises:
         CatalogueError: file_malformed, too_large (the file, or what a part of it says it unpacks to).
@@ -29,13 +43,121 @@ def opened(path: Path, *, limits: CatalogueLimits) -> pq.ParquetFile:
         size = path.stat().st_size
         if size > limits.max_archive_bytes:
             raise CatalogueError("too_large", f"{shown(path.name)} is {size / 2**30:,.0f} GiB.", remedy="Split it.")
-        return pq.ParquetFile(
+        file = pq.ParquetFile(
             path,
+            read_dictionary=list(folded),
             buffer_size=_BUFFER_BYTES,
             pre_buffer=False,
             thrift_string_size_limit=limits.max_directory_bytes,
             thrift_container_size_limit=limits.max_rows,
         )
+        for number in range(file.num_row_groups):
+            unpacked = _suspicious_bytes(file.metadata.row_group(number), limits)
+            if unpacked > limits.max_unpacked_bytes:
+                what = f"A part of {shown(path.name)} unpacks to {unpacked / 2**20:,.0f} MiB, more than {limits.max_ratio} times its size."
+                raise CatalogueError("too_large", what, remedy="Write it again with smaller row groups, or without the long texts.")
+        return file
+
+
+def rows_of(path: Path, leaves: Sequence[str], *, limits: CatalogueLimits) -> Iterator[dict[str, Any] | str]:
+    """The rows of some leaves in their order: the values by column, or in a few words why the row is too long and was not unpacked.
+
+    Args:
+        leaves: at least one; none of them a picture's bytes.
+
+    Raises:
+        CatalogueError: file_malformed, too_large (what `opened` refuses, or lists of very many texts).
+    """
+    with translated(path):
+        plain = opened(path, limits=limits)
+        texts = _text_parts(plain, leaves)
+        most = max((part.num_values for part in texts), default=0)
+        if most > _TEXTS_A_ROW * limits.max_rows:
+            raise CatalogueError("too_large", f"{shown(path.name)} has {most:,} texts in a part.", remedy="Leave that column out.")
+        # Texts that are written as what they add to the one before are whole when they are read: then one row at a time is.
+        growing = {part.path_in_schema for part in texts if "DELTA_BYTE_ARRAY" in part.encodings}
+        file = opened(path, limits=limits, folded=sorted({part.path_in_schema for part in texts} - growing))
+        batch_rows = 1 if growing else _ROWS_MEASURED
+        # Group by group: Arrow cannot join two dictionaries inside a list.
+        for group in range(file.num_row_groups):
+            for batch in file.iter_batches(batch_size=batch_rows, row_groups=[group], columns=list(leaves), use_threads=False):
+                yield from _unpacked(batch, limits)
+
+
+def _text_parts(file: pq.ParquetFile, leaves: Sequence[str]) -> list[Any]:
+    """Of every row group, what the footer says of the columns of texts that are these leaves or lie in them."""
+    columns = map(file.schema.column, range(len(file.schema)))
+    places = [
+        place
+        for place, column in enumerate(columns)
+        if column.logical_type.type == "STRING" and any(f"{column.path}.".startswith(f"{leaf}.") for leaf in leaves)
+    ]
+    return [file.metadata.row_group(group).column(place) for group in range(file.num_row_groups) for place in places]
+
+
+def _suspicious_bytes(group: Any, limits: CatalogueLimits) -> int:
+    """What those columns of a row group say they unpack to that are packed smaller than pictures and words are."""
+    sizes = ((part.total_uncompressed_size, part.total_compressed_size) for part in map(group.column, range(group.num_columns)))
+    return sum(size for size, packed in sizes if size > limits.max_ratio * packed)
+
+
+def _unpacked(batch: pa.RecordBatch, limits: CatalogueLimits) -> Iterator[dict[str, Any] | str]:
+    measures = [_lengths(column) for column in batch.columns]
+    longest = np.max([longest for longest, _ in measures], axis=0)
+    whole = np.sum([whole for _, whole in measures], axis=0)
+    fits = (longest <= limits.max_field_chars) & (whole <= limits.max_row_chars)
+    schema = pa.schema([field.with_type(_unfolded(field.type)) for field in batch.schema])
+    for start in range(0, batch.num_rows, _ROWS_UNPACKED):
+        some = slice(start, start + _ROWS_UNPACKED)
+        values = iter(batch.slice(start, _ROWS_UNPACKED).filter(pa.array(fits[some])).cast(schema).to_pylist())
+        for fit, chars in zip(fits[some], longest[some], strict=True):
+            if fit:
+                yield next(values)
+            elif chars > limits.max_field_chars:
+                yield f"has a cell of {chars:,} characters"
+            else:
+                yield f"is longer than {limits.max_row_chars:,} characters"
+
+
+def _lengths(column: pa.Array) -> tuple[Lengths, Lengths]:
+    """In characters, for each row of a column: its longest text, and all of it, where a further text in a list counts one more.
+
+    Shape: (rows,) both. A cell that is empty, or no text, is 0 long.
+    """
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        chars = _numbers(pc.take(pc.utf8_length(column.dictionary), column.indices))
+        return chars, chars
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        chars = _numbers(pc.utf8_length(column))
+        return chars, chars
+    if pa.types.is_struct(kind):
+        fields = [_lengths(field) for field in column.flatten()]
+        return np.max([longest for longest, _ in fields], axis=0), np.sum([whole for _, whole in fields], axis=0)
+    longest = np.zeros(len(column), np.int64)
+    if not (pa.types.is_list(kind) or pa.types.is_large_list(kind)):
+        return longest, longest
+    chars, _ = _lengths(column.flatten())
+    rows = np.repeat(np.arange(len(column)), _numbers(pc.list_value_length(column)))  # the row of each text
+    np.maximum.at(longest, rows, chars)
+    return longest, np.bincount(rows, weights=chars + 1, minlength=len(column)).astype(np.int64)
+
+
+def _numbers(values: pa.Array) -> Lengths:
+    return np.asarray(values.fill_null(0).to_numpy(zero_copy_only=False), np.int64)
+
+
+def _unfolded(kind: pa.DataType) -> pa.DataType:
+    """The same type with texts in place of numbers into a dictionary."""
+    if pa.types.is_dictionary(kind):
+        return kind.value_type
+    if pa.types.is_struct(kind):
+        return pa.struct([field.with_type(_unfolded(field.type)) for field in kind])
+    if pa.types.is_large_list(kind):
+        return pa.large_list(kind.value_field.with_type(_unfolded(kind.value_type)))
+    if pa.types.is_list(kind):
+        return pa.list_(kind.value_field.with_type(_unfolded(kind.value_type)))
+    return kind
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Parquet files as catalogues: the ways pictures lie in them, row by row, and what is no such file."""
 
 import random
+import tracemalloc
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from crossmodal.errors import CatalogueError
 from crossmodal.ingest.limits import CatalogueLimits
@@ -87,6 +90,62 @@ def test_many_files_are_one_catalogue(tmp_path: Path) -> None:
     assert found == {f"{part} {n}": bytes([part, n]) for part in range(3) for n in range(5)}
 
 
+def test_keys_of_a_file_stay_when_another_comes_before_it(tmp_path: Path) -> None:
+    written(tmp_path / "b.parquet", [{"image": bytes([n]), "text": f"b {n}"} for n in range(2)])
+    before = [row.key for row in rows_of(ParquetCatalogue(tmp_path, limits=LIMITS))]
+    assert before == ["b.parquet, row 1", "b.parquet, row 2"]
+    written(tmp_path / "a.parquet", [{"image": bytes([n + 7]), "text": "x" * 101 if n == 1 else f"a {n}"} for n in range(3)])
+    catalogue = ParquetCatalogue(tmp_path, limits=LIMITS)
+    entries = list(catalogue.rows())
+    assert [entry.key for entry in entries] == ["a.parquet, row 1", "a.parquet, row 2", "a.parquet, row 3", *before]
+    rows = [entry for entry in entries if isinstance(entry, CatalogueRow)]
+    assert [catalogue.held(row) for row in rows] == [b"\7", b"\x09", b"\0", b"\1"]
+    [failure] = [entry for entry in entries if isinstance(entry, Failure)]
+    assert failure.reason == "a.parquet, row 2, has a cell of 101 characters."
+
+
+def test_an_id_is_one_rows_and_a_picture_under_several_titles_is_several_rows(tmp_path: Path) -> None:
+    """As in a CSV: what an id named before, it does not name again, and no key is given twice."""
+    rows = [
+        {"id": "1", "url": "u", "title": "A"},
+        {"id": "1", "url": "u", "title": "B"},
+        {"id": "1", "url": "u", "title": "B"},
+        {"id": "1", "url": "u", "title": "A"},
+        {"id": "1", "url": "other", "title": "A"},
+        {"id": None, "url": "u", "title": "A"},
+        {"id": None, "url": "u", "title": "B"},
+        {"id": None, "url": "u", "title": "B"},
+        {"id": None, "url": "u", "title": "A"},
+        {"id": "u\nB", "url": "v", "title": "C"},
+    ]
+    catalogue = ParquetCatalogue(written(tmp_path / "x.parquet", rows), limits=LIMITS)
+    entries = list(catalogue.rows())
+    assert [entry.key for entry in entries] == [
+        "1", "x.parquet, row 2", "x.parquet, row 3", "x.parquet, row 5", "u", "u\nB", "u B",
+    ]  # fmt: skip
+    assert catalogue.duplicates == 3
+    failed = [entry for entry in entries if isinstance(entry, Failure)]
+    assert {entry.code for entry in failed} == {"row_errors"}
+    assert failed[0].reason == 'x.parquet, row 2, has the id "1", which an earlier row has already.'
+    assert (failed[0].title, failed[0].location) == ("B", "u")
+
+
+@given(
+    rows=st.lists(
+        st.fixed_dictionaries({name: st.sampled_from([None, "", "1", "u", "u\nA", "A"]) for name in ("id", "url", "title")})
+    )
+)
+@settings(max_examples=100, deadline=None)
+def test_no_key_is_given_twice(tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, str | None]]) -> None:
+    schema = pa.schema([(name, pa.string()) for name in ("id", "url", "title")])
+    path = tmp_path_factory.mktemp("keys") / "x.parquet"
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), path)
+    with suppress(CatalogueError):  # no rows
+        catalogue = ParquetCatalogue(path, limits=LIMITS)
+        keys = [entry.key for entry in catalogue.rows()]
+        assert len({*keys}) == len(keys) == len(rows) - catalogue.duplicates
+
+
 @pytest.mark.parametrize("dictionary", [True, False])
 def test_pictures_in_any_order(tmp_path: Path, dictionary: bool) -> None:
     cells = [None if n % 17 == 3 else bytes([n % 256]) * (n % 50 + 1) for n in range(700)]
@@ -126,6 +185,89 @@ def test_damage_in_the_middle_is_said_and_not_guessed(tmp_path: Path) -> None:
             catalogue = ParquetCatalogue(path, limits=LIMITS)
             for row in rows_of(catalogue):
                 catalogue.held(row)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"use_dictionary": False}, {"use_dictionary": False, "column_encoding": {"title": "DELTA_BYTE_ARRAY"}}]
+)
+def test_a_cell_that_is_too_long_is_a_row_with_a_reason_and_is_never_unpacked(tmp_path: Path, options: dict[str, Any]) -> None:
+    """256 rows that share one text of 2 MiB lie in a file of some kB, and would be half a gigabyte."""
+    long = "x" * 2**21
+    rows = [{"url": f"{n}.jpg", "title": "mug" if n % 16 else long} for n in range(256)]
+    path = written(tmp_path / "x.parquet", rows, compression="zstd", **options)
+    limits = CatalogueLimits()
+    before, tracked = pa.total_allocated_bytes(), []
+    tracemalloc.start()
+    for entry in ParquetCatalogue(path, limits=limits).rows():
+        tracked.append(entry)
+        assert pa.total_allocated_bytes() - before < 50 * 2**20
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10 * 2**20
+    failed = [entry for entry in tracked if isinstance(entry, Failure)]
+    assert [entry.key for entry in tracked[:18:17]] == ["x.parquet, row 1", "17.jpg"]
+    assert {entry.code for entry in failed} == {"csv_field_too_large"}
+    assert failed[1].reason == "x.parquet, row 17, has a cell of 2,097,152 characters."
+    assert (len(tracked), len(failed)) == (256, 16)
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.dictionary(pa.int32(), pa.string())])
+@pytest.mark.parametrize("listed", [False, True])
+@pytest.mark.parametrize("group", [3, 100])
+def test_every_way_that_texts_lie_is_measured(tmp_path: Path, kind: pa.DataType, listed: bool, group: int) -> None:
+    texts = ["a", "é" * 100, None, "é" * 101, "d", "", "é" * 300, "h"]
+    cells = pa.array([[text, "more"] for text in texts] if listed else texts, pa.list_(kind) if listed else kind)
+    paths = [f"{n}.jpg" for n in range(8)]
+    images = pa.array([{"bytes": b"0", "path": path} for path in [*paths[:4], "p" * 101, *paths[5:]]])
+    path = tmp_path / "x.parquet"
+    pq.write_table(pa.table({"image": images, "title": cells, "n": list(range(8))}), path, row_group_size=group)
+    entries = list(ParquetCatalogue(path, limits=LIMITS).rows())
+    assert [entry.reason.split(" cell of ")[-1] for entry in entries if isinstance(entry, Failure)] == [
+        "101 characters.",
+        "101 characters.",
+        "300 characters.",
+    ]
+    rows = [entry for entry in entries if isinstance(entry, CatalogueRow)]
+    assert [row.attributes["n"] for row in rows] == ["0", "1", "2", "5", "7"]
+    assert [row.title for row in rows] == (["a", "é" * 100, "more", "more", "h"] if listed else ["a", "é" * 100, "2", "5", "h"])
+    assert rows[0].captions == (("a", "more") if listed else ())
+
+
+def test_texts_whose_dictionary_ends_midway_are_what_they_were(tmp_path: Path) -> None:
+    texts = [f"text {n % 3000}" for n in range(5000)]
+    rows = [{"image": {"bytes": b"0", "path": f"{text}.jpg"}, "title": [text, f"{n}"], "n": text} for n, text in enumerate(texts)]
+    path = written(tmp_path / "x.parquet", rows, dictionary_pagesize_limit=1000, data_page_size=500, write_batch_size=64)
+    found = rows_of(ParquetCatalogue(path, limits=CatalogueLimits()))
+    assert [row.captions for row in found] == [(text, f"{n}") for n, text in enumerate(texts)]
+    assert [row.attributes["n"] for row in found] == texts
+
+
+def test_a_row_that_is_too_long_as_a_whole(tmp_path: Path) -> None:
+    limits = CatalogueLimits(max_row_chars=1000)
+    rows = [
+        {"url": "a.jpg", "captions": ["x"] * 400},
+        {"url": "b.jpg", "captions": ["x"] * 500},
+        {"url": "c.jpg", "captions": None},
+    ]
+    entries = list(ParquetCatalogue(written(tmp_path / "x.parquet", rows), limits=limits).rows())
+    assert [getattr(entry, "code", "") for entry in entries] == ["", "csv_field_too_large", ""]
+    assert isinstance(entries[1], Failure)
+    assert entries[1].reason == "x.parquet, row 2, is longer than 1,000 characters."
+    path = written(tmp_path / "many.parquet", [{"url": "a.jpg", "captions": ["x"] * 700}])
+    with pytest.raises(CatalogueError, match="700 texts in a part") as caught:
+        list(ParquetCatalogue(path, limits=CatalogueLimits(max_rows=20)).rows())
+    assert caught.value.code == "too_large"
+
+
+def test_a_part_that_says_it_unpacks_to_far_more_than_it_is_is_refused(tmp_path: Path) -> None:
+    rows = [{"url": f"{n}.jpg", "title": "x" * 10_000} for n in range(100)]
+    path = written(tmp_path / "x.parquet", rows, compression="zstd", use_dictionary=False)
+    assert ParquetCatalogue(path, limits=CatalogueLimits()).survey() == 100
+    with pytest.raises(CatalogueError, match="unpacks to") as caught:
+        ParquetCatalogue(path, limits=CatalogueLimits(max_unpacked_bytes=2**19))
+    assert caught.value.code == "too_large"
+    written(path, rows, compression="none", use_dictionary=False)
+    assert ParquetCatalogue(path, limits=CatalogueLimits(max_unpacked_bytes=2**19)).survey() == 100
 
 
 def test_a_table_without_pictures_or_rows(tmp_path: Path) -> None:
