@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from crossmodal.catalog.checksums import embedding_checksum
+from crossmodal.catalog.checksums import embedding_checksum, unit_rows
 from crossmodal.catalog.connections import Connection
 from crossmodal.catalog.items import Row, damaged_item
 from crossmodal.catalog.records import Changes
@@ -126,11 +126,12 @@ def _along(feed: Feed) -> str:
 
 
 def _verified(batch: list[Row], feed: Feed, model_id: str, embed_dim: int) -> npt.NDArray[np.float32]:
-    """(n, embed_dim), each row proved to be what was written for its picture or text."""
+    """(n, embed_dim) of length 1, each row proved to be what was written for its picture or text."""
     for row_id, bound_to, checksum, blob in batch:
         if checksum != embedding_checksum(bound_to, model_id, blob) or len(blob) != 4 * embed_dim:
             raise damaged_item(row_id, "its embedding does not match its checksum") if feed is PICTURES else _damaged_text(row_id)
-    return np.frombuffer(b"".join([row[3] for row in batch]), dtype="<f4").reshape(len(batch), embed_dim)
+    # Earlier versions stored vectors from elsewhere as they came, and with them lengths that are a little off.
+    return unit_rows(np.frombuffer(b"".join([row[3] for row in batch]), dtype="<f4").reshape(len(batch), embed_dim))
 
 
 def _damaged_text(text_id: int) -> StoreError:

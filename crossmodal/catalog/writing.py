@@ -4,9 +4,8 @@ import json
 import time
 from collections.abc import Collection, Mapping, Sequence
 
-import numpy as np
-
 from crossmodal.catalog import active, embeddings, failures, items, pictures, removal, texts
+from crossmodal.catalog.checksums import embedding_blob
 from crossmodal.catalog.connections import Connection
 from crossmodal.catalog.items import ITEM_COLUMNS, Row, item_of, storable
 from crossmodal.catalog.records import ItemTexts
@@ -102,7 +101,7 @@ def _write(db: Connection, entry: NewItem, models: Sequence[tuple[int, int, str]
         sql = "SELECT embedding FROM embeddings WHERE item_id = ? AND model_no = ?"
         stored = db.execute(sql, (item_id, model[0])).fetchone()
         # The same again is no news; another one is, where it depends on the title.
-        if stored is None or stored[0] != np.asarray(embedding, dtype="<f4").tobytes():
+        if stored is None or stored[0] != embedding_blob(embedding, key=entry.key, embed_dim=model[1]):
             content_hash = entry.picture.content_hash
             embeddings.write(db, model, item_id, key=entry.key, content_hash=content_hash, embedding=embedding)
     return item_of(db.execute(f"SELECT {ITEM_COLUMNS} FROM items WHERE item_id = ?", (item_id,)).fetchone()), row is None

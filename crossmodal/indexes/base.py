@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from crossmodal.catalog.checksums import UNIT_TOLERANCE
+from crossmodal.catalog.checksums import UNIT_ROUNDING
 from crossmodal.errors import QueryError, StoreError
 from crossmodal.indexes.nearest import blocks
 from crossmodal.indexes.tag import IndexTag
@@ -133,10 +133,10 @@ def checked_queries(queries: Vectors, top_k: int, *, embed_dim: int) -> torch.Te
 
 
 def are_unit(rows: torch.Tensor) -> bool:
-    """Whether each row of (n, embed_dim) is finite and of length 1. True for no rows."""
+    """Whether each row of (n, embed_dim) is finite and, but for rounding, of length 1. True for no rows."""
     # NaN and infinity fail the comparison.
     return all(
-        bool(((torch.linalg.vector_norm(block, dim=1) - 1.0).abs() <= UNIT_TOLERANCE).all()) for block in blocks(rows, 65_536)
+        bool(((torch.linalg.vector_norm(block, dim=1) - 1.0).abs() <= UNIT_ROUNDING).all()) for block in blocks(rows, 65_536)
     )
 
 

@@ -18,6 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from benchmarks.made_up import MODEL_ID, made_up_embeddings, made_up_item
 from crossmodal.catalog import Catalog
+from crossmodal.catalog.checksums import embedding_checksum
 from crossmodal.catalog.feeds import PICTURES, Feed
 from crossmodal.errors import StoreError
 from crossmodal.indexes.synced import SyncedIndex
@@ -68,6 +69,27 @@ def test_only_allowed_items_are_found(catalog: Catalog, items: list[Item]) -> No
     index = opened(catalog)
     hits = index.search(made_up_item(3).embedding[None], 20, allowed=[items[4].item_id, items[3].item_id])[0]
     assert [item_id for item_id, _ in hits] == [items[3].item_id, items[4].item_id]
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+def test_scores_are_cosines_whatever_the_lengths_that_came_in(catalog: Catalog, earlier: bool) -> None:
+    """Lengths may be a little off where vectors come from elsewhere; `earlier`: as versions that stored them so left them."""
+    direction, aside = np.zeros(DIM), np.zeros(DIM)
+    direction[:2], aside[:2] = (0.6, 0.8), (0.6012, 0.7991)
+    aside /= np.linalg.norm(aside)
+    for number, row in enumerate((direction * 0.9992, direction * 1.0009, aside * 1.0009)):
+        catalog.add(dataclasses.replace(made_up_item(number), embedding=row.astype(np.float32)), model_id=MODEL_ID)
+        if earlier:
+            blob = row.astype("<f4").tobytes()
+            checksum = embedding_checksum(made_up_item(number).picture.content_hash, MODEL_ID, blob)
+            with catalog._connections.writing() as db:
+                db.execute("UPDATE embeddings SET embedding = ?, checksum = ? WHERE item_id = ?", (blob, checksum, number + 1))
+    index = opened(catalog)
+    hits = index.search(direction.astype(np.float32)[None], 3)[0]
+    assert [item_id for item_id, _ in hits] == [1, 2, 3]
+    assert [score for _, score in hits] == pytest.approx([1.0, 1.0, float(direction @ aside)], abs=1e-7)
+    index.close()
+    assert opened(catalog).refused is None
 
 
 def test_the_first_opening_builds_and_the_second_loads(catalog: Catalog, items: list[Item]) -> None:
