@@ -369,6 +369,10 @@ class Catalog:
         """What lies at a position of the feed, in hex: empty when nothing does. Tells a cache that it belongs to another past."""
         return self._read(feeds.mark, feed, model_id, seq)
 
+    def removal_mark(self, removal_seq: int, *, feed: Feed = PICTURES) -> str:
+        """What lies at a position of the feed's removals; see `mark`."""
+        return self._read(feeds.removal_mark, feed, removal_seq)
+
     def embedded(self, model_id: str, *, feed: Feed = PICTURES) -> int:
         """How many embeddings of the model a complete index over the feed holds."""
         return self._read(feeds.count, feed, model_id)

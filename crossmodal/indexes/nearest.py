@@ -52,5 +52,5 @@ def cosines(query: torch.Tensor, rows: torch.Tensor) -> list[float]:
 
 def _cosines(rows: torch.Tensor, direction: torch.Tensor) -> torch.Tensor:
     """(m,) of (m, embed_dim) and a direction of length 1. A length that is right to seven digits would still change the order."""
-    cosines: torch.Tensor = (rows * direction).sum(dim=1) / torch.linalg.vector_norm(rows, dim=1)
-    return cosines
+    scores: torch.Tensor = (rows * direction).sum(dim=1) / torch.linalg.vector_norm(rows, dim=1)
+    return scores

@@ -217,6 +217,13 @@ def test_what_is_no_embedding_is_not_taken_in(index: VectorIndex, ids: list[int]
     assert len(index) == 0
 
 
+def test_what_is_refused_changes_nothing(index: VectorIndex) -> None:
+    index.add([1, 2], made_up_embeddings(2, DIM))
+    with pytest.raises(StoreError):
+        index.apply([1], [3], np.zeros((1, DIM), dtype=np.float32))
+    assert len(index) == 2
+
+
 def grid_vectors() -> st.SearchStrategy[np.ndarray]:
     """Few different directions, so that ties are common."""
     return (
@@ -245,6 +252,11 @@ class AgainstPlain(RuleBasedStateMachine):
     def remove(self, ids: list[int]) -> None:
         self.index.remove(ids)
         self.rows = {item_id: row for item_id, row in self.rows.items() if item_id not in ids}
+
+    @rule(ids=st.lists(st.integers(1, 60), max_size=20), rows=st.dictionaries(st.integers(1, 60), grid_vectors(), max_size=12))
+    def apply(self, ids: list[int], rows: dict[int, np.ndarray]) -> None:
+        self.index.apply(ids, list(rows), np.array(list(rows.values()), dtype=np.float32).reshape(len(rows), 3))
+        self.rows = {item_id: row for item_id, row in self.rows.items() if item_id not in ids} | rows
 
     @rule()
     def reopen(self) -> None:

@@ -21,6 +21,7 @@ from crossmodal.catalog import Catalog
 from crossmodal.catalog.checksums import embedding_checksum
 from crossmodal.catalog.feeds import PICTURES, Feed
 from crossmodal.errors import StoreError
+from crossmodal.indexes.exact import ExactIndex
 from crossmodal.indexes.synced import SyncedIndex
 from crossmodal.indexes.tag import IndexTag
 from crossmodal.items import Item
@@ -163,6 +164,39 @@ def test_a_collection_restored_from_a_copy_is_noticed(catalog: Catalog, items: l
         index = opened(restored)
         assert index.refused is not None
         assert [nearest_to(index, number) for number in (50, 51, 52)] == [item.item_id for item in added]
+
+
+@pytest.mark.parametrize("before", [[], [5]])
+def test_a_copy_that_differs_in_its_removals_alone_is_noticed(
+    catalog: Catalog, items: list[Item], tmp_path: Path, before: list[int]
+) -> None:
+    copy = tmp_path / "copy.sqlite3"
+    catalog.remove(before)
+    catalog.close()
+    shutil.copy(catalog.path, copy)
+    with Catalog(catalog.path) as ahead:
+        ahead.remove([1])
+        opened(ahead).close()
+    with Catalog(copy) as restored:
+        restored.remove([2])
+        index = opened(restored)
+        assert index.refused is not None
+        assert index.refused.code == "index_model_mismatch"
+        assert (nearest_to(index, 0), nearest_to(index, 1) == 2) == (1, False)
+        index.close()
+        assert opened(restored).refused is None
+
+
+def test_a_search_never_sees_an_item_gone_that_is_only_announced_anew(
+    catalog: Catalog, items: list[Item], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index, shown = opened(catalog), list[int]()
+    settle = ExactIndex._settle
+    monkeypatch.setattr(ExactIndex, "_settle", lambda self: (settle(self), shown.append(len(self))))
+    catalog.remove([items[3].item_id])
+    catalog.restore([items[3].item_id])
+    assert nearest_to(index, 3) == items[3].item_id
+    assert shown == [20]
 
 
 def test_a_file_whose_count_is_wrong_is_built_anew(catalog: Catalog, items: list[Item]) -> None:
