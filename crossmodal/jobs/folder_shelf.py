@@ -7,7 +7,6 @@ of, so that a job whose lock is free was ended with its program.
 import json
 import logging
 import os
-import time
 import uuid
 from contextlib import ExitStack
 from dataclasses import asdict, replace
@@ -23,7 +22,6 @@ from crossmodal.progress import Progress
 log = logging.getLogger(__name__)
 
 _ENDED_WITH_ITS_PROGRAM = "It ended together with the program that ran it. What was done so far is kept; start it again to go on."
-_TRIES, _PAUSE_S = 5, 0.01
 _WISHES = ("stop", "pause", "resume")
 
 
@@ -47,16 +45,14 @@ class FolderShelf(Shelf):
         Raises:
             StoreError: `read_only`, `disk_full`.
         """
-        for _ in range(_TRIES):
-            place = ExitStack()
-            if place.enter_context(self._lock.tried()):
-                for status in self._documents():
-                    if status.state in UNDER_WAY:  # nobody runs it: the place was free
-                        self.write(_ended_with_its_program(status))
-                return place
+        place = ExitStack()
+        if not place.enter_context(self._lock.tried()):
             place.close()
-            time.sleep(_PAUSE_S)  # somebody may have looked at this moment whether it is free
-        return None
+            return None
+        for status in self._documents():
+            if status.state in UNDER_WAY:  # nobody runs it: the place was free
+                self.write(_ended_with_its_program(status))
+        return place
 
     def write(self, status: JobStatus) -> None:
         """Tell how a job stands. A disk that is full costs the others this news and nothing else."""
