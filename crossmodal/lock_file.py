@@ -18,6 +18,7 @@ else:
     import fcntl
 
 _LOOK_EVERY_S = 0.1
+_TRIES, _PAUSE_S = 50, 0.001
 
 
 class LockFile:
@@ -40,7 +41,7 @@ class LockFile:
         Raises:
             StoreError: `read_only`, `disk_full`, the file cannot be made.
         """
-        file = self._taken()
+        file = self._taken_unless_held()
         try:
             yield file is not None
         finally:
@@ -58,24 +59,42 @@ class LockFile:
         Raises:
             Stopped: `stop` was set meanwhile. StoreError: as `tried`.
         """
-        file = self._taken()
+        file = self._taken_unless_held()
         if file is None:
             on_wait()
         while file is None:
             check_stop(stop, what)
             time.sleep(_LOOK_EVERY_S)
-            file = self._taken()
+            file = self._taken_unless_held()
         try:
             yield
         finally:
             self._release(file)
 
     def is_free(self) -> bool:
-        """Whether nobody holds it at this moment."""
-        if not self._path.exists():
+        """Whether nobody holds it at this moment. Who looks holds nothing, makes no file, and keeps nobody out.
+
+        Raises:
+            StoreError: `read_only`, the file cannot be opened.
+        """
+        try:
+            file = self._path.open("rb")
+        except (FileNotFoundError, NotADirectoryError):
             return True
-        with self.tried() as held:
-            return held
+        except OSError as error:
+            raise file_errors.of_os(error, self._path) from error
+        with file:  # closing it gives the look back
+            return _locked(file, shared=True)
+
+    def _taken_unless_held(self) -> BinaryIO | None:
+        """Looking shares the lock for a moment, and one that is shared cannot be taken: where it can still be shared, nobody holds it."""
+        for _ in range(_TRIES):
+            file = self._taken()
+            # Windows shares nothing: who looks there cannot be told from a holder.
+            if file is not None or (sys.platform != "win32" and not self.is_free()):
+                return file
+            time.sleep(_PAUSE_S)
+        return None
 
     def _taken(self) -> BinaryIO | None:
         try:
@@ -103,13 +122,13 @@ class LockFile:
         file.close()
 
 
-def _locked(file: BinaryIO) -> bool:
-    """Whether the file is ours now; also where the file system keeps no locks."""
+def _locked(file: BinaryIO, *, shared: bool = False) -> bool:
+    """Whether the file is ours now, alone or with others who share it; also where the file system keeps no locks."""
     try:
         if sys.platform == "win32":
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
         else:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):
         return False
     except OSError:

@@ -107,11 +107,9 @@ def _listening(path: Path) -> socket.socket:
     path.unlink(missing_ok=True)
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        former = os.umask(0o177)
-        try:
-            listening.bind(str(path))
-        finally:
-            os.umask(former)
+        listening.bind(str(path))
+        # Until it listens, every caller is turned away, whoever it is: so early enough. The umask would be that of all threads.
+        path.chmod(0o600)
         listening.listen(_WAITING)
     except OSError:
         listening.close()

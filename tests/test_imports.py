@@ -33,7 +33,7 @@ ROOMS: dict[str, set[str]] = {
     TEXT: {ERRORS},
     FILE_ERRORS: {ERRORS},
     "crossmodal.lock_file": {PROGRESS, FILE_ERRORS},
-    JOBS: {ERRORS, PROGRESS, "crossmodal.lock_file"},
+    JOBS: {ERRORS, PROGRESS, FILE_ERRORS, "crossmodal.lock_file"},
     DEMO: {ERRORS, PROGRESS},
     CATALOG: {ERRORS, ITEMS, FILE_ERRORS},
     IMAGES: {ERRORS, ITEMS},

@@ -50,6 +50,8 @@ def test_a_killed_process_holds_nothing(tmp_path: Path) -> None:
     assert other.returncode == -signal.SIGKILL
     assert path.exists()
     assert LockFile(path).is_free()
+    with LockFile(path).tried() as held:
+        assert held
     assert not path.exists()
 
 
@@ -99,6 +101,37 @@ def test_many_threads_are_never_two(tmp_path: Path) -> None:
         thread.join(60)
     assert seen
     assert set(seen) == {1}
+
+
+def test_who_only_looks_keeps_nobody_out(tmp_path: Path) -> None:
+    path, stop = tmp_path / "x.lock", threading.Event()
+
+    def look() -> None:
+        while not stop.is_set():
+            LockFile(path).is_free()
+
+    lookers = [threading.Thread(target=look) for _ in range(2)]
+    for looker in lookers:
+        looker.start()
+    refused = 0
+    for _ in range(200):
+        with LockFile(path).tried() as held:
+            refused += not held
+    with LockFile(path).waited_for(lambda: pytest.fail("nobody holds it"), what="Waiting"):
+        pass
+    stop.set()
+    for looker in lookers:
+        looker.join(60)
+    assert refused == 0
+
+
+def test_looking_leaves_everything_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "x.lock"
+    path.write_bytes(b"")  # a killed process left it
+    assert LockFile(path).is_free()
+    assert path.exists()
+    assert LockFile(tmp_path / "no folder" / "x.lock").is_free()
+    assert not (tmp_path / "no folder").exists()
 
 
 def test_where_no_file_can_be_made_it_is_said(tmp_path: Path) -> None:

@@ -21,7 +21,8 @@ def import_vectors(
     Args:
         model_id: of the model that made them.
         embed_dim: length of that model's embeddings; None for a model the collection has nothing of yet.
-        normalise: bring rows to length 1; without it a row of another length is refused.
+        normalise: bring rows of any length to length 1; without it a row is refused whose length is not nearly 1. What is stored has
+            length 1 either way.
         skip_unknown: leave out ids the collection does not have, or has for another picture; without it they are refused.
 
     Raises:

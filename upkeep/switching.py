@@ -19,6 +19,7 @@ from crossmodal.errors import BusyError, CheckpointError, QueryError
 from crossmodal.lock_file import LockFile
 from crossmodal.progress import OnProgress, check_stop
 from engine.app_info import ModelGeneration, model_name
+from engine.encoding import reads_titles
 from engine.re_embedding import Embedded, embed_missing
 from engine.trained_model import TrainedModel, load_model
 from upkeep.known_models import known_models, name_key
@@ -133,6 +134,8 @@ class Switching:
         if model.model_id not in self._files.listed():  # dropped since it was taken in
             self._files.keep(model)
         catalog.set_meta(name_key(model.model_id), model_name(model))
+        for each in (former, model):  # whichever is not in use misses a new title otherwise, or makes needless embeddings
+            catalog.note_model(each.model_id, reads_titles=reads_titles(each))
         catalog.set_meta(_NEXT_MODEL, model.model_id)
         generations.prepared = model
         try:

@@ -1,13 +1,21 @@
-"""What binds a row's bytes to what they belong to, so that a flipped bit or a shifted row is found when it is read."""
+"""Embeddings and pictures as they are stored: rows of length 1, and what binds bytes to what they belong to.
+
+A flipped bit or a shifted row is so found when it is read.
+"""
 
 from hashlib import sha256
 
 import numpy as np
+import numpy.typing as npt
 
 from crossmodal.errors import StoreError
 from crossmodal.items import Embedding
 
 UNIT_TOLERANCE = 1e-3
+"""How far from 1 the length of what is taken for an embedding may be; further off, whatever made it is broken."""
+
+UNIT_ROUNDING = 1e-5
+"""How far from 1 the length of an embedding is at most once it is stored: more than normalising in float32 leaves."""
 
 
 def picture_checksum(content_hash: str, jpeg: bytes) -> bytes:
@@ -21,14 +29,14 @@ def embedding_checksum(content_hash: str, model_id: str, blob: bytes) -> bytes:
 
 
 def embedding_blob(embedding: Embedding, *, key: str, embed_dim: int | None = None) -> bytes:
-    """An embedding as stored: little-endian float32.
+    """An embedding as stored: little-endian float32, of length 1.
 
     Args:
         key: of the item, for the message.
         embed_dim: the length it must have; None accepts any.
 
     Raises:
-        StoreError: `index_model_mismatch` (another length), `bad_request` (not one row, not finite, not of length 1).
+        StoreError: `index_model_mismatch` (another embed_dim), `bad_request` (not one row, not finite, not nearly of length 1).
     """
     row = np.ascontiguousarray(embedding, dtype="<f4")
     if row.ndim != 1 or row.size == 0:
@@ -45,4 +53,19 @@ def embedding_blob(embedding: Embedding, *, key: str, embed_dim: int | None = No
         raise StoreError(
             "bad_request", f"The embedding of {key!r} is not a finite vector of length 1.", remedy="Check the model that made it."
         )
-    return row.tobytes()
+    return unit_rows(row[np.newaxis]).tobytes()
+
+
+def unit_rows(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Rows that are nearly of length 1, with that length; those that have it but for rounding keep their bits.
+
+    Shape:
+        rows: (n, embed_dim) float32; the answer is the same array where nothing had to change.
+    """
+    off = np.abs(np.linalg.norm(rows, axis=1) - 1.0) > UNIT_ROUNDING
+    if not off.any():
+        return rows
+    rows = rows.copy()
+    wide = rows[off].astype(np.float64)
+    rows[off] = wide / np.linalg.norm(wide, axis=1, keepdims=True)
+    return rows

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from crossmodal.catalog.checksums import embedding_checksum
+from crossmodal.catalog.checksums import embedding_checksum, unit_rows
 from crossmodal.catalog.connections import Connection
 from crossmodal.catalog.items import Row, damaged_item
 from crossmodal.catalog.records import Changes
@@ -67,6 +67,7 @@ def changes(db: Connection, feed: Feed, model_id: str, *, after_seq: int, after_
     sql = f"SELECT COUNT(*) FROM {feed.table} WHERE model_no = ? AND seq > ?"
     (count,) = db.execute(sql, (number, after_seq)).fetchone()
     seq = newest[0] if newest else 0
+    removal_seq = removals[-1][1] if removals else after_removal
     ids = np.empty(count, dtype=np.int64)
     rows = np.empty((count, embed_dim), dtype=np.float32)
     filled = 0
@@ -81,8 +82,9 @@ def changes(db: Connection, feed: Feed, model_id: str, *, after_seq: int, after_
         embeddings=rows[:filled],
         removed_ids=np.array([row_id for row_id, _ in removals], dtype=np.int64),
         seq=seq,
-        removal_seq=removals[-1][1] if removals else after_removal,
+        removal_seq=removal_seq,
         mark=mark(db, feed, model_id, seq),
+        removal_mark=removal_mark(db, feed, removal_seq),
     )
 
 
@@ -91,6 +93,13 @@ def mark(db: Connection, feed: Feed, model_id: str, seq: int) -> str:
     sql = f"SELECT checksum FROM {feed.table} JOIN models USING (model_no) WHERE seq = ? AND model_id = ?"
     row = db.execute(sql, (seq, model_id)).fetchone()
     return row[0].hex() if row else ""
+
+
+def removal_mark(db: Connection, feed: Feed, removal_seq: int) -> str:
+    """The last removal up to `removal_seq`, in words; empty when there is none."""
+    sql = f"SELECT seq, {feed.id_column} FROM {feed.removals} WHERE seq <= ? ORDER BY seq DESC LIMIT 1"
+    row = db.execute(sql, (removal_seq,)).fetchone()
+    return "{} {}".format(*row) if row else ""
 
 
 def count(db: Connection, feed: Feed, model_id: str) -> int:
@@ -126,11 +135,12 @@ def _along(feed: Feed) -> str:
 
 
 def _verified(batch: list[Row], feed: Feed, model_id: str, embed_dim: int) -> npt.NDArray[np.float32]:
-    """(n, embed_dim), each row proved to be what was written for its picture or text."""
+    """(n, embed_dim) of length 1, each row proved to be what was written for its picture or text."""
     for row_id, bound_to, checksum, blob in batch:
         if checksum != embedding_checksum(bound_to, model_id, blob) or len(blob) != 4 * embed_dim:
             raise damaged_item(row_id, "its embedding does not match its checksum") if feed is PICTURES else _damaged_text(row_id)
-    return np.frombuffer(b"".join([row[3] for row in batch]), dtype="<f4").reshape(len(batch), embed_dim)
+    # Earlier versions stored vectors from elsewhere as they came, and with them lengths that are a little off.
+    return unit_rows(np.frombuffer(b"".join([row[3] for row in batch]), dtype="<f4").reshape(len(batch), embed_dim))
 
 
 def _damaged_text(text_id: int) -> StoreError:

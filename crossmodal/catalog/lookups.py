@@ -28,6 +28,7 @@ def at(db: Connection, place: int) -> Item | None:
 
 
 def count_captions(db: Connection) -> int:
-    """How many texts describe items: each one's captions, or its title where it has none."""
-    texts = "CASE WHEN items.captions = '[]' THEN items.title <> '' ELSE json_array_length(items.captions) END"
-    return int(db.execute(f"SELECT COALESCE(SUM({texts}), 0) FROM items WHERE {_THERE}").fetchone()[0])
+    """How many texts describe items: each one's captions, or its title where it has none; blank and repeated ones are no more texts."""
+    # Removed items are few and have their own index: counting theirs apart saves looking up every item.
+    away = "SELECT COUNT(*) FROM items CROSS JOIN item_texts USING (item_id) WHERE items.removed_at IS NOT NULL"
+    return int(db.execute(f"SELECT (SELECT COUNT(*) FROM item_texts) - ({away})").fetchone()[0])

@@ -71,7 +71,7 @@ class Changes:
         embeddings: (n, embed_dim) float32, row i belongs to `item_ids[i]`.
         removed_ids: (m,) int64, some of which a reader may never have seen.
         seq, removal_seq: the position to ask from next time.
-        mark: what lies at `seq`, as `Catalog.mark` answers.
+        mark, removal_mark: what lies at `seq` and at `removal_seq`, as `Catalog.mark` and `Catalog.removal_mark` answer.
     """
 
     item_ids: npt.NDArray[np.int64] = field(repr=False)
@@ -80,3 +80,4 @@ class Changes:
     seq: int
     removal_seq: int
     mark: str
+    removal_mark: str

@@ -22,6 +22,7 @@ from crossmodal.catalog import (
     removal,
     renames,
     texts,
+    titles,
     writing,
 )
 from crossmodal.catalog.connections import MIN_FREE_BYTES, Connection, Connections
@@ -114,7 +115,8 @@ class Catalog:
 
         Args:
             said: embeddings of the new texts.
-            titled: models whose embedding of an item depends on its title: it is dropped where the title changed, to be made again.
+            titled: models whose embedding of an item depends on its title: it is dropped where the title changed, to be made again. So
+                are those of models that are not in use, unless they are known not to read titles; see `note_model`.
         """
         return self._write(writing.update_texts, rows, said=said, titled=titled)
 
@@ -131,7 +133,8 @@ class Catalog:
 
         Args:
             said: embeddings of the new title.
-            titled: new embeddings of the item, by model, where they depend on the title.
+            titled: new embeddings of the item, by model, where they depend on the title. Those of other models that read titles are
+                dropped; see `update_texts`.
 
         Raises:
             QueryError: `not_found`, also for a removed item.
@@ -342,6 +345,11 @@ class Catalog:
         """Ids of the texts an item says; empty for an unknown item."""
         return self._read(texts.of_items, [item_id])
 
+    def note_model(self, model_id: str, *, reads_titles: bool) -> None:
+        """Remember whether a model's embedding of an item depends on its title: if so, it is dropped when the title changes, to be made
+        again, also after another model took its place."""
+        self._write(titles.note, model_id, reads_titles=reads_titles)
+
     def drop_model(self, model_id: str) -> None:
         """Delete a model's embeddings; a model that has none is fine."""
         self._write(embeddings.drop_model, model_id)
@@ -381,6 +389,10 @@ class Catalog:
     def mark(self, model_id: str, seq: int, *, feed: Feed = PICTURES) -> str:
         """What lies at a position of the feed, in hex: empty when nothing does. Tells a cache that it belongs to another past."""
         return self._read(feeds.mark, feed, model_id, seq)
+
+    def removal_mark(self, removal_seq: int, *, feed: Feed = PICTURES) -> str:
+        """What lies at a position of the feed's removals; see `mark`."""
+        return self._read(feeds.removal_mark, feed, removal_seq)
 
     def embedded(self, model_id: str, *, feed: Feed = PICTURES) -> int:
         """How many embeddings of the model a complete index over the feed holds."""

@@ -24,11 +24,12 @@ def put(db: Connection, item_id: int, texts: Sequence[str]) -> None:
         return
     db.execute("DELETE FROM item_texts WHERE item_id = ?", (item_id,))
     touched = [text_id for _, text_id in former]
+    (away,) = db.execute("SELECT removed_at IS NOT NULL FROM items WHERE item_id = ?", (item_id,)).fetchone()
     for ordinal, text in enumerate(wanted):
         new = db.execute("INSERT INTO texts (text) VALUES (?) ON CONFLICT DO NOTHING RETURNING text_id", (text,)).fetchone()
         (text_id,) = new or db.execute("SELECT text_id FROM texts WHERE text = ?", (text,)).fetchone()
         db.execute("INSERT INTO item_texts (item_id, ordinal, text_id) VALUES (?, ?, ?)", (item_id, ordinal, text_id))
-        if new is None:
+        if new is None or away:  # a new text of an item that is there needs no announcement but its embedding's
             touched.append(text_id)
     settle(db, touched)
 

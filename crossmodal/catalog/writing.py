@@ -4,9 +4,8 @@ import json
 import time
 from collections.abc import Collection, Mapping, Sequence
 
-import numpy as np
-
-from crossmodal.catalog import active, embeddings, failures, items, pictures, removal, texts
+from crossmodal.catalog import active, embeddings, failures, items, pictures, removal, texts, titles
+from crossmodal.catalog.checksums import embedding_blob
 from crossmodal.catalog.connections import Connection
 from crossmodal.catalog.items import ITEM_COLUMNS, Row, item_of, storable
 from crossmodal.catalog.records import ItemTexts
@@ -37,10 +36,21 @@ def add(
 
 
 def update_texts(
-    db: Connection, rows: Sequence[ItemTexts], *, said: TextEmbeddings | None = None, titled: Collection[str] = ()
+    db: Connection,
+    rows: Sequence[ItemTexts],
+    *,
+    said: TextEmbeddings | None = None,
+    titled: Collection[str] = (),
+    fresh: Collection[str] = (),
 ) -> int:
-    """Replace the words of items by key; returns how many differed. Unknown keys, and items edited by hand, are passed over."""
+    """Replace the words of items by key; returns how many differed. Unknown keys, and items edited by hand, are passed over.
+
+    Args:
+        titled, fresh: see `titles.drop_outdated`.
+    """
     changed = 0
+    for model_id in titled:
+        titles.note(db, model_id, reads_titles=True)
     for row in rows:
         values = _text_values(row)
         differs = " OR ".join(f"{column} IS NOT ?" for column in _TEXT_COLUMNS)
@@ -54,7 +64,7 @@ def update_texts(
         db.execute(f"UPDATE items SET {assignments} WHERE item_id = ?", (*values, item_id))
         texts.put(db, item_id, texts_of(row.title, row.captions))
         if title != values[0]:
-            embeddings.drop_of_item(db, item_id, titled)
+            titles.drop_outdated(db, item_id, titled=titled, fresh=fresh)
         changed += 1
     texts.add_embeddings(db, said or {})
     return changed
@@ -85,7 +95,11 @@ def update_item(
     db.execute("UPDATE items SET title = ?, attributes = ?, edited = max(edited, ?) WHERE item_id = ?", (*values, is_edit, item_id))
     texts.put(db, item_id, texts_of(values[0], former.captions))
     texts.add_embeddings(db, said or {})
-    for model_id, embedding in (titled or {}).items():
+    titled = titled or {}
+    if values[0] != former.title:
+        titles.drop_outdated(db, item_id, titled=titled, fresh=titled)
+    for model_id, embedding in titled.items():
+        titles.note(db, model_id, reads_titles=True)
         model = (*embeddings.model_no(db, model_id, embedding=embedding), model_id)
         embeddings.write(db, model, item_id, key=values[0], content_hash=former.content_hash, embedding=embedding)
     return items.item(db, item_id)
@@ -96,14 +110,14 @@ def _write(db: Connection, entry: NewItem, models: Sequence[tuple[int, int, str]
     pictures.write(db, entry.picture)
     db.execute("DELETE FROM refused WHERE key = ?", (key,))
     row = db.execute("SELECT item_id, content_hash, removed_at FROM items WHERE key = ?", (key,)).fetchone()
-    item_id = _insert(db, entry, key) if row is None else _update(db, entry, row)
+    item_id = _insert(db, entry, key) if row is None else _update(db, entry, row, [name for _, _, name in models])
     stored_item = items.item(db, item_id)  # one that was edited by hand keeps its words
     texts.put(db, item_id, texts_of(stored_item.title, stored_item.captions))
     for model, embedding in zip(models, rows, strict=True):
         sql = "SELECT embedding FROM embeddings WHERE item_id = ? AND model_no = ?"
         stored = db.execute(sql, (item_id, model[0])).fetchone()
         # The same again is no news; another one is, where it depends on the title.
-        if stored is None or stored[0] != np.asarray(embedding, dtype="<f4").tobytes():
+        if stored is None or stored[0] != embedding_blob(embedding, key=entry.key, embed_dim=model[1]):
             content_hash = entry.picture.content_hash
             embeddings.write(db, model, item_id, key=entry.key, content_hash=content_hash, embedding=embedding)
     return item_of(db.execute(f"SELECT {ITEM_COLUMNS} FROM items WHERE item_id = ?", (item_id,)).fetchone()), row is None
@@ -128,11 +142,12 @@ def _insert(db: Connection, entry: NewItem, key: str) -> int:
     return int(row[0])
 
 
-def _update(db: Connection, entry: NewItem, row: Row) -> int:
-    """Bring a known key up to date, live or removed."""
+def _update(db: Connection, entry: NewItem, row: Row, model_ids: Collection[str]) -> int:
+    """Bring a known key up to date, live or removed. Embeddings of these models are written afterwards."""
     item_id, content_hash, removed_at = row
     picture = entry.picture
-    update_texts(db, [ItemTexts(entry.key, entry.title, entry.source, entry.captions, entry.attributes, entry.held_out)])
+    words = ItemTexts(entry.key, entry.title, entry.source, entry.captions, entry.attributes, entry.held_out)
+    update_texts(db, [words], fresh=model_ids)
     db.execute(
         "UPDATE items SET catalogue = ? WHERE item_id = ? AND catalogue IS NOT ?",
         (storable(entry.catalogue), item_id, storable(entry.catalogue)),

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from crossmodal.catalog.checksums import UNIT_TOLERANCE
+from crossmodal.catalog.checksums import UNIT_ROUNDING
 from crossmodal.errors import QueryError, StoreError
 from crossmodal.indexes.nearest import blocks
 from crossmodal.indexes.tag import IndexTag
@@ -36,6 +36,12 @@ class VectorIndex(ABC):
         self.embed_dim = embed_dim
 
     @abstractmethod
+    def apply(self, removed_ids: Ids, item_ids: Ids, embeddings: Vectors) -> None:
+        """Let go of items, then take embeddings in, in one step: a search sees the index before it or after it.
+
+        An id that is among both stays, with the new embedding. Shapes and errors as `remove` and `add`; nothing changes when it raises.
+        """
+
     def add(self, item_ids: Ids, embeddings: Vectors) -> None:
         """Take embeddings in; an id that is there already gets the new one. Of an id given twice, the last counts.
 
@@ -45,10 +51,11 @@ class VectorIndex(ABC):
         Raises:
             StoreError: `index_model_mismatch` (another embed_dim), `bad_request` (not finite, not length 1, counts that differ).
         """
+        self.apply((), item_ids, embeddings)
 
-    @abstractmethod
     def remove(self, item_ids: Ids) -> None:
         """Let go of items; ids that are not there are fine."""
+        self.apply(item_ids, (), np.empty((0, self.embed_dim), dtype=np.float32))
 
     @abstractmethod
     def search(self, queries: Vectors, top_k: int, *, exclude: Collection[int] = (), allowed: Ids | None = None) -> list[Hits]:
@@ -133,10 +140,10 @@ def checked_queries(queries: Vectors, top_k: int, *, embed_dim: int) -> torch.Te
 
 
 def are_unit(rows: torch.Tensor) -> bool:
-    """Whether each row of (n, embed_dim) is finite and of length 1. True for no rows."""
+    """Whether each row of (n, embed_dim) is finite and, but for rounding, of length 1. True for no rows."""
     # NaN and infinity fail the comparison.
     return all(
-        bool(((torch.linalg.vector_norm(block, dim=1) - 1.0).abs() <= UNIT_TOLERANCE).all()) for block in blocks(rows, 65_536)
+        bool(((torch.linalg.vector_norm(block, dim=1) - 1.0).abs() <= UNIT_ROUNDING).all()) for block in blocks(rows, 65_536)
     )
 
 

@@ -34,21 +34,16 @@ class ExactIndex(VectorIndex):
         self._lock = threading.Lock()
         self._start_with(Base(torch.empty(0, dtype=torch.int64), torch.empty(0, embed_dim)))
 
-    def add(self, item_ids: Ids, embeddings: Vectors) -> None:
+    def apply(self, removed_ids: Ids, item_ids: Ids, embeddings: Vectors) -> None:
         ids, rows = checked_rows(item_ids, embeddings, embed_dim=self.embed_dim)
-        if not len(ids):
+        dropped = np.concatenate([np.asarray(removed_ids, dtype=np.int64), ids])
+        if not len(dropped):
             return
         with self._lock:
-            self._base.drop(ids)
-            self._tail.drop(ids)
-            self._tail.append(ids, rows)
-            self._settle()
-
-    def remove(self, item_ids: Ids) -> None:
-        ids = np.asarray(item_ids, dtype=np.int64)
-        with self._lock:
-            self._base.drop(ids)
-            self._tail.drop(ids)
+            self._base.drop(dropped)
+            self._tail.drop(dropped)
+            if len(ids):
+                self._tail.append(ids, rows)
             self._settle()
 
     def search(self, queries: Vectors, top_k: int, *, exclude: Collection[int] = (), allowed: Ids | None = None) -> list[Hits]:

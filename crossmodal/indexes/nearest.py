@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 import torch
 
+from crossmodal.catalog.checksums import UNIT_ROUNDING
+
 # More of the fast scores are looked at than asked for, so that a second pass over all rows is rarely needed.
 _SPARE = 16
 _ROWS_AT_ONCE = 8192
@@ -19,15 +21,17 @@ def candidates(scores: torch.Tensor, top_k: int, *, embed_dim: int) -> torch.Ten
     """Positions of every row that may be among the `top_k` best, in no order.
 
     Args:
-        scores: (n,) float32 products of unit vectors, n >= 1; -inf for rows that do not count. At least `top_k` rows count.
+        scores: (n,) float32 products, n >= 1, of vectors whose length is 1 but for rounding; -inf for rows that do not count. At least
+            `top_k` rows count.
         top_k: at least 1.
 
     Returns:
         (m,) int64, m >= `top_k`.
     """
     # A float32 product of unit vectors is off by at most embed_dim * 2^-24 (Higham, Accuracy and Stability of Numerical Algorithms,
-    # section 3.1), so a row that far below the last place might in truth be above it, and so might the last place be too high.
-    margin = 2.0 * embed_dim * 2.0**-24
+    # section 3.1), and from the cosine by as much as the row's length from 1. So a row that far below the last place might in truth be
+    # above it, and so might the last place be too high.
+    margin = 2.0 * (embed_dim * 2.0**-24 + UNIT_ROUNDING)
     best = torch.topk(scores, min(top_k + _SPARE, len(scores)))
     threshold = best.values[top_k - 1] - margin
     if len(best.values) == len(scores) or best.values[-1] < threshold:
@@ -36,10 +40,17 @@ def candidates(scores: torch.Tensor, top_k: int, *, embed_dim: int) -> torch.Ten
 
 
 def cosines(query: torch.Tensor, rows: torch.Tensor) -> list[float]:
-    """Cosines of (embed_dim,) and each of (m, embed_dim), all unit vectors, in double precision, rounded to 9 decimals.
+    """Cosines of (embed_dim,) and each of (m, embed_dim), none of them zero, in double precision, rounded to 9 decimals.
 
     The same two vectors give the same number wherever they lie, so that equal pictures tie.
     """
     wide = query.double()
-    scores = [(block.double() * wide).sum(dim=1) for block in blocks(rows, _ROWS_AT_ONCE)]
+    wide = wide / torch.linalg.vector_norm(wide)
+    scores = [_cosines(block.double(), wide) for block in blocks(rows, _ROWS_AT_ONCE)]
     return [max(-1.0, min(1.0, round(score, _DECIMALS))) for block in scores for score in block.tolist()]
+
+
+def _cosines(rows: torch.Tensor, direction: torch.Tensor) -> torch.Tensor:
+    """(m,) of (m, embed_dim) and a direction of length 1. A length that is right to seven digits would still change the order."""
+    scores: torch.Tensor = (rows * direction).sum(dim=1) / torch.linalg.vector_norm(rows, dim=1)
+    return scores

@@ -115,7 +115,8 @@ class SyncedIndex:
     def _loaded(self) -> tuple[VectorIndex, IndexTag]:
         store_uuid = self._catalog.store_uuid
         index, tag = ExactIndex.load(self.path, store_uuid=store_uuid, model_id=self._name, embed_dim=self.embed_dim)
-        if tag.mark != self._catalog.mark(self.model_id, tag.seq, feed=self._feed):
+        here = self._catalog.mark(self.model_id, tag.seq, feed=self._feed)
+        if (tag.mark, tag.removal_mark) != (here, self._catalog.removal_mark(tag.removal_seq, feed=self._feed)):
             raise StoreError(
                 "index_model_mismatch", f"The index {self.path} is not of the collection as it is now.", remedy=_REMEDY
             )
@@ -130,8 +131,6 @@ class SyncedIndex:
     def _caught_up(self, index: VectorIndex, tag: IndexTag) -> IndexTag:
         """Bring the index up to date; answers where it stands now."""
         changes = self._catalog.changes(self.model_id, after_seq=tag.seq, after_removal=tag.removal_seq, feed=self._feed)
-        if len(changes.removed_ids):
-            index.remove(changes.removed_ids)
-        if len(changes.item_ids):
-            index.add(changes.item_ids, changes.embeddings)
-        return IndexTag(tag.store_uuid, tag.model_id, changes.seq, changes.removal_seq, changes.mark)
+        if len(changes.removed_ids) or len(changes.item_ids):
+            index.apply(changes.removed_ids, changes.item_ids, changes.embeddings)
+        return IndexTag(tag.store_uuid, tag.model_id, changes.seq, changes.removal_seq, changes.mark, changes.removal_mark)

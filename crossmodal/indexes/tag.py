@@ -11,7 +11,7 @@ class IndexTag:
         store_uuid: the catalog it was built from.
         model_id: the model whose embeddings it holds.
         seq, removal_seq: the position in the feed.
-        mark: what lay in the feed at `seq`, so that a catalog restored from an older copy is noticed.
+        mark, removal_mark: what lay in the feed at `seq` and at `removal_seq`, so that a catalog restored from an older copy is noticed.
     """
 
     store_uuid: str
@@ -19,3 +19,4 @@ class IndexTag:
     seq: int = 0
     removal_seq: int = 0
     mark: str = ""
+    removal_mark: str = ""

@@ -20,7 +20,16 @@ from crossmodal.indexes.tag import IndexTag
 
 FORMAT = 1
 _STALE_S = 3600.0
-_ABOUT_TYPES = {"format": int, "kind": str, "store_uuid": str, "model_id": str, "seq": int, "removal_seq": int, "mark": str}
+_ABOUT_TYPES = {
+    "format": int,
+    "kind": str,
+    "store_uuid": str,
+    "model_id": str,
+    "seq": int,
+    "removal_seq": int,
+    "mark": str,
+    "removal_mark": str,
+}
 
 
 def write(path: Path, *, kind: str, tag: IndexTag, item_ids: torch.Tensor, embeddings: torch.Tensor) -> None:
@@ -106,6 +115,8 @@ def _tag(path: Path, about: object, *, kind: str) -> IndexTag:
         fields = json.loads(about) if isinstance(about, str) else None
     except (ValueError, RecursionError) as error:
         raise _corrupt(path, "its description cannot be read") from error
+    if isinstance(fields, dict):
+        fields.setdefault("removal_mark", "")  # earlier versions did not write it
     if not isinstance(fields, dict) or {name: type(value) for name, value in fields.items()} != _ABOUT_TYPES:
         raise _corrupt(path, "its description is not complete")
     if (fields.pop("format"), fields.pop("kind")) != (FORMAT, kind):

@@ -91,6 +91,7 @@ class JobBoard:
 
         Raises:
             QueryError: `not_found`. Stopping a job that has ended is fine.
+            StoreError: another program's job cannot be told, for the data folder cannot be written.
         """
         self._ask(job_id, "stop")
 
@@ -130,7 +131,7 @@ class JobBoard:
         job_id, told = job.status.job_id, job.status
         with place:
             while not job.ended.wait(_TELL_EVERY_S):
-                if (wish := self._shelf.wished(job_id)) is not None:
+                while (wish := self._shelf.wished(job_id)) is not None:
                     _grant(job, wish)
                 if job.status is not told:
                     told = job.status

@@ -9,11 +9,12 @@ import logging
 import os
 import time
 import uuid
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+from crossmodal import file_errors
 from crossmodal.errors import HTTP_STATUS, CrossmodalError
 from crossmodal.jobs.shelf import KEPT, Shelf, Wish
 from crossmodal.jobs.status import UNDER_WAY, JobStatus
@@ -23,8 +24,8 @@ from crossmodal.progress import Progress
 log = logging.getLogger(__name__)
 
 _ENDED_WITH_ITS_PROGRAM = "It ended together with the program that ran it. What was done so far is kept; start it again to go on."
-_TRIES, _PAUSE_S = 5, 0.01
-_WISHES = ("stop", "pause", "resume")
+_STALE_S = 60.0
+_WISHES: tuple[Wish, ...] = get_args(Wish)
 
 
 class FolderShelf(Shelf):
@@ -47,27 +48,21 @@ class FolderShelf(Shelf):
         Raises:
             StoreError: `read_only`, `disk_full`.
         """
-        for _ in range(_TRIES):
-            place = ExitStack()
-            if place.enter_context(self._lock.tried()):
-                for status in self._documents():
-                    if status.state in UNDER_WAY:  # nobody runs it: the place was free
-                        self.write(_ended_with_its_program(status))
-                return place
+        place = ExitStack()
+        if not place.enter_context(self._lock.tried()):
             place.close()
-            time.sleep(_PAUSE_S)  # somebody may have looked at this moment whether it is free
-        return None
+            return None
+        for status in self._documents():
+            if status.state in UNDER_WAY:  # nobody runs it: the place was free
+                self.write(_ended_with_its_program(status))
+        return place
 
     def write(self, status: JobStatus) -> None:
         """Tell how a job stands. A disk that is full costs the others this news and nothing else."""
-        path = self._folder / f"{status.job_id}.json"
-        draft = path.with_name(f"{status.job_id}.{uuid.uuid4().hex[:8]}.part")
         try:
-            draft.write_text(json.dumps(_document(status)), encoding="utf-8")
-            os.replace(draft, path)  # noqa: PTH105  says what it does: in one step
+            _write_whole(self._folder / f"{status.job_id}.json", json.dumps(_document(status)))
         except OSError as error:
             log.warning("how a job stands could not be written: %s", error)
-            draft.unlink(missing_ok=True)
 
     def forget(self, job_id: str) -> None:
         """See `Shelf`."""
@@ -81,25 +76,43 @@ class FolderShelf(Shelf):
         return found
 
     def tidy(self) -> None:
-        """Forget all but the last jobs, and what killed programs left half written."""
-        for status in self.jobs()[KEPT:]:
+        """Forget all but the last jobs, wishes to jobs that have ended, and what killed programs left half written."""
+        jobs = self.jobs()
+        for status in jobs[KEPT:]:
             self.forget(status.job_id)
-        for left in (*self._folder.glob("*.part"), *self._folder.glob("*.wish")):
-            left.unlink(missing_ok=True)
+        under_way = {status.job_id for status in jobs if status.state in UNDER_WAY}
+        for wish in self._folder.glob("*.wish"):
+            if wish.name.partition(".")[0] not in under_way:
+                wish.unlink(missing_ok=True)
+        for draft in self._folder.glob("*.part"):
+            with suppress(FileNotFoundError):  # its writer has just given it its name
+                if time.time() - draft.stat().st_mtime > _STALE_S:
+                    draft.unlink()
 
     def wish(self, job_id: str, wish: Wish) -> None:
-        """Ask the program that runs a job for something; it looks twice a second."""
-        (self._folder / f"{job_id}.wish").write_text(wish, encoding="utf-8")
+        """Ask the program that runs a job for something; it looks twice a second. Each wish is a file, so that none takes another's place.
+
+        Raises:
+            StoreError: `disk_full`, `read_only`, `index_missing` (the folder is gone).
+        """
+        path = self._folder / f"{job_id}.{time.time_ns():020}-{uuid.uuid4().hex[:8]}.wish"
+        try:
+            _write_whole(path, wish)
+        except OSError as error:
+            raise file_errors.of_os(error, path) from error
 
     def wished(self, job_id: str) -> Wish | None:
-        """What was asked for since the last look."""
-        path = self._folder / f"{job_id}.wish"
-        try:
-            wish = path.read_text(encoding="utf-8")
-            path.unlink()
-        except OSError:  # nobody wished anything
-            return None
-        return wish if wish in _WISHES else None  # type: ignore[return-value]
+        """The oldest wish that was not heard yet; None when there is none."""
+        for path in sorted(self._folder.glob(f"{job_id}.*.wish")):
+            try:
+                said = path.read_text(encoding="utf-8")
+                path.unlink()
+            except (OSError, UnicodeDecodeError) as error:  # one that stays is not heard: it would be heard for ever
+                log.debug("%s is no wish: %s", path.name, error)
+                continue
+            if (wish := next((each for each in _WISHES if each == said), None)) is not None:
+                return wish
+        return None
 
     def _documents(self) -> list[JobStatus]:
         """Newest first; none where there is no folder."""
@@ -118,6 +131,17 @@ class FolderShelf(Shelf):
         except (OSError, ValueError, KeyError, TypeError) as error:
             log.debug("%s is no job: %s", path.name, error)
             return None
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Put a file in its place in one step: who reads it finds what was there before, or all of it."""
+    draft = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.part")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        os.replace(draft, path)  # noqa: PTH105  says what it does: in one step
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
 
 
 def _document(status: JobStatus) -> dict[str, Any]:

@@ -37,11 +37,11 @@ class Shelf(ABC):
 
     @abstractmethod
     def wish(self, job_id: str, wish: Wish) -> None:
-        """Ask the program that runs a job for something."""
+        """Ask the program that runs a job for something. Raises StoreError: that cannot be written."""
 
     @abstractmethod
     def wished(self, job_id: str) -> Wish | None:
-        """What was asked for since the last look; by whoever runs the job."""
+        """The oldest wish that was not heard yet, None when there is none; by whoever runs the job."""
 
 
 class MemoryShelf(Shelf):

@@ -36,6 +36,21 @@ def test_the_feed_from_the_start_is_everything(catalog: Catalog, items: list[Ite
     assert changes.mark == catalog.mark(MODEL_ID, changes.seq) != ""
 
 
+def test_an_embedding_is_stored_with_the_length_1(catalog: Catalog) -> None:
+    """A row whose length is right but for rounding keeps its bits, and the same row again is no news."""
+    exact = made_up_item(1)
+    long = replace(exact, embedding=exact.embedding * np.float32(1.0009))
+    item, _ = catalog.add(long, model_id=MODEL_ID)
+    stored = catalog.embedding(item.item_id, MODEL_ID)
+    assert abs(float(np.linalg.norm(stored.astype(np.float64))) - 1.0) < 1e-7
+    assert np.allclose(stored, exact.embedding, rtol=0, atol=1e-7)
+    here = catalog.changes(MODEL_ID)
+    catalog.add(long, model_id=MODEL_ID)
+    assert catalog.changes(MODEL_ID).seq == here.seq
+    catalog.add(exact, model_id=MODEL_ID)
+    assert catalog.embedding(item.item_id, MODEL_ID).tobytes() == exact.embedding.tobytes()
+
+
 def test_the_feed_is_read_in_parts_of_any_size(catalog: Catalog, items: list[Item], monkeypatch: pytest.MonkeyPatch) -> None:
     whole = catalog.changes(MODEL_ID)
     monkeypatch.setattr("crossmodal.catalog.feeds._ROWS_AT_ONCE", 2)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from benchmarks.made_up import MODEL_ID, made_up_item
 from crossmodal.catalog import Catalog
+from crossmodal.items import texts_of
 
 
 def test_names_places_and_texts(tmp_path: Path) -> None:
@@ -26,6 +27,14 @@ def test_names_places_and_texts(tmp_path: Path) -> None:
         assert catalog.named("mug.jpg", limit=2) == [items[1]]
         assert catalog.at(0) == items[1]
         assert catalog.count_captions() == 2 * 2 + 1
+
+
+def test_blank_and_repeated_texts_are_not_counted(tmp_path: Path) -> None:
+    words = [(("one", "one", " ", "two"), "title"), ((" ", ""), "title"), ((), " "), (("one",), "one")]
+    with Catalog(tmp_path / "catalog.sqlite3") as catalog:
+        for number, (captions, title) in enumerate(words):
+            catalog.add(replace(made_up_item(number), captions=captions, title=title), model_id=MODEL_ID)
+        assert catalog.count_captions() == sum(len(texts_of(title, captions)) for captions, title in words) == 2 + 1 + 0 + 1
 
 
 def test_an_empty_collection(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.made_up import MODEL_ID, made_up_item
-from crossmodal.catalog import Catalog, schema
+from crossmodal.catalog import Catalog, migrations, schema
 from crossmodal.errors import StoreError
 
 FORMATS = Path(__file__).parent / "formats"
@@ -23,10 +23,10 @@ def of_format(version: int, folder: Path) -> Path:
 
 
 def test_every_format_has_its_fixture() -> None:
-    assert sorted(file.name for file in FORMATS.iterdir()) == [f"version_{n + 1}.sql" for n in range(len(schema.MIGRATIONS))]
+    assert sorted(file.name for file in FORMATS.iterdir()) == [f"version_{n + 1}.sql" for n in range(len(migrations.MIGRATIONS))]
 
 
-@pytest.mark.parametrize("version", range(1, len(schema.MIGRATIONS) + 1))
+@pytest.mark.parametrize("version", range(1, len(migrations.MIGRATIONS) + 1))
 def test_a_collection_of_an_older_format_opens_with_everything(tmp_path: Path, version: int) -> None:
     with Catalog(of_format(version, tmp_path)) as catalog:
         assert catalog.count() == 3
@@ -65,7 +65,7 @@ def test_a_later_format_is_refused_and_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "catalog.sqlite3"
     Catalog(path).close()
     with sqlite3.connect(path) as db:
-        db.execute(f"PRAGMA user_version = {len(schema.MIGRATIONS) + 1}")
+        db.execute(f"PRAGMA user_version = {len(migrations.MIGRATIONS) + 1}")
     db.close()
     before = path.read_bytes()
     with pytest.raises(StoreError) as raised:
@@ -77,7 +77,7 @@ def test_a_later_format_is_refused_and_left_alone(tmp_path: Path) -> None:
 def migrate(path: Path, *scripts: str) -> None:
     db = sqlite3.connect(path, isolation_level=None)
     try:
-        schema.prepare(db, path, migrations=(*schema.MIGRATIONS, *scripts))
+        schema.prepare(db, path, migrations=(*migrations.MIGRATIONS, *scripts))
     finally:
         db.close()
 
@@ -89,9 +89,9 @@ def test_a_migration_keeps_a_copy_of_what_was(tmp_path: Path) -> None:
     migrate(path, "ALTER TABLE items ADD COLUMN colour TEXT;\nUPDATE items SET colour = 'red';")
     with sqlite3.connect(path) as db:
         assert db.execute("SELECT colour FROM items").fetchall() == [("red",)]
-        assert db.execute("PRAGMA user_version").fetchone() == (len(schema.MIGRATIONS) + 1,)
+        assert db.execute("PRAGMA user_version").fetchone() == (len(migrations.MIGRATIONS) + 1,)
     db.close()
-    with Catalog(tmp_path / f"catalog.sqlite3.format{len(schema.MIGRATIONS)}") as copy:
+    with Catalog(tmp_path / f"catalog.sqlite3.format{len(migrations.MIGRATIONS)}") as copy:
         assert copy.count() == 1
 
 
@@ -105,11 +105,11 @@ def test_a_failed_migration_changes_nothing(tmp_path: Path) -> None:
         assert catalog.count() == 1
 
 
-@pytest.mark.parametrize("version", range(1, len(schema.MIGRATIONS) + 1))
+@pytest.mark.parametrize("version", range(1, len(migrations.MIGRATIONS) + 1))
 def test_the_format_is_read_without_a_trace(tmp_path: Path, version: int) -> None:
     path = of_format(version, tmp_path)
     before = path.read_bytes()
-    assert schema.older_format(path) == (version if version < len(schema.MIGRATIONS) else None)
+    assert schema.older_format(path) == (version if version < len(migrations.MIGRATIONS) else None)
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
     assert path.read_bytes() == before
 

@@ -100,6 +100,16 @@ def test_removed_and_restored_with_their_last_item(catalog: Catalog) -> None:
     assert heard(catalog) == {"red"}
 
 
+def test_new_words_of_a_removed_item_are_heard_with_it(catalog: Catalog) -> None:
+    item_id = put(catalog, 1)
+    catalog.remove([item_id])
+    catalog.update_texts([ItemTexts(made_up_item(1).key, "", captions=("blue",))], said=said("blue"))
+    assert (catalog.embedded(MODEL_ID, feed=TEXTS), catalog.changes(MODEL_ID, feed=TEXTS).item_ids.tolist()) == (0, [])
+    assert catalog.texts_without_embedding("another model", 9) == []
+    catalog.restore([item_id])
+    assert heard(catalog) == {"blue"}
+
+
 def test_changed_words_change_the_texts(catalog: Catalog) -> None:
     item_id = put(catalog, 1, title="red")
     row = ItemTexts(made_up_item(1).key, "ignored", captions=("green", "grey"))

@@ -13,7 +13,9 @@ def plain_search(rows: dict[int, npt.NDArray[np.float32]], query: npt.NDArray[np
     scored = []
     for item_id, row in rows.items():
         cosine = 0.0
-        for a, b in zip(wide.tolist(), row.astype(np.float64).tolist(), strict=True):
+        other = row.astype(np.float64)
+        for a, b in zip(wide.tolist(), other.tolist(), strict=True):
             cosine += a * b
+        cosine /= np.sqrt((wide**2).sum() * (other**2).sum())
         scored.append((item_id, max(-1.0, min(1.0, round(cosine, 9)))))
     return sorted(scored, key=lambda hit: (-hit[1], hit[0]))[:top_k]

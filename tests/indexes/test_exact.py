@@ -81,7 +81,7 @@ def test_searches_while_another_thread_writes_see_whole_moments(monkeypatch: pyt
         thread.start()
     for generation in range(150):
         index.add(range(1, 41), np.repeat(directions[generation % DIM][None], 40, axis=0))
-        index.add([41], directions[:1])
+        index.apply([41, 3], [3, 41], np.repeat(directions[generation % DIM][None], 2, axis=0))
         index.remove([41])
     stop.set()
     for thread in threads:

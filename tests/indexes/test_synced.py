@@ -18,8 +18,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from benchmarks.made_up import MODEL_ID, made_up_embeddings, made_up_item
 from crossmodal.catalog import Catalog
+from crossmodal.catalog.checksums import embedding_checksum
 from crossmodal.catalog.feeds import PICTURES, Feed
 from crossmodal.errors import StoreError
+from crossmodal.indexes.exact import ExactIndex
 from crossmodal.indexes.synced import SyncedIndex
 from crossmodal.indexes.tag import IndexTag
 from crossmodal.items import Item
@@ -68,6 +70,27 @@ def test_only_allowed_items_are_found(catalog: Catalog, items: list[Item]) -> No
     index = opened(catalog)
     hits = index.search(made_up_item(3).embedding[None], 20, allowed=[items[4].item_id, items[3].item_id])[0]
     assert [item_id for item_id, _ in hits] == [items[3].item_id, items[4].item_id]
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+def test_scores_are_cosines_whatever_the_lengths_that_came_in(catalog: Catalog, earlier: bool) -> None:
+    """Lengths may be a little off where vectors come from elsewhere; `earlier`: as versions that stored them so left them."""
+    direction, aside = np.zeros(DIM), np.zeros(DIM)
+    direction[:2], aside[:2] = (0.6, 0.8), (0.6012, 0.7991)
+    aside /= np.linalg.norm(aside)
+    for number, row in enumerate((direction * 0.9992, direction * 1.0009, aside * 1.0009)):
+        catalog.add(dataclasses.replace(made_up_item(number), embedding=row.astype(np.float32)), model_id=MODEL_ID)
+        if earlier:
+            blob = row.astype("<f4").tobytes()
+            checksum = embedding_checksum(made_up_item(number).picture.content_hash, MODEL_ID, blob)
+            with catalog._connections.writing() as db:
+                db.execute("UPDATE embeddings SET embedding = ?, checksum = ? WHERE item_id = ?", (blob, checksum, number + 1))
+    index = opened(catalog)
+    hits = index.search(direction.astype(np.float32)[None], 3)[0]
+    assert [item_id for item_id, _ in hits] == [1, 2, 3]
+    assert [score for _, score in hits] == pytest.approx([1.0, 1.0, float(direction @ aside)], abs=1e-7)
+    index.close()
+    assert opened(catalog).refused is None
 
 
 def test_the_first_opening_builds_and_the_second_loads(catalog: Catalog, items: list[Item]) -> None:
@@ -141,6 +164,39 @@ def test_a_collection_restored_from_a_copy_is_noticed(catalog: Catalog, items: l
         index = opened(restored)
         assert index.refused is not None
         assert [nearest_to(index, number) for number in (50, 51, 52)] == [item.item_id for item in added]
+
+
+@pytest.mark.parametrize("before", [[], [5]])
+def test_a_copy_that_differs_in_its_removals_alone_is_noticed(
+    catalog: Catalog, items: list[Item], tmp_path: Path, before: list[int]
+) -> None:
+    copy = tmp_path / "copy.sqlite3"
+    catalog.remove(before)
+    catalog.close()
+    shutil.copy(catalog.path, copy)
+    with Catalog(catalog.path) as ahead:
+        ahead.remove([1])
+        opened(ahead).close()
+    with Catalog(copy) as restored:
+        restored.remove([2])
+        index = opened(restored)
+        assert index.refused is not None
+        assert index.refused.code == "index_model_mismatch"
+        assert (nearest_to(index, 0), nearest_to(index, 1) == 2) == (1, False)
+        index.close()
+        assert opened(restored).refused is None
+
+
+def test_a_search_never_sees_an_item_gone_that_is_only_announced_anew(
+    catalog: Catalog, items: list[Item], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index, shown = opened(catalog), list[int]()
+    settle = ExactIndex._settle
+    monkeypatch.setattr(ExactIndex, "_settle", lambda self: (settle(self), shown.append(len(self))))
+    catalog.remove([items[3].item_id])
+    catalog.restore([items[3].item_id])
+    assert nearest_to(index, 3) == items[3].item_id
+    assert shown == [20]
 
 
 def test_a_file_whose_count_is_wrong_is_built_anew(catalog: Catalog, items: list[Item]) -> None:

@@ -6,6 +6,7 @@ import os
 import time
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from crossmodal.indexes import tensor_file
 from crossmodal.indexes.tag import IndexTag
 
 COUNT, DIM = 40, 16
-TAG = IndexTag("a store", "a model", seq=7, removal_seq=5, mark="ff")
+TAG = IndexTag("a store", "a model", seq=7, removal_seq=5, mark="ff", removal_mark="5 3")
 IDS = torch.arange(1, COUNT + 1) * 3
 ROWS = torch.from_numpy(made_up_embeddings(COUNT, DIM))
 
@@ -47,6 +48,11 @@ def test_it_comes_back_as_it_was_written(path: Path) -> None:
     assert tag == TAG
     assert torch.equal(item_ids, IDS)
     assert torch.equal(embeddings, ROWS)
+
+
+def test_the_file_of_an_earlier_version_says_nothing_of_removals(path: Path) -> None:
+    rewritten(path, about(lambda fields: fields.pop("removal_mark")))
+    assert read(path)[0] == replace(TAG, removal_mark="")
 
 
 def test_any_process_can_read_the_tensor_by_its_name(path: Path) -> None:

@@ -1,5 +1,6 @@
 """A running program answers as the app itself does: the same results, the same errors, for its owner alone."""
 
+import os
 import socket
 import stat
 import threading
@@ -13,7 +14,7 @@ from crossmodal.errors import AddressError, BusyError, CatalogueError, Crossmoda
 from resident import frames
 from resident.client import Near, NearApp
 from resident.place import NAME, socket_path
-from resident.server import Resident
+from resident.server import Resident, _listening
 from tests.api.conftest import SHELF, filled_app
 from tests.app_parts import png
 from upkeep.live_app import LiveApp
@@ -111,6 +112,27 @@ def test_the_socket_is_its_owners_alone(app: LiveApp) -> None:
     mode = (app.catalog.path.parent / NAME).stat().st_mode
     assert stat.S_ISSOCK(mode)
     assert stat.S_IMODE(mode) == 0o600
+
+
+def test_it_is_its_owners_alone_before_anybody_can_speak_and_no_other_file_is_touched_by_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, modes = tmp_path / NAME, list[int]()
+    listen = socket.socket.listen
+
+    def seen(self: socket.socket, waiting: int) -> None:
+        modes.append(stat.S_IMODE(path.stat().st_mode))
+        listen(self, waiting)
+
+    former = os.umask(0)
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "umask", lambda mask: pytest.fail("the umask is that of every thread"))
+            patch.setattr(socket.socket, "listen", seen)
+            _listening(path).close()
+    finally:
+        os.umask(former)
+    assert modes == [0o600]
 
 
 def test_the_first_program_has_the_socket_and_the_next_gets_it_afterwards(app: LiveApp, tmp_path: Path) -> None:

@@ -95,3 +95,11 @@ def test_every_item_that_shows_the_picture_gets_the_vector(here: LiveApp, tmp_pa
     assert import_vectors(here.catalog, found, model_id="another model", embed_dim=None) == 2
     for item in (first, second):
         np.testing.assert_array_equal(here.catalog.embedding(item.item_id, "another model"), found.rows[0])
+
+
+def test_a_row_that_is_nearly_of_length_1_is_stored_with_it(here: LiveApp, tmp_path: Path) -> None:
+    np.save(tmp_path / "v.npy", np.eye(3, 32, dtype=np.float32) * np.array([[0.9992], [1.0009], [1.0]], dtype=np.float32))
+    (tmp_path / "ids.txt").write_text("1 2 3")
+    assert bring_in(here, tmp_path / "v.npy", tmp_path / "ids.txt") == 3
+    for row, item in zip(np.eye(3, 32, dtype=np.float32), here.page(100), strict=True):
+        np.testing.assert_array_equal(here.catalog.embedding(item.item_id, here.generation().model.model_id), row)

@@ -314,6 +314,23 @@ def test_a_hybrid_model_finds_items_by_picture_and_title(app: LiveApp, tmp_path:
     assert app.captions_for_item(changed.item_id, 5)
 
 
+def test_going_back_to_a_hybrid_model_finds_a_new_title(app: LiveApp, tmp_path: Path, new: TrainedModel) -> None:
+    """Edited while another model was in use; one that reads pictures alone has nothing to make again."""
+    spec = replace(SPEC, item_embedding="hybrid")
+    hybrid = saved(tmp_path / "new" / "hybrid.pth", seed=3, spec=spec)
+    switch(app, tmp_path / "new" / "hybrid.pth")
+    switch(app, tmp_path / "new" / "new.pth")
+    first = app.page(1)[0].item_id
+    app.update_item(first, title="something else entirely")
+    assert [item.item_id for item in app.catalog.without_embedding(hybrid.model_id, 9)] == [first]
+    assert app.catalog.without_embedding(new.model_id, 9) == []
+    assert app.models()[1].items_embedded == ITEMS
+    switch(app, tmp_path / "new" / "hybrid.pth")
+    pixels = app.look_at(app.rendition(first)).pixels
+    expected = hybrid.encode_items(pixels[None], ["something else entirely"])[0]
+    assert app.catalog.embedding(first, hybrid.model_id) == pytest.approx(expected, abs=0.05)
+
+
 def test_a_process_that_starts_during_a_switch_does_not_undo_it(app: LiveApp, tmp_path: Path, new: TrainedModel) -> None:
     """It loaded the former model, and would tell everybody so once it has looked at the collection."""
     late = make_live_app(tmp_path, app.generation().model)
