@@ -21,8 +21,9 @@ _BY_HAND = "added"
 
 def show(app: "LiveApp") -> None:
     """The catalogues, each with what can be done with it."""
-    for number, catalogue in enumerate(app.info().catalogues):
-        _row(app, catalogue, number)
+    with st.container():
+        for number, catalogue in enumerate(app.info().catalogues):
+            _row(app, catalogue, number)
     if listens_on_loopback():
         _add(app)
     else:
@@ -76,7 +77,7 @@ def _row(app: "LiveApp", catalogue: "CatalogueInfo", number: int) -> None:
                 if catalogue.name != _BY_HAND and st.button(
                     "Remove", key=f"remove-{number}", icon=":material/delete:", type="tertiary", disabled=job_strip.is_running(app)
                 ):
-                    confirm.remove_catalogue(app, catalogue.name, catalogue.items)
+                    confirm.remove_catalogue(app, catalogue.name, _name(catalogue), catalogue.items)
         if catalogue.name != _BY_HAND:
             st.code(clean(catalogue.location), language=None, wrap_lines=True)
 
@@ -100,7 +101,10 @@ def _standing(catalogue: "CatalogueInfo") -> str:
 def _add(app: "LiveApp") -> None:
     with st.form("add-catalogue", border=True, enter_to_submit=True):
         st.markdown("**Search a collection of your own**")
-        st.caption("A folder of pictures, or a CSV with the columns title and imgUrl, or image and caption.")
+        st.caption(
+            "A folder of pictures, or a CSV with the columns title and imgUrl, or image and caption. "
+            "A ZIP, a Parquet file and tar shards are read, too."
+        )
         with st.container(horizontal=True, vertical_alignment="bottom"):
             location = st.text_input(
                 "Folder or CSV", placeholder="/home/you/Pictures", key="catalogue-location", label_visibility="collapsed"

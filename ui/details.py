@@ -32,8 +32,12 @@ def _dialog(app: "LiveApp") -> None:
         notice.show(item)
         return
     picture, facts = st.columns([5, 6], gap="medium")
+    large = state.attempt(app.rendition, item.item_id)
     with picture, st.container(key="large"):
-        st.image(app.rendition(item.item_id), alt=shorten(title_of(item), 300), width="stretch")
+        if isinstance(large, CrossmodalError):
+            notice.show(large)
+        else:
+            st.image(large, alt=shorten(title_of(item), 300), width="stretch")
     with facts:
         _facts(item)
         _actions(app, item)

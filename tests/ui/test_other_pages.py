@@ -123,7 +123,7 @@ def test_a_catalogue_is_removed_only_after_a_question(visit: Visit, collection: 
     at = open_tab(visit("collection"), "Catalogues")
     at.button(key="remove-0").click().run()
     assert collection.count() == 30
-    assert "30 pictures of “demo” will no longer be found" in words(at)
+    assert "30 pictures of “Demo pictures, drawn by this program” will no longer be found" in words(at)
 
 
 def test_rebuild_asks_first(visit: Visit, collection: FakeApp) -> None:
