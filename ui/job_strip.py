@@ -28,7 +28,9 @@ _LOOK_OUT_EVERY_S = 2.0
 
 def show(app: "LiveApp") -> None:
     """The running job, or how the last one ended until somebody closes it; while none runs, a look-out for one that begins elsewhere."""
-    with st.container():  # one place, whatever is in it: what stands below keeps its own, and with it what is being typed there
+    with st.container(
+        key="jobs"
+    ):  # one place, whatever is in it: what stands below keeps its own, and with it what is being typed there
         _show(app)
 
 
@@ -91,7 +93,7 @@ def _ended(status: "JobStatus") -> None:
     icon = {"done": ":green[:material/check_circle:]", "stopped": ":gray[:material/stop_circle:]"}.get(
         status.state, ":red[:material/error:]"
     )
-    with st.container(horizontal=True, vertical_alignment="center"):
+    with st.container(horizontal=True, vertical_alignment="center", key="job-ended"):
         st.markdown(icon, width="content")
         st.text(status.message, width="stretch")
         st.button("Close", type="tertiary", icon=":material/close:", key="close-job", on_click=_close, args=(status.started_at,))
