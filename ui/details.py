@@ -9,7 +9,7 @@ from crossmodal.items import Item
 from ui import notice, state, steps, tiles, wording
 from ui.literal import clean, literal, shorten
 from ui.places import go_to_search
-from ui.titles import title_of
+from ui.titles import catalogue_called, title_of
 
 if TYPE_CHECKING:
     from upkeep.live_app import LiveApp
@@ -54,7 +54,7 @@ def _facts(item: Item) -> None:
         **{clean(name): clean(value) for name, value in item.attributes.items() if clean(value)},
         "Size": wording.size(item.width_px, item.height_px),
         "Added": wording.date(item.added_at),
-        "Collection": item.catalogue,
+        "Catalogue": catalogue_called(item.catalogue),
     }
     st.table({literal(name): literal(shorten(value, 2_000)) for name, value in known.items()}, border="horizontal")
     if item.source:
