@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import RerunException
 
 from crossmodal.errors import CrossmodalError
 from crossmodal.items import Picture
@@ -109,12 +110,21 @@ def _previews(seen: list[tuple[str, Seen]], *, more: int = 0) -> None:
 
 
 def _add_files(app: "LiveApp", files: "list[UploadedFile]", seen: dict[str, Seen], title: str) -> list[Added]:
+    """Add them all, also when the person goes on to something else meanwhile: that waits until they are in."""
     bar = st.progress(0.0, text=f"0 of {len(files):,}")
     outcomes = []
+    meanwhile: RerunException | None = None
     for done, file in enumerate(files, start=1):
         picture = seen[file.file_id] if file.file_id in seen else state.attempt(app.look_at, file.getvalue())
         outcomes.append(_add(app, picture, title, file.name))
-        bar.progress(done / len(files), text=f"{done:,} of {len(files):,}")
+        if meanwhile is None:
+            try:
+                bar.progress(done / len(files), text=f"{done:,} of {len(files):,}")
+            except RerunException as asked:
+                meanwhile = asked
+    if meanwhile is not None:
+        _keep(outcomes)
+        raise meanwhile
     return outcomes
 
 
@@ -128,8 +138,13 @@ def _add(app: "LiveApp", picture: Seen, title: str, source: str) -> Added:
 
 
 def _finish(outcomes: list[Added]) -> None:
-    """Keep what happened for the next run and empty the box."""
+    """Keep what happened for the next run, and begin it."""
+    _keep(outcomes)
+    st.rerun()
+
+
+def _keep(outcomes: list[Added]) -> None:
+    """Remember what happened and empty the box."""
     added.keep(outcomes)
     _forget()
     st.session_state.add_round += 1
-    st.rerun()

@@ -18,17 +18,22 @@ def show(app: "LiveApp") -> None:
     if not total:
         st.markdown("The collection is empty. Add pictures in the sidebar, or a catalogue of your own under **Catalogues**.")
         return
-    starts: list[int] = st.session_state.setdefault("browse", [0])
+    starts: tuple[int, ...] = st.session_state.get("browse", (0,))
     items = app.page(_PER_PAGE + 1, starts[-1])
-    if not items and len(starts) > 1:
-        starts.pop()
+    while not items and len(starts) > 1:  # what was here is gone by now
+        starts = starts[:-1]
         items = app.page(_PER_PAGE + 1, starts[-1])
     shown = items[:_PER_PAGE]
     first = (len(starts) - 1) * _PER_PAGE + 1
     with st.container(horizontal=True, vertical_alignment="center", key="browse-bar"):
         st.caption(f"{first:,} to {first + len(shown) - 1:,} of {wording.count(total, 'picture')}", width="stretch")
         st.button(
-            "Back", key="browse-back", icon=":material/chevron_left:", disabled=len(starts) < 2, on_click=_back, args=(starts,)
+            "Back",
+            key="browse-back",
+            icon=":material/chevron_left:",
+            disabled=len(starts) < 2,
+            on_click=_turn_to,
+            args=(starts[:-1],),
         )
         st.button(
             "Next",
@@ -36,11 +41,12 @@ def show(app: "LiveApp") -> None:
             icon=":material/chevron_right:",
             icon_position="right",
             disabled=len(items) <= _PER_PAGE,
-            on_click=starts.append,
-            args=(shown[-1].item_id if shown else 0,),
+            on_click=_turn_to,
+            args=((*starts, shown[-1].item_id if shown else 0),),
         )
     tiles.show(app, shown, where="all", columns=sidebar.wanted_columns())
 
 
-def _back(starts: list[int]) -> None:
-    del starts[-1]
+def _turn_to(starts: tuple[int, ...]) -> None:
+    """Show the last of these pages. Each is named by the item before it; a second click that came too early names the same again."""
+    st.session_state.browse = starts

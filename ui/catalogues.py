@@ -10,19 +10,20 @@ from crossmodal.errors import CrossmodalError
 from ui import confirm, job_strip, notice, state, wording
 from ui.access import listens_on_loopback
 from ui.literal import clean
+from ui.titles import BY_HAND, catalogue_called
 
 if TYPE_CHECKING:
     from engine.app_info import CatalogueInfo
     from upkeep.live_app import LiveApp
 
 _MOST_ROWS_SHOWN = 500
-_BY_HAND = "added"
 
 
 def show(app: "LiveApp") -> None:
     """The catalogues, each with what can be done with it."""
-    for number, catalogue in enumerate(app.info().catalogues):
-        _row(app, catalogue, number)
+    with st.container():
+        for number, catalogue in enumerate(app.info().catalogues):
+            _row(app, catalogue, number)
     if listens_on_loopback():
         _add(app)
     else:
@@ -73,11 +74,11 @@ def _row(app: "LiveApp", catalogue: "CatalogueInfo", number: int) -> None:
                     "Go on", key=f"go-on-{number}", icon=":material/play_arrow:", disabled=job_strip.is_running(app)
                 ):
                     begin(app.start_indexing, catalogue.location)
-                if catalogue.name != _BY_HAND and st.button(
+                if catalogue.name != BY_HAND and st.button(
                     "Remove", key=f"remove-{number}", icon=":material/delete:", type="tertiary", disabled=job_strip.is_running(app)
                 ):
-                    confirm.remove_catalogue(app, catalogue.name, catalogue.items)
-        if catalogue.name != _BY_HAND:
+                    confirm.remove_catalogue(app, catalogue.name, _name(catalogue), catalogue.items)
+        if catalogue.name not in (BY_HAND, catalogue.location):  # where it lies, unless its name says so already
             st.code(clean(catalogue.location), language=None, wrap_lines=True)
 
 
@@ -85,7 +86,7 @@ def _name(catalogue: "CatalogueInfo") -> str:
     """What the catalogue is called."""
     if catalogue.is_demo:
         return "Demo pictures, drawn by this program"
-    return "Added by hand" if catalogue.name == _BY_HAND else clean(catalogue.name)
+    return catalogue_called(catalogue.name)
 
 
 def _standing(catalogue: "CatalogueInfo") -> str:
@@ -100,7 +101,10 @@ def _standing(catalogue: "CatalogueInfo") -> str:
 def _add(app: "LiveApp") -> None:
     with st.form("add-catalogue", border=True, enter_to_submit=True):
         st.markdown("**Search a collection of your own**")
-        st.caption("A folder of pictures, or a CSV with the columns title and imgUrl, or image and caption.")
+        st.caption(
+            "A folder of pictures, or a CSV with the columns title and imgUrl, or image and caption. "
+            "A ZIP, a Parquet file and tar shards are read, too."
+        )
         with st.container(horizontal=True, vertical_alignment="bottom"):
             location = st.text_input(
                 "Folder or CSV", placeholder="/home/you/Pictures", key="catalogue-location", label_visibility="collapsed"

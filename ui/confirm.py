@@ -49,9 +49,11 @@ def drop_models(app: "LiveApp", number: int) -> None:
 
 
 @st.dialog("Remove this catalogue", icon=":material/delete:")
-def remove_catalogue(app: "LiveApp", name: str, items: int) -> None:
-    """Ask before a catalogue's items leave the collection."""
-    st.text(f"{wording.count(items, 'picture')} of “{name}” will no longer be found. The files themselves stay where they are.")
+def remove_catalogue(app: "LiveApp", name: str, called: str, items: int) -> None:
+    """Ask before a catalogue's items leave the collection; `called` is what the page calls it."""
+    st.text(
+        f"{wording.count(items, 'picture')} of “{shorten(called, 80)}” will no longer be found. The files themselves stay where they are."
+    )
     _answer(lambda: app.remove_catalogue(name), "Remove", key="remove-catalogue")
 
 

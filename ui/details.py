@@ -9,7 +9,7 @@ from crossmodal.items import Item
 from ui import notice, state, steps, tiles, wording
 from ui.literal import clean, literal, shorten
 from ui.places import go_to_search
-from ui.titles import title_of
+from ui.titles import catalogue_called, title_of
 
 if TYPE_CHECKING:
     from upkeep.live_app import LiveApp
@@ -32,8 +32,12 @@ def _dialog(app: "LiveApp") -> None:
         notice.show(item)
         return
     picture, facts = st.columns([5, 6], gap="medium")
+    large = state.attempt(app.rendition, item.item_id)
     with picture, st.container(key="large"):
-        st.image(app.rendition(item.item_id), alt=shorten(title_of(item), 300), width="stretch")
+        if isinstance(large, CrossmodalError):
+            notice.show(large)
+        else:
+            st.image(large, alt=shorten(title_of(item), 300), width="stretch")
     with facts:
         _facts(item)
         _actions(app, item)
@@ -50,7 +54,7 @@ def _facts(item: Item) -> None:
         **{clean(name): clean(value) for name, value in item.attributes.items() if clean(value)},
         "Size": wording.size(item.width_px, item.height_px),
         "Added": wording.date(item.added_at),
-        "Collection": item.catalogue,
+        "Catalogue": catalogue_called(item.catalogue),
     }
     st.table({literal(name): literal(shorten(value, 2_000)) for name, value in known.items()}, border="horizontal")
     if item.source:

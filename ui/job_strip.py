@@ -28,6 +28,19 @@ _LOOK_OUT_EVERY_S = 2.0
 
 def show(app: "LiveApp") -> None:
     """The running job, or how the last one ended until somebody closes it; while none runs, a look-out for one that begins elsewhere."""
+    with st.container(
+        key="jobs"
+    ):  # one place, whatever is in it: what stands below keeps its own, and with it what is being typed there
+        _show(app)
+
+
+def is_running(app: "LiveApp") -> bool:
+    """Whether a job is under way, also a paused one, so that no second one is offered."""
+    status = app.jobs.current()
+    return status is not None and status.state in UNDER_WAY
+
+
+def _show(app: "LiveApp") -> None:
     status = app.jobs.current()
     running = status is not None and status.state in UNDER_WAY
     if status is not None and st.session_state.get("job_closed") != status.started_at:
@@ -35,12 +48,6 @@ def show(app: "LiveApp") -> None:
             st.fragment(_under_way, run_every=_EVERY_S)(app) if running else _ended(status)
     if not running:
         st.fragment(_look_out, run_every=_LOOK_OUT_EVERY_S)(app, status.job_id if status is not None else None)
-
-
-def is_running(app: "LiveApp") -> bool:
-    """Whether a job is under way, also a paused one, so that no second one is offered."""
-    status = app.jobs.current()
-    return status is not None and status.state in UNDER_WAY
 
 
 def _look_out(app: "LiveApp", shown: str | None) -> None:
@@ -59,10 +66,9 @@ def _under_way(app: "LiveApp") -> None:
         how = "paused; what was done so far is kept" if paused else "searching goes on meanwhile"
         st.markdown(f"**{_NAMES.get(status.name, 'Working')}** · {how}", width="stretch")
         with st.container(horizontal=True, width="content", gap="small"):
-            if paused:
-                st.button("Go on", icon=":material/play_circle:", key="resume-job", on_click=app.resume_job)
-            else:
-                st.button("Pause", icon=":material/pause_circle:", key="pause-job", on_click=app.pause_job)
+            # One button, so that whoever presses it with the keyboard stays on it.
+            label, icon, answer = ("Go on", "play", app.resume_job) if paused else ("Pause", "pause", app.pause_job)
+            st.button(label, icon=f":material/{icon}_circle:", key="pause-job", on_click=answer)
             st.button("Stop", icon=":material/stop_circle:", key="stop-job", on_click=app.stop_job)
     share = progress.done / progress.total if progress.total else 0.0
     st.progress(min(1.0, share), text=literal(_details(progress, paused=paused)))
@@ -87,7 +93,7 @@ def _ended(status: "JobStatus") -> None:
     icon = {"done": ":green[:material/check_circle:]", "stopped": ":gray[:material/stop_circle:]"}.get(
         status.state, ":red[:material/error:]"
     )
-    with st.container(horizontal=True, vertical_alignment="center"):
+    with st.container(horizontal=True, vertical_alignment="center", key="job-ended"):
         st.markdown(icon, width="content")
         st.text(status.message, width="stretch")
         st.button("Close", type="tertiary", icon=":material/close:", key="close-job", on_click=_close, args=(status.started_at,))

@@ -1,4 +1,7 @@
-"""The keyboard: `/` goes to the box, arrows walk from tile to tile. A static script without data."""
+"""The keyboard: `/` goes to the box, arrows walk from tile to tile; and on a phone the side bar folds once a page was chosen in it.
+
+A static script without data.
+"""
 
 import streamlit as st
 
@@ -35,8 +38,19 @@ export default function () {
     else if (event.key.startsWith("Arrow")) along(event)
   }
 
+  const onClick = (event) => {
+    const bar = event.target.closest("[data-testid='stSidebar']")
+    if (!bar || !event.target.closest("[data-testid='stSidebarNavLink']")) return
+    const covers = bar.getBoundingClientRect().width > window.innerWidth / 2
+    if (covers) bar.querySelector("[data-testid='stSidebarCollapseButton'] button")?.click()
+  }
+
   document.addEventListener("keydown", onKey)
-  return () => document.removeEventListener("keydown", onKey)
+  document.addEventListener("click", onClick)
+  return () => {
+    document.removeEventListener("keydown", onKey)
+    document.removeEventListener("click", onClick)
+  }
 }
 """
 

@@ -24,13 +24,14 @@ def show(app: "LiveApp") -> None:
         notice.show(models)
         return
     total = app.count()
-    for number, model in enumerate(models):
-        _row(app, model, number, total)
-    others = sum(not model.active for model in models)
-    if others:
-        label = "Delete the other model" if others == 1 else f"Delete the {others:,} other models"
-        if st.button(label, key="drop", type="tertiary", icon=":material/delete:", disabled=job_strip.is_running(app)):
-            confirm.drop_models(app, others)
+    with st.container():
+        for number, model in enumerate(models):
+            _row(app, model, number, total)
+        others = sum(not model.active for model in models)
+        if others:
+            label = "Delete the other model" if others == 1 else f"Delete the {others:,} other models"
+            if st.button(label, key="drop", type="tertiary", icon=":material/delete:", disabled=job_strip.is_running(app)):
+                confirm.drop_models(app, others)
     if listens_on_loopback():
         _from_elsewhere(app)
     else:

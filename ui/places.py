@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from ui import steps
+from ui import state, steps
 
 _FOLDER = Path(__file__).parent / "pages"
 
@@ -36,6 +36,9 @@ def navigation(*, hidden: bool = False) -> st.Page:
     st.session_state.search_page = search
     here = st.navigation([search, *rest], position="hidden" if hidden else "top")
     st.session_state.on_search = here == search
+    if st.session_state.get("here") != here.url_path:
+        st.session_state.here = here.url_path
+        state.close_details()  # Back leaves a page together with the large view that was open on it
     if here != search:
         steps.leave()
     return here

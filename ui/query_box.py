@@ -59,8 +59,8 @@ def _picture(app: "LiveApp") -> None:
     file = st.file_uploader("A picture to search with", type=PICTURE_ENDINGS, key=key, label_visibility="collapsed")
     if file is None or st.session_state.get("looked") == file.file_id:
         return
-    st.session_state.looked = file.file_id
     with st.spinner("Looking at your picture"):
+        st.session_state.looked = file.file_id  # not before: a run may be broken off where something is drawn
         _ask(state.attempt(app.look_at, file.getvalue()), file.name)
 
 
@@ -79,9 +79,10 @@ def _address(app: "LiveApp") -> None:
             args=(key,),
         )
         st.button("Search", type="primary", key="search-address", on_click=_ask_address, args=(key,))
-    address = st.session_state.pop("to_fetch", "")
+    address = st.session_state.to_fetch
     if address:
         with st.spinner(f"Fetching the picture from {literal(shorten(address, 80))}"):
+            st.session_state.to_fetch = ""
             _ask(state.attempt(app.look_at, address), address)
 
 
@@ -90,7 +91,7 @@ def _ask(seen: Picture | CrossmodalError, label: str) -> None:
     if isinstance(seen, CrossmodalError):
         steps.fail(seen, label)
     else:
-        steps.ask_picture(seen, label)
+        steps.ask_picture(seen, label, in_its_box=True)
 
 
 def _ask_words(key: str) -> None:

@@ -66,7 +66,7 @@ def _header(app: "LiveApp", asked: Query, got: Answer) -> None:
 
 def _sentence(app: "LiveApp", asked: Query, got: Answer) -> str:
     if got.problem is not None:
-        return f"Could not search {_what(app, asked)}"
+        return f"Could not search {_what(app, asked, by='by')}"
     narrowing = state.narrowing()
     total = state.attempt(app.count, where=narrowing.where) if narrowing.where else app.count()
     of = f" of {total:,}" if isinstance(total, int) else ""
@@ -74,14 +74,14 @@ def _sentence(app: "LiveApp", asked: Query, got: Answer) -> str:
     return f"{len(got.results):,}{of} {_what(app, asked)}{only} · {wording.duration(got.seconds)}"
 
 
-def _what(app: "LiveApp", asked: Query) -> str:
+def _what(app: "LiveApp", asked: Query, *, by: str = "like") -> str:
     if asked.item_id:
         item = state.attempt(app.item, asked.item_id)
-        what = f"like “{shorten(title_of(item), 80)}”" if isinstance(item, Item) else "like a picture that is gone"
+        what = f"{by} “{shorten(title_of(item), 80)}”" if isinstance(item, Item) else f"{by} a picture that is gone"
     elif asked.picture is None and asked.words:
         return f"for “{shorten(asked.words, 120)}”"
     else:
-        what = f"like “{shorten(asked.label, 80)}”"
+        what = f"{by} “{shorten(asked.label, 80)}”"
     return f"{what} and “{shorten(asked.words, 120)}”" if asked.words else what
 
 

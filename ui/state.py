@@ -23,6 +23,7 @@ def prepare() -> None:
         "replaced": None,
         "turn": 0,
         "address": "",
+        "to_fetch": "",
         "uploads": 0,
         "way": WORDS,
         "details": None,

@@ -20,6 +20,7 @@ from ui.question import Address, Narrowing, Query
 def ask_words(words: str, *, typed: bool = False) -> None:
     """Search for words, chosen or `typed` into their box; the address bar then carries them."""
     st.session_state.way = state.WORDS
+    _let_go_of_picture()
     if not typed or not words.strip():
         _renew()
     _show(Query(words=words) if words.strip() else None)
@@ -28,12 +29,15 @@ def ask_words(words: str, *, typed: bool = False) -> None:
 def ask_item(item_id: int) -> None:
     """Search for what is like an item of the collection."""
     st.session_state.details = None
+    _let_go_of_picture()
     _renew()
     _show(Query(item_id=item_id))
 
 
-def ask_picture(picture: Picture, label: str) -> None:
-    """Search by a picture that was already looked at."""
+def ask_picture(picture: Picture, label: str, *, in_its_box: bool = False) -> None:
+    """Search by a picture that was already looked at; `in_its_box` when the box for pictures or addresses shows where it came from."""
+    if not in_its_box:
+        _let_go_of_picture()
     _renew()
     _show(Query(picture=picture, label=label))
 
@@ -67,8 +71,7 @@ def fail(problem: CrossmodalError, label: str) -> None:
 
 def clear() -> None:
     """Back to the fresh page."""
-    st.session_state.address = ""
-    st.session_state.uploads += 1
+    _let_go_of_picture()
     st.session_state.narrowing = Narrowing()
     _renew()
     _show(None)
@@ -86,6 +89,7 @@ def follow_address_bar() -> None:
         return  # only what narrows it changed: a picture, which no address carries, is still asked with
     st.session_state.details = None
     st.session_state.query = asked
+    _let_go_of_picture()
     if asked is not None and not asked.shows:
         st.session_state.way = state.WORDS
 
@@ -108,6 +112,12 @@ def _show(asked: Query | None) -> None:
     if st.session_state.seen != _address():
         st.session_state.replaced = question.ours(_address())
         st.query_params.from_dict(address_bar())
+
+
+def _let_go_of_picture() -> None:
+    """Empty the boxes for a picture and its address: something else is asked now, and they would seem to say what is shown."""
+    st.session_state.address = st.session_state.to_fetch = ""
+    st.session_state.uploads += 1
 
 
 def _renew() -> None:

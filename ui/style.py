@@ -47,6 +47,11 @@ _SHEET = """
 [class*="st-key-menu-"] button [aria-hidden="true"]:has(> span) { display: none; }
 
 [class*="st-key-suggest-"], .st-key-asked { row-gap: 0; }
+/* Where no job is shown, its place takes no room. */
+[data-testid="stLayoutWrapper"]:has(> .st-key-jobs:empty) { display: none; }
+/* How a job ended, and what was removed: sentence and buttons side by side also on a phone. */
+.st-key-job-ended, .st-key-undo { flex-wrap: nowrap; }
+:is(.st-key-job-ended, .st-key-undo) .stElementContainer:has(.stText) { min-width: 0; }
 .st-key-narrow summary, .st-key-narrow summary * { color: inherit !important; opacity: 1 !important; }
 /* A caption: picture, score, and its words on two lines at most. */
 [class*="st-key-caption-row-"] { flex-wrap: nowrap; }

@@ -110,8 +110,10 @@ def _chosen(app: "LiveApp", item_id: int, menu: str) -> None:
 
 def remove(app: "LiveApp", item_id: int) -> None:
     """Take an item out of the collection; the page then offers to bring it back."""
-    gone = state.attempt(app.remove_item, item_id)
+    gone, before = state.attempt(app.remove_item, item_id), state.removed()
     st.session_state.details = None
+    if isinstance(gone, CrossmodalError) and before is not None and before.item_id == item_id:
+        return  # the second of two clicks: it is gone, and can still be brought back
     _keep(gone)
 
 
@@ -135,6 +137,8 @@ def undo_bar(app: "LiveApp") -> None:
 
 
 def _restore(app: "LiveApp", item_id: int) -> None:
+    if state.removed() is None:
+        return  # the second of two clicks
     back = state.attempt(app.restore_item, item_id)
     _keep(back if isinstance(back, CrossmodalError) else None)
 

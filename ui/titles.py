@@ -1,4 +1,4 @@
-"""What an item is called on the page."""
+"""What items and their catalogues are called on the page."""
 
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
@@ -7,6 +7,8 @@ from crossmodal.items import Item
 from ui.literal import clean
 
 NO_TITLE = "No title"
+BY_HAND = "added"
+"""The name under which the collection keeps what belongs to no catalogue."""
 
 
 def title_of(item: Item) -> str:
@@ -16,3 +18,8 @@ def title_of(item: Item) -> str:
         or clean(PurePosixPath(urlsplit(item.source).path if "://" in item.source else item.source).name)
         or NO_TITLE
     )
+
+
+def catalogue_called(name: str) -> str:
+    """What the page calls a catalogue."""
+    return "Added by hand" if name == BY_HAND else clean(name)

@@ -18,10 +18,11 @@ _LIVE_EVERY_S = 2.0
 
 def offer(app: "LiveApp") -> None:
     """Offer a training when it is worth it, with what it takes; say nothing otherwise."""
+    place = st.container()  # there also when nothing is said, so that a form below is not drawn anew under somebody's hands
     estimate = app.training_estimate()
     if not estimate.worthwhile or job_strip.is_running(app):
         return
-    with st.container(border=True, key="training-offer"):
+    with place.container(border=True, key="training-offer"):
         st.markdown("**Learn the words of this collection**")
         st.markdown(
             f"{literal(estimate.reason)} Training takes about {wording.duration(estimate.seconds)} in the background; "
@@ -33,8 +34,9 @@ def offer(app: "LiveApp") -> None:
 
 def live(app: "LiveApp") -> None:
     """How a training under way is getting on; nothing when none is."""
-    if job_strip.is_running(app):
-        st.fragment(_live, run_every=_LIVE_EVERY_S)(app)
+    with st.container():
+        if job_strip.is_running(app):
+            st.fragment(_live, run_every=_LIVE_EVERY_S)(app)
 
 
 def _live(app: "LiveApp") -> None:

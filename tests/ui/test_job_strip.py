@@ -2,7 +2,9 @@
 
 import threading
 from collections.abc import Callable
+from typing import Any
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
 from crossmodal.progress import OnProgress, Progress, check_stop
@@ -12,8 +14,14 @@ from tests.ui.test_other_pages import words
 Visit = Callable[..., AppTest]
 
 
-def keys(at: AppTest) -> set[str]:
-    return {str(button.key) for button in at.button}
+def way_to(block: Any, key: str) -> list[int]:
+    """Where in a block something stands: the place of the block it is in, its place in that, and so on; empty when it is not there."""
+    for number, child in getattr(block, "children", {}).items():
+        if getattr(child, "key", None) == key:
+            return [number]
+        if way := way_to(child, key):
+            return [number, *way]
+    return []
 
 
 def test_a_job_pauses_goes_on_and_ends(visit: Visit, collection: FakeApp) -> None:
@@ -37,10 +45,10 @@ def test_a_job_pauses_goes_on_and_ends(visit: Visit, collection: FakeApp) -> Non
     assert status is not None
     assert status.state == "paused"
     assert "paused; what was done so far is kept" in words(at)
-    assert "pause-job" not in keys(at)
+    assert at.button(key="pause-job").label == "Go on", "the same button, so that the keyboard stays on it"
     assert at.button(key="rebuild").disabled, "a paused job is still under way"
     assert not counted
-    at.button(key="resume-job").click().run()
+    at.button(key="pause-job").click().run()
     ended = collection.jobs.wait(10)
     assert ended is not None
     assert ended.message == "Looked at all."
@@ -69,3 +77,28 @@ def test_a_paused_job_can_be_stopped_and_tells_no_time_left(visit: Visit, collec
     ended = collection.jobs.wait(10)
     assert ended is not None
     assert ended.state == "stopped"
+
+
+@pytest.mark.parametrize(("place", "box"), [("", "words"), ("collection", "catalogue-location"), ("model", "model-location")])
+def test_what_is_being_typed_keeps_its_place_when_a_job_comes_and_goes(
+    visit: Visit, collection: FakeApp, place: str, box: str
+) -> None:
+    """A browser draws a box anew, and empty, when something appears or disappears before it."""
+    go = threading.Event()
+    collection._work = lambda note, stop: "Done." if go.wait(20) else "late"
+    at = visit(place)
+    if place == "collection":
+        at.segmented_control(key="part").set_value("Catalogues").run()
+    box = f"{box}-{at.session_state['turn']}" if box == "words" else box
+    before = way_to(at.main, box)
+    assert before
+    collection.start_retry()
+    at.run()
+    assert at.get_by_key("job")
+    assert way_to(at.main, box) == before
+    go.set()
+    collection.jobs.wait(10)
+    at.run()
+    assert way_to(at.main, box) == before
+    at.button(key="close-job").click().run()
+    assert way_to(at.main, box) == before

@@ -7,7 +7,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from crossmodal.errors import CatalogueError, StoreError
+from crossmodal.errors import CatalogueError, PictureError, StoreError
 from crossmodal.items import Failure
 from crossmodal.progress import Progress
 from tests.ui.conftest import key
@@ -123,7 +123,7 @@ def test_a_catalogue_is_removed_only_after_a_question(visit: Visit, collection: 
     at = open_tab(visit("collection"), "Catalogues")
     at.button(key="remove-0").click().run()
     assert collection.count() == 30
-    assert "30 pictures of “demo” will no longer be found" in words(at)
+    assert "30 pictures of “Demo pictures, drawn by this program” will no longer be found" in words(at)
 
 
 def test_rebuild_asks_first(visit: Visit, collection: FakeApp) -> None:
@@ -279,3 +279,25 @@ def test_the_first_start_ticks_off_steps_with_a_curve(monkeypatch: pytest.Monkey
     assert starting.starter().wait(20) is not None
     at.run()
     assert at.text_input(key=key(at, "words"))
+
+
+def test_the_large_view_says_what_was_added_by_hand(visit: Visit, collection: FakeApp) -> None:
+    collection.add_picture(collection.look_at("http://pictures.test/red-mug.png"))
+    at = visit("collection")
+    at.session_state["details"] = 31
+    at.run()
+    assert "Added by hand" in str(at.table[0].value)
+
+
+def test_a_large_view_whose_picture_cannot_be_read_says_so(
+    visit: Visit, collection: FakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable(item_id: int) -> bytes:
+        raise PictureError("not_an_image", "Its picture cannot be read.", remedy="Add its file again.")
+
+    monkeypatch.setattr(collection, "rendition", unreadable)
+    at = visit("collection")
+    at.session_state["details"] = 3
+    at.run()
+    assert "Its picture cannot be read. Add its file again." in words(at)
+    assert at.button(key="details-remove"), "what else can be done with it is still there"
