@@ -97,7 +97,8 @@ def check_cache(subject: Subject) -> list[Finding]:
         newer = catalog.changes(model.model_id, after_seq=tag.seq, after_removal=tag.removal_seq)
     except StoreError as error:
         return [Finding("cache_refused", error.message, MEND)]
-    if tag.mark != catalog.mark(model.model_id, tag.seq):
+    marks = catalog.mark(model.model_id, tag.seq), catalog.removal_mark(tag.removal_seq)
+    if tag.mark != marks[0] or tag.removal_mark not in ("", marks[1]):  # earlier versions wrote no second one
         return [Finding("cache_disagrees", f"The cache {path} is not of the collection as it is now.", MEND)]
     touched = {*newer.item_ids.tolist(), *newer.removed_ids.tolist()}
     kept = dict(zip(ids.tolist(), rows.numpy(), strict=True))

@@ -11,6 +11,7 @@ from crossmodal.catalog.active import ACTIVE_MODEL
 from crossmodal.catalog.feeds import PICTURES, TEXTS, Feed
 from crossmodal.errors import CheckpointError, StoreError
 from crossmodal.indexes.synced import SyncedIndex
+from engine.encoding import reads_titles
 from engine.trained_model import TrainedModel, load_model
 
 log = logging.getLogger(__name__)
@@ -92,7 +93,9 @@ class Generations:
 
         False, and nothing changed, if one of them switched since the start: then that model is followed.
         """
-        return self._catalog.announce(self.latest.model.model_id, instead_of=self._active_at_start)
+        model = self.latest.model
+        self._catalog.note_model(model.model_id, reads_titles=reads_titles(model))  # for when it is the former one
+        return self._catalog.announce(model.model_id, instead_of=self._active_at_start)
 
     def load(self, model: TrainedModel) -> Generation:
         """The indexes of a model. Embeddings that fail their checksum are dropped, to be made again from what is stored."""

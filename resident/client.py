@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from crossmodal.errors import BusyError
-from crossmodal.ingest.contained_file import read_contained
+from crossmodal.ingest.contained_file import read_named
 from crossmodal.items import AddOutcome, CaptionResult, Item, SearchResult
 from resident import frames, values
 from resident.frames import BrokenFrameError, Document
@@ -119,13 +119,14 @@ class NearApp:
         if isinstance(image, str):
             given = given | {"address": image}
         elif isinstance(image, Path):
-            data = read_contained(image.parent, image.name, max_bytes=self.limits.max_image_bytes)
+            data = read_named(image, max_bytes=self.limits.max_image_bytes)
         elif image is not None:
             data = image
         try:
             frames.send(self._connection, {"ask": name, "with": given}, data)
             document, more = frames.receive(self._connection, max_bytes=self.limits.max_image_bytes)
         except (OSError, BrokenFrameError) as error:
+            self._connection.close()  # what may still come is the answer to this question, never to the next one
             raise BusyError(
                 "busy", "The running program broke off in the middle of an answer.", remedy="Run the command again."
             ) from error

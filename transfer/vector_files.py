@@ -42,7 +42,7 @@ def read_vectors(path: Path, ids_path: Path | None = None) -> Vectors:
             `NAME.ids.json` beside the vectors.
 
     Raises:
-        CatalogueError: file_missing; csv_malformed, a file is not of its kind, the numbers of rows and ids differ, or the ids say that
+        CatalogueError: file_missing; file_malformed, a file is not of its kind, the numbers of rows and ids differ, or the ids say that
             they are of other vectors.
     """
     ids_path = ids_path or path.with_suffix(IDS_SUFFIX)
@@ -50,11 +50,11 @@ def read_vectors(path: Path, ids_path: Path | None = None) -> Vectors:
     ids, about = _ids(ids_path)
     if len(ids) != len(rows):
         what = f"{path.name} has {len(rows):,} rows, {ids_path.name} has {len(ids):,} ids."
-        raise CatalogueError("csv_malformed", what, remedy="Give one id for each row.")
+        raise CatalogueError("file_malformed", what, remedy="Give one id for each row.")
     if CHECKSUM in about and about[CHECKSUM] != file_checksum(path):
         what = f"{path.name} is not the file that {ids_path.name} was written with."
         remedy = f'Export them again; or, if you changed the vectors yourself, take "{CHECKSUM}" out of {ids_path.name}.'
-        raise CatalogueError("csv_malformed", what, remedy=remedy)
+        raise CatalogueError("file_malformed", what, remedy=remedy)
     model_id = about.get("model_id")
     return Vectors(
         np.ascontiguousarray(rows, dtype=np.float32),
@@ -128,4 +128,4 @@ def _check(path: Path, most: int) -> None:
 
 
 def _malformed(path: Path, why: str) -> CatalogueError:
-    return CatalogueError("csv_malformed", f"{path.name} cannot be read: {why}.", remedy="Write it again.")
+    return CatalogueError("file_malformed", f"{path.name} cannot be read: {why}.", remedy="Write it again.")

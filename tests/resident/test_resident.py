@@ -12,7 +12,7 @@ import pytest
 
 from crossmodal.errors import AddressError, BusyError, CatalogueError, CrossmodalError, PictureError, QueryError
 from resident import frames
-from resident.client import Near, NearApp
+from resident.client import Near, NearApp, NearLimits
 from resident.place import NAME, socket_path
 from resident.server import Resident, _listening
 from tests.api.conftest import SHELF, filled_app
@@ -223,3 +223,16 @@ def test_many_ask_at_once(app: LiveApp) -> None:
     for thread in threads:
         thread.join(30)
     assert answers == ["red disc"] * 100
+
+
+def test_a_late_answer_is_never_taken_for_the_next_one() -> None:
+    near_side, far_side = socket.socketpair()
+    with near_side, far_side:
+        near_side.settimeout(0.2)
+        near = NearApp(near_side, NearLimits(1_000))
+        with pytest.raises(BusyError):
+            near.unknown_words("first")
+        with suppress(OSError):
+            frames.send(far_side, {"words": ["first"]})
+        with pytest.raises(BusyError):
+            near.unknown_words("second")
