@@ -183,6 +183,7 @@ def load_model(path: Path) -> TrainedModel:
 
     Raises:
         CheckpointError: the file is missing, damaged, of another network or another tokenizer; the message says which.
+        StoreError, MemoryError: it could not be read, which says nothing against it.
     """
     checkpoint = load_checkpoint(path)
     try:
