@@ -84,7 +84,7 @@ class Run(Generic[Batch]):
         return value
 
     def close_epoch(self, events: Events) -> None:
-        """Measure, keep the weights if they are the best so far, write it all down, and decide whether to go on."""
+        """Measure, keep the weights unless earlier ones are clearly better, write it all down, and decide whether to go on."""
         epoch = len(self.history) + 1
         self.place.batch = 0
         with self._averaged():
