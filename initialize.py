@@ -128,7 +128,11 @@ def _load_or_train(settings: Settings, decoder: Decoder, weights: Callable[[], W
 
 
 def _loaded(path: Path, told: OnProgress, *, set_aside: bool = False) -> TrainedModel | None:
-    """None when there is no usable model; `set_aside` then takes a refused one out of the way."""
+    """None when there is no usable model; `set_aside` then takes a refused one out of the way.
+
+    Raises:
+        StoreError, BusyError: it cannot be read for the moment. That says nothing against it, so it stays where it is.
+    """
     if not path.exists():
         return None
     try:
@@ -137,6 +141,9 @@ def _loaded(path: Path, told: OnProgress, *, set_aside: bool = False) -> Trained
         if set_aside:
             _set_aside(path, error, told)
         return None
+    except MemoryError as error:
+        what = f"There is too little memory to load the model {path.name}."
+        raise BusyError("busy", what, remedy="It was left as it is: close other programs, and start again.") from error
     told(Progress("model", f"Model: loaded, {model.card.weights}", finished=True))
     return model
 

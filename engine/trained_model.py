@@ -17,6 +17,7 @@ from crossmodal.errors import CheckpointError, CrossmodalError
 from crossmodal.evaluation.metrics import RetrievalFigures
 from crossmodal.inference import InferenceNetwork
 from crossmodal.items import Embedding, Pixels
+from crossmodal.text.cleaning import plain_text, words
 from crossmodal.text.tokenizer import TOKENIZER_VERSION
 from crossmodal.threads import ALL_THREADS, torch_threads
 from crossmodal.training.checkpoints import check_state, load_checkpoint, save_checkpoint
@@ -131,15 +132,17 @@ class TrainedModel:
     def encode_items(self, pixels: Pixels, titles: Sequence[str]) -> Embedding:
         """What items are found by: their pictures, or for a hybrid model the mean of picture and title, at length 1.
 
-        The mean is that of system 002's reference: both have length 1, so each says as much. An item without words has its picture only.
+        The mean is that of system 002's reference: both have length 1, so each says as much. A title is cleaned as every other text is
+        (`encoding.encoded_texts`); an item whose title then shows nothing has its picture only.
 
         Shape: (n, size, size, 3) uint8 and n titles → (n, embed_dim) float32.
         """
         seen = self.encode_pixels(pixels)
-        said = [place for place, title in enumerate(titles) if title.strip()]
+        plain = [plain_text(title) for title in titles]
+        said = [place for place, title in enumerate(plain) if words(title)]
         if self.spec.item_embedding != "hybrid" or not said:
             return seen
-        seen[said] += self.encode_texts([titles[place] for place in said])
+        seen[said] += self.encode_texts([plain[place] for place in said])
         mixed: Embedding = seen / np.maximum(np.linalg.norm(seen, axis=1, keepdims=True), _LEAST)
         return mixed
 
@@ -183,6 +186,7 @@ def load_model(path: Path) -> TrainedModel:
 
     Raises:
         CheckpointError: the file is missing, damaged, of another network or another tokenizer; the message says which.
+        StoreError, MemoryError: it could not be read, which says nothing against it.
     """
     checkpoint = load_checkpoint(path)
     try:

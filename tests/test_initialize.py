@@ -1,5 +1,7 @@
 """Assembling the app: what is missing is made, what is there is used, what is damaged is set aside, and every step is told."""
 
+import errno
+import io
 import logging
 import shutil
 import threading
@@ -129,6 +131,39 @@ def test_a_damaged_model_is_kept_aside_and_made_anew(installation: Path, started
     assert app.count() == 100
     assert app.generation().model.model_id in app.catalog.models()
     assert len(app.search_by_text("red mug", 20)) == 20
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (OSError(errno.EMFILE, "Too many open files"), "trained_model.pth cannot be reached: Too many open files."),
+        (MemoryError(), "There is too little memory to load the model trained_model.pth."),
+        (
+            RuntimeError("DefaultCPUAllocator: can't allocate memory"),
+            "There is too little memory to load the model trained_model.pth.",
+        ),
+    ],
+    ids=["files", "memory", "memory-of-torch"],
+)
+def test_a_model_that_cannot_be_read_for_the_moment_is_kept(
+    installation: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, sentence: str
+) -> None:
+    """Nothing is proven against it, so it is neither set aside nor replaced."""
+    before = {path.name: path.read_bytes() for path in installation.glob("trained_model*")}
+    monkeypatch.setattr(initialize, "learn", lambda *_args, **_kwargs: pytest.fail("a new model was trained"))
+
+    def unread(self: io.FileIO, _buffer: object) -> int:
+        if isinstance(error, OSError):
+            self.failure = error
+        raise error
+
+    monkeypatch.setattr("crossmodal.training.checkpoints._WatchedFile.readinto", unread)
+    with pytest.raises(CrossmodalError) as caught:
+        build_system(settings(installation))
+    assert str(caught.value).endswith(sentence)
+    assert caught.value.remedy
+    assert caught.value.code != "checkpoint_invalid"
+    assert {path.name: path.read_bytes() for path in installation.glob("trained_model*")} == before
 
 
 def test_a_lost_index_is_built_anew_and_a_lost_collection_too(installation: Path, started: list[LiveApp]) -> None:

@@ -10,6 +10,7 @@ from crossmodal.evaluation.metrics import RetrievalFigures
 from crossmodal.inference import has_bf16
 from crossmodal.memory import freed_memory_kept
 from crossmodal.progress import OnProgress, Progress
+from crossmodal.text.counting import counted, were
 from crossmodal.threads import ALL_THREADS, torch_threads
 from crossmodal.training.trainer import EpochFigures, TrainingPlan
 from datasets import LostFoundDataset
@@ -36,11 +37,24 @@ class TrainingSettings:
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What to learn from and what to be measured on. `held_out` is never trained on, in whatever way the rest is split."""
+    """What to learn from and what to be measured on.
+
+    Attributes:
+        held_out: never trained on, in whatever way the rest is split.
+        damaged: how many pictures were left out because they are stored damaged; `left_out` says so.
+    """
 
     train: LostFoundDataset
     held_out: LostFoundDataset
     catalogue: str
+    damaged: int = 0
+
+
+def left_out(damaged: int) -> str:
+    """That so many pictures were left out, for the answer to a person; empty when all were sound."""
+    if not damaged:
+        return ""
+    return f"{counted(damaged, 'damaged picture')} {were(damaged)} left out."
 
 
 def learn(

@@ -2,7 +2,6 @@
 
 import logging
 import math
-import socket
 import threading
 import warnings
 from collections.abc import Callable, Mapping
@@ -53,21 +52,18 @@ def in_time(work: Callable[[], T], timeout_s: float, arrived: Callable[[], float
 def from_torchvision(weights: Any, timeout_s: float) -> Mapping[str, torch.Tensor] | None:
     """The state_dict of one of torchvision's `…_Weights` entries, from its cache or its server; None when it cannot be had.
 
+    Torch's loader takes no time-out, and one for all sockets would reach those of others: `in_time` alone watches this download.
+
     Args:
         timeout_s: longest wait for the server's first byte, and for each one after it.
     """
     file = Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
 
     def work() -> Mapping[str, torch.Tensor]:
-        before = socket.getdefaulttimeout()
-        try:
-            socket.setdefaulttimeout(timeout_s)  # torchvision's loader offers no time-out of its own
-            if not file.exists():  # the loader that does all of this at once prints what it does
-                file.parent.mkdir(parents=True, exist_ok=True)
-                torch.hub.download_url_to_file(weights.url, str(file), hash_prefix=file.stem.rpartition("-")[2], progress=False)
-            return torch.load(file, map_location="cpu", weights_only=True)  # type: ignore[no-any-return]
-        finally:
-            socket.setdefaulttimeout(before)
+        if not file.exists():  # the loader that does all of this at once prints what it does
+            file.parent.mkdir(parents=True, exist_ok=True)
+            torch.hub.download_url_to_file(weights.url, str(file), hash_prefix=file.stem.rpartition("-")[2], progress=False)
+        return torch.load(file, map_location="cpu", weights_only=True)  # type: ignore[no-any-return]
 
     def arrived() -> float:
         if file.exists():

@@ -1,11 +1,20 @@
-"""Retrieval figures from ranks. Ties count against us: a relevant item ranks behind every other item of its score, and one whose score is
-no number ranks last."""
+"""The few retrieval figures that a model's card keeps and that training watches: text to image, read off the ranks of `ranking`.
+
+So ties are the same everywhere: they count against us, and so does a score that is no number.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from crossmodal.evaluation.bootstrap import median
+from crossmodal.evaluation.chance import chance_of
+from crossmodal.evaluation.figures import per_query
+from crossmodal.evaluation.ranking import RelevantPairs, rank_both_ways
+
+_KS = (1, 5, 10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,61 +41,36 @@ class RetrievalFigures:
     chance_at_10: float
 
 
-def ranks(queries: Tensor, gallery: Tensor, relevant: Tensor, *, chunk: int = 1024) -> Tensor:
-    """Rank of each query's best relevant item by inner product, 1 is best, ties pessimistic.
+def retrieval_figures(queries: Tensor, gallery: Tensor, relevant: Tensor) -> RetrievalFigures:
+    """Every figure of one direction, by inner product. No query gives 0.0 everywhere.
 
     Shape:
-        queries: (q, d); gallery: (g, d); relevant: (q, g) bool, at least one True a row.
-
-    Returns:
-        (q,) int64 in 1..g.
+        queries: (q, d); gallery: (g, d), any floating type, length 1 for `ranking.TIE` to mean what it says.
+        relevant: (q, g) bool, at least one True a row.
 
     Raises:
         ValueError: shapes do not fit, or a query has no relevant item.
     """
     if relevant.shape != (len(queries), len(gallery)) or not bool(relevant.any(dim=1).all()):
         raise ValueError(f"relevant must be ({len(queries)}, {len(gallery)}) with one True a row, not {tuple(relevant.shape)}")
-    answers = []
-    for start in range(0, len(queries), chunk):
-        scores = queries[start : start + chunk] @ gallery.T
-        wanted = relevant[start : start + chunk]
-        best = scores.masked_fill(~wanted, float("-inf")).amax(dim=1, keepdim=True)
-        answers.append((~(scores < best) & ~wanted).sum(dim=1) + 1)  # not `>=`: with NaN that would count nothing and rank first
-    return torch.cat(answers) if answers else torch.zeros(0, dtype=torch.int64)
-
-
-def recall_at_k(found: Tensor, k: int) -> float:
-    """Share of ranks ≤ k, in [0, 1]; 0.0 when there are none."""
-    return float((found <= k).double().mean()) if len(found) else 0.0
-
-
-def chance_at_k(relevant: Tensor, k: int) -> float:
-    """Expected recall@k of a random order: mean over queries of 1 - C(g-r, k) / C(g, k), r relevant items of g (hypergeometric)."""
-    gallery = relevant.shape[1]
-    missed = []
-    for count in relevant.sum(dim=1).tolist():
-        share = 1.0
-        for i in range(min(k, gallery)):
-            share *= max(gallery - count - i, 0) / (gallery - i)
-        missed.append(share)
-    return 1.0 - sum(missed) / len(missed) if missed else 0.0
-
-
-def retrieval_figures(queries: Tensor, gallery: Tensor, relevant: Tensor) -> RetrievalFigures:
-    """Every figure of one direction. Shapes and errors as in `ranks`."""
-    found = ranks(queries, gallery, relevant)
-    recalls = {k: (recall_at_k(found, k), chance_at_k(relevant, k)) for k in (1, 5, 10)}
+    if not len(queries):
+        return RetrievalFigures(0, len(gallery), *[0.0] * 8)
+    found, wanted = relevant.T.cpu().nonzero(as_tuple=True)
+    pairs = RelevantPairs(found, wanted, len(gallery), len(queries))
+    ranked, _ = rank_both_ways(gallery.detach().cpu(), queries.detach().cpu(), pairs)
+    brought, chance = per_query(ranked, _KS), chance_of(ranked.relevant, ranked.gallery)
+    recalls = {k: float(brought[f"recall_at_{k}"].mean()) for k in _KS}
     return RetrievalFigures(
         queries=len(queries),
         gallery=len(gallery),
-        recall_at_1=recalls[1][0],
-        recall_at_5=recalls[5][0],
-        recall_at_10=recalls[10][0],
-        median_rank=float(found.double().quantile(0.5)) if len(found) else 0.0,
-        mean_reciprocal_rank=float((1.0 / found.double()).mean()) if len(found) else 0.0,
-        chance_at_1=recalls[1][1],
-        chance_at_5=recalls[5][1],
-        chance_at_10=recalls[10][1],
+        recall_at_1=recalls[1],
+        recall_at_5=recalls[5],
+        recall_at_10=recalls[10],
+        median_rank=median(ranked.best),
+        mean_reciprocal_rank=float(brought["mean_reciprocal_rank"].mean()),
+        chance_at_1=chance.recall(1),
+        chance_at_5=chance.recall(5),
+        chance_at_10=chance.recall(10),
     )
 
 

@@ -7,23 +7,29 @@ whoever edits a file can write a fitting one. Hence everything read from a file 
 """
 
 import hashlib
+import io
 import json
 import math
 import os
+import stat
 import tempfile
 import time
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from crossmodal import file_errors
-from crossmodal.errors import CheckpointError
+from crossmodal.errors import CheckpointError, StoreError
+from crossmodal.training.trouble import is_of_memory
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 FORMAT = 1
 MAX_BYTES = 2 * 2**30
@@ -34,6 +40,7 @@ _DTYPES = frozenset(
     {torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int64, torch.int32, torch.uint8, torch.bool}
 )
 _RETRAIN = "Delete the file to train anew, or put back a model that was saved by this program."
+_Read = TypeVar("_Read")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +105,24 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """Read a model file and check that it is what it says: layout, types, density, finiteness, digest.
 
     Raises:
-        CheckpointError: anything is wrong; the message says what. Nothing in the file is ever executed.
+        CheckpointError: there is no such file, or what is in it is wrong; the message says what. Nothing in the file is ever executed.
+        StoreError: it could not be read, which says nothing against what is in it (too many open files, a disk that failed, ...).
+        MemoryError: there was too little memory to read it.
     """
-    _check_container(path)
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise _refused(path, f"cannot be read as a model ({type(error).__name__})") from error
+    with _opened(path) as source:
+        size = os.fstat(source.fileno()).st_size
+        try:
+            with io.BufferedReader(source) as file:
+                _check_container(path, file, size)
+                content = torch.load(file, map_location="cpu", weights_only=True)
+        except Exception as error:
+            if source.failure is not None:  # whatever zipfile and torch made of it
+                raise _unread(path, source.failure) from error
+            if isinstance(error, CheckpointError | MemoryError):
+                raise
+            if is_of_memory(error):
+                raise MemoryError(f"too little memory to read {path.name}") from error
+            raise _refused(path, f"cannot be read as a model ({type(error).__name__})") from error
     if not isinstance(content, dict) or set(content) != _KEYS:
         raise _refused(path, "does not have the layout of a model saved by this program")
     version, state, text, digest = content["format"], content["state_dict"], content["details"], content["digest"]
@@ -112,7 +130,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise _refused(path, "does not have the layout of a model saved by this program")
     if version != FORMAT:
         raise _refused(path, f"is of another format; this program reads format {FORMAT}")
-    _check_tensors(path, state, max_bytes=path.stat().st_size)
+    _check_tensors(path, state, max_bytes=size)
     try:
         details = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -139,24 +157,54 @@ def check_state(path: Path, state: Mapping[str, Tensor], expected: Mapping[str, 
             )
 
 
-def _check_container(path: Path) -> None:
+class _WatchedFile(io.FileIO):
+    """A file that remembers a read that failed: torch's reader passes on a `ValueError` then, zipfile that this is no zip archive."""
+
+    failure: OSError | None = None
+
+    def readinto(self, buffer: "WriteableBuffer", /) -> int | None:
+        return self._attempted(lambda: io.FileIO.readinto(self, buffer))
+
+    def readall(self) -> bytes:
+        return self._attempted(lambda: io.FileIO.readall(self)) or b""
+
+    def _attempted(self, read: Callable[[], _Read]) -> _Read:
+        try:
+            return read()
+        except OSError as error:
+            self.failure = error
+            raise
+
+
+def _opened(path: Path) -> _WatchedFile:
+    try:
+        if stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for somebody to write
+            return _WatchedFile(path)
+    except (FileNotFoundError, NotADirectoryError, ValueError) as error:
+        raise _refused(path, "does not exist") from error
+    except OSError as error:
+        raise _unread(path, error) from error
+    raise _refused(path, "does not exist")
+
+
+def _unread(path: Path, error: OSError) -> StoreError:
+    if isinstance(error, PermissionError):  # `read_only` would speak of writing
+        why = error.strerror or type(error).__name__
+        return StoreError("index_missing", f"{path} cannot be read: {why}.", remedy="Let whoever runs this program read the file.")
+    return file_errors.of_os(error, path)
+
+
+def _check_container(path: Path, file: IO[bytes], size: int) -> None:
     """What can be known before torch reads a byte: it is a plain zip of stored entries, of bearable size."""
-    if not path.is_file():
-        raise _refused(path, "does not exist")
-    size = path.stat().st_size
     if size > MAX_BYTES:
         raise _refused(path, f"has {size:,} bytes; {MAX_BYTES:,} are the most")
-    try:
-        with path.open("rb") as file:
-            start = file.read(40)
-    except OSError as error:
-        raise _refused(path, f"cannot be opened ({error.strerror})") from error
+    start = file.read(40)
     if start.startswith(b"version https://git-lfs"):
         raise CheckpointError(
             "checkpoint_invalid", f"The model file {path.name} is a Git LFS pointer, not the model.", remedy="Run git lfs pull."
         )
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(file) as archive:
             entries = archive.infolist()
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         raise _refused(path, "is not a model file (not a zip archive)") from error
@@ -166,6 +214,7 @@ def _check_container(path: Path) -> None:
         raise _refused(path, "is not a model file (entry outside the archive)")
     if sum(entry.file_size for entry in entries) > size:
         raise _refused(path, "is not a model file (entries that overlap)")
+    file.seek(0)
 
 
 def _check_tensors(path: Path, state: Mapping[Any, Any], *, max_bytes: int = MAX_BYTES) -> None:

@@ -84,7 +84,7 @@ class Run(Generic[Batch]):
         return value
 
     def close_epoch(self, events: Events) -> None:
-        """Measure, keep the weights if they are the best so far, write it all down, and decide whether to go on."""
+        """Measure, keep the weights unless earlier ones are clearly better, write it all down, and decide whether to go on."""
         epoch = len(self.history) + 1
         self.place.batch = 0
         with self._averaged():
@@ -191,14 +191,14 @@ class Run(Generic[Batch]):
     def _resume_best(self) -> None:
         """The best weights from their file; after a kill between two writes that is put right first."""
         assert self._folder is not None
+        if not self.history:  # stopped within the first epoch: nothing was measured yet, so there are no weights to put right
+            return
         if self._step == 0:
             weights = self._weights()
             self._keep_weights(weights)
             if self._best_epoch == len(self.history):
                 self.best = weights
                 return
-        if not self._best_epoch:
-            return
         self.best, line = self._folder.load_weights()
         if line.get("epoch") != self._best_epoch:
             raise TrainingError(

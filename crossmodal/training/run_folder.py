@@ -100,7 +100,7 @@ class RunFolder:
         """What `save_state` saved last; None when the run was killed before its first.
 
         Raises:
-            CheckpointError: the file is damaged; best.pt may still be good.
+            CheckpointError: the file is damaged; best.pt may still be good. StoreError: the disk cannot be read.
         """
         if not (self.path / LAST).exists():
             return None
@@ -124,7 +124,7 @@ class RunFolder:
         """Weights and the line of their epoch.
 
         Raises:
-            CheckpointError: there is no such file, or it is damaged.
+            CheckpointError: there is no such file, or it is damaged. StoreError: the disk cannot be read.
         """
         kept = load_checkpoint(self.path / name)
         return kept.state, kept.details

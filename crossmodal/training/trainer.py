@@ -1,4 +1,5 @@
-"""The training loop. It knows no model and no data: it is handed batches, a loss and a way to measure, and keeps the best weights."""
+"""The training loop. It knows no model and no data: it is handed batches, a loss and a way to measure, and keeps the weights that last
+measured as well as any."""
 
 import threading
 from collections.abc import Callable, Iterable
@@ -30,7 +31,7 @@ def fit(
     on_step: Callable[[int, int], None],
     stop: threading.Event | None = None,
 ) -> list[EpochFigures]:
-    """Train `model` in place and leave it with the weights of its best epoch: the loop without a folder, one rate for all weights.
+    """Train `model` in place and leave it with the weights `train` would: the loop without a folder, one rate for all weights.
 
     Args:
         batches: the batches of epoch 0, 1, ...; exactly `steps_per_epoch` of them.
@@ -56,7 +57,9 @@ def train(
     on_step: Callable[[int, int], None] = lambda _done, _total: None,
     stop: threading.Event | None = None,
 ) -> list[EpochFigures]:
-    """Train `model` in place and leave it with the weights of its best epoch.
+    """Train `model` in place and leave it with the weights of the last epoch within one standard error of the best before it.
+
+    With a standard error of 0.0 that is the best epoch, the last of several that are equal.
 
     Args:
         model: whose weights are kept; the loss's own parameters belong in it too. With several processes, the module itself.

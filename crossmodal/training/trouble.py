@@ -32,12 +32,17 @@ def memory_watched(where: "Place", batch_size: int) -> Iterator[None]:
     """
     try:
         yield
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        raise _no_memory(where, batch_size) from error
-    except RuntimeError as error:  # so torch reports it on a processor
-        if any(sign in str(error) for sign in _NO_MEMORY):
+    except (MemoryError, RuntimeError) as error:
+        if is_of_memory(error):
             raise _no_memory(where, batch_size) from error
         raise
+
+
+def is_of_memory(error: Exception) -> bool:
+    """Whether memory ran out. On a processor torch says so by a RuntimeError, which its words tell from any other."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _NO_MEMORY)
 
 
 class Place:

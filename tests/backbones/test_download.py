@@ -12,10 +12,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
 
-from crossmodal.backbones.download import in_time
+from crossmodal.backbones.download import from_torchvision, in_time
 from tests.backbones.checkpoints import network, save
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -188,3 +190,24 @@ def test_work_that_moves_is_waited_for_and_work_that_stands_is_not() -> None:
     later.clear()
     threading.Timer(0.3, later.set).start()
     assert in_time(lambda: later.wait(60), 0.05, lambda: math.inf)
+
+
+def test_a_download_that_is_left_behind_changes_no_socket_of_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the rest of the program opens meanwhile, and afterwards, waits as long as it asked for itself."""
+    over, ended, seen = threading.Event(), threading.Event(), []
+
+    def stuck(*_arguments: object, **_options: object) -> None:
+        seen.append(socket.getdefaulttimeout())
+        over.wait(60)
+        ended.set()
+        raise OSError("the line is gone")
+
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    monkeypatch.setattr(torch.hub, "download_url_to_file", stuck)
+    try:
+        assert from_torchvision(SimpleNamespace(url="https://weights.example/net-0123abcd.pth"), 0.1) is None
+        assert (seen, socket.getdefaulttimeout()) == ([None], None)
+    finally:
+        over.set()
+    assert ended.wait(60)
+    assert socket.getdefaulttimeout() is None

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import torch
 
 from crossmodal.errors import CheckpointError
 from crossmodal.training.checkpoints import load_checkpoint, save_checkpoint
+from engine.encoding import encoded_texts
 from engine.trained_model import TrainedModel, load_model
 from tests.tiny import SPEC, THINGS, drawn, shared_model
 
@@ -83,6 +85,27 @@ def test_a_picture_means_the_same_alone_and_in_company(model: TrainedModel) -> N
     together = model.encode_pixels(pictures(5))
     alone = np.concatenate([model.encode_pixels(one[None]) for one in pictures(5)])
     np.testing.assert_allclose(together, alone, atol=1e-5)
+
+
+@pytest.mark.parametrize("nothing", ["", "   ", "\u2800", "\u200b", "\x00\x07", "\u202e"])
+def test_an_item_whose_title_shows_nothing_is_its_picture(model: TrainedModel, nothing: str) -> None:
+    hybrid = TrainedModel(model.system, replace(model.spec, item_embedding="hybrid"), model.card, model_id="")
+    found = hybrid.encode_items(pictures(2), [nothing, "red disc"])
+    seen = hybrid.encode_pixels(pictures(2))
+    np.testing.assert_array_equal(found[0], seen[0])
+    assert not np.allclose(found[1], seen[1], atol=1e-3)
+    assert_unit(found, 2)
+
+
+def test_the_title_of_an_item_is_read_as_a_caption_would_be(model: TrainedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A title and the same caption must have one embedding, also where a tokenizer does not clean texts itself."""
+    hybrid, read = TrainedModel(model.system, replace(model.spec, item_embedding="hybrid"), model.card, model_id=""), []
+    encode = hybrid.encode_texts
+    monkeypatch.setattr(hybrid, "encode_texts", lambda texts: (read.extend(texts), encode(texts))[1])
+    raw = "  red\u202e\x00disc\ufeff "
+    hybrid.encode_items(pictures(1), [raw])
+    assert list(encoded_texts(hybrid, [raw])) == [raw]
+    assert read == ["red disc"] * 2
 
 
 def test_the_quick_network_agrees_with_the_trained_one(model: TrainedModel) -> None:

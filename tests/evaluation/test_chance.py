@@ -1,6 +1,7 @@
 """Chance by formula against every order there is, and against many orders drawn by lot."""
 
 import itertools
+import math
 import random
 import statistics
 
@@ -8,7 +9,6 @@ import pytest
 import torch
 
 from crossmodal.evaluation.chance import chance_of
-from crossmodal.evaluation.metrics import chance_at_k
 from tests.evaluation.plain import plain_figures
 
 
@@ -37,11 +37,11 @@ def test_queries_with_different_numbers_of_relevant_items() -> None:
     assert found.mean_rank == pytest.approx(statistics.mean(figures["mean_rank"] for figures in drawn), rel=0.03)
 
 
-def test_recall_equals_the_older_function() -> None:
-    relevant = torch.zeros(3, 40, dtype=torch.bool)
-    relevant[0, :1] = relevant[1, :5] = relevant[2, :40] = True
-    for k in (1, 10, 100):
-        assert chance_of(relevant.sum(dim=1), 40).recall(k) == pytest.approx(chance_at_k(relevant, k))
+@pytest.mark.parametrize(("gallery", "relevant", "k"), list(itertools.product([1, 2, 7, 30], [1, 2, 5, 30], [1, 5, 10, 50])))
+def test_recall_is_the_share_of_all_orders(gallery: int, relevant: int, k: int) -> None:
+    relevant, first = min(relevant, gallery), min(k, gallery)
+    missed = math.comb(gallery - relevant, first) / math.comb(gallery, first)
+    assert chance_of(torch.tensor([relevant]), gallery).recall(k) == pytest.approx(1 - missed)
 
 
 @pytest.mark.parametrize("relevant", [[], [0], [4]])

@@ -57,6 +57,14 @@ def test_ties_over_a_grid_of_sizes(n: int, captions: int, levels: int) -> None:
     check(images, texts, groups, groups.repeat_interleave(captions), rows=8, columns=7)
 
 
+@pytest.mark.parametrize("n_groups", [1, 2, 7])
+@pytest.mark.parametrize("broken", [0, 3])
+def test_many_pictures_and_texts_of_one_title(n_groups: int, broken: int) -> None:
+    images, texts = whole_numbered(40, 3, 2, seed=n_groups), whole_numbered(31, 3, 2, seed=broken)
+    images[:broken], texts[:broken] = math.nan, math.inf
+    check(images, texts, torch.arange(40) % n_groups, torch.arange(31) % 9 % n_groups, rows=16, columns=17)
+
+
 @pytest.mark.parametrize("embed_dim", [3, 64, 517])
 def test_equal_embeddings_tie_whatever_the_rounding(embed_dim: int) -> None:
     """The right picture and nine copies of it: rank 10, though their scores are computed apart and summed in other orders."""

@@ -1,5 +1,6 @@
 """A model file is written whole or not at all, and believed only after it was looked at."""
 
+import errno
 import io
 import json
 import os
@@ -238,6 +239,70 @@ def test_entries_that_share_their_bytes_are_refused(saved: Path) -> None:
     data[second + 20 : second + 28] = (2**20).to_bytes(4, "little") * 2  # both sizes in the directory
     saved.write_bytes(bytes(data))
     refused(saved, "overlap")
+
+
+def failing_reads(monkeypatch: pytest.MonkeyPatch, first: int) -> list[int]:
+    """From the `first` read of a file on, the disk answers nothing; the list counts the reads."""
+    reads, real = [0], checkpoints._WatchedFile._attempted
+
+    def attempted(self: Any, read: Callable[[], Any]) -> Any:
+        def counted() -> Any:
+            reads[0] += 1
+            if reads[0] >= first:
+                raise OSError(errno.EIO, "Input/output error")
+            return read()
+
+        return real(self, counted)
+
+    monkeypatch.setattr(checkpoints._WatchedFile, "_attempted", attempted)
+    return reads
+
+
+def test_a_disk_that_fails_is_not_a_model_that_is_refused(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever read fails, and whatever zipfile and torch make of it."""
+    with monkeypatch.context() as patched:
+        reads = failing_reads(patched, first=10**9)
+        load_checkpoint(saved)
+    assert reads[0] > 3
+    for first in range(1, reads[0] + 1):
+        with monkeypatch.context() as patched:
+            failing_reads(patched, first)
+            with pytest.raises(StoreError, match=r"model\.pth cannot be reached: Input/output error\.") as caught:
+                load_checkpoint(saved)
+        assert caught.value.remedy
+    load_checkpoint(saved)
+
+
+@pytest.mark.parametrize(
+    ("number", "match"),
+    [(errno.EMFILE, "cannot be reached: Too many open files"), (errno.EACCES, "cannot be read: Permission denied")],
+)
+def test_a_file_that_cannot_be_opened_is_not_refused(saved: Path, monkeypatch: pytest.MonkeyPatch, number: int, match: str) -> None:
+    def refuses(path: Path) -> io.FileIO:
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr(checkpoints, "_WatchedFile", refuses)
+    with pytest.raises(StoreError, match=match):
+        load_checkpoint(saved)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [MemoryError(), RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory: 4 bytes")],
+)
+def test_too_little_memory_is_not_a_model_that_is_refused(saved: Path, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def exhausted(*_arguments: object, **_options: object) -> object:
+        raise error
+
+    monkeypatch.setattr(checkpoints.torch, "load", exhausted)
+    with pytest.raises(MemoryError):
+        load_checkpoint(saved)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="makes a named pipe")
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "model.pth")
+    refused(tmp_path / "model.pth", "does not exist")
 
 
 LAUGHS: list[Any] = ["ha"]

@@ -123,6 +123,22 @@ def test_stopped_runs_go_on(tmp_path: Path, unbroken: tuple, at_step: int) -> No
     same(folder, unbroken)
 
 
+@pytest.mark.parametrize("save_every_epochs", [0, 1])
+def test_a_run_stopped_before_its_first_batch_goes_on(tmp_path: Path, unbroken: tuple, save_every_epochs: int) -> None:
+    """There is a state then, but neither a line nor weights of any epoch to put right."""
+    plan, folder = replace(PLAN, save_every_epochs=save_every_epochs), tmp_path / "run"
+    stop = threading.Event()
+    stop.set()
+    for _ in range(2):
+        with pytest.raises(Stopped):
+            run(folder, plan, stop=stop)
+    assert sorted(path.name for path in folder.glob("*.pt")) == [LAST]
+    done = []
+    run(folder, plan, on_step=lambda step, total: done.append(step))
+    assert done == list(range(1, TOTAL + 1))
+    same(folder, unbroken)
+
+
 def test_a_line_written_after_the_last_state_is_not_there_twice(tmp_path: Path, unbroken: tuple) -> None:
     folder = tmp_path / "run"
     run(folder)
