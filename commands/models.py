@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from crossmodal.errors import CheckpointError
+from crossmodal.errors import CheckpointError, StoreError
 from terminal import output
 from terminal.opening import opened_catalog, settings
 from terminal.options import Json, Quiet, Verbose
@@ -56,7 +56,8 @@ def _found(*, quiet: bool) -> list[ModelGeneration]:
     """What the store and the files know; a model that cannot be used is said, and not made anew.
 
     Raises:
-        StoreError: `index_missing`, there is neither a collection nor a model. CheckpointError: all there is is a file that is no model.
+        StoreError: `index_missing`, there is neither a collection nor a model, or it cannot be read. CheckpointError: all there is is a
+            file that is no model.
     """
     from upkeep.known_models import known_models
     from upkeep.model_files import ModelFiles
@@ -76,11 +77,11 @@ def _found(*, quiet: bool) -> list[ModelGeneration]:
     return known
 
 
-def _in_use(path: Path) -> tuple[TrainedModel | None, CheckpointError | None]:
+def _in_use(path: Path) -> tuple[TrainedModel | None, CheckpointError | StoreError | None]:
     """The model in use, or why there is none."""
     from engine.trained_model import load_model
 
     try:
         return load_model(path), None
-    except CheckpointError as error:
+    except (CheckpointError, StoreError) as error:
         return None, error

@@ -129,7 +129,7 @@ class Generations:
                 return
             try:
                 model = load_model(self._model_path)
-            except CheckpointError as error:
+            except (CheckpointError, StoreError) as error:
                 log.warning("another process switched models, but %s The present model stays in use.", error)
                 return
             if model.model_id == active:  # otherwise somebody is changing it at this moment

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from app_logic import LostFoundApp
-from crossmodal.errors import BusyError, CheckpointError, QueryError
+from crossmodal.errors import BusyError, CheckpointError, QueryError, StoreError
 from crossmodal.lock_file import LockFile
 from crossmodal.progress import OnProgress, check_stop
 from engine.app_info import ModelGeneration, model_name
@@ -85,7 +85,7 @@ class Switching:
             return None
         try:
             return load_model(self._files.path_of(model_id))
-        except CheckpointError as error:
+        except (CheckpointError, StoreError) as error:
             log.warning("a change of the model cannot go on: %s", error)
             return None
 
@@ -154,7 +154,7 @@ class Switching:
             return
         try:
             self._files.take_in(self._app.model_path)
-        except CheckpointError as error:
+        except (CheckpointError, StoreError) as error:
             log.warning("the model in use cannot be kept: %s", error)
 
     def _switch(self, model: TrainedModel, former: TrainedModel, embedded: Embedded, on_progress: OnProgress) -> Embedded:

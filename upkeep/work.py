@@ -21,7 +21,7 @@ from engine.app_info import DEMO, TrainingEstimate
 from engine.re_embedding import embed_missing
 from engine.trained_model import TrainedModel
 from upkeep.brought_in import BroughtIn
-from upkeep.learning import Material, TrainingSettings, learn, measure
+from upkeep.learning import Material, TrainingSettings, learn, left_out, measure
 from upkeep.material import estimated, gathered, trained_elsewhere
 from upkeep.switching import Switching
 
@@ -142,6 +142,9 @@ class Upkeep:
         if (elsewhere := trained_elsewhere(current)) is not None:
             raise TrainingError("training_failed", elsewhere, remedy='Then put it into use with "use".')
         material = self.material(on_progress, stop)
+        return " ".join(filter(None, [self._train_on(material, current, on_progress, stop), left_out(material.damaged)]))
+
+    def _train_on(self, material: Material, current: TrainedModel, on_progress: OnProgress, stop: threading.Event | None) -> str:
         before = measure(current.system, material.held_out)
         candidate = learn(
             material, current.spec, self._parts.training, weights=_start_of(current), on_progress=on_progress, stop=stop

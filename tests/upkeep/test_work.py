@@ -15,6 +15,7 @@ from crossmodal.progress import Progress, Stopped, ignore_progress
 from engine.trained_model import ModelCard, TrainedModel, build_untrained, load_model
 from tests.app_parts import Shelf, csv_catalogue, make_live_app, png, things
 from tests.tiny import RANDOM, SETTINGS, SPEC, shared_model
+from tests.upkeep.test_material import damage
 from upkeep.live_app import LiveApp
 
 LONG_S = 120.0
@@ -204,6 +205,15 @@ def test_a_model_that_is_no_better_changes_nothing(tmp_path: Path) -> None:
     assert app.generation().model is good
     assert (tmp_path / "model.pth").read_bytes() == before
     assert set(app.catalog.models()) == {good.model_id}
+    app.close()
+
+
+def test_a_training_says_which_pictures_it_did_without(tmp_path: Path) -> None:
+    good = shared_model().save(tmp_path / "model.pth")
+    app = make_live_app(tmp_path, good, training=replace(SETTINGS, max_epochs=1, learning_rate=1e-6))
+    indexed(app, tmp_path / "mine", 60)
+    damage(tmp_path, 0, 41)
+    assert app.upkeep.train(ignore_progress).endswith(" 2 damaged pictures were left out.")
     app.close()
 
 
