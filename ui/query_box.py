@@ -95,12 +95,12 @@ def _ask(seen: Picture | CrossmodalError, label: str) -> None:
 
 
 def _ask_words(key: str) -> None:
-    if key == state.key("words"):
+    if key == state.key("words") and st.session_state.way == state.WORDS:  # a box that is not shown any more says nothing
         steps.ask_words(st.session_state[key], typed=True)
 
 
 def _ask_address(key: str) -> None:
-    if key == f"address-{st.session_state.uploads}":
+    if key == f"address-{st.session_state.uploads}" and st.session_state.way == state.ADDRESS:
         search_by_address(st.session_state[key])
 
 

@@ -6,6 +6,7 @@ state of the former one: it must not be taken for something the person did. Here
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, WebSocketRoute, expect
@@ -15,6 +16,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from tests.browser.audit import wait_for_pictures
 from tests.browser.test_pages import DEV, box
+from tests.ui.fake_app import draw
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
@@ -30,17 +32,28 @@ class Line:
         self.sent = 0
         self._change: Change = lambda asked, address: None
         self._late: BackMsg | None = None
+        self.said = BackMsg()
+        self._far: WebSocketRoute | None = None
         page.route_web_socket(re.compile("_stcore/stream"), self._connect)
 
     def follow(self, key: str, change: Change) -> None:
         self.key, self._change = key, change
+
+    def say_again(self, said: BackMsg, values: dict[str, str]) -> None:
+        """Send a former message once more, with other values of some choices."""
+        assert self._far is not None
+        for state in said.rerun_script.widget_states.widgets:
+            for key, value in values.items():
+                if state.id.endswith(f"-{key}"):
+                    state.string_array_value.data[:] = [value]
+        self._far.send(said.SerializeToString())
 
     def a_timer(self, asked: ClientState, address: str) -> None:
         """Make of a message what the page's timer sends while the new page is being drawn."""
         asked.fragment_id, asked.is_auto_rerun, asked.query_string = self.timers[-1], True, address
 
     def _connect(self, near: WebSocketRoute) -> None:
-        far = near.connect_to_server()
+        self._far = far = near.connect_to_server()
 
         def from_page(message: str | bytes) -> None:
             far.send(message)
@@ -63,6 +76,7 @@ class Line:
 
     def _listen(self, said: BackMsg) -> None:
         asked = said.rerun_script
+        self.said.CopyFrom(said)
         if asked.is_auto_rerun:
             self.timers.append(asked.fragment_id)
         clicked = [state for state in asked.widget_states.widgets if state.trigger_value]
@@ -126,6 +140,24 @@ def test_words_that_went_with_the_picture_before_do_not_go_with_the_next(watched
     assert line.sent == 1
     assert re.search(r"\?like=\d+$", watched.url)
     expect(words).to_have_value("")
+
+
+def test_a_box_that_is_gone_asks_nothing(watched: Page, line: Line, shared, tmp_path: Path) -> None:
+    """The box for words has made room for that for a picture, and a timer still brings its words."""
+    app = shared(DEV)
+    watched.goto(app.url)
+    search(watched, "blue hat")
+    wait_for_a_timer(watched, line)
+    former = BackMsg.FromString(line.said.SerializeToString())
+    main = watched.get_by_test_id("stMain")
+    main.get_by_text("Picture", exact=True).click()
+    expect(box(watched)).to_have_count(0)
+    line.say_again(former, {"way": ":material/image: Picture"})
+    path = tmp_path / "plate.png"
+    path.write_bytes(draw("plate", "blue", "checked", size=(120, 90)))
+    main.locator("input[type=file]").set_input_files(path)
+    expect(watched.get_by_text("like “plate.png”")).to_be_visible()
+    wait_for_pictures(watched)
 
 
 def test_narrowing_taken_back_stays_taken_back(watched: Page, line: Line, shared) -> None:
