@@ -158,7 +158,9 @@ class Watch:
         url = message.location.get("url", "")
         # A picture that was replaced before the browser came to ask for it is gone on the server. Whether the pictures that are shown
         # arrived is what `wait_for_pictures` looks at.
-        replaced = ("404" in message.text and "/media/" in url) or re.match(r"Client Error: Image source error - \S+/media/", message.text)
+        replaced = ("404" in message.text and "/media/" in url) or re.match(
+            r"Client Error: Image source error - \S+/media/", message.text
+        )
         if message.type == "error" and not replaced and not _PROBE.search(url):
             self.problems.append(f"console: {message.text} ({url})")
 

@@ -15,7 +15,7 @@ from streamlit.proto.ClientState_pb2 import ClientState
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from tests.browser.audit import wait_for_pictures
-from tests.browser.test_pages import DEV, box
+from tests.browser.test_pages import BLUE_HAT, DEV, box
 from tests.ui.fake_app import draw
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
@@ -114,7 +114,7 @@ def test_a_box_of_the_page_before_is_not_asked_with_again(watched: Page, line: L
     search(watched, "blue hat")
     wait_for_a_timer(watched, line)
     line.follow("similar-found", line.a_timer)
-    watched.locator("[class*='st-key-similar-found-']").first.click()
+    watched.locator(f".st-key-similar-found-{BLUE_HAT}").click()
     expect(watched.get_by_text("like “Blue hat, checked”")).to_be_visible()
     wait_for_a_timer(watched, line)
     assert line.sent == 1
@@ -180,7 +180,7 @@ def test_an_address_bar_that_has_not_heard_of_the_search_yet_does_not_undo_it(wa
     watched.goto(app.url)
     search(watched, "blue hat")
     line.follow("similar-found", lambda asked, address: asked.ClearField("fragment_id"))
-    watched.locator("[class*='st-key-similar-found-']").first.click()
+    watched.locator(f".st-key-similar-found-{BLUE_HAT}").click()
     expect(watched.get_by_text("like “Blue hat, checked”")).to_be_visible()
     wait_for_a_timer(watched, line)
     assert line.sent == 1
