@@ -24,7 +24,9 @@ from crossmodal.lock_file import LockFile
 from crossmodal.progress import OnProgress, Progress, ignore_progress
 from datasets import LostFoundDataset, SimpleIndexDataset
 from engine.app_info import DEMO
-from engine.trained_model import ModelSpec, TrainedModel, load_model
+from engine.model_loading import load_model
+from engine.model_spec import ModelSpec
+from engine.trained_model import TrainedModel
 from resident.server import Resident
 from upkeep.learning import Material, TrainingSettings, learn
 from upkeep.live_app import LiveApp

@@ -14,7 +14,8 @@ import numpy as np
 from benchmarks.made_up import made_up_embeddings
 from benchmarks.made_up_store import entry_of
 from crossmodal.catalog import Catalog
-from engine.trained_model import ModelCard, ModelSpec, TrainedModel, build_untrained
+from engine.model_spec import ModelCard, ModelSpec
+from engine.trained_model import TrainedModel, build_untrained
 
 SPEC = ModelSpec(embed_dim=256, vocab_size=16_384, max_text_tokens=32, image_size_px=64)
 QUERIES = tuple(

@@ -197,7 +197,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    from engine.trained_model import load_model
+    from engine.model_loading import load_model
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

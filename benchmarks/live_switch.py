@@ -36,7 +36,9 @@ from crossmodal.items import NewItem, Picture, texts_of
 from crossmodal.progress import ignore_progress
 from engine.asking import Limits
 from engine.encoding import encoded_texts
-from engine.trained_model import ModelCard, ModelSpec, TrainedModel, build_untrained, load_model
+from engine.model_loading import load_model
+from engine.model_spec import ModelCard, ModelSpec
+from engine.trained_model import TrainedModel, build_untrained
 from upkeep.learning import TrainingSettings
 from upkeep.live_app import LiveApp
 from upkeep.work import UpkeepParts

@@ -21,7 +21,8 @@ def measure(name: str, seconds: float) -> dict[str, float | str]:
 
     import numpy as np
 
-    from engine.trained_model import ModelCard, TrainedModel
+    from engine.model_spec import ModelCard
+    from engine.trained_model import TrainedModel
     from experiments.assembling import WeightsWish, assemble
     from experiments.presets import PRESETS
 

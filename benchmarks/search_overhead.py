@@ -22,7 +22,8 @@ from benchmarks.made_up import MODEL_ID
 from benchmarks.made_up_store import filled
 from crossmodal.indexes.synced import SyncedIndex
 from crossmodal.threads import torch_threads
-from engine.trained_model import ModelSpec, build_untrained
+from engine.model_spec import ModelSpec
+from engine.trained_model import build_untrained
 
 BAR_MS = 5.0
 Encode = Callable[[str], torch.Tensor]

@@ -58,7 +58,7 @@ def _model(catalog: Catalog, wanted: str | None) -> tuple[str, int | None]:
         StoreError: `index_model_mismatch`, no model or several begin like that. CheckpointError: there is no model in use.
     """
     if wanted is None:
-        from engine.trained_model import load_model
+        from engine.model_loading import load_model
 
         model = load_model(settings().model_path)
         return model.model_id, model.spec.embed_dim

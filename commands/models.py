@@ -79,7 +79,7 @@ def _found(*, quiet: bool) -> list[ModelGeneration]:
 
 def _in_use(path: Path) -> tuple[TrainedModel | None, CheckpointError | StoreError | None]:
     """The model in use, or why there is none."""
-    from engine.trained_model import load_model
+    from engine.model_loading import load_model
 
     try:
         return load_model(path), None

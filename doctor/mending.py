@@ -13,7 +13,8 @@ from crossmodal.images.decoder import Decoder
 from crossmodal.items import Item, Pixels
 from crossmodal.progress import OnProgress, Progress, check_stop
 from doctor.model import AGREE
-from engine.trained_model import TrainedModel, load_model
+from engine.model_loading import load_model
+from engine.trained_model import TrainedModel
 from initialize import build_system, decode_limits
 
 _AT_ONCE = 64

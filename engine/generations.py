@@ -12,7 +12,8 @@ from crossmodal.catalog.feeds import PICTURES, TEXTS, Feed
 from crossmodal.errors import CheckpointError, StoreError
 from crossmodal.indexes.synced import SyncedIndex
 from engine.encoding import reads_titles
-from engine.trained_model import TrainedModel, load_model
+from engine.model_loading import load_model
+from engine.trained_model import TrainedModel
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from crossmodal.backbones.base import Backbone, ImageBackbone
 from crossmodal.backbones.known import image_backbone, text_backbone
 from crossmodal.backbones.weights import WeightsSource
 from encoders import ImageEncoder, TextEncoder, TowerSpec
-from engine.trained_model import ModelSpec
+from engine.model_spec import ModelSpec
 from experiments.presets import Preset
 from system import LostFoundSystem
 

@@ -12,7 +12,8 @@ from crossmodal.images.fetch import Fetcher, FetchLimits
 from crossmodal.items import Failure
 from crossmodal.progress import OnProgress
 from datasets import SimpleIndexDataset
-from engine.trained_model import TrainedModel, load_model
+from engine.model_loading import load_model
+from engine.trained_model import TrainedModel
 from experiments.data import TrainingData, read_training_data
 from initialize import decode_limits, open_named
 

@@ -28,7 +28,8 @@ from crossmodal.training.plan import EpochFigures, TrainingPlan, Validation
 from crossmodal.training.run_folder import RunFolder
 from crossmodal.training.seeds import seed_everything
 from crossmodal.training.trainer import train
-from engine.trained_model import ModelCard, TrainedModel
+from engine.model_spec import ModelCard
+from engine.trained_model import TrainedModel
 from experiments.assembling import Assembled
 from experiments.batches import RunBatches
 from experiments.data import TEST, TRAIN, VALIDATION, TrainingData

@@ -233,7 +233,8 @@ def test_many_threads_add_and_search_at_once(app: LostFoundApp) -> None:
 
 def test_switching_replaces_model_and_index_together(filled: LostFoundApp, tmp_path: Path, model: TrainedModel) -> None:
     """Another app on the same collection follows, and nothing mixes."""
-    from engine.trained_model import ModelCard, build_untrained
+    from engine.model_spec import ModelCard
+    from engine.trained_model import build_untrained
     from tests.tiny import RANDOM, SPEC
 
     other = make_app(tmp_path, model)

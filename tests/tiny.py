@@ -10,7 +10,8 @@ from crossmodal.backbones.resnet import Weights
 from crossmodal.items import Pixels
 from crossmodal.progress import OnProgress, ignore_progress
 from datasets import LostFoundDataset
-from engine.trained_model import ModelSpec, TrainedModel
+from engine.model_spec import ModelSpec
+from engine.trained_model import TrainedModel
 from upkeep.learning import Material, TrainingSettings, learn
 
 SPEC = ModelSpec(embed_dim=32, vocab_size=512, max_text_tokens=8, image_size_px=32)

@@ -14,7 +14,8 @@ from crossmodal.text.counting import counted, were
 from crossmodal.threads import ALL_THREADS, torch_threads
 from crossmodal.training.trainer import EpochFigures, TrainingPlan
 from datasets import LostFoundDataset
-from engine.trained_model import ModelCard, ModelSpec, TrainedModel, build_untrained
+from engine.model_spec import ModelCard, ModelSpec
+from engine.trained_model import TrainedModel, build_untrained
 from system import LostFoundSystem, evaluate_titles, minimal_train_model
 
 

@@ -11,7 +11,8 @@ from crossmodal.items import Item, Picture, Pixels
 from crossmodal.progress import OnProgress, Progress, check_stop
 from datasets import LostFoundDataset, held_out_hashes
 from engine.app_info import DEMO, TrainingEstimate, catalogue_infos
-from engine.trained_model import DEFAULT_PRESET, TrainedModel
+from engine.model_spec import DEFAULT_PRESET
+from engine.trained_model import TrainedModel
 from upkeep.learning import Material, left_out
 
 log = logging.getLogger(__name__)

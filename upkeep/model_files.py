@@ -6,7 +6,8 @@ import uuid
 from pathlib import Path
 
 from crossmodal import file_errors
-from engine.trained_model import TrainedModel, load_model
+from engine.model_loading import load_model
+from engine.trained_model import TrainedModel
 
 
 class ModelFiles:

@@ -20,8 +20,9 @@ from crossmodal.lock_file import LockFile
 from crossmodal.progress import OnProgress, check_stop
 from engine.app_info import ModelGeneration, model_name
 from engine.encoding import reads_titles
+from engine.model_loading import load_model
 from engine.re_embedding import Embedded, embed_missing
-from engine.trained_model import TrainedModel, load_model
+from engine.trained_model import TrainedModel
 from upkeep.known_models import known_models, name_key
 from upkeep.model_files import ModelFiles
 

@@ -69,7 +69,7 @@ def test_nothing_failed_needs_no_model(shell: Shell) -> None:
 
 
 def test_a_training_is_announced_when_it_begins(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    from engine.trained_model import load_model
+    from engine.model_loading import load_model
 
     model = load_model(model_file(shell))
 

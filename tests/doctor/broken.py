@@ -16,7 +16,7 @@ from crossmodal.indexes import tensor_file
 from doctor.examination import CHECKS, examine
 from doctor.findings import Finding
 from doctor.subject import Place
-from engine.trained_model import load_model
+from engine.model_loading import load_model
 from tests.app_parts import make_live_app, png
 from tests.tiny import COLOURS, THINGS, shared_model
 

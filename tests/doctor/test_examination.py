@@ -91,7 +91,7 @@ def test_where_nothing_is_yet_there_is_no_fault(tmp_path: Path) -> None:
 
 
 def test_a_sign_that_stands_for_many_things_is_noticed(healthy_folder: Path, tmp_path: Path) -> None:
-    from engine.trained_model import load_model
+    from engine.model_loading import load_model
     from tests.app_parts import csv_catalogue, make_live_app, png
 
     folder = Path(shutil.copytree(healthy_folder, tmp_path / "here"))
@@ -105,7 +105,7 @@ def test_a_sign_that_stands_for_many_things_is_noticed(healthy_folder: Path, tmp
 
 def test_a_damaged_store_is_begun_anew_from_its_own_catalogues(healthy_folder: Path, tmp_path: Path) -> None:
     """The damage lies where the catalogues do not; what was added by hand is in none of them."""
-    from engine.trained_model import load_model
+    from engine.model_loading import load_model
     from tests.app_parts import csv_catalogue, make_live_app, things
 
     folder = Path(shutil.copytree(healthy_folder, tmp_path / "here"))

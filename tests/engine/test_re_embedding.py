@@ -11,8 +11,10 @@ import pytest
 from crossmodal.errors import BusyError, CrossmodalError, QueryError, StoreError
 from crossmodal.items import Picture
 from crossmodal.progress import Progress, ignore_progress
+from engine.model_loading import load_model
+from engine.model_spec import ModelCard
 from engine.re_embedding import embed_missing
-from engine.trained_model import ModelCard, TrainedModel, build_untrained, load_model
+from engine.trained_model import TrainedModel, build_untrained
 from tests.app_parts import make_live_app, png
 from tests.tiny import RANDOM, SPEC
 from upkeep.live_app import LiveApp

@@ -16,7 +16,8 @@ import torch
 from crossmodal.errors import CheckpointError
 from crossmodal.training.checkpoints import load_checkpoint, save_checkpoint
 from engine.encoding import encoded_texts
-from engine.trained_model import TrainedModel, load_model
+from engine.model_loading import load_model
+from engine.trained_model import TrainedModel
 from tests.tiny import SPEC, THINGS, drawn, shared_model
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -41,7 +42,7 @@ ENCODE = """
 import sys
 from pathlib import Path
 import numpy as np
-from engine.trained_model import load_model
+from engine.model_loading import load_model
 model = load_model(Path(sys.argv[1]))
 texts = Path(sys.argv[2]).read_text(encoding="utf-8").split("\\n")
 pixels = np.load(sys.argv[3])

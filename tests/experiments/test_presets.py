@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from crossmodal.errors import QueryError
-from engine.trained_model import load_model
+from engine.model_loading import load_model
 from experiments.presets import PRESETS, preset_named
 from experiments.run import RunReport
 from tests.experiments.parts import SMALL, drawn_data, small, small_run
@@ -23,7 +23,7 @@ import numpy as np
 from pathlib import Path
 from tests.experiments.parts import drawn_data
 from tests.experiments.test_presets import TEXTS
-from engine.trained_model import load_model
+from engine.model_loading import load_model
 pixels = drawn_data().pixels[:8]
 for path in map(Path, sys.argv[1:]):
     model = load_model(path)

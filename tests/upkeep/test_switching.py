@@ -11,7 +11,9 @@ from app_logic import LostFoundApp
 from crossmodal.catalog import ModelSwitched
 from crossmodal.errors import BusyError, CheckpointError, QueryError
 from crossmodal.progress import OnProgress, Progress, Stopped, ignore_progress
-from engine.trained_model import ModelCard, ModelSpec, TrainedModel, build_untrained, load_model
+from engine.model_loading import load_model
+from engine.model_spec import ModelCard, ModelSpec
+from engine.trained_model import TrainedModel, build_untrained
 from tests.app_parts import csv_catalogue, make_live_app, png, things
 from tests.tiny import RANDOM, SPEC
 from upkeep.live_app import LiveApp

@@ -12,7 +12,9 @@ import pytest
 from crossmodal.errors import BusyError, CatalogueError, QueryError, TrainingError
 from crossmodal.items import Picture
 from crossmodal.progress import Progress, Stopped, ignore_progress
-from engine.trained_model import ModelCard, TrainedModel, build_untrained, load_model
+from engine.model_loading import load_model
+from engine.model_spec import ModelCard
+from engine.trained_model import TrainedModel, build_untrained
 from tests.app_parts import Shelf, csv_catalogue, make_live_app, png, things
 from tests.tiny import RANDOM, SETTINGS, SPEC, shared_model
 from tests.upkeep.test_material import damage
