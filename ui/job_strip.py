@@ -28,9 +28,8 @@ _LOOK_OUT_EVERY_S = 2.0
 
 def show(app: "LiveApp") -> None:
     """The running job, or how the last one ended until somebody closes it; while none runs, a look-out for one that begins elsewhere."""
-    with st.container(
-        key="jobs"
-    ):  # one place, whatever is in it: what stands below keeps its own, and with it what is being typed there
+    # One place, whatever is in it: what stands below keeps its own, and with it what is being typed there.
+    with st.container(key="jobs"):
         _show(app)
 
 
