@@ -89,7 +89,7 @@ def check_all(path: Path, before: int, report: Report) -> None:
 def start_cost_s(folder: Path) -> float:
     """Seconds to import everything and load the model: the part of a start that is no recovery."""
     path = repr(str(folder / "model.pth"))
-    code = f"import api.server.serving; from pathlib import Path; from engine.trained_model import load_model; load_model(Path({path}))"
+    code = f"import api.server.serving; from pathlib import Path; from engine.model_loading import load_model; load_model(Path({path}))"
     began = time.monotonic()
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).resolve().parents[1])
     return time.monotonic() - began
