@@ -38,10 +38,10 @@ def show(app: "LiveApp") -> None:
 
 def _words() -> None:
     key = state.key("words")
-    st.session_state.setdefault(key, state.words())
     with st.container(horizontal=True, vertical_alignment="bottom", key="ask"):
         st.text_input(
             "Describe what you are looking for",
+            state.beginning(key, state.words()),
             key=key,
             type="search",
             placeholder="Describe it",
@@ -66,10 +66,10 @@ def _picture(app: "LiveApp") -> None:
 
 def _address(app: "LiveApp") -> None:
     key = f"address-{st.session_state.uploads}"
-    st.session_state.setdefault(key, st.session_state.address)
     with st.container(horizontal=True, vertical_alignment="bottom", key="ask"):
         st.text_input(
             "Address of a picture",
+            state.beginning(key, st.session_state.address),
             key=key,
             placeholder="https:// … the picture's own address",
             icon=":material/link:",

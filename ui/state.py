@@ -22,6 +22,7 @@ def prepare() -> None:
         "seen": {},
         "replaced": None,
         "turn": 0,
+        "beginnings": {},
         "address": "",
         "to_fetch": "",
         "uploads": 0,
@@ -51,6 +52,19 @@ def key(name: str) -> str:
     What the browser still says of the box before is then said of a box that is gone, and is not taken for an answer.
     """
     return f"{name}-{st.session_state.turn}"
+
+
+def beginning(key: str, value: T) -> T:
+    """What the box with this key begins with: `value` when it is new, the same as long as it is shown.
+
+    It goes to the browser as part of the box. A value that was set afterwards may not have arrived when a timer asks, and the empty box
+    would be taken for an answer.
+    """
+    if key not in st.session_state:
+        shown = {each: first for each, first in st.session_state.beginnings.items() if each in st.session_state}
+        st.session_state.beginnings = {**shown, key: value}
+    first: T = st.session_state.beginnings[key]
+    return first
 
 
 def words() -> str:

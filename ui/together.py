@@ -14,10 +14,10 @@ def show(asked: Query) -> None:
     if not asked.shows or asked.problem is not None:
         return
     words, balance = state.key("with_words"), state.key("balance")
-    st.session_state.setdefault(words, asked.words)
     with st.container(key="together", horizontal=True, vertical_alignment="bottom", gap="medium"):
         st.text_input(
             "Words to go with the picture",
+            state.beginning(words, asked.words),
             key=words,
             placeholder="Add words, such as: in blue",
             icon=":material/add:",
@@ -27,10 +27,11 @@ def show(asked: Query) -> None:
             args=(words, balance),
         )
         if asked.words:
-            st.session_state.setdefault(balance, asked.balance)
+            share = state.beginning(balance, asked.balance)
             st.select_slider(
                 "Words – picture",
-                sorted({*_STEPS, asked.balance}),
+                sorted({*_STEPS, asked.balance, share}),
+                share,
                 key=balance,
                 format_func=_said,
                 on_change=_ask,
