@@ -34,11 +34,11 @@ def show(app: "LiveApp") -> None:
         score = state.key("min_score")
         for name, values in offer.items():
             _attribute(name, values, wanted.where.get(name, ()), key=boxes[name], args=(score, boxes))
+        st.session_state.setdefault(score, wanted.min_score or 0.0)
         st.slider(
             "Score at least (0: any)",
             0.0,
             1.0,
-            state.beginning(score, wanted.min_score or 0.0),
             step=0.05,
             key=score,
             format="%.2f",
@@ -63,15 +63,13 @@ def phrase(wanted: Narrowing) -> str:
 
 def _attribute(name: str, values: list[tuple[str, int]], chosen: tuple[str, ...], *, key: str, args: _Boxes) -> None:
     counts = dict(values) | {value: 0 for value in chosen if value not in dict(values)}
-    first = state.beginning(key, [value for value in counts if value in chosen])
-    counts |= {value: 0 for value in first if value not in counts}
+    st.session_state.setdefault(key, [value for value in counts if value in chosen])
     label = literal(shorten(name, 40))
     if len(counts) <= _MOST_PILLS:
         st.pills(
             label,
             list(counts),
             selection_mode="multi",
-            default=first,
             key=key,
             format_func=lambda value: f"{literal(shorten(value, 40)) or 'none'} · {counts[value]:,}",
             on_change=_take,
@@ -81,7 +79,6 @@ def _attribute(name: str, values: list[tuple[str, int]], chosen: tuple[str, ...]
         st.multiselect(
             label,
             list(counts),
-            first,
             key=key,
             format_func=lambda value: f"{shorten(value, 60) or 'none'} · {counts[value]:,}",
             placeholder="Any",
