@@ -40,14 +40,17 @@ def ignore_progress(progress: Progress) -> None:
     """An `OnProgress` for those who do not wait."""
 
 
+_KEPT = "What was done so far is kept; start it again to go on."
+
+
 class Stopped(CrossmodalError):
-    """The person asked the work to stop. What was done so far is kept."""
+    """The person asked the work to stop. What was done so far is kept, unless `remedy` says otherwise."""
 
-    def __init__(self, what: str) -> None:
-        super().__init__("stopped", f"{what} was stopped.", remedy="What was done so far is kept; start it again to go on.")
+    def __init__(self, what: str, *, remedy: str = _KEPT) -> None:
+        super().__init__("stopped", f"{what} was stopped.", remedy=remedy)
 
 
-def check_stop(stop: threading.Event | None, what: str) -> None:
+def check_stop(stop: threading.Event | None, what: str, *, remedy: str = _KEPT) -> None:
     """Raise `Stopped` when somebody asked for it."""
     if stop is not None and stop.is_set():
-        raise Stopped(what)
+        raise Stopped(what, remedy=remedy)

@@ -9,7 +9,7 @@ from crossmodal.catalog import Catalog, Filter
 from crossmodal.catalog.filters import checked
 from crossmodal.errors import QueryError
 from crossmodal.items import Item
-from crossmodal.progress import OnProgress, Progress, Stopped, ignore_progress
+from crossmodal.progress import OnProgress, Progress, check_stop, ignore_progress
 from crossmodal.text.counting import counted
 from transfer.drafts import draft_of
 from transfer.export_formats import IDS_SUFFIX, write_csv, write_folder, write_npy, write_parquet
@@ -17,14 +17,6 @@ from transfer.source import Source
 
 KINDS = ("csv", "parquet", "npy", "folder")
 _PAGE = 256
-
-
-class ExportStopped(Stopped):
-    """A person asked an export to stop: unlike other long work, it keeps nothing of what was done."""
-
-    def __init__(self) -> None:
-        super().__init__("The export")
-        self.remedy = "Nothing was written; start it again."
 
 
 def export_items(
@@ -53,7 +45,7 @@ def export_items(
 
     Raises:
         QueryError: `bad_request`, an unknown kind, a filter that is none, or something is at `path` or where its ids would be.
-            ExportStopped. StoreError.
+            Stopped, and nothing was written. StoreError.
     """
     if kind not in KINDS:
         raise QueryError("bad_request", f"{kind!r:.40} is no kind of export.", remedy=f"Choose one of {', '.join(KINDS)}.")
@@ -98,8 +90,7 @@ class _Items:
     def __iter__(self) -> Iterator[Item]:
         done = 0
         for page in self._pages():
-            if self._stop is not None and self._stop.is_set():
-                raise ExportStopped
+            check_stop(self._stop, "The export", remedy="Nothing was written; start it again.")
             yield from map(self._shown, page)
             done += len(page)
             self._told(Progress("export", "Writing items", done=done, total=self._total))

@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from upkeep.live_app import LiveApp
 
 
-_BEYOND = 2**63 - 1
-
-
 @dataclass(frozen=True, slots=True)
 class Source:
     """A collection as exports see it.
@@ -52,12 +49,6 @@ class Source:
             if model_id not in known:
                 what = "No item has an embedding of the model in use."
                 raise StoreError("index_model_mismatch", what, remedy="Make them: python cli.py index --mend")
-            return model_id, embed_dim(catalog, model_id)
+            return model_id, catalog.embed_dim(model_id)
 
         return cls(catalog, model)
-
-
-def embed_dim(catalog: Catalog, model_id: str) -> int:
-    """Length of the embeddings that a store has of a model; it must have some."""
-    # Beyond the end of the feed there is no embedding to read, but the length they all have.
-    return int(catalog.changes(model_id, after_seq=_BEYOND, after_removal=_BEYOND).embeddings.shape[1])

@@ -9,6 +9,10 @@ from crossmodal.catalog.connections import Connection
 from crossmodal.catalog.items import storable
 from crossmodal.catalog.records import CatalogueInfo
 
+_MISSING = "catalogue = ? AND removed_at IS NULL AND key NOT IN (SELECT key FROM temp.present)"
+GONE = f"{_MISSING} AND NOT EXISTS (SELECT 1 FROM temp.unread WHERE substr(items.key, 1, length(beginning)) = beginning)"
+"""Which items of a catalogue have lost their row; to be asked within `present`."""
+
 
 def put(db: Connection, name: str, *, kind: str, location: str, began_at: float | None, completed_at: float | None) -> None:
     """Write down where a catalogue lies and whether its reading came to the end; an earlier end is kept."""
@@ -66,17 +70,9 @@ def remove_missing(
     name = storable(name)
     with present(db, keys_present, unread):
         gone = [item_id for (item_id,) in db.execute(f"SELECT item_id FROM items WHERE {GONE}", (name,))]
-        sql = "SELECT COUNT(*) FROM items WHERE catalogue = ? AND removed_at IS NULL AND key NOT IN (SELECT key FROM temp.present)"
-        (missing,) = db.execute(sql, (name,)).fetchone()
+        (missing,) = db.execute(f"SELECT COUNT(*) FROM items WHERE {_MISSING}", (name,)).fetchone()
         db.execute("DELETE FROM failures WHERE catalogue = ? AND key NOT IN (SELECT key FROM temp.present)", (name,))
     return removal.remove(db, gone, vanished=True), missing - len(gone)
-
-
-GONE = (
-    "catalogue = ? AND removed_at IS NULL AND key NOT IN (SELECT key FROM temp.present)"
-    " AND NOT EXISTS (SELECT 1 FROM temp.unread WHERE substr(items.key, 1, length(beginning)) = beginning)"
-)
-"""Which items of a catalogue have lost their row; to be asked within `present`."""
 
 
 @contextmanager

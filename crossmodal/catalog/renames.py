@@ -8,6 +8,9 @@ from crossmodal.catalog.connections import Connection
 from crossmodal.catalog.items import storable
 from crossmodal.catalog.records import ItemTexts
 
+# Twice the catalogue's name.
+_NEW = "catalogue = ? AND removed_at IS NULL AND edited = 0 AND added_at > (SELECT completed_at FROM catalogues WHERE name = ?)"
+
 
 def follow(
     db: Connection, name: str, keys_present: Iterable[str], *, unread: Collection[str] = (), titled: Collection[str] = ()
@@ -18,6 +21,8 @@ def follow(
     that was there before stays an item of its own.
     """
     name = storable(name)
+    if db.execute(f"SELECT 1 FROM items WHERE {_NEW} LIMIT 1", (name, name)).fetchone() is None:
+        return []  # as mostly: the keys need not be looked at
     with catalogues.present(db, keys_present, unread):
         gone = db.execute(
             f"SELECT content_hash, item_id, 0 AS is_away FROM items WHERE {catalogues.GONE}"
@@ -26,12 +31,8 @@ def follow(
             " ORDER BY is_away, item_id",
             (name, name),
         ).fetchall()
-        new = db.execute(
-            "SELECT content_hash, item_id FROM items WHERE catalogue = ? AND removed_at IS NULL AND edited = 0"
-            " AND added_at > (SELECT completed_at FROM catalogues WHERE name = ?)"
-            " AND key IN (SELECT key FROM temp.present) ORDER BY item_id",
-            (name, name),
-        ).fetchall()
+        sql = f"SELECT content_hash, item_id FROM items WHERE {_NEW} AND key IN (SELECT key FROM temp.present) ORDER BY item_id"
+        new = db.execute(sql, (name, name)).fetchall()
     waiting: defaultdict[str, deque[int]] = defaultdict(deque)
     for content_hash, item_id, _ in gone:
         waiting[content_hash].append(item_id)

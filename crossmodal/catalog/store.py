@@ -301,6 +301,10 @@ class Catalog:
         """Each model that has embeddings here, with how many items of the collection it covers."""
         return self._read(embeddings.models)
 
+    def embed_dim(self, model_id: str) -> int:
+        """Length of the embeddings there are of a model; 0 when there are none."""
+        return self._read(feeds.stored_model, model_id)[1]
+
     def embedding_of_content(self, content_hash: str, model_id: str) -> Embedding | None:
         """The embedding, (embed_dim,) float32, that some item with this picture has; None when there is none."""
         return self._read(embeddings.of_content, content_hash, model_id)

@@ -1,20 +1,10 @@
 """Where the collection came from, and what of it failed."""
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
-
-import pytest
 
 from benchmarks.made_up import MODEL_ID, made_up_item
 from crossmodal.catalog import Catalog
 from crossmodal.items import Failure
-
-
-@pytest.fixture
-def catalog(tmp_path: Path) -> Iterator[Catalog]:
-    with Catalog(tmp_path / "catalog.sqlite3") as opened:
-        yield opened
 
 
 def failure(key: str, *, catalogue: str = "shop", reason: str = "The address answered 404.") -> Failure:

@@ -1,6 +1,6 @@
 """Several models side by side, and the feed that keeps indexes in step."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,12 +13,6 @@ from crossmodal.errors import QueryError, StoreError
 from crossmodal.items import Item
 
 OTHER = "another model"
-
-
-@pytest.fixture
-def catalog(tmp_path: Path) -> Iterator[Catalog]:
-    with Catalog(tmp_path / "catalog.sqlite3") as opened:
-        yield opened
 
 
 @pytest.fixture

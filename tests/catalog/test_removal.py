@@ -1,20 +1,11 @@
 """Removing, bringing back, forgetting."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from benchmarks.made_up import MODEL_ID, made_up_item
 from crossmodal.catalog import Catalog
 from crossmodal.errors import QueryError
 from crossmodal.items import Failure, Item
-
-
-@pytest.fixture
-def catalog(tmp_path: Path) -> Iterator[Catalog]:
-    with Catalog(tmp_path / "catalog.sqlite3") as opened:
-        yield opened
 
 
 @pytest.fixture

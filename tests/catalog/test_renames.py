@@ -1,9 +1,7 @@
 """A row that came back under another key: its item stays the one it was."""
 
 import time
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,12 +11,6 @@ from crossmodal.catalog import Catalog
 from crossmodal.items import Item, NewItem
 
 SHOP = "shop"
-
-
-@pytest.fixture
-def catalog(tmp_path: Path) -> Iterator[Catalog]:
-    with Catalog(tmp_path / "catalog.sqlite3") as opened:
-        yield opened
 
 
 @pytest.fixture

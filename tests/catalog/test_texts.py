@@ -2,7 +2,6 @@
 
 import sqlite3
 import tempfile
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,12 +28,6 @@ def embedding_of(text: str) -> Embedding:
 
 def said(*texts: str) -> dict[str, dict[str, Embedding]]:
     return {MODEL_ID: {text: embedding_of(text) for text in texts}}
-
-
-@pytest.fixture
-def catalog(tmp_path: Path) -> Iterator[Catalog]:
-    with Catalog(tmp_path / "catalog.sqlite3") as opened:
-        yield opened
 
 
 def put(catalog: Catalog, number: int, *captions: str, title: str = "") -> int:

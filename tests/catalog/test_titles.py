@@ -1,6 +1,6 @@
 """A new title makes the embeddings of every model that reads titles wrong, not only those of the model in use."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,12 +14,6 @@ from crossmodal.items import Item
 
 OLD, NEW = "old", MODEL_ID
 ROWS = made_up_embeddings(4, 64, seed=9)
-
-
-@pytest.fixture
-def catalog(tmp_path: Path) -> Iterator[Catalog]:
-    with Catalog(tmp_path / "catalog.sqlite3") as opened:
-        yield opened
 
 
 @pytest.fixture
