@@ -4,21 +4,22 @@ from pathlib import Path
 
 import streamlit as st
 
-from ui import first_start, job_strip, keys, notice, places, sidebar, starting, state, style
+from ui import navigation, session, startup, theme
+from ui.components import dialogs, job_bar, sidebar
 
 _UI = Path(__file__).parent / "ui"
 
 st.set_page_config(page_title="Visual Search", page_icon=_UI / "icon.png", layout="wide")
 st.logo(_UI / "logo.svg", size="large")
-style.apply()
-app = starting.starter().wait(0.2)
-state.prepare()
-page = places.navigation(hidden=app is None)
+theme.apply()
+app = startup.starter().wait(0.2)
+session.prepare()
+page = navigation.navigation(hidden=app is None)
 if app is None:
-    first_start.show()
+    startup.show()
 else:
-    with notice.shown():
+    with dialogs.shown():
         sidebar.show(app)
-        job_strip.show(app)
+        job_bar.show(app)
         page.run()
-    keys.listen()
+    theme.listen()

@@ -5,23 +5,23 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from crossmodal.catalog import Catalog, Filter
-from crossmodal.catalog.filters import checked
 from crossmodal.images.decoder import Decoder
 from crossmodal.images.fetch import Fetcher
-from crossmodal.ingest.contained_file import read_named
-from crossmodal.ingest.planning import LookAgain
+from crossmodal.ingest.plan import LookAgain
 from crossmodal.ingest.report import IngestReport
+from crossmodal.ingest.sources.files import read_named
 from crossmodal.items import AddOutcome, CaptionResult, Embedding, Item, Picture, SearchResult
 from crossmodal.progress import OnProgress, ignore_progress
+from crossmodal.store import Catalog, Filter
+from crossmodal.store.filters import checked
 from datasets import SimpleIndexDataset
-from engine.asking import Limits, cleaned, cleaned_all, terms, weight_of
+from engine.edit import Keeper
 from engine.encoding import Encoding
-from engine.filling import Filler
-from engine.finding import Finder
-from engine.generations import Generation, Generations
-from engine.keeping import Keeper
-from engine.trained_model import TrainedModel
+from engine.ingest import Filler
+from engine.models.generations import Generation, Generations
+from engine.models.trained import TrainedModel
+from engine.search import Finder
+from engine.validation import Limits, cleaned, cleaned_all, terms, weight_of
 
 __all__ = ["Generation", "Limits", "LostFoundApp"]
 

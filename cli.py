@@ -8,7 +8,7 @@ import signal
 import sys
 
 if __name__ == "__main__":  # before the other imports, which take a moment: a Ctrl-C is no traceback, whatever is being loaded
-    signal.signal(signal.SIGINT, lambda *_: sys.exit(130))  # `terminal.exits.STOPPED`
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(130))  # `commands._app.STOPPED`
 
 from importlib import import_module
 from importlib.util import find_spec
@@ -17,9 +17,8 @@ from types import MappingProxyType
 
 import typer
 
-from terminal import output
-from terminal.exits import help_text
-from terminal.guard import Guarded
+from commands import _console
+from commands._app import Guarded, help_text
 
 PANELS = MappingProxyType(
     {
@@ -68,5 +67,5 @@ def _joined(text: str) -> str:
 _register()
 
 if __name__ == "__main__":
-    output.open_closed_streams()
+    _console.open_closed_streams()
     app()

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from crossmodal.errors import TrainingError
-from crossmodal.ingest.catalogue import Catalogue, HoldsPictures
 from crossmodal.ingest.picture_loader import PictureLoader
+from crossmodal.ingest.sources.base import Catalogue, HoldsPictures
 from crossmodal.items import CatalogueRow, Failure, Pixels
 from crossmodal.text.cleaning import plain_text, title_key, words
 

@@ -13,9 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from crossmodal.backbones.base import Backbone, Features, ImageBackbone, TextBackbone
-from crossmodal.backbones.heads import ProjectionHead
-from crossmodal.backbones.known import image_backbone, text_backbone
-from crossmodal.backbones.pooling import POOLINGS
+from crossmodal.backbones.layers import POOLINGS, ProjectionHead
+from crossmodal.backbones.registry import image_backbone, text_backbone
 from crossmodal.backbones.resnet import Weights
 from crossmodal.images.transforms import to_model_input
 from crossmodal.items import Pixels
@@ -26,7 +25,7 @@ class TowerSpec:
     """One side of a model.
 
     Attributes:
-        backbone: its name, see `crossmodal.backbones.known`.
+        backbone: its name, see `crossmodal.backbones.registry`.
         config: what the backbone needs to be built without its weights; empty means its own defaults.
         pooling: how a sequence of features becomes one vector, a name among `POOLINGS`.
         head: False leaves the features as they are: they must have the length of an embedding already.

@@ -10,27 +10,26 @@ from pathlib import Path
 from app_logic import Limits
 from config import Settings
 from crossmodal.backbones.resnet import Weights, find_weights
-from crossmodal.catalog import Catalog
 from crossmodal.demo.catalogue import COLUMNS, write_demo_catalogue
 from crossmodal.errors import BusyError, CatalogueError, CheckpointError, CrossmodalError
 from crossmodal.images.decode import DecodeLimits
 from crossmodal.images.decoder import Decoder
 from crossmodal.images.fetch import Fetcher, FetchLimits
-from crossmodal.ingest.catalogue import Catalogue
-from crossmodal.ingest.limits import CatalogueLimits
-from crossmodal.ingest.open_catalogue import open_catalogue
+from crossmodal.ingest.sources.base import Catalogue, CatalogueLimits
+from crossmodal.ingest.sources.open import open_catalogue
 from crossmodal.items import Failure, Pixels
-from crossmodal.lock_file import LockFile
+from crossmodal.locks import LockFile
 from crossmodal.progress import OnProgress, Progress, ignore_progress
+from crossmodal.store import Catalog
 from datasets import LostFoundDataset, SimpleIndexDataset
-from engine.app_info import DEMO
-from engine.model_loading import load_model
-from engine.model_spec import ModelSpec
-from engine.trained_model import TrainedModel
-from resident.server import Resident
-from upkeep.learning import Material, TrainingSettings, learn
-from upkeep.live_app import LiveApp
-from upkeep.work import UpkeepParts
+from engine.info import DEMO
+from engine.live import LiveApp
+from engine.models.loading import load_model
+from engine.models.spec import ModelSpec
+from engine.models.trained import TrainedModel
+from engine.retraining import Material, TrainingSettings, learn
+from engine.tasks import UpkeepParts
+from ipc.server import Resident
 
 log = logging.getLogger(__name__)
 

@@ -12,10 +12,9 @@ from torch import Tensor, nn
 from crossmodal.backbones.base import freeze
 from crossmodal.backbones.gru import GRUBackbone
 from crossmodal.evaluation.metrics import RetrievalFigures, relevance, retrieval_figures
-from crossmodal.training.batches import draw_texts, vary_pictures
 from crossmodal.training.losses import contrastive_loss
+from crossmodal.training.sampler import draw_texts, vary_pictures, word_loss, word_targets
 from crossmodal.training.trainer import EpochFigures, TrainingPlan, Validation, evaluating, fit
-from crossmodal.training.words import word_loss, word_targets
 from datasets import LostFoundDataset
 from encoders import ImageEncoder, TextEncoder
 

@@ -13,9 +13,9 @@ import numpy as np
 
 from benchmarks.made_up import made_up_embeddings
 from benchmarks.made_up_store import entry_of
-from crossmodal.catalog import Catalog
-from engine.model_spec import ModelCard, ModelSpec
-from engine.trained_model import TrainedModel, build_untrained
+from crossmodal.store import Catalog
+from engine.models.spec import ModelCard, ModelSpec
+from engine.models.trained import TrainedModel, build_untrained
 
 SPEC = ModelSpec(embed_dim=256, vocab_size=16_384, max_text_tokens=32, image_size_px=64)
 QUERIES = tuple(
@@ -59,7 +59,7 @@ class Server:
         self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
         self._log = (folder / "server.log").open("ab")
-        code = "from api.server.serving import serve; from config import Settings; serve(Settings())"
+        code = "from api.server import serve; from config import Settings; serve(Settings())"
         environment = {**os.environ, **settings_of(folder, self.port)}
         self.process = subprocess.Popen(
             [sys.executable, "-c", code], cwd=_PROJECT, env=environment, stdout=self._log, stderr=self._log

@@ -25,7 +25,7 @@ import numpy as np
 
 from benchmarks.api_client import Client
 from benchmarks.api_collection import Server, drawn_png, made
-from crossmodal.catalog import Catalog
+from crossmodal.store import Catalog
 
 BAR_S = 5.0
 _RANGE = 10**7
@@ -89,7 +89,7 @@ def check_all(path: Path, before: int, report: Report) -> None:
 def start_cost_s(folder: Path) -> float:
     """Seconds to import everything and load the model: the part of a start that is no recovery."""
     path = repr(str(folder / "model.pth"))
-    code = f"import api.server.serving; from pathlib import Path; from engine.model_loading import load_model; load_model(Path({path}))"
+    code = f"import api.server; from pathlib import Path; from engine.models.loading import load_model; load_model(Path({path}))"
     began = time.monotonic()
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).resolve().parents[1])
     return time.monotonic() - began

@@ -22,13 +22,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from struct import pack
 
-from crossmodal.catalog import Catalog
 from crossmodal.images.decode import DecodeLimits, decode_picture
+from crossmodal.store import Catalog
 
 _PROJECT = Path(__file__).resolve().parents[1]
 _COMMAND = """
 import hashlib, os, sys
-from engine.trained_model import TrainedModel
+from engine.models.trained import TrainedModel
 log = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 encode = TrainedModel.encode_pixels
 def told(self, pixels):
@@ -197,7 +197,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    from engine.model_loading import load_model
+    from engine.models.loading import load_model
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

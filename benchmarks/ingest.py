@@ -25,20 +25,20 @@ import numpy as np
 import torch
 from PIL import Image
 
-from crossmodal.backbones.small_maps import SmallMapConv2d
-from crossmodal.catalog import Catalog
+from crossmodal.backbones.resnet import SmallMapConv2d
 from crossmodal.images.decode import DecodeLimits
 from crossmodal.images.decoder import Decoder
 from crossmodal.images.transforms import MEAN, STD, to_model_input
-from crossmodal.inference import InferenceNetwork
-from crossmodal.ingest.csv_catalogue import CsvCatalogue
-from crossmodal.ingest.limits import CatalogueLimits
-from crossmodal.ingest.new_items import Encode
-from crossmodal.ingest.open_catalogue import open_catalogue
+from crossmodal.ingest.commit import Encode
 from crossmodal.ingest.picture_loader import PictureLoader
 from crossmodal.ingest.pipeline import ingest
+from crossmodal.ingest.sources.base import CatalogueLimits
+from crossmodal.ingest.sources.csv import CsvCatalogue
+from crossmodal.ingest.sources.open import open_catalogue
 from crossmodal.items import CatalogueRow, Embedding, Pixels
-from crossmodal.torchvision_import import import_torchvision
+from crossmodal.runtimes.torch import InferenceNetwork
+from crossmodal.store import Catalog
+from crossmodal.torchvision_compat import import_torchvision
 from encoders import ImageEncoder
 
 EMBED_DIM = 256

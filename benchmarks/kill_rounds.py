@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.made_up import MODEL_ID, made_up_item
-from crossmodal.catalog import Catalog
+from crossmodal.store import Catalog
 
 WRITER_RANGE = 10**9
 LARGE_BATCH = 5

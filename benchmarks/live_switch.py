@@ -28,20 +28,20 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from crossmodal.catalog import Catalog
 from crossmodal.errors import CatalogueError, CrossmodalError
 from crossmodal.images.decode import DecodeLimits, decode_picture
-from crossmodal.ingest.catalogue import Catalogue
+from crossmodal.ingest.sources.base import Catalogue
 from crossmodal.items import NewItem, Picture, texts_of
 from crossmodal.progress import ignore_progress
-from engine.asking import Limits
+from crossmodal.store import Catalog
 from engine.encoding import encoded_texts
-from engine.model_loading import load_model
-from engine.model_spec import ModelCard, ModelSpec
-from engine.trained_model import TrainedModel, build_untrained
-from upkeep.learning import TrainingSettings
-from upkeep.live_app import LiveApp
-from upkeep.work import UpkeepParts
+from engine.live import LiveApp
+from engine.models.loading import load_model
+from engine.models.spec import ModelCard, ModelSpec
+from engine.models.trained import TrainedModel, build_untrained
+from engine.retraining import TrainingSettings
+from engine.tasks import UpkeepParts
+from engine.validation import Limits
 
 OLD = ModelSpec(embed_dim=64, vocab_size=1024, max_text_tokens=8, image_size_px=32)
 NEW = replace(OLD, embed_dim=48, image_size_px=48)

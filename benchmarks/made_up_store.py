@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.made_up import MODEL_ID, NO_PIXELS, made_up_embeddings
-from crossmodal.catalog import Catalog
 from crossmodal.items import NewItem, Picture
+from crossmodal.store import Catalog
 
 _BATCH = 512
 

@@ -21,10 +21,10 @@ def measure(name: str, seconds: float) -> dict[str, float | str]:
 
     import numpy as np
 
-    from engine.model_spec import ModelCard
-    from engine.trained_model import TrainedModel
-    from experiments.assembling import WeightsWish, assemble
-    from experiments.presets import PRESETS
+    from engine.models.spec import ModelCard
+    from engine.models.trained import TrainedModel
+    from training.build import WeightsWish, assemble
+    from training.presets import PRESETS
 
     assembled = assemble(PRESETS.get(name), WeightsWish(random=True))
     card = ModelCard("random weights", "", "none", 0, 0.0, 0.0, None, ())
@@ -62,7 +62,7 @@ def main() -> None:
     if chosen.one:
         print(json.dumps(measure(chosen.one, chosen.seconds)))
         return
-    from experiments.presets import PRESETS
+    from training.presets import PRESETS
 
     print("preset                parameters   dim    px   images/s   texts/s   peak MB   format")
     for name in PRESETS.names():

@@ -21,9 +21,9 @@ import torch
 from benchmarks.made_up import MODEL_ID
 from benchmarks.made_up_store import filled
 from crossmodal.indexes.synced import SyncedIndex
-from crossmodal.threads import torch_threads
-from engine.model_spec import ModelSpec
-from engine.trained_model import build_untrained
+from crossmodal.runtimes.torch import torch_threads
+from engine.models.spec import ModelSpec
+from engine.models.trained import build_untrained
 
 BAR_MS = 5.0
 Encode = Callable[[str], torch.Tensor]

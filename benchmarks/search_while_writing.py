@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.made_up import MODEL_ID, made_up_item
-from crossmodal.catalog import Catalog
 from crossmodal.indexes.synced import SyncedIndex
+from crossmodal.store import Catalog
 
 BAR = 2.0
 EMBED_DIM = 256

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from commands import _app, _console, _options
+from commands._app import stop_on_interrupt
+from commands._console import item_as_dict
+from commands._open import nearest_app
+from commands._options import Json, Quiet, Verbose, attributes_of
+from commands._progress import ProgressBar
 from crossmodal.errors import CrossmodalError
-from terminal import asked, exits, output
-from terminal.answers import item_as_dict
-from terminal.interrupts import stop_on_interrupt
-from terminal.opening import nearest_app
-from terminal.options import Json, Quiet, Verbose, attributes_of
-from terminal.progress_bar import ProgressBar
 
 if TYPE_CHECKING:
     from crossmodal.items import AddOutcome, Item
-    from resident.client import NearApp
-    from upkeep.live_app import LiveApp
+    from engine.live import LiveApp
+    from ipc.client import NearApp
 
 
 def add(
@@ -38,30 +38,30 @@ def add(
     In a pipe: id, "added" or "known", title, with tabs between. A picture that is refused is said, and the others are added all the same.
     One that is there already stays as it is; "edit" changes it.
     """
-    output.prepare(quiet=quiet, verbose=verbose)
+    _console.prepare(quiet=quiet, verbose=verbose)
     wish = _Wish(title, tuple(caption or ()), attributes_of(attribute), source)
     added: list[AddOutcome] = []
     refused: list[CrossmodalError] = []
     with stop_on_interrupt() as stop, ProgressBar(quiet=quiet) as told, ExitStack() as opened:
         # Where no picture is there, no model is loaded to say so.
-        app = opened.enter_context(nearest_app(told, fill=False)) if any(map(asked.is_there, pictures)) else None
+        app = opened.enter_context(nearest_app(told, fill=False)) if any(map(_options.is_there, pictures)) else None
         for word in pictures:
             if stop.is_set():
-                raise typer.Exit(exits.STOPPED)
+                raise typer.Exit(_app.STOPPED)
             try:
-                asked.check(word)
+                _options.check(word)
                 if app is not None:
                     added.append(_added(app, word, wish))
             except CrossmodalError as error:
                 refused.append(error)
-                output.complain(f"{word}: {error.message}", error.remedy)
+                _console.complain(f"{word}: {error.message}", error.remedy)
                 continue
             _say(added[-1], wish, as_json=as_json, quiet=quiet)
     if as_json:
         items = [{"created": outcome.created, **item_as_dict(outcome.item)} for outcome in added]
-        output.as_json({"items": items, "refused": len(refused)})
+        _console.as_json({"items": items, "refused": len(refused)})
     if refused:
-        raise typer.Exit(exits.exit_code(refused[-1]))
+        raise typer.Exit(_app.exit_code(refused[-1]))
 
 
 class _Wish(NamedTuple):
@@ -83,9 +83,9 @@ class _Wish(NamedTuple):
 
 def _added(app: LiveApp | NearApp, word: str, wish: _Wish) -> AddOutcome:
     return app.add_new_item(
-        asked.picture(word, max_bytes=app.limits.max_image_bytes),
+        _options.picture(word, max_bytes=app.limits.max_image_bytes),
         _title_of(word) if wish.title is None else wish.title,
-        source=wish.source or ("" if word == asked.STANDARD_INPUT else word),
+        source=wish.source or ("" if word == _options.STANDARD_INPUT else word),
         captions=wish.captions,
         attributes=wish.attributes,
     )
@@ -94,17 +94,17 @@ def _added(app: LiveApp | NearApp, word: str, wish: _Wish) -> AddOutcome:
 def _say(outcome: AddOutcome, wish: _Wish, *, as_json: bool, quiet: bool) -> None:
     item = outcome.item
     if not as_json:
-        output.plain(f"{item.item_id}\t{'added' if outcome.created else 'known'}\t{output.cell(item.title)}")
+        _console.plain(f"{item.item_id}\t{'added' if outcome.created else 'known'}\t{_console.cell(item.title)}")
     if not outcome.created and not quiet and not wish.is_met_by(item):
-        output.note(
+        _console.note(
             f"Item {item.item_id} was there already and stays as it is. To change its title or attributes: "
             f"python cli.py edit {item.item_id} --title ... --attribute NAME=VALUE"
         )
 
 
 def _title_of(word: str) -> str | None:
-    if word == asked.STANDARD_INPUT:
+    if word == _options.STANDARD_INPUT:
         return None
-    from crossmodal.ingest.wording import title_from_location
+    from crossmodal.ingest.sources.base import title_from_location
 
     return title_from_location(word)

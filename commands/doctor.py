@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from crossmodal.text.counting import counted
-from terminal import exits, output
-from terminal.opening import settings
-from terminal.options import Json, Quiet, Verbose
+from commands import _app, _console
+from commands._open import settings
+from commands._options import Json, Quiet, Verbose
+from crossmodal.text.cleaning import counted
 
 if TYPE_CHECKING:
-    from doctor.examination import Checked
+    from doctor.run import Checked
 
 _PICTURES = ("store", "pictures")
 
@@ -34,12 +34,12 @@ def doctor(
 
     In a pipe: check, "fault" or "note", code, what is wrong, the command that mends it, with tabs between. Ends with 1 at a fault.
     """
-    output.prepare(quiet=quiet, verbose=verbose)
+    _console.prepare(quiet=quiet, verbose=verbose)
     if ids is not None and as_json:
         raise typer.BadParameter("--ids prints ids, one a line: leave --json out.")
     chosen = settings()
-    from doctor.examination import examine
-    from doctor.subject import Place
+    from doctor.finding import Place
+    from doctor.run import examine
     from initialize import decode_limits
 
     place = Place(
@@ -60,11 +60,11 @@ def doctor(
         found = [
             {"check": made.name, **{name: getattr(each, name) for name in fields}} for made in checks for each in made.findings
         ]
-        output.as_json({"faults": faults, "checks": [made.name for made in checks], "findings": found})
+        _console.as_json({"faults": faults, "checks": [made.name for made in checks], "findings": found})
     elif not quiet:
-        output.note(_summary(checks, faults))
+        _console.note(_summary(checks, faults))
     if faults:
-        raise typer.Exit(exits.NOTHING)
+        raise typer.Exit(_app.NOTHING)
 
 
 def _summary(checks: list[Checked], faults: int) -> str:
@@ -79,18 +79,18 @@ def _print_ids(code: str, checks: list[Checked]) -> None:
     """The ids of one finding's items; ends with 1 when there are none."""
     found = [item_id for made in checks for each in made.findings if each.code == code for item_id in each.item_ids]
     for item_id in dict.fromkeys(found):
-        output.plain(str(item_id))
+        _console.plain(str(item_id))
     if not found:
-        raise typer.Exit(exits.NOTHING)
+        raise typer.Exit(_app.NOTHING)
 
 
 def _say(made: Checked, *, quiet: bool) -> None:
-    if output.is_terminal():
+    if _console.is_terminal():
         for each in made.findings:
-            output.plain(f"{'✗' if each.fault else '!'} {made.name}: {output.cell(each.what)}\n    {each.cure}")
+            _console.plain(f"{'✗' if each.fault else '!'} {made.name}: {_console.cell(each.what)}\n    {each.cure}")
         if not made.findings and not quiet:
-            output.plain(f"✓ {made.name}")
+            _console.plain(f"✓ {made.name}")
         sys.stdout.flush()
         return
     for each in made.findings:
-        output.plain("\t".join((made.name, "fault" if each.fault else "note", each.code, output.cell(each.what), each.cure)))
+        _console.plain("\t".join((made.name, "fault" if each.fault else "note", each.code, _console.cell(each.what), each.cure)))

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from commands import _console
+from commands._console import item_as_dict
+from commands._open import opened_app, opened_catalog, settings
+from commands._options import Json, Quiet, Verbose, attributes_of, id_of
+from commands._progress import ProgressBar
 from crossmodal.errors import QueryError
-from terminal import output
-from terminal.answers import item_as_dict
-from terminal.opening import opened_app, opened_catalog, settings
-from terminal.options import Json, Quiet, Verbose, attributes_of, id_of
-from terminal.progress_bar import ProgressBar
 
 if TYPE_CHECKING:
     from crossmodal.items import Item
@@ -35,7 +35,7 @@ def edit(
 
     What was changed stays so, also when the item's catalogue is read again. In a pipe: id, "edited", title, with tabs between.
     """
-    output.prepare(quiet=quiet, verbose=verbose)
+    _console.prepare(quiet=quiet, verbose=verbose)
     number, changed, dropped = id_of(item), attributes_of(attribute), set(without or ())
     if title is None and not changed and not dropped:
         raise typer.BadParameter("Say what is to change: --title, --attribute or --without.")
@@ -49,16 +49,16 @@ def edit(
     attributes = {name: value for name, value in {**former, **changed}.items() if name not in dropped}
     edited = _edited(number, title, attributes, quiet=quiet)
     if as_json:
-        output.as_json(item_as_dict(edited))
+        _console.as_json(item_as_dict(edited))
     else:
-        output.plain(f"{edited.item_id}\tedited\t{output.cell(edited.title)}")
+        _console.plain(f"{edited.item_id}\tedited\t{_console.cell(edited.title)}")
 
 
 def _edited(item_id: int, title: str | None, attributes: dict[str, str], *, quiet: bool) -> Item:
     """The model is loaded only for a title, which searches for captions have to know."""
     if title is None:
-        from engine.asking import Limits
-        from engine.asking import attributes_of as within_limits
+        from engine.validation import Limits
+        from engine.validation import attributes_of as within_limits
 
         chosen = settings()
         limits = Limits(chosen.max_query_chars, chosen.max_top_k, chosen.max_image_bytes)

@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from terminal import output
-from terminal.interrupts import stop_on_interrupt
-from terminal.opening import settings
-from terminal.options import Json, Quiet, Side, Verbose
-from terminal.progress_bar import ProgressBar
+from commands import _console
+from commands._app import stop_on_interrupt
+from commands._open import settings
+from commands._options import Json, Quiet, Side, Verbose
+from commands._progress import ProgressBar
 
 
 def evaluate(
@@ -31,11 +31,11 @@ def evaluate(
 
     Any of a picture's captions is a right answer. docs/evaluation.md says how each figure is made.
     """
-    output.prepare(quiet=quiet, verbose=verbose)
+    _console.prepare(quiet=quiet, verbose=verbose)
     from crossmodal.evaluation.report import json_report, text_table
-    from experiments.material import model_at, read_material
-    from experiments.measuring import evaluate_model
-    from experiments.run import write_report
+    from training.data import model_at, read_material
+    from training.report import evaluate_model
+    from training.run import write_report
 
     chosen = settings()
     with stop_on_interrupt() as stop, ProgressBar(quiet=quiet) as told:
@@ -47,4 +47,4 @@ def evaluate(
     if out is not None:
         about = {"Model": f"{trained.spec.preset}, {trained.model_id}", "Data": material.catalogue, "Side": side}
         write_report(out, result, title=f"{trained.spec.preset} on {material.catalogue}", about=about)
-    output.plain(json_report(result) if as_json else text_table(result))
+    _console.plain(json_report(result) if as_json else text_table(result))

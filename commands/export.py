@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from terminal import exits, output
-from terminal.interrupts import stop_on_interrupt
-from terminal.narrowing import narrowed, why_nothing
-from terminal.opening import opened_app, opened_catalog
-from terminal.options import Quiet, Verbose, Where
-from terminal.progress_bar import ProgressBar
+from commands import _app, _console
+from commands._app import stop_on_interrupt
+from commands._open import opened_app, opened_catalog
+from commands._options import Quiet, Verbose, Where, narrowed, why_nothing
+from commands._progress import ProgressBar
 
 if TYPE_CHECKING:
-    from crossmodal.catalog import Catalog
+    from crossmodal.store import Catalog
 
 _KINDS = {".csv": "csv", ".parquet": "parquet", ".npy": "npy", "": "folder"}
 _TOP = 50
@@ -40,12 +39,12 @@ def export(
     A cell of a CSV that a spreadsheet would compute gets an apostrophe before it. Where there is nothing to write, nothing is written, and
     it ends with 1.
     """
-    output.prepare(quiet=quiet, verbose=verbose)
+    _console.prepare(quiet=quiet, verbose=verbose)
     chosen = _kind(path, kind)
     if top is not None and search is None:
         raise typer.BadParameter("--top goes together with --search.")
-    from transfer.exporting import export_items
-    from transfer.source import Source
+    from engine.export import export_items
+    from engine.export_formats import Source
 
     conditions = narrowed(where)
     with stop_on_interrupt(_STOPPING) as stop, ProgressBar(quiet=quiet, answered=("export",)) as told, ExitStack() as opened:
@@ -58,8 +57,8 @@ def export(
             source, ids = Source.of(app), [result.item.item_id for result in found]
         if not (_holds_any(source.catalog, conditions) if ids is None else ids):
             if not quiet:
-                output.note(why_nothing(conditions))
-            raise typer.Exit(exits.NOTHING)
+                _console.note(why_nothing(conditions))
+            raise typer.Exit(_app.NOTHING)
         count = export_items(
             source,
             path.expanduser(),
@@ -70,7 +69,7 @@ def export(
             on_progress=told,
             stop=stop,
         )
-    output.plain(f"{count}\t{output.cell(path)}")
+    _console.plain(f"{count}\t{_console.cell(path)}")
 
 
 def _kind(path: Path, wanted: str | None) -> str:
@@ -81,12 +80,14 @@ def _kind(path: Path, wanted: str | None) -> str:
         raise typer.BadParameter("An export is a file or a folder, whole or not there: it does not go to the standard output.")
     chosen = wanted or _KINDS.get(path.suffix.lower())
     if chosen is None:
-        what = f'No kind of export ends in "{output.cell(path.suffix)}". Known are .csv, .parquet, .npy, and no ending for a folder'
+        what = (
+            f'No kind of export ends in "{_console.cell(path.suffix)}". Known are .csv, .parquet, .npy, and no ending for a folder'
+        )
         raise typer.BadParameter(f"{what}; or say --kind.")
     return chosen
 
 
 def _holds_any(catalog: Catalog, where: dict[str, list[str]] | None) -> bool:
-    from crossmodal.catalog.filters import checked
+    from crossmodal.store.filters import checked
 
     return bool(catalog.matching_page(1, 0, checked(where)))

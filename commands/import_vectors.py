@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from commands import _console
+from commands._open import opened_catalog, settings
+from commands._options import Quiet, Verbose
 from crossmodal.errors import StoreError
-from terminal import output
-from terminal.opening import opened_catalog, settings
-from terminal.options import Quiet, Verbose
 
 if TYPE_CHECKING:
-    from crossmodal.catalog import Catalog
+    from crossmodal.store import Catalog
 
 
 def import_vectors(
@@ -38,9 +38,9 @@ def import_vectors(
     the one it means here counts as one that is not here. Ends with 4 for files that cannot be used: not finite, of another length than the
     model's, not one id a row.
     """
-    output.prepare(quiet=quiet, verbose=verbose)
-    from transfer.importing import import_vectors as bring_in
-    from transfer.vector_files import read_vectors
+    _console.prepare(quiet=quiet, verbose=verbose)
+    from engine.import_vectors import import_vectors as bring_in
+    from engine.import_vectors import read_vectors
 
     found = read_vectors(vectors.expanduser(), ids.expanduser() if ids else None)
     with opened_catalog() as catalog:
@@ -48,7 +48,7 @@ def import_vectors(
         count = bring_in(catalog, found, model_id=model_id, embed_dim=embed_dim, normalise=normalise, skip_unknown=skip_unknown)
     # The cache is of the embeddings that were there before; the next search makes it anew.
     settings().index_path.unlink(missing_ok=True)
-    output.plain(f"{count}\timported")
+    _console.plain(f"{count}\timported")
 
 
 def _model(catalog: Catalog, wanted: str | None) -> tuple[str, int | None]:
@@ -58,7 +58,7 @@ def _model(catalog: Catalog, wanted: str | None) -> tuple[str, int | None]:
         StoreError: `index_model_mismatch`, no model or several begin like that. CheckpointError: there is no model in use.
     """
     if wanted is None:
-        from engine.model_loading import load_model
+        from engine.models.loading import load_model
 
         model = load_model(settings().model_path)
         return model.model_id, model.spec.embed_dim

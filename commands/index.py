@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from commands import _app, _console
+from commands._app import stop_on_interrupt
+from commands._open import opened_app, settings
+from commands._options import Quiet, Verbose
+from commands._progress import ProgressBar
 from crossmodal.errors import CatalogueError
-from crossmodal.text.counting import counted, were
-from terminal import exits, output
-from terminal.interrupts import stop_on_interrupt
-from terminal.opening import opened_app, settings
-from terminal.options import Quiet, Verbose
-from terminal.progress_bar import ProgressBar
+from crossmodal.text.cleaning import counted, were
 
 if TYPE_CHECKING:
     import threading
 
-    from upkeep.live_app import LiveApp
+    from engine.live import LiveApp
 
 
 def index(
@@ -41,7 +41,7 @@ def index(
     from there. A picture that cannot be read is listed by "failed" with the reason; where not one could be read, it ends with 1. A
     catalogue that cannot be read is said, and the others are read all the same.
     """
-    output.prepare(quiet=quiet, verbose=verbose)
+    _console.prepare(quiet=quiet, verbose=verbose)
     if watch and (location is None or mend):
         raise typer.BadParameter("--watch needs a folder to follow.")
     if mend and location is not None:
@@ -52,16 +52,16 @@ def index(
         _look_at(location)
     with stop_on_interrupt() as stop, ProgressBar(quiet=quiet, answered=("index",)) as told:
         if mend:
-            from doctor.mending import mend_collection
+            from doctor.repair import mend_collection
 
-            output.plain(mend_collection(settings(), told, stop))
+            _console.plain(mend_collection(settings(), told, stop))
             return
         with opened_app(told, fill=False) as app:
             if watch and location:
                 _follow(app, location, told, stop, quiet=quiet)
             code, failed = _read(app, [location] if location else _known(app), told, stop, alone=location is not None)
             if failed and not quiet:
-                output.note(f"{counted(failed, 'row')} {were(failed)} not brought in: python cli.py failed")
+                _console.note(f"{counted(failed, 'row')} {were(failed)} not brought in: python cli.py failed")
     if code:
         raise typer.Exit(code)
 
@@ -85,33 +85,33 @@ def _read(app: LiveApp, locations: list[str], told: ProgressBar, stop: threading
     Args:
         alone: one that cannot be read is the whole command's failure; otherwise its disk may be unplugged, and the others are read.
     """
-    code, failed = exits.DONE, 0
+    code, failed = _app.DONE, 0
     for where in locations:
         try:
             brought = app.upkeep.bring_in(where, told, stop)
         except CatalogueError as error:
             if alone:
                 raise
-            code = exits.exit_code(error)
-            output.complain(f"{where}: {error.message}", error.remedy)
+            code = _app.exit_code(error)
+            _console.complain(f"{where}: {error.message}", error.remedy)
             continue
-        output.plain(brought.sentence)
+        _console.plain(brought.sentence)
         failed += brought.report.failed
         if brought.nothing_came:
-            code = code or exits.NOTHING
+            code = code or _app.NOTHING
     return code, failed
 
 
 def _follow(app: LiveApp, location: str, told: ProgressBar, stop: threading.Event, *, quiet: bool) -> NoReturn:
     """Watch a folder until Ctrl-C, which is how this command always ends."""
-    from upkeep.watching import watch_folder
+    from engine.watch import watch_folder
 
     def ready() -> None:
         if not quiet:
-            output.note(f"Watching {output.cell(location)}: what changes there changes here. Ctrl-C ends it.")
+            _console.note(f"Watching {_console.cell(location)}: what changes there changes here. Ctrl-C ends it.")
 
-    watch_folder(app, location, told, stop, say=output.answer_now, warn=output.complain, ready=ready)
-    raise typer.Exit(exits.STOPPED)
+    watch_folder(app, location, told, stop, say=_console.answer_now, warn=_console.complain, ready=ready)
+    raise typer.Exit(_app.STOPPED)
 
 
 def _known(app: LiveApp) -> list[str]:

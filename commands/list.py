@@ -6,12 +6,11 @@ from typing import Annotated
 
 import typer
 
-from crossmodal.text.counting import counted
-from terminal import exits, output
-from terminal.answers import item_as_dict, show_items
-from terminal.narrowing import narrowed, why_nothing
-from terminal.opening import opened_catalog
-from terminal.options import Json, Quiet, Verbose, Where
+from commands import _app, _console
+from commands._console import item_as_dict, show_items
+from commands._open import opened_catalog
+from commands._options import Json, Quiet, Verbose, Where, narrowed, why_nothing
+from crossmodal.text.cleaning import counted
 
 _ITEMS = 50
 _VALUES = 20
@@ -36,7 +35,7 @@ def list_items(
 
     In a pipe: id, title, catalogue, attributes, when it was added, source, with tabs between. Ends with 1 when there is nothing to list.
     """
-    output.prepare(quiet=quiet, verbose=verbose)
+    _console.prepare(quiet=quiet, verbose=verbose)
     if catalogues and attributes:
         raise typer.BadParameter("Choose one of --catalogues and --attributes.")
     if (catalogues or attributes) and (where or after):
@@ -50,7 +49,7 @@ def list_items(
 
 
 def _items(where: dict[str, list[str]] | None, limit: int, after: int, *, as_json: bool, quiet: bool) -> None:
-    from crossmodal.catalog.filters import checked
+    from crossmodal.store.filters import checked
 
     with opened_catalog() as catalog:
         conditions, total = checked(where), catalog.count()
@@ -59,15 +58,15 @@ def _items(where: dict[str, list[str]] | None, limit: int, after: int, *, as_jso
     more, items = len(items) > limit, items[:limit]
     cursor = items[-1].item_id if more else None
     if as_json:
-        output.as_json({"items": [item_as_dict(item) for item in items], "next_after": cursor, "total": total})
+        _console.as_json({"items": [item_as_dict(item) for item in items], "next_after": cursor, "total": total})
     elif items:
         show_items(items)
         if not quiet:
-            output.note(f"{len(items):,} of {counted(matching, 'item')}." + (f" Go on with --after {cursor}" if more else ""))
+            _console.note(f"{len(items):,} of {counted(matching, 'item')}." + (f" Go on with --after {cursor}" if more else ""))
     elif not quiet:
-        output.note(why_nothing(where))
+        _console.note(why_nothing(where))
     if not items:
-        raise typer.Exit(exits.NOTHING)
+        raise typer.Exit(_app.NOTHING)
 
 
 def _catalogues(*, as_json: bool) -> None:
@@ -78,10 +77,10 @@ def _catalogues(*, as_json: bool) -> None:
     # What was added by hand is a source, too, though no file lies behind it.
     rows += [(name, "by hand", n, 0, None, "") for name, n in counts.items() if name not in {entry.name for entry in known}]
     if as_json:
-        output.as_json({"catalogues": [dict(zip(fields, row, strict=True)) for row in rows]})
+        _console.as_json({"catalogues": [dict(zip(fields, row, strict=True)) for row in rows]})
         return
     shown = [(*row[:4], "yes" if row[4] or row[1] == "by hand" else "no", row[5]) for row in rows]
-    output.table(("name", "kind", "items", "failed", "complete", "location"), shown, numbers=("items", "failed"))
+    _console.table(("name", "kind", "items", "failed", "complete", "location"), shown, numbers=("items", "failed"))
 
 
 def _attributes(limit: int, *, as_json: bool, quiet: bool) -> None:
@@ -89,10 +88,10 @@ def _attributes(limit: int, *, as_json: bool, quiet: bool) -> None:
         limit = min(limit, catalog.count())
         values = catalog.attribute_values(limit + 1)
     if as_json:
-        output.as_json({"attributes": {name: dict(found[:limit]) for name, found in values.items()}})
+        _console.as_json({"attributes": {name: dict(found[:limit]) for name, found in values.items()}})
     else:
         rows = [(name, value, times) for name, found in values.items() for value, times in found[:limit]]
-        output.table(("attribute", "value", "items"), rows, numbers=("items",))
-    cut = [output.cell(name) for name, found in values.items() if len(found) > limit]
+        _console.table(("attribute", "value", "items"), rows, numbers=("items",))
+    cut = [_console.cell(name) for name, found in values.items() if len(found) > limit]
     if cut and not quiet:
-        output.note(f"More values than these {limit:,} have: {', '.join(cut)}. See more with --limit {10 * limit}")
+        _console.note(f"More values than these {limit:,} have: {', '.join(cut)}. See more with --limit {10 * limit}")

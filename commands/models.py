@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from commands import _console
+from commands._open import opened_catalog, settings
+from commands._options import Json, Quiet, Verbose
 from crossmodal.errors import CheckpointError, StoreError
-from terminal import output
-from terminal.opening import opened_catalog, settings
-from terminal.options import Json, Quiet, Verbose
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from engine.app_info import ModelGeneration
-    from engine.trained_model import TrainedModel
+    from engine.info import ModelGeneration
+    from engine.models.trained import TrainedModel
 
 
 def models(
@@ -29,27 +29,27 @@ def models(
 
     In a pipe: id, name, pictures looked at with it, "in use" or "kept"; for presets name and what it is. Nothing is trained for it.
     """
-    output.prepare(quiet=quiet, verbose=verbose)
+    _console.prepare(quiet=quiet, verbose=verbose)
     if presets:
         _presets(as_json=as_json)
         return
     found = _found(quiet=quiet)
     if as_json:
         fields = ("model_id", "name", "items_embedded", "active")
-        output.as_json([{field: getattr(entry, field) for field in fields} for entry in found])
+        _console.as_json([{field: getattr(entry, field) for field in fields} for entry in found])
         return
     rows = [(entry.model_id, entry.name, entry.items_embedded, "in use" if entry.active else "kept") for entry in found]
-    output.table(["id", "name", "pictures", "state"], rows, numbers=["pictures"])
+    _console.table(["id", "name", "pictures", "state"], rows, numbers=["pictures"])
 
 
 def _presets(*, as_json: bool) -> None:
-    from experiments.presets import PRESETS
+    from training.presets import PRESETS
 
     known = [PRESETS.get(name) for name in PRESETS.names()]
     if as_json:
-        output.as_json([{"name": preset.name, "says": preset.says, "embed_dim": preset.embed_dim} for preset in known])
+        _console.as_json([{"name": preset.name, "says": preset.says, "embed_dim": preset.embed_dim} for preset in known])
     else:
-        output.table(["name", "what it is"], [(preset.name, preset.says) for preset in known])
+        _console.table(["name", "what it is"], [(preset.name, preset.says) for preset in known])
 
 
 def _found(*, quiet: bool) -> list[ModelGeneration]:
@@ -59,8 +59,7 @@ def _found(*, quiet: bool) -> list[ModelGeneration]:
         StoreError: `index_missing`, there is neither a collection nor a model, or it cannot be read. CheckpointError: all there is is a
             file that is no model.
     """
-    from upkeep.known_models import known_models
-    from upkeep.model_files import ModelFiles
+    from engine.models.store import ModelFiles, known_models
 
     chosen = settings()
     with ExitStack() as opened:
@@ -73,13 +72,13 @@ def _found(*, quiet: bool) -> list[ModelGeneration]:
         if not known:
             raise refused
         if not quiet:
-            output.note(f"No model is in use: {refused.message} The next search trains one on this computer.")
+            _console.note(f"No model is in use: {refused.message} The next search trains one on this computer.")
     return known
 
 
 def _in_use(path: Path) -> tuple[TrainedModel | None, CheckpointError | StoreError | None]:
     """The model in use, or why there is none."""
-    from engine.model_loading import load_model
+    from engine.models.loading import load_model
 
     try:
         return load_model(path), None

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from commands import _app, _console
+from commands._open import opened_app, opened_catalog
+from commands._options import Quiet, Verbose, id_of, whole_name
 from crossmodal.errors import QueryError
-from crossmodal.text.counting import counted
-from terminal import exits, output
-from terminal.narrowing import whole_name
-from terminal.opening import opened_app, opened_catalog
-from terminal.options import Quiet, Verbose, id_of
+from crossmodal.text.cleaning import counted
 
 if TYPE_CHECKING:
-    from crossmodal.catalog import Catalog
+    from crossmodal.store import Catalog
 
 
 def remove(
@@ -39,7 +38,7 @@ def remove(
     In a pipe: id and "removed"; for a catalogue "catalogue", its name, how many items, "removed". Ends with 3 when an id is not there; the
     others are removed all the same.
     """
-    output.prepare(quiet=quiet, verbose=verbose)
+    _console.prepare(quiet=quiet, verbose=verbose)
     if (catalogue is None) == (not ids):
         raise typer.BadParameter("Name ids, or one --catalogue.")
     if catalogue is not None:
@@ -51,11 +50,11 @@ def remove(
     done = set(_restored(wanted) if undo else _removed(wanted))
     for item_id in wanted:
         if item_id in done:
-            output.plain(f"{item_id}\t{'restored' if undo else 'removed'}")
+            _console.plain(f"{item_id}\t{'restored' if undo else 'removed'}")
         else:
-            output.complain(f"There is no item {item_id} {'to bring back' if undo else 'in the collection'}.")
+            _console.complain(f"There is no item {item_id} {'to bring back' if undo else 'in the collection'}.")
     if len(done) < len(wanted):
-        raise typer.Exit(exits.MISSING)
+        raise typer.Exit(_app.MISSING)
 
 
 def _removed(wanted: list[int]) -> list[int]:
@@ -65,7 +64,7 @@ def _removed(wanted: list[int]) -> list[int]:
 
 def _restored(wanted: list[int]) -> list[int]:
     """Bring items back; the model is loaded only for those that it has not looked at, which were away while it came into use."""
-    from crossmodal.catalog.active import ACTIVE_MODEL
+    from crossmodal.store.active_model import ACTIVE_MODEL
 
     with opened_catalog() as catalog:
         restored = catalog.restore(wanted)
@@ -96,7 +95,7 @@ def _numbers(words: list[str]) -> list[int]:
 
 def _remove_catalogue(name: str, *, yes: bool) -> None:
     """Take a catalogue out, or what was added by hand, which `list` shows as a catalogue, too."""
-    from crossmodal.catalog.filters import checked
+    from crossmodal.store.filters import checked
 
     with opened_catalog() as catalog:
         counts = catalog.counts()
@@ -112,7 +111,7 @@ def _remove_catalogue(name: str, *, yes: bool) -> None:
             gone = catalog.remove_catalogue(meant)
         else:
             gone = catalog.remove([int(each) for each in catalog.matching(checked({"catalogue": meant}))])
-    output.plain(f"catalogue\t{output.cell(meant)}\t{len(gone)}\tremoved")
+    _console.plain(f"catalogue\t{_console.cell(meant)}\t{len(gone)}\tremoved")
 
 
 def _confirm(name: str, items: int, *, yes: bool) -> None:
@@ -120,7 +119,9 @@ def _confirm(name: str, items: int, *, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        what = f"{counted(items, 'item')} of {output.cell(name)} would go, and nobody can be asked here. Say --yes to remove them."
+        what = (
+            f"{counted(items, 'item')} of {_console.cell(name)} would go, and nobody can be asked here. Say --yes to remove them."
+        )
         raise typer.BadParameter(what)
-    if not typer.confirm(f"Remove {counted(items, 'item')} of {output.cell(name)}?", err=True):
-        raise typer.Exit(exits.STOPPED)
+    if not typer.confirm(f"Remove {counted(items, 'item')} of {_console.cell(name)}?", err=True):
+        raise typer.Exit(_app.STOPPED)

@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from commands import _app, _console, _options
+from commands._console import captions_as_json, results_as_json, show_captions, show_results
+from commands._open import nearest_app, opened_app
+from commands._options import Json, Quiet, Verbose, Where, id_of, narrowed, why_nothing
+from commands._progress import ProgressBar
 from crossmodal.errors import QueryError
-from terminal import asked, exits, output, preview
-from terminal.answers import captions_as_json, results_as_json, show_captions, show_results
-from terminal.narrowing import narrowed, why_nothing
-from terminal.opening import nearest_app, opened_app
-from terminal.options import Json, Quiet, Verbose, Where, id_of
-from terminal.progress_bar import ProgressBar
 
 if TYPE_CHECKING:
     from crossmodal.items import SearchResult
-    from resident.client import NearApp
-    from upkeep.live_app import LiveApp
+    from engine.live import LiveApp
+    from ipc.client import NearApp
 
 
 def search(
@@ -52,10 +51,10 @@ def search(
 
     In a pipe each result is one line: rank, score, id, title, catalogue and source, with tabs between. Ends with 1 when nothing was found.
     """
-    output.prepare(quiet=quiet, verbose=verbose)
+    _console.prepare(quiet=quiet, verbose=verbose)
     if sum(value is not None for value in (query, item, captions_for)) != 1:
         raise typer.BadParameter("Say one thing to look for: a query, --item or --captions-for.")
-    asks_by_picture = query is not None and not text and asked.names_a_picture(query)
+    asks_by_picture = query is not None and not text and _options.names_a_picture(query)
     if and_image is not None and (query is None or asks_by_picture):
         raise typer.BadParameter("--and-image goes together with words.")
     if weight is not None and and_image is None:
@@ -64,7 +63,7 @@ def search(
         raise typer.BadParameter("--captions-for takes no filter and no lowest score.")
     for picture in (query if asks_by_picture else None, and_image, captions_for):
         if picture is not None:  # said before a model is loaded, or even made
-            asked.check(picture, **({"remedy": asked.AS_WORDS} if picture is query else {}))
+            _options.check(picture, **({"remedy": _options.AS_WORDS} if picture is query else {}))
     number, conditions = None if item is None else id_of(item), narrowed(where)
     opened = opened_app if show else nearest_app  # drawing in a terminal takes the pixels, which only an app of one's own has
     with ProgressBar(quiet=quiet) as told, opened(told) as app:
@@ -72,7 +71,7 @@ def search(
             found = app.captions_for_image(_picture(app, captions_for), top)
             (captions_as_json if as_json else show_captions)(found)
             if not found:
-                raise typer.Exit(exits.NOTHING)
+                raise typer.Exit(_app.NOTHING)
             return
         results = _results(
             app,
@@ -92,11 +91,11 @@ def search(
         if not quiet and not as_json:
             _hint(app, None if asks_by_picture or number is not None else query, results, conditions)
         if show and not as_json:
-            preview.show(results, cast("LiveApp", app))
+            _console.show(results, cast("LiveApp", app))
         if open_best and results:
-            preview.open_best(results[0], app)
+            _console.open_best(results[0], app)
     if not results:
-        raise typer.Exit(exits.NOTHING)
+        raise typer.Exit(_app.NOTHING)
 
 
 def _results(
@@ -123,19 +122,19 @@ def _results(
 
 
 def _picture(app: LiveApp | NearApp, word: str) -> bytes | Path | str:
-    return asked.picture(word, max_bytes=app.limits.max_image_bytes)
+    return _options.picture(word, max_bytes=app.limits.max_image_bytes)
 
 
 def _hint(app: LiveApp | NearApp, words: str | None, results: Sequence[SearchResult], where: dict[str, list[str]] | None) -> None:
     """What may help a search along: words that no title has, what was perhaps meant, why nothing was found."""
-    rather = asked.rather(words) if words is not None else ""
+    rather = _options.rather(words) if words is not None else ""
     if rather:
-        output.note(rather)
+        _console.note(rather)
     elif words is not None:
         unknown = [word for word in app.unknown_words(words) if any(letter.isalnum() for letter in word)]
         if unknown:
             near = app.nearest_words(words)
             meant = f" Similar words here: {', '.join(near)}." if near else ""
-            output.note(f"No title here has {', '.join(output.cell(word) for word in unknown[:5])}.{meant}")
+            _console.note(f"No title here has {', '.join(_console.cell(word) for word in unknown[:5])}.{meant}")
     if not results:
-        output.note(why_nothing(where))
+        _console.note(why_nothing(where))

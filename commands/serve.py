@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from terminal import output
-from terminal.opening import settings
-from terminal.options import Quiet, Verbose
-from terminal.progress_bar import ProgressBar
+from commands import _console
+from commands._open import settings
+from commands._options import Quiet, Verbose
+from commands._progress import ProgressBar
 
 
 def serve(
@@ -30,10 +30,10 @@ def serve(
 
     Every setting is in config.py under "The API".
     """
-    output.prepare(quiet=quiet, verbose=verbose)
+    _console.prepare(quiet=quiet, verbose=verbose)
     chosen = settings()
     changes = {name: value for name, value in (("api_host", host), ("api_port", port)) if value is not None}
-    from api.server.serving import serve as run
+    from api.server import serve as run
 
     with ProgressBar(quiet=quiet) as told:
         run(type(chosen)(**{**chosen.model_dump(), **changes}), told, ready=lambda address: _say(address, quiet=quiet))
@@ -41,4 +41,4 @@ def serve(
 
 def _say(address: str, *, quiet: bool) -> None:
     if not quiet:
-        output.note(f"The API answers on {address}; its documentation is {address}/docs. End it with Ctrl-C.")
+        _console.note(f"The API answers on {address}; its documentation is {address}/docs. End it with Ctrl-C.")

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from terminal import output
-from terminal.interrupts import stop_on_interrupt
-from terminal.opening import settings
-from terminal.options import Quiet, Verbose
-from terminal.progress_bar import ProgressBar
+from commands import _console
+from commands._app import stop_on_interrupt
+from commands._open import settings
+from commands._options import Quiet, Verbose
+from commands._progress import ProgressBar
 
 if TYPE_CHECKING:
-    from experiments.presets import Recipe
-    from experiments.run import RunReport
+    from training.presets import Recipe
+    from training.run import RunReport
 
 _PRESET = "Instead of what the preset says"
 
@@ -85,12 +85,12 @@ def train(
     figures as JSON, Markdown and HTML. Hyper-parameters that are not named are those of the preset. Ctrl-C stops; --resume goes on to the
     same numbers. On several processes: torchrun --nproc-per-node 2 cli.py train with the same options.
     """
-    output.prepare(quiet=quiet, verbose=verbose)
+    _console.prepare(quiet=quiet, verbose=verbose)
     from crossmodal.training.distributed import first_then_others, is_writer, process_group
-    from experiments.assembling import WeightsWish, assemble
-    from experiments.material import read_material
-    from experiments.presets import preset_named
-    from experiments.run import RunSettings, train_run
+    from training.build import WeightsWish, assemble
+    from training.data import read_material
+    from training.presets import preset_named
+    from training.run import RunSettings, train_run
 
     chosen, wanted = settings(), preset_named(preset)
     recipe = _recipe(
@@ -138,7 +138,7 @@ def train(
                 resume=resume,
             )
             if writes and not quiet:
-                output.note(" ".join(assembled.notes))
+                _console.note(" ".join(assembled.notes))
             report = train_run(assembled, material.data, run, device=device, on_progress=told, stop=stop)
     if report is not None:
         _say(report, run.folder, len(material.failures))
@@ -156,9 +156,9 @@ def _say(report: RunReport, folder: Path, failures: int) -> None:
     from crossmodal.evaluation.report import text_table
 
     if failures:
-        output.note(f"{failures:,} rows could not be used.")
-    output.plain(text_table(report.result))
-    output.plain(
+        _console.note(f"{failures:,} rows could not be used.")
+    _console.plain(text_table(report.result))
+    _console.plain(
         f"Encoding what is frozen took {report.encoding_seconds:.0f} s, training {report.training_seconds:.0f} s. "
         f"The model is {folder / 'model.pth'}; search with it: python cli.py use {folder}"
     )

@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
+from commands import _console
+from commands._app import stop_on_interrupt
+from commands._open import opened_app
+from commands._options import Quiet, Verbose
+from commands._progress import ProgressBar
 from crossmodal.errors import CatalogueError
-from crossmodal.text.counting import counted, were
-from terminal import output
-from terminal.interrupts import stop_on_interrupt
-from terminal.opening import opened_app
-from terminal.options import Quiet, Verbose
-from terminal.progress_bar import ProgressBar
+from crossmodal.text.cleaning import counted, were
 
 
 def use(
@@ -27,7 +27,7 @@ def use(
     The app and the API go on searching with the present model meanwhile, and follow at once. Ctrl-C stops; the same command goes on from
     there.
     """
-    output.prepare(quiet=quiet, verbose=verbose)
+    _console.prepare(quiet=quiet, verbose=verbose)
     _check(model)
     with stop_on_interrupt() as stop, ProgressBar(quiet=quiet) as told, opened_app(told, fill=False) as app:
         known = {entry.model_id: entry.path for entry in app.models()}
@@ -36,7 +36,7 @@ def use(
         dropped = app.drop_former_model() if drop_former else []
     if dropped:
         message = f"{message.partition('.')[0]}. {counted(len(dropped), 'former model')} {were(len(dropped))} deleted."
-    output.plain(message)
+    _console.plain(message)
 
 
 def _check(model: str) -> None:

@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from terminal import output
-from terminal.interrupts import stop_on_interrupt
-from terminal.opening import settings
-from terminal.options import Quiet, Side, Verbose
-from terminal.progress_bar import ProgressBar
+from commands import _console
+from commands._app import stop_on_interrupt
+from commands._open import settings
+from commands._options import Quiet, Side, Verbose
+from commands._progress import ProgressBar
 
 
 def visualize(
@@ -31,10 +31,10 @@ def visualize(
 
     Curves are drawn where --model is a run folder.
     """
-    output.prepare(quiet=quiet, verbose=verbose)
-    from crossmodal.training.run_folder import RunFolder
-    from experiments.drawing import QUERIES, draw_all
-    from experiments.material import model_at, read_material
+    _console.prepare(quiet=quiet, verbose=verbose)
+    from crossmodal.training.run_dir import RunFolder
+    from training.data import model_at, read_material
+    from training.report import QUERIES, draw_all
 
     chosen = settings()
     with stop_on_interrupt() as stop, ProgressBar(quiet=quiet) as told:
@@ -45,4 +45,4 @@ def visualize(
         history = RunFolder(model, writes=False).history() if model is not None and model.is_dir() else []
         paths = draw_all(trained, material.data, places, out, queries=query or QUERIES, method=method, history=history, told=told)
     for path in paths:
-        output.plain(str(path))
+        _console.plain(str(path))

@@ -8,9 +8,8 @@ import numpy as np
 
 from crossmodal.errors import CheckpointError, CrossmodalError
 from crossmodal.items import Item
-from doctor.findings import MEND, Finding
-from doctor.subject import Subject
-from engine.model_loading import load_model
+from doctor.finding import MEND, Finding, Subject
+from engine.models.loading import load_model
 
 AGREE = 0.98
 """Two encodings of one picture by one model agree to rounding; a cosine below this is not of this model or this picture."""
@@ -21,7 +20,7 @@ PROBE = """
 import hashlib, sys
 from pathlib import Path
 import numpy as np
-from engine.model_loading import load_model
+from engine.models.loading import load_model
 rows = load_model(Path(sys.argv[1])).encode_texts(["a red striped mug", "blauer Schuh", "Ω 42"])
 print(hashlib.sha256(np.round(rows.astype(np.float64), 4).tobytes()).hexdigest())
 """

@@ -4,13 +4,12 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-from crossmodal.catalog import Catalog, schema
-from crossmodal.catalog.salvage import origins
 from crossmodal.errors import CrossmodalError, QueryError, StoreError
 from crossmodal.items import Item
-from crossmodal.text.counting import counted, were
-from doctor.findings import Finding, quoted
-from doctor.subject import Subject
+from crossmodal.store import Catalog, schema
+from crossmodal.store.salvage import origins
+from crossmodal.text.cleaning import counted, were
+from doctor.finding import Finding, Subject, quoted
 
 # A thumbnail of one colour is far smaller than this; larger ones need not be decoded to be known as pictures.
 _FLAT_BYTES = 4096

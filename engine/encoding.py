@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from crossmodal.catalog.checksums import UNIT_TOLERANCE
 from crossmodal.images.decoder import Decoder
 from crossmodal.items import Embedding, Picture, Pixels
+from crossmodal.store.checksums import UNIT_TOLERANCE
 from crossmodal.text.cleaning import plain_text, words
-from engine.trained_model import TrainedModel
+from engine.models.trained import TrainedModel
 
 
 class Encoding:

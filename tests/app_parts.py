@@ -7,16 +7,16 @@ from pathlib import Path
 from PIL import Image
 
 from app_logic import Limits, LostFoundApp
-from crossmodal.catalog import Catalog
 from crossmodal.errors import FetchError
 from crossmodal.images.decode import DecodeLimits, decode_picture
-from crossmodal.ingest.limits import CatalogueLimits
-from crossmodal.ingest.open_catalogue import open_catalogue
+from crossmodal.ingest.sources.base import CatalogueLimits
+from crossmodal.ingest.sources.open import open_catalogue
 from crossmodal.items import Picture
-from engine.trained_model import TrainedModel
+from crossmodal.store import Catalog
+from engine.live import LiveApp
+from engine.models.trained import TrainedModel
+from engine.tasks import UpkeepParts
 from tests.tiny import SETTINGS, drawn
-from upkeep.live_app import LiveApp
-from upkeep.work import UpkeepParts
 
 LIMITS = Limits(max_query_chars=200, max_top_k=50, max_image_bytes=100_000)
 

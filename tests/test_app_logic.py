@@ -9,11 +9,11 @@ import pytest
 
 from app_logic import LostFoundApp
 from crossmodal.errors import CatalogueError, CrossmodalError, FetchError, PictureError, QueryError, StoreError
-from crossmodal.ingest.limits import CatalogueLimits
-from crossmodal.ingest.open_catalogue import open_catalogue
+from crossmodal.ingest.sources.base import CatalogueLimits
+from crossmodal.ingest.sources.open import open_catalogue
 from crossmodal.items import SearchResult
 from datasets import SimpleIndexDataset
-from engine.trained_model import TrainedModel
+from engine.models.trained import TrainedModel
 from tests.app_parts import LIMITS, Shelf, csv_catalogue, make_app, png, things
 from tests.tiny import COLOURS, THINGS, shared_model
 
@@ -233,8 +233,8 @@ def test_many_threads_add_and_search_at_once(app: LostFoundApp) -> None:
 
 def test_switching_replaces_model_and_index_together(filled: LostFoundApp, tmp_path: Path, model: TrainedModel) -> None:
     """Another app on the same collection follows, and nothing mixes."""
-    from engine.model_spec import ModelCard
-    from engine.trained_model import build_untrained
+    from engine.models.spec import ModelCard
+    from engine.models.trained import build_untrained
     from tests.tiny import RANDOM, SPEC
 
     other = make_app(tmp_path, model)

@@ -9,10 +9,10 @@ import pytest
 from crossmodal.errors import QueryError
 from crossmodal.items import CaptionResult
 from crossmodal.progress import ignore_progress
-from engine.trained_model import TrainedModel
+from engine.live import LiveApp
+from engine.models.trained import TrainedModel
 from tests.app_parts import csv_catalogue, make_live_app, png, things
 from tests.tiny import COLOURS, THINGS, shared_model
-from upkeep.live_app import LiveApp
 
 KINDS = [(colour, thing) for colour in COLOURS for thing in THINGS]
 

@@ -11,8 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 import cli
+from commands import _app
 from crossmodal.errors import HTTP_STATUS, CrossmodalError
-from terminal import exits
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -36,7 +36,7 @@ def test_help_names_every_command_and_every_exit_code() -> None:
     for info in cli.app.registered_commands:
         assert f" {info.name} " in said.stdout
     words = " ".join(said.stdout.split())
-    for code, meaning in exits.MEANINGS.items():
+    for code, meaning in _app.MEANINGS.items():
         assert f"{code} {meaning}" in words
 
 
@@ -57,7 +57,7 @@ def test_help_loads_nothing_heavy() -> None:
 
 
 def test_every_code_of_the_family_has_an_exit_code_that_is_explained() -> None:
-    assert {exits.exit_code(CrossmodalError(code, "x")) for code in HTTP_STATUS} <= set(exits.MEANINGS)
+    assert {_app.exit_code(CrossmodalError(code, "x")) for code in HTTP_STATUS} <= set(_app.MEANINGS)
 
 
 def test_unknown_words_are_a_mistake_of_the_command_line() -> None:
@@ -66,9 +66,9 @@ def test_unknown_words_are_a_mistake_of_the_command_line() -> None:
 
 
 def test_a_mistake_of_the_program_is_one_sentence_and_a_number(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("terminal.opening.settings", lambda: 1 / 0)
+    monkeypatch.setattr("commands._open.settings", lambda: 1 / 0)
     result = CliRunner().invoke(cli.app, ["list"])
-    assert result.exit_code == exits.INTERNAL
+    assert result.exit_code == _app.INTERNAL
     assert (
         result.stderr
         == "Error: Something went wrong inside the program (ZeroDivisionError). Run it again with --verbose to see where.\n"
@@ -123,7 +123,7 @@ def test_ctrl_c_in_the_first_moment_is_no_traceback(tmp_path: Path) -> None:
     process.stdout.readline()
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
-    assert (process.returncode, errors) == (exits.STOPPED, "")
+    assert (process.returncode, errors) == (_app.STOPPED, "")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="closes streams as a shell does")
@@ -148,5 +148,5 @@ def test_help_onto_a_full_disk_is_one_sentence() -> None:
         with Path("/dev/full").open("w") as full:
             command = [sys.executable, "cli.py", *words, "--help"]
             said = subprocess.run(command, cwd=PROJECT, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120)
-        assert said.returncode == exits.COLLECTION
+        assert said.returncode == _app.COLLECTION
         assert said.stderr.startswith("Error: A disk is full: ")

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from config import PROJECT_DIR, Settings
-from engine.model_spec import SIZES
+from engine.models.spec import SIZES
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from crossmodal.errors import FetchError, TrainingError
 from crossmodal.items import CatalogueRow, Failure
 from datasets import LostFoundDataset, SimpleIndexDataset, group_numbers, held_out_hashes
-from tests.ingest.fakes import FakeCatalogue
+from tests.crossmodal.ingest.fakes import FakeCatalogue
 
 TITLES = [("red mug",), ("a blue hat", "hat, blue"), ("Mug - RED",), ("green lamp",)]
 

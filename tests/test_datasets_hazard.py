@@ -98,7 +98,7 @@ if home == "https://github.com/huggingface/datasets":
 
 ENCODE = f"""
     {APP}
-    from crossmodal.backbones.known import image_backbone, text_backbone
+    from crossmodal.backbones.registry import image_backbone, text_backbone
     small = dict(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32)
     words = text_backbone("minilm-l6")(dict(small, vocab_size=64)).eval()
     print(tuple(words(["a red mug"]).values.shape))

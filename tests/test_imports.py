@@ -12,116 +12,84 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parents[1]
 
-ERRORS, ITEMS, PROGRESS = "crossmodal.errors", "crossmodal.items", "crossmodal.progress"
-CATALOG, IMAGES, INDEXES, INGEST = "crossmodal.catalog", "crossmodal.images", "crossmodal.indexes", "crossmodal.ingest"
-TEXT, DEMO, JOBS, THREADS = "crossmodal.text", "crossmodal.demo", "crossmodal.jobs", "crossmodal.threads"
+ERRORS, ITEMS, PROGRESS, ATOMIC, LOCKS = (f"crossmodal.{name}" for name in ("errors", "items", "progress", "atomic", "locks"))
+STORE, IMAGES, INDEXES, INGEST = "crossmodal.store", "crossmodal.images", "crossmodal.indexes", "crossmodal.ingest"
+TEXT, DEMO, JOBS, RUNTIMES = "crossmodal.text", "crossmodal.demo", "crossmodal.jobs", "crossmodal.runtimes"
 BACKBONES, TRAINING, EVALUATION = "crossmodal.backbones", "crossmodal.training", "crossmodal.evaluation"
-INFERENCE, TORCHVISION, MEMORY = "crossmodal.inference", "crossmodal.torchvision_import", "crossmodal.memory"
-REGISTRY, FILE_ERRORS = "crossmodal.registry", "crossmodal.file_errors"
+TORCHVISION, REGISTRY = "crossmodal.torchvision_compat", "crossmodal.registry"
 
 ROOMS: dict[str, set[str]] = {
-    # The workshop: knows neither settings, Streamlit nor any file beside its own folder.
+    # The library: knows neither settings, Streamlit nor any file beside its own folder.
     "crossmodal": set(),
     ERRORS: set(),
     ITEMS: set(),
-    THREADS: set(),
-    MEMORY: set(),
-    INFERENCE: set(),
+    RUNTIMES: set(),
     TORCHVISION: set(),
-    EVALUATION: {ERRORS, ITEMS, FILE_ERRORS},
+    ATOMIC: {ERRORS},
+    EVALUATION: {ERRORS, ITEMS, ATOMIC},
     PROGRESS: {ERRORS},
     TEXT: {ERRORS},
-    FILE_ERRORS: {ERRORS},
-    "crossmodal.lock_file": {PROGRESS, FILE_ERRORS},
-    JOBS: {ERRORS, PROGRESS, FILE_ERRORS, "crossmodal.lock_file"},
+    LOCKS: {PROGRESS, ERRORS},
+    JOBS: {ERRORS, PROGRESS, LOCKS},
     DEMO: {ERRORS, PROGRESS},
-    CATALOG: {ERRORS, ITEMS, FILE_ERRORS},
+    STORE: {ERRORS, ITEMS},
     IMAGES: {ERRORS, ITEMS},
-    INDEXES: {ERRORS, FILE_ERRORS, CATALOG, THREADS},
-    INGEST: {ERRORS, ITEMS, PROGRESS, CATALOG, IMAGES},
+    INDEXES: {ERRORS, STORE, RUNTIMES},
+    INGEST: {ERRORS, ITEMS, PROGRESS, TEXT, STORE, IMAGES},
     REGISTRY: {ERRORS},
     BACKBONES: {ERRORS, REGISTRY, TEXT, TORCHVISION},
-    TRAINING: {ERRORS, PROGRESS, REGISTRY, TEXT, FILE_ERRORS},
+    TRAINING: {ERRORS, PROGRESS, REGISTRY, TEXT},
     # The application, from its settings to its doors.
     "config": set(),
     "datasets": {ERRORS, ITEMS, TEXT, INGEST},
     "encoders": {ITEMS, IMAGES, BACKBONES},
     "system": {BACKBONES, TRAINING, EVALUATION, "datasets", "encoders"},
-    "experiments": {
-        ERRORS,
-        ITEMS,
-        PROGRESS,
-        TEXT,
-        THREADS,
-        MEMORY,
-        REGISTRY,
-        INFERENCE,
-        IMAGES,
-        INGEST,
-        BACKBONES,
-        TRAINING,
-        EVALUATION,
-    }
+    "training": {ERRORS, ITEMS, ATOMIC, PROGRESS, TEXT, RUNTIMES, REGISTRY, IMAGES, INGEST, BACKBONES, TRAINING, EVALUATION}
     | {"config", "datasets", "encoders", "initialize", "system", "engine"},
-    "engine": {ERRORS, ITEMS, PROGRESS, TEXT, THREADS, BACKBONES, EVALUATION, INFERENCE, TRAINING, CATALOG, IMAGES, INDEXES}
+    "engine": {ERRORS, ITEMS, PROGRESS, TEXT, BACKBONES, EVALUATION, RUNTIMES, TRAINING, STORE, IMAGES, INDEXES}
     | {INGEST, "datasets", "encoders", "system"},
-    "app_logic": {ITEMS, PROGRESS, CATALOG, IMAGES, INGEST, "datasets", "engine"},
-    "upkeep": {ERRORS, FILE_ERRORS, ITEMS, JOBS, "crossmodal.lock_file", PROGRESS, MEMORY, THREADS, TEXT, CATALOG, IMAGES, INGEST}
-    | {BACKBONES, EVALUATION, INFERENCE, TRAINING, "app_logic", "datasets", "engine", "system"},
-    "initialize": {ERRORS, ITEMS, "crossmodal.lock_file", PROGRESS, BACKBONES, CATALOG, DEMO, IMAGES, INGEST}
-    | {"app_logic", "config", "datasets", "engine", "resident", "upkeep"},
-    "transfer": {ERRORS, FILE_ERRORS, ITEMS, PROGRESS, TEXT, CATALOG, "upkeep"},
-    "api": {ERRORS, FILE_ERRORS, ITEMS, JOBS, PROGRESS, TEXT, CATALOG, IMAGES}
-    | {"config", "engine", "initialize", "resident", "transfer", "upkeep"},
-    "ui": {ERRORS, ITEMS, JOBS, PROGRESS, EVALUATION} | {"config", "engine", "experiments", "initialize", "upkeep"},
+    "app_logic": {ITEMS, PROGRESS, STORE, IMAGES, INGEST, "datasets", "engine"},
+    "engine (live)": {ERRORS, ITEMS, JOBS, LOCKS, ATOMIC, PROGRESS, RUNTIMES, TEXT, STORE, IMAGES, INGEST}
+    | {BACKBONES, EVALUATION, TRAINING, "app_logic", "datasets", "engine", "system"},
+    "initialize": {ERRORS, ITEMS, LOCKS, PROGRESS, BACKBONES, STORE, DEMO, IMAGES, INGEST}
+    | {"app_logic", "config", "datasets", "engine", "engine (live)", "ipc"},
+    "api": {ERRORS, ITEMS, JOBS, PROGRESS, TEXT, STORE, IMAGES} | {"config", "engine", "engine (live)", "initialize", "ipc"},
+    "ui": {ERRORS, ITEMS, JOBS, PROGRESS, EVALUATION} | {"config", "engine", "engine (live)", "training", "initialize"},
     "app": {"ui"},
-    "resident": {ERRORS, ITEMS, CATALOG, INGEST, "upkeep"},
+    "ipc": {ERRORS, ITEMS, STORE, INGEST, "engine (live)"},
     # The command line, and what it does besides.
-    "doctor": {ERRORS, ITEMS, PROGRESS, TEXT, CATALOG, IMAGES, INDEXES, "config", "engine", "initialize"},
-    "terminal": {ERRORS, FILE_ERRORS, ITEMS, JOBS, PROGRESS, TEXT, CATALOG, "config", "initialize", "resident", "upkeep"},
-    "commands": {
-        ERRORS,
-        ITEMS,
-        PROGRESS,
-        TEXT,
-        CATALOG,
-        INGEST,
-        EVALUATION,
-        TRAINING,
-        "engine",
-        "upkeep",
-        "initialize",
-        "config",
-        "experiments",
-    }
-    | {"terminal", "transfer", "doctor", "resident"}
+    "doctor": {ERRORS, ITEMS, PROGRESS, TEXT, STORE, IMAGES, INDEXES, "config", "engine", "initialize"},
+    "commands": {ERRORS, ITEMS, JOBS, PROGRESS, TEXT, STORE, INGEST, EVALUATION, TRAINING}
+    | {"config", "engine", "engine (live)", "initialize", "training", "doctor", "ipc"}
     | {"api"},  # `serve` starts it; a door enters no other otherwise
-    "cli": {"terminal", "commands"},
+    "cli": {"commands"},
 }
 """Room → the rooms it may import, itself apart. Benchmarks may import all of these, tests those and benchmarks."""
 
-TORCH_ROOMS = {BACKBONES, TRAINING, EVALUATION, INDEXES, INFERENCE, TORCHVISION, THREADS}
-TORCH_ROOMS |= {"datasets", "encoders", "system", "engine", "upkeep.own_figures", "experiments"}
+LIVE = ("tasks", "live", "retraining", "self_evaluation", "watch", "export", "export_formats", "import_vectors", "spelling")
+LIVE_FILES = {f"engine.{name}" for name in LIVE} | {"engine.models.store", "engine.models.switch"}
+
+TORCH_ROOMS = {BACKBONES, TRAINING, EVALUATION, INDEXES, RUNTIMES, TORCHVISION}
+TORCH_ROOMS |= {"datasets", "encoders", "system", "engine", "engine.self_evaluation", "training"}
 OUTSIDE: dict[str, set[str]] = {
     "streamlit": {"app", "ui", "initialize"},  # in initialize only inside `initialize_system`, see below
     "torch": TORCH_ROOMS | {"crossmodal.images.transforms"},
     "torchvision": {TORCHVISION},
     "numpy": {
         ITEMS,
-        CATALOG,
+        STORE,
         IMAGES,
         INDEXES,
         INGEST,
         EVALUATION,
         TRAINING,
         "engine",
-        "experiments",
-        "upkeep.own_figures",
+        "engine (live)",
+        "training",
         "datasets",
-        "transfer",
         "doctor",
     },
-    "matplotlib": {EVALUATION, "experiments"},
+    "matplotlib": {EVALUATION, "training"},
     "tensorboardX": {TRAINING},
     "sklearn": {"crossmodal.evaluation.projections"},
     "umap": {"crossmodal.evaluation.projections"},
@@ -139,22 +107,22 @@ OUTSIDE: dict[str, set[str]] = {
     "h11": {"api"},
     "limits": {"api"},
     "prometheus_client": {"api"},
-    "pydantic": {"config", "terminal.opening", "api"},
+    "pydantic": {"config", "commands._open", "api"},
     "pydantic_settings": {"config"},
-    "sqlite3": {CATALOG},
-    "pyarrow": {"crossmodal.ingest.parquet_columns", "crossmodal.ingest.parquet_file", "transfer.export_formats"},
-    "watchfiles": {"upkeep.watching"},
-    "typer": {"cli", "commands", "terminal"},
-    "rich": {"terminal"},
+    "sqlite3": {STORE},
+    "pyarrow": {"crossmodal.ingest.sources.parquet", "crossmodal.ingest.sources.parquet_reader", "engine.export_formats"},
+    "watchfiles": {"engine.watch"},
+    "typer": {"cli", "commands"},
+    "rich": {"commands"},
     # Loaded inside functions, when a backbone that needs them is asked for by name.
     "transformers": {"crossmodal.backbones.hugging_face"},
     "huggingface_hub": {"crossmodal.backbones.download"},
     "safetensors": {"crossmodal.backbones.weights"},
-    "tokenizers": {"crossmodal.backbones.subwords"},
+    "tokenizers": {"crossmodal.backbones.hugging_face"},
 }
 """Package that is not ours → rooms or files that may import it. A package that is not here is not a dependency yet."""
 
-WITHOUT_TORCH = {ERRORS, ITEMS, PROGRESS, JOBS, TEXT, CATALOG, INGEST, DEMO, "config"}
+WITHOUT_TORCH = {ERRORS, ITEMS, PROGRESS, JOBS, TEXT, STORE, INGEST, DEMO, "config"}
 WITHOUT_TORCH_FILES = {"crossmodal.images.decoder", "crossmodal.images.decode_worker", "crossmodal.images.fetch"}
 LIBRARIES = set(sys.stdlib_module_names) - set(OUTSIDE)
 
@@ -197,6 +165,8 @@ def modules() -> dict[str, Path]:
 
 def room_of(module: str) -> str:
     parts = module.split(".")
+    if module in LIVE_FILES:
+        return "engine (live)"
     return ".".join(parts[:2]) if parts[0] == "crossmodal" else parts[0]
 
 
@@ -300,7 +270,7 @@ def test_file_does_not_lead_to_torch(module: str) -> None:
 
 
 def test_following_imports_finds_torch_where_it_is() -> None:
-    assert "torch" in reached("engine.trained_model")
+    assert "torch" in reached("engine.models.trained")
     assert "crossmodal.images.fetch" in reached("app")
 
 

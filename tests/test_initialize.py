@@ -15,10 +15,10 @@ import initialize
 from config import Settings
 from crossmodal.errors import CatalogueError, CrossmodalError, StoreError
 from crossmodal.progress import Progress, ignore_progress
-from engine.trained_model import TrainedModel
+from engine.live import LiveApp
+from engine.models.trained import TrainedModel
 from initialize import build_system, initialize_system, is_demo, open_named
 from tests.app_parts import csv_catalogue, png, things
-from upkeep.live_app import LiveApp
 
 LONG_S = 120.0
 
@@ -232,7 +232,7 @@ def test_a_new_model_after_a_trained_one_was_deleted_is_not_read_again_and_again
     again = start(started, installation, max_epochs=1, seed=7)
     reads = []
     load_model = initialize.load_model
-    monkeypatch.setattr("engine.generations.load_model", lambda path: (reads.append(path), load_model(path))[1])
+    monkeypatch.setattr("engine.models.generations.load_model", lambda path: (reads.append(path), load_model(path))[1])
     for seed in (1, 2, 3):
         again.add_new_item(png("red", "disc", seed))
         again.search_by_text("red disc")

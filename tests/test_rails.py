@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).resolve().parents[1]
-FETCHING = {f"crossmodal.images.{name}" for name in ("fetch", "addresses", "bodies", "hop", "names", "networks", "watchdog")}
+FETCHING = {f"crossmodal.images.{name}" for name in ("fetch", "public_address")}
 DECODING = {"crossmodal.images.decode"}
-CHILD_PROCESSES = {"crossmodal.images.decode_child", "doctor.model"}
+CHILD_PROCESSES = {"crossmodal.images.decoder", "doctor.model"}
 WEIGHT_LOADERS = {"crossmodal.backbones.download"}  # asks torchvision's server; what arrives is compared with a hash
 NETWORK = {"aiohttp", "asyncio", "ftplib", "http.client", "httpx", "httpx2", "imaplib", "poplib", "requests", "requests_hardened"}
 NETWORK |= {"smtplib", "socketserver", "ssl", "telnetlib", "urllib.request", "urllib3", "websockets", "xmlrpc"}
@@ -94,9 +94,9 @@ def is_literally(node: ast.expr | None, value: object) -> bool:
 def network(file: File) -> Iterator[str]:
     """The network is asked in the fetch files only; the API waits on an event loop and takes its own port, and the shell is
     answered through a file of this computer."""
-    if file.module in FETCHING or file.module == "api.server.listening":
+    if file.module in FETCHING or file.module == "api.server":
         return
-    if file.module.startswith("resident."):
+    if file.module.startswith("ipc."):
         yield from not_of_this_computer(file)
         return
     for line, name in file.imported():

@@ -11,7 +11,7 @@ from crossmodal.errors import TrainingError
 from crossmodal.progress import Stopped
 from crossmodal.training.trainer import EpochFigures, TrainingPlan
 from datasets import LostFoundDataset
-from engine.trained_model import build_untrained
+from engine.models.trained import build_untrained
 from system import MAX_LOGIT_SCALE, LostFoundSystem, backbone_features, evaluate_titles, minimal_train_model
 from tests.tiny import SPEC, pairs
 

@@ -10,9 +10,9 @@ from crossmodal.backbones.resnet import Weights
 from crossmodal.items import Pixels
 from crossmodal.progress import OnProgress, ignore_progress
 from datasets import LostFoundDataset
-from engine.model_spec import ModelSpec
-from engine.trained_model import TrainedModel
-from upkeep.learning import Material, TrainingSettings, learn
+from engine.models.spec import ModelSpec
+from engine.models.trained import TrainedModel
+from engine.retraining import Material, TrainingSettings, learn
 
 SPEC = ModelSpec(embed_dim=32, vocab_size=512, max_text_tokens=8, image_size_px=32)
 SETTINGS = TrainingSettings(max_epochs=12, batch_size=16, learning_rate=2e-3, patience=12, seed=3)

@@ -7,16 +7,14 @@ from fastapi import APIRouter, Request
 from fastapi import Path as InPath
 from starlette.responses import Response
 
-from api.answered.answers import Exports, Job, Jobs, Json
-from api.answered.documents import problems, told
-from api.answered.downloads import MEDIA_TYPES, Download
-from api.answered.errors import Overload, error_response
-from api.asked.bodies import read
-from api.asked.body_schemas import body
-from api.asked.parameters import ONLY_KNOWN, JobId
-from api.asked.questions import ExportQuestion, ImportQuestion
-from api.door import Door, TheDoor
-from api.exports import delete_export, export_file, export_files, start_export
+from api.deps import Door, TheDoor
+from api.errors import Json, Overload, error_response
+from api.exports import MEDIA_TYPES, Download, delete_export, export_file, export_files, start_export
+from api.openapi import body, problems, told
+from api.parameters import ONLY_KNOWN, JobId
+from api.request_body import read
+from api.responses import Exports, Job, Jobs
+from api.schemas import ExportQuestion, ImportQuestion
 from crossmodal.errors import AccessError, BusyError
 from crossmodal.jobs import JobStatus
 

@@ -12,18 +12,20 @@ from typing import Any
 from torch import Tensor, nn
 
 from crossmodal.backbones.base import Config, Features, ImageBackbone, TextBackbone, vectors
+from crossmodal.backbones.config import only, picture_settings, preprocessing, refused, settle
 from crossmodal.backbones.hugging_face import (
+    HASHED,
+    Subwords,
     find_checkpoint,
     import_transformers,
     load_config,
     load_network,
     network_settings,
     origin_of,
+    tokenizer_of,
     with_positions,
 )
-from crossmodal.backbones.picture_files import picture_settings_of
-from crossmodal.backbones.settings import only, picture_settings, preprocessing, refused, settle
-from crossmodal.backbones.subwords import HASHED, Subwords, tokenizer_of
+from crossmodal.backbones.vit import picture_settings_of
 from crossmodal.backbones.weights import WeightsSource
 
 NAME = "clip"

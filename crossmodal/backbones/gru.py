@@ -8,11 +8,10 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from crossmodal.backbones.base import Config, Features, Origin, TextBackbone
-from crossmodal.backbones.settings import refused, settle
+from crossmodal.backbones.config import refused, settle
 from crossmodal.backbones.weights import WeightsSource
 from crossmodal.text.cleaning import words
-from crossmodal.text.noise import noisy
-from crossmodal.text.tokenizer import PADDING, TOKENIZER_VERSION, HashingTokenizer
+from crossmodal.text.tokenizer import PADDING, TOKENIZER_VERSION, HashingTokenizer, noisy
 
 NAME = "gru"
 MISSPELT, DROPPED = 0.1, 0.05

@@ -9,17 +9,19 @@ from typing import Any
 from torch import Tensor, nn
 
 from crossmodal.backbones.base import Config, Features, TextBackbone, sequence
+from crossmodal.backbones.config import only, settle
 from crossmodal.backbones.hugging_face import (
+    HASHED,
+    Subwords,
     find_checkpoint,
     import_transformers,
     load_config,
     load_network,
     network_settings,
     origin_of,
+    tokenizer_of,
     with_positions,
 )
-from crossmodal.backbones.settings import only, settle
-from crossmodal.backbones.subwords import HASHED, Subwords, tokenizer_of
 from crossmodal.backbones.weights import WeightsSource
 
 LAYERS = {"minilm-l6": 6, "minilm-l12": 12}

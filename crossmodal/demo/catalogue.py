@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from crossmodal.demo.combinations import Combination, combination_at, is_held_out, position_of_item
-from crossmodal.demo.picture import draw_picture
-from crossmodal.demo.titles import title_for
+from crossmodal.demo.drawing import draw_picture
+from crossmodal.demo.vocabulary import Combination, combination_at, is_held_out, position_of_item, title_for
 from crossmodal.errors import CatalogueError, StoreError
 from crossmodal.progress import OnProgress, Progress, ignore_progress
 

@@ -7,10 +7,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from crossmodal.evaluation.bootstrap import percentiles
-from crossmodal.evaluation.figures import Figure, direction_figures
 from crossmodal.evaluation.ranking import RelevantPairs, rank_both_ways
 from crossmodal.evaluation.report import text_table
-from crossmodal.evaluation.result import RetrievalResult
+from crossmodal.evaluation.result import Figure, RetrievalResult, direction_figures
 from crossmodal.evaluation.space import alignment, space_figures
 
 RESAMPLES = 1000

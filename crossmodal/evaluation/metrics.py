@@ -9,10 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from crossmodal.evaluation.bootstrap import median
-from crossmodal.evaluation.chance import chance_of
-from crossmodal.evaluation.figures import per_query
+from crossmodal.evaluation.bootstrap import chance_of, median
 from crossmodal.evaluation.ranking import RelevantPairs, rank_both_ways
+from crossmodal.evaluation.result import per_query
 
 _KS = (1, 5, 10)
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from crossmodal.errors import QueryError
-from crossmodal.evaluation.style import BLUE, GREY, VERMILION, new_figure, save, style
+from crossmodal.evaluation.plots import BLUE, GREY, VERMILION, new_figure, save, style
 
 Method = Literal["umap", "tsne", "pca"]
 METHODS: tuple[Method, ...] = ("umap", "tsne", "pca")

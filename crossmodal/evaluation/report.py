@@ -6,8 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from crossmodal.evaluation.figures import Figure
-from crossmodal.evaluation.result import RetrievalResult
+from crossmodal.evaluation.result import Figure, RetrievalResult
 
 _HEAD = ("", "text → image", "95 %", "chance", "image → text", "95 %", "chance")
 _NAMES = {

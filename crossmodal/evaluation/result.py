@@ -1,12 +1,130 @@
 """What an evaluation found, as a frozen value."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-from crossmodal.evaluation.bootstrap import CONFIDENCE
-from crossmodal.evaluation.figures import DirectionFigures, Figure
-from crossmodal.evaluation.ranking import TIE
+import torch
+from torch import Tensor
+
+from crossmodal.evaluation.bootstrap import CONFIDENCE, chance_of, intervals, median
+from crossmodal.evaluation.ranking import TIE, Ranks
 from crossmodal.evaluation.space import SpaceFigures
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure, its 95 % interval (not a number when nothing was resampled), and what an order drawn by lot would bring."""
+
+    value: float
+    low: float
+    high: float
+    chance: float
+
+    def to_dict(self) -> dict[str, float | None]:
+        """As JSON holds it: None for what is not a number."""
+        numbers = {"value": self.value, "low": self.low, "high": self.high, "chance": self.chance}
+        return {name: number if math.isfinite(number) else None for name, number in numbers.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class DirectionFigures:
+    """How well one direction retrieves.
+
+    Attributes:
+        queries, gallery: how many questions were asked, among how many items. Only queries with a relevant item are asked.
+        recall: k → share of queries, in [0, 1], with any relevant item among the first k.
+        median_rank, mean_rank: of the best relevant item, 1 is best.
+        mean_reciprocal_rank: mean of 1 / that rank, in (0, 1].
+        mean_average_precision, ndcg: over all relevant items, in (0, 1].
+        ranks: (queries,) int64, the best rank of each query, for plots; not part of `to_dict`.
+        relevant: (queries,) int64, how many relevant items each query has; not part of `to_dict`.
+    """
+
+    queries: int
+    gallery: int
+    recall: Mapping[int, Figure]
+    median_rank: Figure
+    mean_rank: Figure
+    mean_reciprocal_rank: Figure
+    mean_average_precision: Figure
+    ndcg: Figure
+    ranks: Tensor = field(repr=False, compare=False)
+    relevant: Tensor = field(repr=False, compare=False)
+
+    def named(self) -> dict[str, Figure]:
+        """Every figure under its name, `recall_at_…` first, in the order a table shows them."""
+        return {f"recall_at_{k}": figure for k, figure in self.recall.items()} | {name: getattr(self, name) for name in _OTHERS}
+
+    def to_dict(self) -> dict[str, object]:
+        """As JSON holds it."""
+        return {"queries": self.queries, "gallery": self.gallery} | {
+            name: figure.to_dict() for name, figure in self.named().items()
+        }
+
+
+_OTHERS = ("median_rank", "mean_rank", "mean_reciprocal_rank", "mean_average_precision", "ndcg")
+
+
+def per_query(ranked: Ranks, k_values: Sequence[int]) -> dict[str, Tensor]:
+    """What each query brought, (q,) float64 by name; the mean over queries is the figure.
+
+    - `recall_at_k`: 1 when any relevant item is among the first k.
+    - `mean_rank`, `mean_reciprocal_rank`: best rank and one by it (Voorhees 1999, TREC-8).
+    - `mean_average_precision`: mean over relevant items of i / rank of the i-th (Manning, Raghavan & Schütze 2008, chapter 8.4).
+    - `ndcg`: Σ 1 / log2(1 + rank) over relevant items, by the same sum of the best order (Järvelin & Kekäläinen 2002, binary gain).
+    """
+    best, many = ranked.best.double(), ranked.relevant
+    owner = torch.repeat_interleave(torch.arange(len(many)), many)
+    place = (torch.arange(len(ranked.ranks)) - ranked.starts[owner] + 1).double()
+    ranks = ranked.ranks.double()
+
+    def summed(values: Tensor) -> Tensor:
+        return torch.zeros(len(many), dtype=torch.float64).index_add_(0, owner, values)
+
+    values = {f"recall_at_{k}": (best <= k).double() for k in k_values}
+    values["mean_rank"] = best
+    values["mean_reciprocal_rank"] = 1 / best
+    values["mean_average_precision"] = summed(place / ranks) / many
+    values["ndcg"] = summed(1 / torch.log2(1 + ranks)) / summed(1 / torch.log2(1 + place))
+    return values
+
+
+def direction_figures(
+    ranked: Ranks, clusters: Tensor, k_values: Sequence[int], *, resamples: int, seed: int
+) -> tuple[DirectionFigures, Tensor]:
+    """Every figure of one direction, and the sum of recalls in each resample, (resamples,), for the interval of the recall sum.
+
+    Shape:
+        clusters: (q,) int64, queries of one number are drawn together, see `bootstrap`.
+
+    Raises:
+        ValueError: there is no query.
+    """
+    values = per_query(ranked, k_values)
+    drawn = intervals(values, ranked.best, clusters, resamples=resamples, seed=seed)
+    chance = chance_of(ranked.relevant, ranked.gallery)
+
+    def figure(name: str, value: float, by_lot: float) -> Figure:
+        low, high = drawn.interval(name)
+        return Figure(value, low, high, by_lot)
+
+    def mean(name: str, by_lot: float) -> Figure:
+        return figure(name, float(values[name].mean()), by_lot)
+
+    found = DirectionFigures(
+        queries=len(ranked.asked),
+        gallery=ranked.gallery,
+        recall={k: mean(f"recall_at_{k}", chance.recall(k)) for k in k_values},
+        median_rank=figure("median_rank", median(ranked.best), chance.median_rank),
+        mean_rank=mean("mean_rank", chance.mean_rank),
+        mean_reciprocal_rank=mean("mean_reciprocal_rank", chance.mean_reciprocal_rank),
+        mean_average_precision=mean("mean_average_precision", chance.mean_average_precision),
+        ndcg=mean("ndcg", chance.ndcg),
+        ranks=ranked.best,
+        relevant=ranked.relevant,
+    )
+    return found, torch.stack([drawn.figures[f"recall_at_{k}"] for k in k_values]).sum(dim=0)
 
 
 @dataclass(frozen=True, slots=True)

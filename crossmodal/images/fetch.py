@@ -11,11 +11,13 @@ import io
 import logging
 import socket
 import ssl
-from collections.abc import Iterable
+import time
+import zlib
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Protocol
 
 import certifi
 import requests
@@ -24,10 +26,189 @@ import urllib3
 import urllib3.connection
 
 from crossmodal.errors import FetchError
-from crossmodal.images.addresses import DEFAULT_PORTS, UPLOAD_INSTEAD, Address, AllowList, check_address, parse_address
-from crossmodal.images.bodies import bad_response, read_body
-from crossmodal.images.hop import Deadline, Dial, Hop, TooMuchBesidesError, Wire, dial
-from crossmodal.images.names import Resolve, route
+from crossmodal.images.public_address import (
+    DEFAULT_PORTS,
+    UPLOAD_INSTEAD,
+    Address,
+    AllowList,
+    Resolve,
+    check_address,
+    parse_address,
+    route,
+)
+
+MAX_DIALS = 4
+MAX_OVERHEAD_BYTES = 2**20  # headers, chunk marks and what was read ahead; an honest answer stays far below
+
+Dial = Callable[[str, int, float], socket.socket]
+
+
+class TooMuchBesidesError(Exception):
+    """The server sends and sends, and it is not the picture."""
+
+
+class Deadline:
+    """A point in time that no wait goes beyond."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+
+    @property
+    def over(self) -> bool:
+        """Whether there is no time left."""
+        return time.monotonic() >= self._end
+
+    def left(self) -> float:
+        """Seconds left, above 0. TimeoutError when there are none."""
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        return left
+
+
+def dial(address: str, port: int, timeout_s: float) -> socket.socket:
+    """Connect to an IP address. Raises OSError."""
+    connection = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(timeout_s)
+        connection.connect((address, port))
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+class Hop:
+    """One request: where it may connect, until when, and how much came.
+
+    Args:
+        route: IP addresses that were checked, in the order to try them.
+        dial: opens a socket to an IP address: address, port, seconds.
+
+    Attributes:
+        open: the connection stands, encrypted where it should be.
+        tls_problem: why no encrypted connection came about, or empty.
+    """
+
+    def __init__(self, address: Address, route: list[str], *, deadline: Deadline, dial: Dial) -> None:
+        self.address = address
+        self.deadline = deadline
+        self.open = False
+        self.tls_problem = ""
+        self._route = route[:MAX_DIALS]
+        self._dial = dial
+        self._besides = 0
+
+    def connect(self) -> socket.socket:
+        """A socket to the first address that takes it; an address that hangs leaves time for the next. Raises OSError."""
+        for left in range(len(self._route), 1, -1):
+            try:
+                return self._dial(self._route[-left], self.address.port, self.deadline.left() / left)
+            except OSError:  # the next address has its turn
+                continue
+        return self._dial(self._route[-1], self.address.port, self.deadline.left())
+
+    def count(self, received: int) -> None:
+        """Bytes came off the wire. Raises TooMuchBesidesError when too many of them are not the picture's."""
+        self._besides += received
+        if self._besides > MAX_OVERHEAD_BYTES:
+            raise TooMuchBesidesError
+
+    def body(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        """The pieces of the picture, passed on and taken off the count."""
+        for piece in pieces:
+            self._besides -= len(piece)
+            yield piece
+
+
+class Wire(io.RawIOBase):
+    """A socket's bytes. Every single wait gets what is left of the deadline: a server that drips wins no time."""
+
+    def __init__(self, sock: socket.socket, hop: Hop) -> None:
+        self._sock = sock
+        self._hop = hop
+        self._raw = sock.makefile("rb", buffering=0)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        self._sock.settimeout(self._hop.deadline.left())
+        received = self._raw.readinto(buffer) or 0
+        self._hop.count(received)
+        return received
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Unpacker(Protocol):
+    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
+
+
+class _Plain:
+    def decompress(self, data: bytes, max_length: int, /) -> bytes:
+        return data[:max_length]
+
+
+def read_body(pieces: Iterable[bytes], *, encoding: str, length: int | None, max_bytes: int) -> bytes:
+    """Join the pieces of an answer into the picture's bytes.
+
+    Args:
+        pieces: the body as it comes; reading stops at the first piece too many.
+        encoding: the answer's Content-Encoding. We ask for none; gzip and deflate are unpacked all the same, nothing else is.
+        length: the length the answer claims, or None.
+        max_bytes: most bytes before and after unpacking.
+
+    Returns:
+        The bytes, possibly none.
+
+    Raises:
+        FetchError: `too_large` (before a byte is read when the claim says so), `bad_response` for a broken or unknown encoding.
+    """
+    if length is not None and length > max_bytes:
+        raise too_large(max_bytes)
+    unpacker = _unpacker(encoding)
+    body = bytearray()
+    packed = 0
+    for piece in pieces:
+        packed += len(piece)
+        body += _unpack(unpacker, piece, max_bytes - len(body) + 1)
+        if packed > max_bytes or len(body) > max_bytes:
+            raise too_large(max_bytes)
+    if packed and not getattr(unpacker, "eof", True):
+        raise bad_response("its compressed answer ended too early")
+    return bytes(body)
+
+
+def too_large(max_bytes: int) -> FetchError:
+    """More bytes than a picture may have."""
+    what = f"The picture at that address is larger than {max_bytes / 2**20:.3g} MB."
+    return FetchError("too_large", what, remedy="Save a smaller copy and upload that.")
+
+
+def bad_response(reason: str) -> FetchError:
+    """An answer that breaks the rules of the web; `reason` completes the sentence."""
+    return FetchError("bad_response", f"That address gave an answer that cannot be read: {reason}.", remedy=UPLOAD_INSTEAD)
+
+
+def _unpacker(encoding: str) -> _Unpacker:
+    encoding = encoding.strip().lower()
+    if encoding in ("", "identity"):
+        return _Plain()
+    if encoding in ("gzip", "x-gzip", "deflate"):
+        return zlib.decompressobj(zlib.MAX_WBITS | 32)  # 32: the header says whether it is gzip or zlib
+    raise bad_response(f"it is packed as '{encoding[:40]}'")
+
+
+def _unpack(unpacker: _Unpacker, piece: bytes, room: int) -> bytes:
+    try:
+        return unpacker.decompress(piece, room)
+    except zlib.error as error:
+        raise bad_response("its compressed answer is broken") from error
+
 
 REDIRECTS = (301, 302, 303, 307, 308)
 READ_BYTES = 64 * 2**10

@@ -1,7 +1,8 @@
-"""What every vector index promises. `tests/indexes/test_contract.py` holds each of them to it."""
+"""What every vector index promises. `tests/crossmodal/indexes/test_contract.py` holds each of them to it."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -9,10 +10,29 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from crossmodal.catalog.checksums import UNIT_ROUNDING
 from crossmodal.errors import QueryError, StoreError
 from crossmodal.indexes.nearest import blocks
-from crossmodal.indexes.tag import IndexTag
+from crossmodal.store.checksums import UNIT_ROUNDING
+
+
+@dataclass(frozen=True, slots=True)
+class IndexTag:
+    """Where in a catalog's feed of changes an index stands.
+
+    Attributes:
+        store_uuid: the catalog it was built from.
+        model_id: the model whose embeddings it holds.
+        seq, removal_seq: the position in the feed.
+        mark, removal_mark: what lay in the feed at `seq` and at `removal_seq`, so that a catalog restored from an older copy is noticed.
+    """
+
+    store_uuid: str
+    model_id: str
+    seq: int = 0
+    removal_seq: int = 0
+    mark: str = ""
+    removal_mark: str = ""
+
 
 Vectors = torch.Tensor | npt.NDArray[np.float32]
 Ids = Sequence[int] | npt.NDArray[np.int64]

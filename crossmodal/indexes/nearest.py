@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import torch
 
-from crossmodal.catalog.checksums import UNIT_ROUNDING
+from crossmodal.store.checksums import UNIT_ROUNDING
 
 # More of the fast scores are looked at than asked for, so that a second pass over all rows is rarely needed.
 _SPARE = 16

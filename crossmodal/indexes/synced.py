@@ -5,13 +5,12 @@ import threading
 from collections.abc import Collection
 from pathlib import Path
 
-from crossmodal import file_errors
-from crossmodal.catalog import Catalog
-from crossmodal.catalog.feeds import PICTURES, Feed
+from crossmodal import errors
 from crossmodal.errors import StoreError
-from crossmodal.indexes.base import Hits, Ids, VectorIndex, Vectors
+from crossmodal.indexes.base import Hits, Ids, IndexTag, VectorIndex, Vectors
 from crossmodal.indexes.exact import ExactIndex
-from crossmodal.indexes.tag import IndexTag
+from crossmodal.store import Catalog
+from crossmodal.store.changes import PICTURES, Feed
 
 logger = logging.getLogger(__name__)
 
@@ -102,7 +101,7 @@ class SyncedIndex:
                 try:
                     index.save(self.path, tag=tag)
                 except OSError as error:  # a read-only disk refuses even that the draft be swept away
-                    raise file_errors.of_os(error, self.path) from error
+                    raise errors.of_os(error, self.path) from error
                 self._saved_tag = tag
 
     def close(self) -> None:

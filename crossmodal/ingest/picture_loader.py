@@ -5,9 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from crossmodal.errors import AddressError, CatalogueError
-from crossmodal.images.addresses import parse_address
-from crossmodal.ingest.contained_file import read_contained
-from crossmodal.ingest.wording import shown
+from crossmodal.images.public_address import parse_address
+from crossmodal.ingest.sources.base import shown
+from crossmodal.ingest.sources.files import read_contained
 from crossmodal.items import CatalogueRow
 
 # A letter of its own before the colon is a Windows drive, not a scheme.

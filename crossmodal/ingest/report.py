@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from crossmodal.progress import OnProgress, Progress
+from crossmodal.text.cleaning import counted, were
 
 # The speed is that of the last moments: a resumed run skips thousands of rows a second before it meets the first new picture.
 _WINDOW = 20
@@ -114,3 +115,40 @@ class Tally:
     def _rate(self) -> float:
         (first_at, first_done), (last_at, last_done) = self._told[0], self._told[-1]
         return (last_done - first_done) / (last_at - first_at) if last_at > first_at else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class BroughtIn:
+    """How the rows of one catalogue ended.
+
+    Attributes:
+        report: in numbers.
+        demo: pictures of the demo that made room for a person's own.
+    """
+
+    report: IngestReport
+    demo: int = 0
+
+    @property
+    def nothing_came(self) -> bool:
+        """Whether there were rows and not one of them could be read."""
+        return bool(self.report.failed) and not self.report.indexed + self.report.unchanged + self.report.renamed
+
+    @property
+    def sentence(self) -> str:
+        """For a person; what happened only sometimes is said only then."""
+        told = self.report
+        parts = [
+            f"{counted(told.indexed, 'picture')} indexed, {told.unchanged:,} {were(told.unchanged)} there already, "
+            f"{told.failed:,} failed."
+        ]
+        if told.renamed:
+            its = "its name" if told.renamed == 1 else "their names"
+            parts.append(f"{counted(told.renamed, 'picture')} only changed {its}.")
+        if told.removed:
+            parts.append(f"{counted(told.removed, 'picture')} left the collection: the catalogue has no such row or file any more.")
+        if told.unread:
+            parts.append(f"{counted(told.unread, 'picture')} stay, though not seen: a part of the catalogue could not be read.")
+        if self.demo:
+            parts.append(f"The demo's {counted(self.demo, 'picture')} made room for yours.")
+        return " ".join(parts)

@@ -85,3 +85,17 @@ def display_text(text: str, *, max_chars: int) -> str:
     visible = "".join(" " if unicodedata.category(ch) in _INVISIBLE and ch not in _JOINERS else ch for ch in text[: 4 * max_chars])
     tidy = " ".join(visible.split())
     return tidy if len(tidy) <= max_chars else tidy[: max_chars - 1].rstrip() + "…"
+
+
+def counted(n: int, noun: str, *, many: str = "") -> str:
+    """`n` with thousands apart, and the noun in the number that goes with it.
+
+    Args:
+        many: the plural, where it is not the noun and an "s".
+    """
+    return f"{n:,} {noun if n == 1 else many or noun + 's'}"
+
+
+def were(n: int) -> str:
+    """The verb that goes with `n` things."""
+    return "was" if n == 1 else "were"

@@ -24,9 +24,9 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 import torch
 from torch import Tensor
 
-from crossmodal import file_errors
+from crossmodal import errors
 from crossmodal.errors import CheckpointError, StoreError
-from crossmodal.training.trouble import is_of_memory
+from crossmodal.training.failures import is_of_memory
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -78,9 +78,9 @@ def save_checkpoint(path: Path, state: Mapping[str, Tensor], details: Mapping[st
     try:
         _write(path, content)
     except OSError as error:
-        raise file_errors.of_os(error, path) from error
+        raise errors.of_os(error, path) from error
     except RuntimeError as error:  # so torch's zip writer reports a full disk
-        raise file_errors.disk_full(path, "the model could not be written whole") from error
+        raise errors.disk_full(path, "the model could not be written whole") from error
     return checkpoint
 
 
@@ -191,7 +191,7 @@ def _unread(path: Path, error: OSError) -> StoreError:
     if isinstance(error, PermissionError):  # `read_only` would speak of writing
         why = error.strerror or type(error).__name__
         return StoreError("index_missing", f"{path} cannot be read: {why}.", remedy="Let whoever runs this program read the file.")
-    return file_errors.of_os(error, path)
+    return errors.of_os(error, path)
 
 
 def _check_container(path: Path, file: IO[bytes], size: int) -> None:
@@ -252,3 +252,45 @@ def _digest(details: str, state: Mapping[str, Tensor]) -> str:
 
 def _refused(path: Path, why: str) -> CheckpointError:
     return CheckpointError("checkpoint_invalid", f"The model file {path.name} {why}.", remedy=_RETRAIN)
+
+
+def packed(state: Any) -> tuple[dict[str, Tensor], Any]:
+    """Tensors by number, and the rest with a mark where each of them belongs.
+
+    A state is made of dicts with keys of any plain type, lists, tuples (which come back as lists), tensors, text, numbers, truth values
+    and None.
+
+    Raises:
+        TypeError: it holds something else.
+    """
+    tensors: dict[str, Tensor] = {}
+
+    def walk(value: Any) -> Any:
+        if isinstance(value, Tensor):
+            name = f"tensor {len(tensors)}"
+            tensors[name] = value
+            return {"tensor": name}
+        if isinstance(value, dict):
+            return {"dict": [[walk(key), walk(entry)] for key, entry in value.items()]}
+        if isinstance(value, list | tuple):
+            return [walk(entry) for entry in value]
+        if value is None or isinstance(value, str | bool | int | float):
+            return value
+        raise TypeError(f"a training's state cannot hold a {type(value).__name__}")
+
+    return tensors, walk(state)
+
+
+def unpacked(tensors: dict[str, Tensor], plain: Any) -> Any:
+    """The state that was packed.
+
+    Raises:
+        KeyError, TypeError, ValueError: this is nothing that `packed` made.
+    """
+    if isinstance(plain, list):
+        return [unpacked(tensors, entry) for entry in plain]
+    if isinstance(plain, dict):
+        if set(plain) == {"tensor"}:
+            return tensors[plain["tensor"]]
+        return {unpacked(tensors, key): unpacked(tensors, value) for key, value in plain["dict"]}
+    return plain

@@ -25,9 +25,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from crossmodal import file_errors
+from crossmodal import errors
 from crossmodal.errors import TrainingError
+from crossmodal.training.sampler import generator_for
 
 FORMAT = 1
 _RECORD = np.dtype([("content", "V32"), ("end", "<u8"), ("values", "<u4"), ("record", "<u4")])
@@ -64,7 +66,7 @@ class FeatureCache:
             for name in ("values.bin", "rows.bin"):
                 (self.path / name).touch()
         except OSError as error:
-            raise file_errors.of_os(error, self.path) from error
+            raise errors.of_os(error, self.path) from error
         self._place: dict[bytes, int] = {}
         self._ends = np.zeros(1, np.int64)
         self._sums = np.zeros(0, np.uint32)
@@ -165,7 +167,7 @@ class FeatureCache:
             _write_at(self.path / "rows.bin", len(self) * _RECORD.itemsize, records.tobytes())
         except OSError as error:
             self._seen = (self.path / "rows.bin").stat().st_size  # a full disk may have taken a part
-            raise file_errors.of_os(error, self.path) from error
+            raise errors.of_os(error, self.path) from error
         self._take(records)
         self._seen = len(self) * _RECORD.itemsize
 
@@ -202,3 +204,36 @@ def _write_at(path: Path, position: int, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+
+
+PLAIN, MIRRORED = 0, 1
+SMALLEST_CROP = 0.75
+"""Least side of a crop, as a share of the picture's."""
+
+
+def view_of(pixels: npt.NDArray[np.uint8], view: int, names: Sequence[str]) -> npt.NDArray[np.uint8]:
+    """The same pictures as one view of them shows them; the same for the same names in every run.
+
+    Args:
+        view: 0 plain, 1 mirrored, from 2 on a square crop at a random place, mirrored by lot.
+        names: of each picture, for instance its content hash: what lot is drawn from.
+
+    Shape: (n, size, size, 3) uint8 → the same.
+    """
+    if view == PLAIN:
+        return pixels
+    if view == MIRRORED:
+        return np.ascontiguousarray(pixels[:, :, ::-1])
+    return np.stack([_crop(picture, view, name) for picture, name in zip(pixels, names, strict=True)])
+
+
+def _crop(picture: npt.NDArray[np.uint8], view: int, name: str) -> npt.NDArray[np.uint8]:
+    size = len(picture)
+    lots = torch.rand(4, generator=generator_for(0, "crop", view, name)).tolist()
+    side = round(size * (SMALLEST_CROP + lots[0] * (1 - SMALLEST_CROP)))
+    down, right = (int(lot * (size - side + 1)) for lot in lots[1:3])
+    part = picture[down : down + side, right : right + side]
+    part = part[:, ::-1] if lots[3] < 0.5 else part
+    image = torch.from_numpy(np.ascontiguousarray(part)).permute(2, 0, 1)[None].float()
+    scaled = functional.interpolate(image, size=(size, size), mode="bilinear", antialias=True)
+    return scaled[0].permute(1, 2, 0).round().clamp(0, 255).to(torch.uint8).numpy()

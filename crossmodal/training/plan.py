@@ -1,7 +1,11 @@
 """What a training is told and what it tells: plain values."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+import torch
+from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,7 @@ class TrainingPlan:
         weight_decay: of AdamW (Loshchilov and Hutter 2019).
         max_gradient_norm: gradients are scaled down to this length.
         bf16: compute in bfloat16 where the operation allows (`torch.autocast`).
-        schedule: one of `crossmodal.training.schedules.SCHEDULES`.
+        schedule: one of `crossmodal.training.optim.SCHEDULES`.
         warm_up: share of all steps in which the rate rises from almost 0 (`one_cycle` has its own quarter).
         accumulation: batches whose gradients are averaged for one step of the optimizer. What is a mean over pairs is then as with one
             large batch. A contrastive loss is not: a pair meets only the negatives of its own small batch.
@@ -79,3 +83,28 @@ class TrainingPlan:
     def updates(self, steps_per_epoch: int) -> int:
         """Steps of the optimizer in one epoch; the last of them may stand for fewer batches."""
         return -(-steps_per_epoch // self.accumulation)
+
+
+Batch = TypeVar("Batch")
+
+
+@dataclass(frozen=True, slots=True)
+class Course(Generic[Batch]):
+    """Batches, a loss and a way to measure.
+
+    Attributes:
+        steps_per_epoch: batches in an epoch, of this process.
+        batches: the batches of epoch 0, 1, ... from the given number on: `batches(epoch, start)`, exactly `steps_per_epoch - start` of
+            them. What is random in them is drawn from (seed, epoch, number), or from `generators`, lazily, one batch at a time.
+        loss_of: a batch's loss. With several processes, the module that `distributed.shared` made.
+        validate: the epoch's figures; called with the model in evaluation mode, in the first process only.
+        before_epoch: called with the epoch, from 0, before its first batch and when a run goes on within it (to freeze or thaw layers).
+        generators: those whose state changes from step to step, by name; torch's own are kept anyway.
+    """
+
+    steps_per_epoch: int
+    batches: Callable[[int, int], Iterable[Batch]]
+    loss_of: Callable[[Batch], Tensor]
+    validate: Callable[[], Validation]
+    before_epoch: Callable[[int], None] = lambda _epoch: None
+    generators: Mapping[str, torch.Generator] = field(default_factory=dict)

@@ -1,13 +1,39 @@
 """Which pictures meet in a batch, and which of their captions are read: fixed by a seed and the number of the epoch alone."""
 
+import hashlib
+import random
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from crossmodal.errors import TrainingError
-from crossmodal.training.seeds import generator_for
+from crossmodal.text.cleaning import title_key
+
+
+def seed_everything(seed: int) -> None:
+    """Start Python's, numpy's and torch's generators (those of every GPU too) from one number."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002 - libraries that draw from the global generator are meant
+    torch.manual_seed(seed)
+
+
+def derived_seed(seed: int, *parts: int | str) -> int:
+    """A seed in [0, 2⁶³) for one epoch, step, view, ...: the same in every process and on every machine.
+
+    What is drawn from `(seed, epoch, step)` needs no state: a resumed run draws it again.
+    """
+    text = "/".join(str(part) for part in (seed, *parts))
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
+
+
+def generator_for(seed: int, *parts: int | str) -> torch.Generator:
+    """A new generator started from `derived_seed`."""
+    return torch.Generator().manual_seed(derived_seed(seed, *parts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,3 +123,53 @@ class BatchSampler:
         lots[torch.arange(lots.shape[1]) >= self._counts[:, None]] = 2.0  # captions that are not there come last
         places = torch.arange(self._per_picture) % self._counts[:, None]
         return lots.argsort(dim=1).gather(1, places)
+
+
+def vary_pictures(images: Tensor, size: int, generator: torch.Generator) -> Tensor:
+    """Pictures mirrored by lot, at `size` pixels, and shifted together by up to a sixteenth of it.
+
+    Shape: (n, 3, side, side) float32 → (n, 3, size, size) float32, channels last.
+    """
+    mirrored = torch.rand(len(images), generator=generator) < 0.5
+    images = torch.where(mirrored[:, None, None, None], images.flip(-1), images)
+    if size != images.shape[-1]:
+        images = functional.interpolate(images, size=(size, size), mode="bilinear", antialias=True)
+    reach = size // 16
+    down, right = torch.randint(-reach, reach + 1, (2,), generator=generator).tolist()
+    return images.roll((down, right), dims=(2, 3)).contiguous(memory_format=torch.channels_last)
+
+
+def draw_texts(captions: Sequence[tuple[str, ...]], generator: torch.Generator) -> list[str]:
+    """One text of each pair, by lot."""
+    picks = torch.rand(len(captions), generator=generator).tolist()
+    return [texts[int(pick * len(texts))] for texts, pick in zip(captions, picks, strict=True)]
+
+
+def word_targets(captions: Sequence[tuple[str, ...]], *, min_count: int = 3, max_words: int = 2_000) -> Tensor:
+    """Which of the common words each picture's texts use, each row spread evenly over its words.
+
+    Words used by fewer than `min_count` pictures or by more than half of them say nothing about looks; of the rest the most frequent
+    `max_words` are kept.
+
+    Shape: (n, words) float32; a row sums to 1, or to 0 when none of its words is common. No common word gives (n, 0).
+    """
+    said = [frozenset().union(*(title_key(text) for text in texts)) for texts in captions]
+    counts = Counter(word for found in said for word in found)
+    common = [word for word, count in counts.most_common() if min_count <= count <= len(said) / 2][:max_words]
+    column = {word: i for i, word in enumerate(sorted(common))}
+    targets = torch.zeros(len(said), len(column))
+    for row, found in enumerate(said):
+        for word in found & column.keys():
+            targets[row, column[word]] = 1.0
+    return targets / targets.sum(dim=1, keepdim=True).clamp(min=1.0)
+
+
+def word_loss(logits: Tensor, targets: Tensor) -> Tensor:
+    """Mean cross-entropy between predicted and used words; pictures without a common word count nothing.
+
+    Shape: logits and targets (n, words) float32; returns a scalar, 0.0 when no picture has a target.
+    """
+    counted = targets.sum(dim=1) > 0
+    if not bool(counted.any()):
+        return logits.sum() * 0.0
+    return functional.cross_entropy(logits[counted], targets[counted])

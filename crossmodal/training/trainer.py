@@ -1,20 +1,247 @@
 """The training loop. It knows no model and no data: it is handed batches, a loss and a way to measure, and keeps the weights that last
 measured as well as any."""
 
+import math
 import threading
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import asdict
+from typing import Any, Generic
 
 import torch
 from torch import Tensor, nn
 
+from crossmodal.errors import TrainingError
 from crossmodal.progress import Stopped
 from crossmodal.training import distributed
-from crossmodal.training.course import Batch, Course
-from crossmodal.training.optimisation import Updates, plain_adamw
-from crossmodal.training.plan import EpochFigures, TrainingPlan, Validation
-from crossmodal.training.run import Run, evaluating
-from crossmodal.training.run_folder import RunFolder
-from crossmodal.training.trouble import memory_watched
+from crossmodal.training.callbacks import Events
+from crossmodal.training.failures import Place, memory_watched, not_finite
+from crossmodal.training.optim import Updates, plain_adamw
+from crossmodal.training.plan import Batch, Course, EpochFigures, TrainingPlan, Validation
+from crossmodal.training.run_dir import BEST, RunFolder
+
+
+class Run(Generic[Batch]):
+    """One training under way: everything about it that changes."""
+
+    def __init__(
+        self, model: nn.Module, plan: TrainingPlan, course: Course[Batch], updates: Updates, folder: RunFolder | None
+    ) -> None:
+        self._model, self._plan, self._course, self._updates, self._folder = model, plan, course, updates, folder
+        self._device = next(model.parameters()).device
+        self._started = time.monotonic()
+        self._unsaved = 0
+        self._losses: list[float] = []
+        self._random: dict[str, Tensor] = {}
+        self._step = 0
+        self._best_score, self._best_epoch = -math.inf, 0
+        self._lines: list[dict[str, Any]] = []
+        self.best: dict[str, Tensor] = {}
+        self.history: list[EpochFigures] = []
+        self.finished = False
+        self.place = Place()
+
+    def learn_epoch(self, on_step: Callable[[int, int], None], stop: threading.Event | None) -> None:
+        """All batches of the present epoch that are not done yet."""
+        epoch, steps, plan = len(self.history), self._course.steps_per_epoch, self._plan
+        self._model.train()
+        self._course.before_epoch(epoch)
+        batches = iter(self._course.batches(epoch, self._step))
+        for number in range(self._step, steps):
+            self.place.epoch, self.place.batch = epoch + 1, number + 1
+            self._random = self._random_now()
+            batch = next(batches)
+            first = number - number % plan.accumulation
+            together = min(plan.accumulation, steps - first)  # the last step of an epoch may stand for fewer batches
+            if number == first:
+                (stopped,) = distributed.any_of(stop is not None and stop.is_set())
+                if stopped:
+                    raise Stopped("Training")
+                self._updates.begin()
+            self._losses.append(self._learn(batch, together, is_last=number == first + together - 1))
+            self._step = number + 1
+            if distributed.is_writer():
+                on_step(epoch * steps + self._step, plan.max_epochs * steps)
+            self._unsaved += 1
+            if 0 < plan.save_every_steps <= self._unsaved and number == first + together - 1 and self._step < steps:
+                self._random = self._random_now()
+                self.save()
+
+    def _learn(self, batch: Batch, together: int, *, is_last: bool) -> float:
+        """Gradients of one batch, and with the last one of its group the step of the optimizer. Returns the loss."""
+        loss_of = self._course.loss_of
+        with distributed.unsynchronised(loss_of, more=not is_last):
+            with torch.autocast(self._device.type, torch.bfloat16, enabled=self._plan.bf16):
+                loss = loss_of(batch)
+            value = loss.item()
+            (broken,) = distributed.any_of(not math.isfinite(value))
+            if broken:
+                raise not_finite("loss", str(self.place), self._kept())
+            (loss / together).backward()  # type: ignore[no-untyped-call]
+        if is_last and not self._updates.apply():
+            raise not_finite("gradient", str(self.place), self._kept())
+        return value
+
+    def close_epoch(self, events: Events) -> None:
+        """Measure, keep the weights unless earlier ones are clearly better, write it all down, and decide whether to go on."""
+        epoch = len(self.history) + 1
+        self.place.batch = 0
+        with self._averaged():
+            found = self._validated()
+            if not math.isfinite(found.score):
+                raise not_finite("validation figure", f"epoch {epoch}", self._kept())
+            # Within one standard error of the best, the later epoch is kept: it has seen more, at a smaller rate, and a small validation
+            # set cannot tell them apart (the one-standard-error rule, Breiman et al. 1984, "Classification and Regression Trees").
+            is_kept = found.score >= self._best_score - found.standard_error
+            weights = {name: value.detach().clone() for name, value in self._model.state_dict().items()}
+        rates = self._updates.rates
+        self._updates.schedule.after_epoch(found.score)
+        loss = distributed.mean_of([sum(self._losses) / len(self._losses)])[0]
+        self.history.append(EpochFigures(epoch, loss, found.score, found.recall_at_1, self._seconds()))
+        self._lines.append(asdict(self.history[-1]) | {"learning_rate": max(rates)} | dict(found.figures))
+        if is_kept:
+            self.best, self._best_epoch, self._best_score = weights, epoch, max(self._best_score, found.score)
+        self.finished = epoch == self._plan.max_epochs or (not is_kept and self._waited())
+        self._losses, self._step = [], 0
+        self._random = self._random_now()
+        self.save()  # first of all: from it the other files can be put right
+        if self._folder is not None:
+            self._folder.append_line(self._lines[-1])
+            self._keep_weights(weights)
+        events.line(self._lines[-1])
+
+    def _keep_weights(self, weights: dict[str, Tensor]) -> None:
+        """The files of weights that belong to the epoch that just ended."""
+        assert self._folder is not None
+        epoch, every = len(self.history), self._plan.save_every_epochs
+        if self._best_epoch == epoch:
+            self._folder.save_weights(BEST, weights, self._lines[-1])
+        if every and epoch % every == 0:
+            self._folder.save_weights(f"epoch-{epoch:04d}.pt", weights, self._lines[-1])
+
+    def _validated(self) -> Validation:
+        """The figures of the first process; the others wait for what decides."""
+        if not distributed.is_writer():
+            score, standard_error, recall_at_1 = distributed.of_the_first([0.0, 0.0, 0.0])
+            return Validation(score, standard_error, recall_at_1)
+        with evaluating(self._model):
+            found = self._course.validate()
+        distributed.of_the_first([found.score, found.standard_error, found.recall_at_1])
+        return found
+
+    def _waited(self) -> bool:
+        """Whether `patience` epochs after the rate's peak brought nothing better."""
+        figures = [entry.score for entry in self.history]
+        latest_best = max(index for index, figure in enumerate(figures) if figure == max(figures))
+        return len(figures) - 1 - max(latest_best, self._updates.schedule.peak_epoch) >= self._plan.patience
+
+    def _seconds(self) -> float:
+        return time.monotonic() - self._started
+
+    def _kept(self) -> str:
+        if self._folder is None:
+            return ""
+        if not self._best_epoch:
+            return f"No epoch was finished, so {self._folder.path} holds no weights to use yet."
+        return f"The weights of epoch {self._best_epoch} are kept in {self._folder.path / BEST}."
+
+    def events(self) -> Events:
+        """TensorBoard's part of the folder."""
+        is_written = self._folder is not None and self._folder.writes
+        return Events(self._folder.path / "events" if self._folder is not None and is_written else None, done=len(self.history))
+
+    def save(self) -> None:
+        """Write down where the training stands. All processes call it at the same batch."""
+        if self._folder is None:
+            return
+        self._unsaved = 0
+        state = {
+            "history": [asdict(entry) for entry in self.history],
+            "lines": self._lines,
+            "losses": self._losses,
+            "step": self._step,
+            "best": [self._best_epoch, self._best_score],
+            "finished": self.finished,
+            "seconds": self._seconds(),
+            "model": self._model.state_dict(),
+            "updates": self._updates.state_dict(),
+            "random": {name: distributed.everywhere(value) for name, value in self._random.items()},
+        }
+        self._folder.save_state(state)
+
+    def resume(self) -> None:
+        """Go on where the folder's last state stands; nothing happens when there is none."""
+        if self._folder is None:
+            return
+        state = self._folder.load_state()
+        if state is None:
+            self._folder.rewrite_history([])
+            return
+        self.history = [EpochFigures(**entry) for entry in state["history"]]
+        self._lines, self._losses, self._step = state["lines"], state["losses"], state["step"]
+        (self._best_epoch, self._best_score), self.finished = state["best"], state["finished"]
+        self._started = time.monotonic() - state["seconds"]
+        self._model.load_state_dict(state["model"])
+        self._updates.load_state_dict(state["updates"])
+        self._folder.rewrite_history(self._lines)
+        self._resume_best()
+        self._set_random({name: states[distributed.rank()] for name, states in state["random"].items()})
+
+    def _resume_best(self) -> None:
+        """The best weights from their file; after a kill between two writes that is put right first."""
+        assert self._folder is not None
+        if not self.history:  # stopped within the first epoch: nothing was measured yet, so there are no weights to put right
+            return
+        if self._step == 0:
+            weights = self._weights()
+            self._keep_weights(weights)
+            if self._best_epoch == len(self.history):
+                self.best = weights
+                return
+        self.best, line = self._folder.load_weights()
+        if line.get("epoch") != self._best_epoch:
+            raise TrainingError(
+                "training_failed",
+                f"{self._folder.path / BEST} is of epoch {line.get('epoch')}, but epoch {self._best_epoch} was the best.",
+                remedy="Put the file of this run back, or begin a new run in another folder.",
+            )
+
+    def _weights(self) -> dict[str, Tensor]:
+        """A copy of the weights, averaged where that was asked for."""
+        with self._averaged():
+            return {name: value.detach().clone() for name, value in self._model.state_dict().items()}
+
+    def _averaged(self) -> AbstractContextManager[None]:
+        average = self._updates.average
+        return average.in_use() if average is not None else nullcontext()
+
+    def _random_now(self) -> dict[str, Tensor]:
+        """The state of every generator of this process."""
+        states = {"torch": torch.get_rng_state()}
+        if self._device.type == "cuda":
+            states["cuda"] = torch.cuda.get_rng_state(self._device)
+        return states | {f"own {name}": generator.get_state() for name, generator in self._course.generators.items()}
+
+    def _set_random(self, states: dict[str, Tensor]) -> None:
+        torch.set_rng_state(states["torch"])
+        if "cuda" in states and self._device.type == "cuda":
+            torch.cuda.set_rng_state(states["cuda"], self._device)
+        for name, generator in self._course.generators.items():
+            generator.set_state(states[f"own {name}"])
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """The model in evaluation mode without gradients, and back in its former mode afterwards."""
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        model.train(was_training)
+
 
 __all__ = ["EpochFigures", "TrainingPlan", "Validation", "evaluating", "fit", "train"]
 

@@ -11,13 +11,13 @@ import uvicorn
 from starlette.testclient import TestClient
 
 from api import ApiOptions, create_api
-from api.server.serving import server_config
+from api.server import server_config
 from config import Settings
 from crossmodal.errors import AddressError
-from crossmodal.images.addresses import MAX_CHARS
+from crossmodal.images.public_address import MAX_CHARS
+from engine.live import LiveApp
 from tests.app_parts import LIMITS, Shelf, csv_catalogue, make_live_app, png, things
 from tests.tiny import shared_model
-from upkeep.live_app import LiveApp
 
 THINGS = 24
 

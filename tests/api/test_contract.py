@@ -6,9 +6,9 @@ import pytest
 import requests
 from PIL import Image
 
+from engine.live import LiveApp
 from tests.api.conftest import THINGS
 from tests.app_parts import png
-from upkeep.live_app import LiveApp
 
 
 def test_health(server: str) -> None:

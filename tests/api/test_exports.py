@@ -11,10 +11,10 @@ from starlette.testclient import TestClient
 
 from api import ApiOptions, create_api
 from api.exports import export_files
+from engine.live import LiveApp
 from tests.api.conftest import BASE, SHELF
 from tests.app_parts import csv_catalogue, make_live_app, png, things
 from tests.tiny import shared_model
-from upkeep.live_app import LiveApp
 
 NAME = "items-20260101-000000-{:03}{}"
 

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.audit import wait_for_pictures
 from tests.ui.injections import INJECTIONS
-from ui.literal import clean, shorten
+from ui.formatting import clean, shorten
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 JOINER = "\u2060"

@@ -3,14 +3,14 @@
 import pytest
 from PIL import Image
 
-from doctor import examination
+from doctor import run
 from tests.commands.shell import Shell
 
 
 @pytest.fixture(autouse=True)
 def without_the_slowest(monkeypatch: pytest.MonkeyPatch) -> None:
     """The tokenizer's check starts two processes; it has its own test."""
-    monkeypatch.setattr(examination, "CHECKS", tuple(entry for entry in examination.CHECKS if entry[0] != "tokenizer"))
+    monkeypatch.setattr(run, "CHECKS", tuple(entry for entry in run.CHECKS if entry[0] != "tokenizer"))
 
 
 def test_findings_are_lines_and_the_cure_cures(shell: Shell) -> None:
@@ -28,8 +28,8 @@ def test_findings_are_lines_and_the_cure_cures(shell: Shell) -> None:
 
 
 def test_before_there_is_anything_only_notes(empty_shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    of_the_installation = tuple(entry for entry in examination.CHECKS if entry[0] not in ("versions", "disk"))
-    monkeypatch.setattr(examination, "CHECKS", of_the_installation)
+    of_the_installation = tuple(entry for entry in run.CHECKS if entry[0] not in ("versions", "disk"))
+    monkeypatch.setattr(run, "CHECKS", of_the_installation)
     said = empty_shell.json("doctor")
     assert {finding["code"]: finding["fault"] for finding in said["findings"]} == {"no_collection": False}
     assert said["faults"] == 0

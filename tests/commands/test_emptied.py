@@ -35,7 +35,7 @@ def test_it_can_be_filled_again(shell: Shell) -> None:
 
 
 def test_a_first_reading_that_was_killed_goes_on(empty_shell: Shell) -> None:
-    from crossmodal.catalog import Catalog
+    from crossmodal.store import Catalog
 
     with Catalog(empty_shell.folder / "data" / "catalog.sqlite3") as catalog:
         catalog.put_catalogue("x", kind="csv", location=str(empty_shell.folder / "dataset" / "amazon_products.csv"))

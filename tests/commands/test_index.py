@@ -131,8 +131,8 @@ def test_an_emptied_folder_keeps_its_pictures_and_the_way_out_is_named(shell: Sh
 
 
 def test_a_collection_that_the_shell_began_says_which_model_it_is_searched_with(empty_shell: Shell) -> None:
-    from crossmodal.catalog import Catalog
-    from crossmodal.catalog.active import ACTIVE_MODEL
+    from crossmodal.store import Catalog
+    from crossmodal.store.active_model import ACTIVE_MODEL
 
     empty_shell.lines("index", pictures(empty_shell.folder / "mine"))
     store = empty_shell.folder / "data" / "catalog.sqlite3"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.index_kills import write_pictures
-from crossmodal.catalog import Catalog
+from crossmodal.store import Catalog
 from tests.commands.shell import Shell
 
 PROJECT = Path(__file__).resolve().parents[2]

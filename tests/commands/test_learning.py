@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from experiments.presets import PRESETS
 from tests.commands.shell import Shell
+from training.presets import PRESETS
 
 SMALL = ("--random-weights", "--image-size", 32, "--epochs", 2, "--batch-size", 4)
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from config import Settings
+from engine.live import LiveApp
 from initialize import build_system
-from resident.server import Resident
+from ipc.server import Resident
 from tests.commands.shell import Shell
-from upkeep.live_app import LiveApp
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -41,7 +41,7 @@ def test_the_answers_are_those_of_an_app_of_ones_own(shell: Shell, running: Live
     )
     alone = []
     with monkeypatch.context() as patch:
-        patch.setattr("resident.client.Near.__enter__", lambda near: near)
+        patch.setattr("ipc.client.Near.__enter__", lambda near: near)
         alone = [shell(*words) for words in asked]
     monkeypatch.setattr("initialize.build_system", lambda *_args, **_kwargs: pytest.fail("a model was loaded"))
     near = [shell(*words) for words in asked]

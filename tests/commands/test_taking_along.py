@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from crossmodal.catalog import Catalog
-from doctor import examination
+from crossmodal.store import Catalog
+from doctor import run
 from tests.commands.shell import Shell
 
 
@@ -123,15 +123,13 @@ def test_a_model_is_named_by_the_beginning_of_its_id_also_when_an_embedding_is_d
 
 def test_serving_takes_its_address_from_the_options(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    monkeypatch.setattr(
-        "api.server.serving.serve", lambda settings, told, ready: asked.append((settings.api_host, settings.api_port))
-    )
+    monkeypatch.setattr("api.server.serve", lambda settings, told, ready: asked.append((settings.api_host, settings.api_port)))
     assert shell("serve", "--port", 5001).exit_code == 0
     assert asked == [("127.0.0.1", 5001)]
 
 
 def test_a_port_that_is_taken_is_said_before_a_model_is_loaded(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.server.serving.build_system", lambda *_args: pytest.fail("a model was loaded"))
+    monkeypatch.setattr("api.server.build_system", lambda *_args: pytest.fail("a model was loaded"))
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -184,9 +182,7 @@ def test_ids_that_are_not_here_name_the_option(shell: Shell) -> None:
 
 
 def test_the_doctor_finds_nothing_after_an_import(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        examination, "CHECKS", tuple(entry for entry in examination.CHECKS if entry[0] in ("store", "model", "cache"))
-    )
+    monkeypatch.setattr(run, "CHECKS", tuple(entry for entry in run.CHECKS if entry[0] in ("store", "model", "cache")))
     path = shell.folder / "out.npy"
     shell("export", path)
     shell("search", "red disc")

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from engine.trained_model import TrainedModel
+from engine.models.trained import TrainedModel
 from tests.commands.shell import Shell
 from tests.tiny import shared_model
 

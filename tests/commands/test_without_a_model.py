@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from commands._progress import ProgressBar
 from crossmodal.progress import Progress
-from terminal.progress_bar import ProgressBar
 from tests.commands.shell import Shell
 
 
@@ -69,7 +69,7 @@ def test_nothing_failed_needs_no_model(shell: Shell) -> None:
 
 
 def test_a_training_is_announced_when_it_begins(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    from engine.model_loading import load_model
+    from engine.models.loading import load_model
 
     model = load_model(model_file(shell))
 

@@ -9,14 +9,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from crossmodal.catalog import Catalog
-from crossmodal.catalog.checksums import embedding_checksum
 from crossmodal.images.decode import DecodeLimits
-from crossmodal.indexes import tensor_file
-from doctor.examination import CHECKS, examine
-from doctor.findings import Finding
-from doctor.subject import Place
-from engine.model_loading import load_model
+from crossmodal.indexes import cache_file
+from crossmodal.store import Catalog
+from crossmodal.store.checksums import embedding_checksum
+from doctor.finding import Finding, Place
+from doctor.run import CHECKS, examine
+from engine.models.loading import load_model
 from tests.app_parts import make_live_app, png
 from tests.tiny import COLOURS, THINGS, shared_model
 
@@ -106,11 +105,11 @@ def shuffle_the_cache(folder: Path) -> None:
     model = load_model(folder / "trained_model.pth")
     path = folder / "image_features.pt"
     with Catalog(folder / "catalog.sqlite3") as catalog:
-        tag, ids, rows = tensor_file.read(
+        tag, ids, rows = cache_file.read(
             path, kind="exact", store_uuid=catalog.store_uuid, model_id=model.model_id, embed_dim=model.spec.embed_dim
         )
     rolled = rows.clone().roll(1, dims=0)
-    tensor_file.write(path, kind="exact", tag=tag, item_ids=ids.clone(), embeddings=rolled)
+    cache_file.write(path, kind="exact", tag=tag, item_ids=ids.clone(), embeddings=rolled)
 
 
 def _rewrite(folder: Path, change: Callable[[np.ndarray], np.ndarray]) -> None:

@@ -6,10 +6,10 @@ from typing import cast
 
 import pytest
 
-from crossmodal.catalog import Catalog
 from crossmodal.images.decoder import Decoder
+from crossmodal.store import Catalog
+from doctor.finding import Subject
 from doctor.store import check_pictures
-from doctor.subject import Subject
 from tests.app_parts import InProcess
 from tests.doctor.broken import place_of
 

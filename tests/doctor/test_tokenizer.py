@@ -6,8 +6,8 @@ from typing import cast
 import pytest
 
 from crossmodal.images.decoder import Decoder
+from doctor.finding import Subject
 from doctor.model import PROBE, check_tokenizer
-from doctor.subject import Subject
 from tests.app_parts import InProcess
 from tests.doctor.broken import place_of
 from tests.tiny import shared_model

@@ -15,17 +15,17 @@ from typing import Any
 
 import numpy as np
 
-from crossmodal.catalog import Catalog
 from crossmodal.errors import CrossmodalError
 from crossmodal.images.decode import DecodeLimits
 from crossmodal.images.decoder import Decoder
 from crossmodal.images.fetch import Fetcher
-from crossmodal.ingest.limits import CatalogueLimits
-from crossmodal.ingest.open_catalogue import open_catalogue
 from crossmodal.ingest.picture_loader import PictureLoader
 from crossmodal.ingest.pipeline import ingest
+from crossmodal.ingest.sources.base import CatalogueLimits
+from crossmodal.ingest.sources.open import open_catalogue
 from crossmodal.items import Embedding, Failure, Pixels
-from tests.images.web import serve
+from crossmodal.store import Catalog
+from tests.crossmodal.images.web import serve
 
 PICTURE_PATH = "/corpus/picture/base_jpeg.jpg"
 # Every row of this one is fetched from one address: it is read to its end, but its 200,000 pictures are not.

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from engine.model_loading import load_model
-from engine.model_spec import ModelCard
-from engine.trained_model import TrainedModel, build_untrained
+from engine.models.loading import load_model
+from engine.models.spec import ModelCard
+from engine.models.trained import TrainedModel, build_untrained
 from tests.hostile.conftest import Corpus, Entry
 from tests.hostile.memory import CAN_RESET, peak_mb, reset_peak
 from tests.hostile.outcomes import Outcome, outcome_of

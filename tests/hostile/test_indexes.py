@@ -19,10 +19,10 @@ import pytest
 import torch
 
 from benchmarks.made_up import MODEL_ID, made_up_item, unit
-from crossmodal.catalog import Catalog
 from crossmodal.errors import StoreError
 from crossmodal.indexes.synced import SyncedIndex
 from crossmodal.items import Item
+from crossmodal.store import Catalog
 from tests.hostile import memory
 from tests.hostile.conftest import Corpus
 from tests.hostile.outcomes import outcome_of

@@ -9,10 +9,10 @@ from PIL import Image
 
 from crossmodal.images.decode import DecodeLimits, decode_picture
 from crossmodal.images.decoder import Decoder
+from tests.crossmodal.images.drawing import is_upright, reopened
 from tests.hostile.conftest import Corpus, Entry
 from tests.hostile.memory import CAN_RESET, peak_mb, reset_peak
 from tests.hostile.outcomes import Outcome, outcome_of
-from tests.images.drawing import is_upright, reopened
 
 SQUARE_PX = 224
 LIMITS = DecodeLimits()

@@ -5,9 +5,8 @@ from collections import Counter
 from ipaddress import ip_address
 from typing import Any
 
-from crossmodal.images.fetch import Fetcher, FetchLimits
-from crossmodal.images.hop import dial
-from crossmodal.images.networks import is_public
+from crossmodal.images.fetch import Fetcher, FetchLimits, dial
+from crossmodal.images.public_address import is_public
 from tests.hostile.conftest import EvilServer
 
 INSIDE = {

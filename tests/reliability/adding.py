@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 from benchmarks.made_up import MODEL_ID, made_up_item
-from crossmodal.catalog import Catalog
 from crossmodal.errors import CrossmodalError
+from crossmodal.store import Catalog
 
 
 def main() -> int:

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.made_up import MODEL_ID, made_up_item
-from crossmodal.catalog import Catalog
 from crossmodal.errors import StoreError
 from crossmodal.indexes.synced import SyncedIndex
+from crossmodal.store import Catalog
 
 PROJECT = Path(__file__).resolve().parents[2]
 

@@ -11,8 +11,8 @@ import pytest
 
 from benchmarks.kill_rounds import run_rounds
 from benchmarks.made_up import MODEL_ID, made_up_item
-from crossmodal.catalog import Catalog
 from crossmodal.indexes.synced import SyncedIndex
+from crossmodal.store import Catalog
 
 PROJECT = Path(__file__).resolve().parents[2]
 ROUNDS = int(os.environ.get("CROSSMODAL_KILL_ROUNDS", "12"))
@@ -54,7 +54,7 @@ SAVER = """
 import os, sys
 from pathlib import Path
 from benchmarks.made_up import MODEL_ID
-from crossmodal.catalog import Catalog
+from crossmodal.store import Catalog
 from crossmodal.indexes.synced import SyncedIndex
 folder = Path(sys.argv[1])
 with Catalog(folder / "catalog.sqlite3") as catalog:

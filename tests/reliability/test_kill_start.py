@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from config import Settings
-from engine.model_loading import load_model
+from engine.models.loading import load_model
 from initialize import build_system
 
 PROJECT = Path(__file__).resolve().parents[2]

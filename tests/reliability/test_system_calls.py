@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.made_up import MODEL_ID, made_up_item
-from crossmodal.catalog import Catalog
+from crossmodal.store import Catalog
 
 PROJECT = Path(__file__).resolve().parents[2]
 CALLS = "pwrite64,fdatasync,fsync,ftruncate"

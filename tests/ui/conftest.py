@@ -7,7 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.ui.fake_app import FakeApp, build_fake
-from ui import starting, steps
+from ui import session, startup
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -25,7 +25,7 @@ def go_back(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         at.query_params.clear()
         at.query_params.update(address)
         with monkeypatch.context() as patch:
-            patch.setattr(steps, "_went_back", lambda: True)
+            patch.setattr(session, "_went_back", lambda: True)
             at.run()
 
     return bring
@@ -39,8 +39,8 @@ def collection() -> FakeApp:
 @pytest.fixture
 def visit(monkeypatch: pytest.MonkeyPatch, collection: FakeApp) -> Iterator[Callable[..., AppTest]]:
     """Open the app as a visitor would: `visit("collection", q="red mug")`."""
-    starting.starter.clear()
-    monkeypatch.setattr(starting, "build", lambda note: build_fake(note, app=collection))
+    startup.starter.clear()
+    monkeypatch.setattr(startup, "build", lambda note: build_fake(note, app=collection))
 
     def open_page(page: str = "", **address: str) -> AppTest:
         at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
@@ -53,4 +53,4 @@ def visit(monkeypatch: pytest.MonkeyPatch, collection: FakeApp) -> Iterator[Call
         return at
 
     yield open_page
-    starting.starter.clear()
+    startup.starter.clear()

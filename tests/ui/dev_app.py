@@ -21,7 +21,7 @@ import fake_app  # noqa: E402
 from crossmodal.errors import CatalogueError  # noqa: E402
 from crossmodal.items import Failure  # noqa: E402
 from crossmodal.progress import OnProgress, Progress  # noqa: E402
-from ui import starting  # noqa: E402
+from ui import startup  # noqa: E402
 
 KIND = os.environ.get("FAKE", "plain")
 
@@ -87,5 +87,5 @@ def _slowly(note: OnProgress) -> None:
     time.sleep(3)
 
 
-starting.build = build
+startup.build = build
 runpy.run_path(str(ROOT / "app.py"))

@@ -65,7 +65,7 @@ def test_contrast_against_known_pairs() -> None:
 
 def test_pages_load_neither_torch_nor_the_store() -> None:
     parts = sorted(f"ui.{path.stem}" for path in (ROOT / "ui").glob("*.py") if path.stem != "__init__")
-    heavy = ("torch", "app_logic", "crossmodal.catalog")
+    heavy = ("torch", "app_logic", "crossmodal.store")
     script = f"import sys, {', '.join(parts)}; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

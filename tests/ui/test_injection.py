@@ -10,7 +10,7 @@ from crossmodal.items import Failure
 from tests.ui.conftest import key
 from tests.ui.fake_app import FakeApp, draw
 from tests.ui.injections import INJECTIONS
-from ui.literal import clean, literal, shorten
+from ui.formatting import clean, literal, shorten
 
 READS_MARKDOWN = ("markdown", "caption", "error", "warning", "info", "success", "title", "header", "subheader")
 

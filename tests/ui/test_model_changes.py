@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from crossmodal.errors import QueryError, StoreError
 from tests.ui.fake_app import FakeApp
 from tests.ui.test_other_pages import listen_on, words
-from ui import access, confirm
+from ui.components import catalogues, dialogs
 
 Visit = Callable[..., AppTest]
 KEPT = Path("/data/models/77aa12c0ffee4b15.pth")
@@ -59,7 +59,7 @@ def test_changing_asks_first_then_runs_in_the_background(visit: Visit, collectio
     assert collection.jobs.current() is None
     assert "30 pictures" in words(at)
     assert {"switch-yes", "switch-no"} <= keys(at)
-    question(ask=confirm.switch, app=collection, path=KEPT, name="mobilenet-minilm").button(key="switch-yes").click().run()
+    question(ask=dialogs.switch, app=collection, path=KEPT, name="mobilenet-minilm").button(key="switch-yes").click().run()
     assert collection.switched_to == [KEPT]
     assert "mobilenet-minilm is in use now" in done(collection)
     at.run()
@@ -69,9 +69,9 @@ def test_changing_asks_first_then_runs_in_the_background(visit: Visit, collectio
 
 def test_a_run_folder_is_meant_as_the_model_in_it(visit: Visit, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     asked: list[Path] = []
-    monkeypatch.setattr(confirm, "switch", lambda app, path, name: asked.append(path))
+    monkeypatch.setattr(dialogs, "switch", lambda app, path, name: asked.append(path))
     listen_on(monkeypatch, "127.0.0.1")
-    assert access.listens_on_loopback()
+    assert catalogues.listens_on_loopback()
     at = visit("model")
     (tmp_path / "model.pth").write_bytes(b"a model")
     for typed in (f" {tmp_path} ", str(tmp_path / "model.pth")):
@@ -88,7 +88,7 @@ def test_a_wrong_file_is_said(visit: Visit, collection: FakeApp, monkeypatch: py
     at.text_input(key="model-location").set_value("/nowhere/model\u202e.pth")
     at.form_submit_button[0].click().run()
     assert "There is no model at /nowhere/model.pth." in words(at)
-    at = question(ask=confirm.switch, app=collection, path=Path("/nowhere/model.zip"), name="model.zip")
+    at = question(ask=dialogs.switch, app=collection, path=Path("/nowhere/model.zip"), name="model.zip")
     at.button(key="switch-yes").click().run()
     assert "There is no model at /nowhere/model.zip. Check the spelling." in words(at)
 
@@ -109,7 +109,7 @@ def test_deleting_the_others_asks_first(visit: Visit, collection: FakeApp) -> No
     at.button(key="drop").click().run()
     assert len(collection.generations) == 2
     assert {"drop-models-yes", "drop-models-no"} <= keys(at)
-    question(ask=confirm.drop_models, app=collection, number=1).button(key="drop-models-yes").click().run()
+    question(ask=dialogs.drop_models, app=collection, number=1).button(key="drop-models-yes").click().run()
     assert [one.active for one in collection.generations] == [True]
     assert "drop" not in keys(visit("model"))
 
@@ -171,4 +171,4 @@ def test_presets_are_read_only_when_they_are_opened(visit: Visit) -> None:
     lines = [code.value for code in at.code]
     assert "python cli.py train --preset mobilenet-minilm --data YOUR.csv" in lines
     assert len(lines) >= 6
-    assert "experiments.presets" in sys.modules
+    assert "training.presets" in sys.modules

@@ -12,7 +12,8 @@ from crossmodal.items import Failure
 from crossmodal.progress import Progress
 from tests.ui.conftest import key
 from tests.ui.fake_app import FakeApp, FakeEstimate, build_fake
-from ui import access, starting
+from ui import startup
+from ui.components import catalogues
 
 Visit = Callable[..., AppTest]
 
@@ -72,7 +73,7 @@ def test_folders_are_offered_on_loopback_only(
     visit: Visit, monkeypatch: pytest.MonkeyPatch, address: str | None, offered: bool
 ) -> None:
     listen_on(monkeypatch, address)
-    assert access.listens_on_loopback() is offered
+    assert catalogues.listens_on_loopback() is offered
     at = open_tab(visit("collection"), "Catalogues")
     assert bool([box for box in at.text_input if box.key == "catalogue-location"]) is offered
 
@@ -227,10 +228,10 @@ def test_a_store_that_cannot_be_read_is_one_sentence(visit: Visit, collection: F
 
 def test_a_start_that_fails_says_why_and_can_be_tried_again(monkeypatch: pytest.MonkeyPatch, visit: Visit) -> None:
     wrong = CatalogueError("csv_empty", "shop.csv is empty.", remedy="Fill it.")
-    monkeypatch.setattr(starting, "build", lambda note: build_fake(note, error=wrong))
+    monkeypatch.setattr(startup, "build", lambda note: build_fake(note, error=wrong))
     at = visit()
     assert "shop.csv is empty. Fill it." in words(at)
-    monkeypatch.setattr(starting, "build", build_fake)
+    monkeypatch.setattr(startup, "build", build_fake)
     at.button[0].click().run()
     at.run()
     assert at.text_input(key=key(at, "words"))
@@ -240,7 +241,7 @@ def test_a_start_that_breaks_tells_no_secret(monkeypatch: pytest.MonkeyPatch, vi
     def breaks(note: object) -> FakeApp:
         raise RuntimeError("the password is hunter2")
 
-    monkeypatch.setattr(starting, "build", breaks)
+    monkeypatch.setattr(startup, "build", breaks)
     at = visit()
     assert "RuntimeError" in words(at)
     assert "hunter2" not in words(at)
@@ -268,7 +269,7 @@ def test_the_first_start_ticks_off_steps_with_a_curve(monkeypatch: pytest.Monkey
             time.sleep(0.01)
         return FakeApp()
 
-    monkeypatch.setattr(starting, "build", slow)
+    monkeypatch.setattr(startup, "build", slow)
     at = visit()
     told = words(at)
     assert "Catalogue: 720 demo pictures drawn" in told
@@ -276,7 +277,7 @@ def test_the_first_start_ticks_off_steps_with_a_curve(monkeypatch: pytest.Monkey
     assert at.progress[0].text == "about 20 s left"
     assert len(at.get("vega_lite_chart")) == 1
     go_on.append(True)
-    assert starting.starter().wait(20) is not None
+    assert startup.starter().wait(20) is not None
     at.run()
     assert at.text_input(key=key(at, "words"))
 

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui.starting import the_app
+from ui.startup import the_app
 
 app = the_app()
 st.title("About")

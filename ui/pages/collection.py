@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from ui import browse, catalogues, details, tiles, training
-from ui.starting import the_app
+from ui.components import catalogues, grid, item_dialog, training
+from ui.startup import the_app
 
 PARTS = {"Pictures": ":material/photo_library:", "Catalogues": ":material/folder_open:", "Failed rows": ":material/error_outline:"}
 
@@ -20,11 +20,11 @@ part = st.segmented_control(
     persist_state="session",
 )
 if part == "Pictures":
-    tiles.undo_bar(app)
-    browse.show(app)
+    grid.undo_bar(app)
+    catalogues.show_items(app)
 elif part == "Catalogues":
     training.offer(app)
     catalogues.show(app)
 else:
     catalogues.failed_rows(app)
-details.show(app)
+item_dialog.show(app)

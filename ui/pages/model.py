@@ -2,21 +2,21 @@
 
 import streamlit as st
 
-from ui import measured, model_card, models, presets, training
-from ui.starting import the_app
+from ui.components import models, training
+from ui.startup import the_app
 
 app = the_app()
 info = app.info()
 st.title("Model")
-model_card.quality(info.model)
+models.quality(info.model)
 training.offer(app)
 training.live(app)
 st.subheader("On this collection")
 with st.container():
-    measured.show(app)
+    models.show_metrics(app)
 st.subheader("Models kept here")
 models.show(app)
-presets.show()
+models.show_presets()
 st.subheader("How it was trained")
-model_card.facts(info)
+models.facts(info)
 training.curve(info.model)

@@ -2,18 +2,19 @@
 
 import streamlit as st
 
-from ui import details, notice, query_box, results, sidebar, steps
-from ui.starting import the_app
+from ui import session
+from ui.components import dialogs, item_dialog, query_form, results, sidebar
+from ui.startup import the_app
 
 
 @st.fragment(key="search")
 def search() -> None:
     app = the_app()
-    query_box.show(app)
-    with notice.shown():
+    query_form.show(app)
+    with dialogs.shown():
         results.show(app, top_k=sidebar.wanted_results(), columns=sidebar.wanted_columns())
-        details.show(app)
+        item_dialog.show(app)
 
 
-steps.follow_address_bar()
+session.follow_address_bar()
 search()

@@ -7,6 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import count
+from pathlib import Path
 
 import pytest
 import requests
@@ -14,10 +15,11 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from api import ApiOptions, create_api
-from api.answered.answers import Json
-from tests.api.conftest import BASE, THINGS
-from tests.app_parts import csv_catalogue, png, things
-from upkeep.live_app import LiveApp
+from api.errors import Json
+from engine.live import LiveApp
+from tests.api.conftest import BASE, SHELF, THINGS, Served
+from tests.app_parts import csv_catalogue, make_live_app, png, things
+from tests.tiny import shared_model
 
 _SEEDS = count(5_000)
 
@@ -262,7 +264,7 @@ def test_a_long_page_is_written_in_a_thread(client: TestClient, monkeypatch: pyt
         written.append(threading.current_thread().name)
         return real(content)
 
-    monkeypatch.setattr("api.door._FEW", 5)
+    monkeypatch.setattr("api.deps._FEW", 5)
     monkeypatch.setattr(Json, "bytes_of", staticmethod(watched))
     for path in ("/api/items?limit=6", "/api/items?limit=5"):
         assert client.get(path).status_code == 200
@@ -313,3 +315,132 @@ def test_documents_are_whole(client: TestClient) -> None:
             assert operation.get("description"), (method, path)
             assert operation.get("tags"), (method, path)
     assert json.dumps(document).count("HTTPValidationError") == 0
+
+
+ROWS = """image,title
+good.png,a good one
+missing.png,a missing one
+broken.png,a broken one
+/srv/secret/a.png,one from elsewhere
+https://shop.example/gone.png?token=secret,one from an address
+"""
+
+
+@pytest.fixture(scope="module")
+def bad_app(tmp_path_factory: pytest.TempPathFactory) -> LiveApp:
+    folder = tmp_path_factory.mktemp("bad")
+    (folder / "good.png").write_bytes(png("red", "disc", 1))
+    (folder / "broken.png").write_bytes(b"no picture")
+    (folder / "things.csv").write_text(ROWS)
+    app = make_live_app(folder / "data", shared_model(), SHELF)
+    yield app
+    app.close()
+
+
+def test_an_imports_failures_are_listed_with_their_reasons(bad_app: LiveApp) -> None:
+    folder = bad_app.catalog.path.parent.parent
+    with TestClient(create_api(bad_app, ApiOptions()), base_url=BASE) as client:
+        job = client.post("/api/jobs/import", json={"location": str(folder / "things.csv")}).json()
+        bad_app.jobs.wait(60)
+        assert client.get(f"/api/jobs/{job['job_id']}").json()["failed"] == 4
+        answer = client.get("/api/failures").json()
+        assert (answer["num_failures"], answer["next_cursor"]) == (4, None)
+        by_title = {row["title"]: row for row in answer["failures"]}
+        assert by_title["a missing one"]["code"] == "file_missing"
+        assert by_title["a missing one"]["location"] == "missing.png"
+        assert by_title["a broken one"]["code"] == "not_an_image"
+        assert all(row["reason"] and row["remedy"] and row["attempts"] == 1 for row in answer["failures"])
+        (folder / "broken.png").write_bytes(png("blue", "disc", 2))
+        bad_app.upkeep.index(str(folder / "things.csv"), lambda _: None, threading.Event())
+        answer = client.get("/api/failures").json()
+        assert {row["title"] for row in answer["failures"]} == set(by_title) - {"a broken one"}
+        assert {row["attempts"] for row in answer["failures"]} == {2}
+
+
+def test_failures_come_page_by_page(bad_app: LiveApp) -> None:
+    with TestClient(create_api(bad_app, ApiOptions()), base_url=BASE) as client:
+        every = client.get("/api/failures").json()["failures"]
+        seen, cursor = [], "0"
+        while cursor is not None:
+            page = client.get("/api/failures", params={"limit": 1, "cursor": cursor}).json()
+            seen += page["failures"]
+            cursor = page["next_cursor"]
+        assert seen == every
+        assert client.get("/api/failures?limit=0").status_code == 422
+        assert client.get("/api/failures?page=1").status_code == 422
+
+
+def test_where_others_come_failures_name_no_path(bad_app: LiveApp) -> None:
+    folder: Path = bad_app.catalog.path.parent.parent
+    with TestClient(create_api(bad_app, ApiOptions(allow_paths=False)), base_url=BASE) as client:
+        answer = client.get("/api/failures")
+    assert "secret" not in answer.text
+    assert str(folder) not in answer.text
+    rows = {row["title"]: row for row in answer.json()["failures"]}
+    assert rows["one from elsewhere"]["location"] == "a.png"
+    assert rows["one from an address"]["location"] == "https://shop.example/gone.png"
+    assert {row["catalogue"] for row in rows.values()} == {"things.csv"}
+
+
+def test_addresses_that_hang_each_end_in_time(live_app: LiveApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    release, real, most = threading.Event(), live_app.look_at, [0, 0]
+
+    def hanging(image: object) -> object:
+        if image == "https://shop.example/blue-bar.png":
+            return real(image)
+        most[0] += 1
+        most[1] = max(most)
+        release.wait(20)
+        most[0] -= 1
+        return real(image)
+
+    monkeypatch.setattr(live_app, "look_at", hanging)
+    with TestClient(create_api(live_app, ApiOptions(request_timeout_s=8)), base_url=BASE) as client:
+        items = [{"image_url": f"https://shop.example/{name}.png"} for name in ("blue-bar", *(str(n) for n in range(40)))]
+        before = live_app.count()
+        response = client.post("/api/items/batch", json={"items": items})
+        release.set()
+        assert response.status_code == 200
+        answer = response.json()
+        assert (answer["added"] + answer["known"], answer["failed"]) == (1, 40)
+        assert {result["error"]["code"] for result in answer["results"][1:]} == {"timeout"}
+        assert live_app.count() == before + answer["added"]
+    assert most[1] <= 4
+
+
+def test_a_picture_search_does_not_wait_behind_a_batch(live_app: LiveApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, release, real = threading.Event(), threading.Event(), live_app.look_at
+    asked_with = png("blue", "disc", 8_300)
+
+    def slow(image: object) -> object:
+        if image != asked_with:
+            begun.set()
+            release.wait(20)
+        return real(image)
+
+    monkeypatch.setattr(live_app, "look_at", slow)
+    with Served(live_app, ApiOptions()) as address, ThreadPoolExecutor(1) as pool:
+        files = [("images", (f"{n}.png", b"no picture %d" % n)) for n in range(50)]
+        batch = pool.submit(requests.post, f"{address}/api/items/batch", files=files, timeout=60)
+        assert begun.wait(20)
+        found = requests.post(f"{address}/search", files={"image": ("q.png", asked_with)}, timeout=15)
+        assert found.status_code == 200
+        assert not batch.done()
+        release.set()
+        assert batch.result().json()["failed"] == 50
+
+
+def test_after_a_fault_of_ours_nothing_more_is_added(live_app: LiveApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = []
+
+    def broken(image: bytes) -> object:
+        looked.append(image)
+        raise RuntimeError("a mistake")
+
+    monkeypatch.setattr(live_app, "look_at", broken)
+    with TestClient(create_api(live_app, ApiOptions()), base_url=BASE, raise_server_exceptions=False) as client:
+        response = client.post("/api/items/batch", files=[("images", (f"{n}.png", b"%d" % n)) for n in range(40)])
+        assert (response.status_code, response.json()["error"]["code"]) == (500, "internal")
+        at_the_answer = len(looked)
+        time.sleep(0.2)
+        assert len(looked) == at_the_answer <= 4

@@ -1,0 +1,132 @@
+"""`create_api`: routes and the layers around them, in order."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from fastapi_offline import FastAPIOffline
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import Lifespan
+
+from api import openapi
+from api.deps import Door
+from api.errors import bad_request, error_response, invalid
+from api.metrics import Metrics
+from api.middleware.access import Gate, Preflight, Readable, cors_terms
+from api.middleware.limits import Heads, Intake, Throttle
+from api.middleware.observability import Observing
+from api.routes import health, images, items, jobs, search
+from api.settings import ApiOptions
+from crossmodal.errors import CrossmodalError, QueryError
+from engine.live import LiveApp
+
+
+def install(api: FastAPI, allowed: Callable[[str], list[str]]) -> None:
+    """Answer our errors, the framework's and its validation in our shape. What is left is caught by `api.middleware.observability`.
+
+    Args:
+        allowed: the methods of a path, for the header `Allow`.
+    """
+
+    async def ours(request: Request, error: Exception) -> Response:
+        assert isinstance(error, CrossmodalError)
+        return error_response(error, request.scope)
+
+    async def validation(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        # Each begins with where it was: in the query, the path or a header. A field may have such a name, too.
+        return error_response(invalid([{**fault, "loc": fault["loc"][1:]} for fault in error.errors()]), request.scope)
+
+    async def http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        headers = dict(error.headers or {})
+        if error.status_code == 405:
+            headers["Allow"] = ", ".join(allowed(request.scope["path"]))
+            if request.method == "OPTIONS":
+                return Response(status_code=204, headers=headers)
+        return error_response(_of_http(error, request), request.scope, status=error.status_code, headers=headers.items())
+
+    api.add_exception_handler(CrossmodalError, ours)
+    api.add_exception_handler(RequestValidationError, validation)
+    api.add_exception_handler(HTTPException, http)
+
+
+def _of_http(error: HTTPException, request: Request) -> QueryError:
+    if error.status_code == 404:
+        return QueryError("not_found", "There is nothing at this address.", remedy="GET /docs lists the addresses there are.")
+    if error.status_code == 405:
+        return bad_request(f"{request.method:.20} is not possible here.", "The header Allow names what is.")
+    return bad_request("The body cannot be read as what its headers say it is.")
+
+
+ROUTERS = (
+    health.router,
+    search.legacy_router,
+    images.router,
+    search.router,
+    items.add_router,
+    items.router,
+    jobs.router,
+    items.failures_router,
+)
+
+
+def create_api(app: LiveApp, options: ApiOptions | None = None) -> FastAPI:
+    """The API over a collection, as an ASGI application. The app stays its maker's, who closes it.
+
+    A request meets, in this order: what lets a listed page read the answer, its reference number, the gate (name, origin, key), the
+    answer to a preflight, the throttle, the limits of its body, its route.
+    """
+    options = options or ApiOptions()
+    metrics = Metrics()
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        api.state.door.close()
+
+    api = _framework(lifespan, docs=options.docs)
+    api.state.door = Door(app, options, metrics)
+    for router in ROUTERS:
+        api.include_router(router)
+    install(api, _methods)
+    openapi.install(api, with_keys=bool(options.keys))
+    # The last one added is the first one met.
+    api.add_middleware(Heads)
+    api.add_middleware(Intake, options=options)
+    api.add_middleware(Throttle, options=options)
+    if options.cors_origins:
+        api.add_middleware(Preflight, **cors_terms(options))
+    api.add_middleware(Gate, options=options)
+    api.add_middleware(Observing, metrics=metrics)
+    if options.cors_origins:
+        api.add_middleware(Readable, **cors_terms(options))
+    return api
+
+
+def _framework(lifespan: Lifespan[FastAPI], *, docs: bool) -> FastAPI:
+    about: dict[str, Any] = {
+        "title": "Visual Search",
+        "version": "1.0",
+        "description": openapi.DESCRIPTION,
+        "lifespan": lifespan,
+        "redoc_url": None,
+        "redirect_slashes": False,
+        "generate_unique_id_function": lambda route: route.name,
+    }
+    if not docs:
+        return FastAPI(**about, docs_url=None, openapi_url=None)
+    shown = {"defaultModelsExpandDepth": 0, "tryItOutEnabled": True}
+    return FastAPIOffline(**about, docs_url="/docs", swagger_ui_parameters=shown)
+
+
+def _methods(path: str) -> list[str]:
+    """What a path can be asked for, by all routes that match it; by those of exactly this path, where there are any."""
+    routes = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+    matching = [route for route in routes if route.path == path] or [route for route in routes if route.path_regex.match(path)]
+    methods = {method for route in matching for method in route.methods or ()} | {"OPTIONS"}
+    return sorted(methods | {"HEAD"} if "GET" in methods else methods)

@@ -1,1 +1,0 @@
-"""What clients send: bodies, forms, fields and parameters, read within limits."""

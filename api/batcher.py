@@ -1,0 +1,152 @@
+"""Text queries that arrive together are answered together: one encoding, one pass over the index."""
+
+import asyncio
+import contextvars
+import logging
+from collections import defaultdict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple, ParamSpec, TypeVar
+
+from crossmodal.errors import CrossmodalError
+from crossmodal.items import SearchResult
+from engine.live import LiveApp
+from engine.validation import Terms, cleaned
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_THREADS = {"store": 8, "pictures": 2, "resizing": 1, "adding": 1, "addresses": 8, "texts": 1, "bodies": 1, "health": 1}
+
+
+class Workers:
+    """Named pools of threads.
+
+    `store` is for the database, `pictures` for decoding and searching by pictures, `resizing` for our own pictures made smaller, `adding`
+    for encoding and writing new ones (one thread: searches keep the other cores), `addresses` for whatever asks the network, `texts` for
+    batches of queries, `bodies` for large JSON, `health` for what must always answer.
+    """
+
+    def __init__(self) -> None:
+        self._pools = {name: ThreadPoolExecutor(threads, f"api-{name}") for name, threads in _THREADS.items()}
+
+    async def run(self, pool: str, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The work's answer, or its exception, without holding up the event loop."""
+        loop = asyncio.get_running_loop()
+        context = contextvars.copy_context()
+        return await loop.run_in_executor(self._pools[pool], lambda: context.run(work, *args, **kwargs))
+
+    def close(self) -> None:
+        """Let go of the threads; what they are at work on is not waited for."""
+        for pool in self._pools.values():
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+MAX_BATCH = 64
+
+
+class _Waiting(NamedTuple):
+    query: str
+    answer: "asyncio.Future[list[SearchResult]]"
+
+
+class TextBatcher:
+    """Collects queries while a batch is at work and sends them off as the next one; those of one batch have their terms in common.
+
+    A query alone is answered at once: nothing is ever held back to wait for company, and no query waits longer than the batch before it
+    and its own. Belongs to one event loop.
+
+    Args:
+        note_size: told the size of every batch.
+        max_batch: most queries of one pass.
+    """
+
+    def __init__(self, app: LiveApp, workers: Workers, *, note_size: Callable[[int], object], max_batch: int = MAX_BATCH) -> None:
+        self._app = app
+        self._workers = workers
+        self._note_size = note_size
+        self._max_batch = max_batch
+        self._waiting: defaultdict[Terms, list[_Waiting]] = defaultdict(list)
+        self._task: asyncio.Task[None] | None = None
+
+    async def search(self, query: str, terms: Terms) -> list[SearchResult]:
+        """The results of one query.
+
+        Raises:
+            QueryError: as `LostFoundApp.search_by_text`.
+        """
+        cleaned(self._app.limits, query)  # a bad query must not spoil the batch of others
+        waiting = _Waiting(query, asyncio.get_running_loop().create_future())
+        self._waiting[terms].append(waiting)
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._work())
+        return await waiting.answer
+
+    async def _work(self) -> None:
+        batch: list[_Waiting] = []
+        try:
+            while self._waiting:
+                terms = next(iter(self._waiting))  # the terms that have waited longest
+                batch = self._waiting.pop(terms)
+                if len(batch) > self._max_batch:
+                    self._waiting[terms] = batch[self._max_batch :]
+                    batch = batch[: self._max_batch]
+                await self._answer([waiting for waiting in batch if not waiting.answer.done()], terms)
+        finally:  # ended from outside, as when the server stops: nobody may be left waiting for ever
+            for waiting in (*batch, *(waiting for queued in self._waiting.values() for waiting in queued)):
+                waiting.answer.cancel()
+            self._waiting.clear()
+
+    async def _answer(self, batch: list[_Waiting], terms: Terms) -> None:
+        if not batch:
+            return
+        self._note_size(len(batch))
+        try:
+            answers = await self._workers.run("texts", self._ask, [waiting.query for waiting in batch], terms)
+        except Exception as error:  # noqa: BLE001  handed on to each who waits
+            if len(batch) > 1 and isinstance(error, CrossmodalError):
+                for waiting in batch:  # one by one, so that each gets its own answer
+                    await self._answer([waiting], terms)
+                return
+            for waiting in batch:
+                if not waiting.answer.done():
+                    waiting.answer.set_exception(error)
+            return
+        for waiting, answer in zip(batch, answers, strict=True):
+            if not waiting.answer.done():
+                waiting.answer.set_result(answer)
+
+    def _ask(self, queries: list[str], terms: Terms) -> list[list[SearchResult]]:
+        return self._app.search_by_texts(queries, terms.top_k, where=dict(terms.where) or None, min_score=terms.min_score)
+
+
+log = logging.getLogger(__name__)
+
+
+class ItemCount:
+    """The number as it was last counted; one counting is under way at most. Belongs to one event loop."""
+
+    def __init__(self, app: LiveApp, workers: Workers) -> None:
+        self._app = app
+        self._workers = workers
+        self._counting: asyncio.Future[int] | None = None
+        self._failed = ""
+        self.known = app.count()
+
+    async def refreshed(self, within_s: float) -> int:
+        """The number, counted anew if that takes no longer; else the last known one, and the counting goes on for the next who asks."""
+        if self._counting is None or self._counting.done():
+            self._counting = asyncio.ensure_future(self._workers.run("health", self._app.count))
+            self._counting.add_done_callback(self._counted)
+        await asyncio.wait([self._counting], timeout=within_s)
+        return self.known
+
+    def _counted(self, counting: "asyncio.Future[int]") -> None:
+        if counting.cancelled():
+            return
+        error = counting.exception()
+        if error is None:
+            self.known, self._failed = counting.result(), ""
+        elif self._failed != str(error):  # whoever watches asks many times a minute: the log is told once
+            self._failed = str(error)
+            log.error("the items cannot be counted: %s", error)

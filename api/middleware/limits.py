@@ -1,0 +1,228 @@
+"""What a body may weigh and how long it may take, and how long an answer may be waited for."""
+
+import asyncio
+import math
+import time
+
+from limits import RateLimitItemPerMinute
+from limits.storage import MemoryStorage
+from limits.strategies import FixedWindowRateLimiter
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.errors import Overload, error_response
+from api.settings import ApiOptions
+from crossmodal.errors import CrossmodalError, QueryError
+
+_PIECE_BYTES = 64 * 2**10
+_OF_MANY_WORDS = ("/api/search/batch", "/api/items", "/upload")
+"""Addresses whose JSON may be as large as any: many queries, or all that is known of a picture."""
+
+
+class _Refused(Exception):
+    """Ends the work on a request from inside; the answer is `error` with `status`."""
+
+    def __init__(self, error: CrossmodalError, status: int) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.status = status
+
+
+class Intake:
+    """Counts a body while it arrives, whatever its headers claim, and ends what takes too long.
+
+    What is left of a refused body is for `api.slow_clients`, which passes it over or closes the connection.
+    """
+
+    def __init__(self, app: ASGIApp, options: ApiOptions) -> None:
+        self._app = app
+        self._options = options
+        self._held = _Held(options.max_bodies_bytes)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request = _Request(scope, receive, send, self._options, self._held)
+        try:
+            request.check_claim()
+            async with asyncio.timeout(self._options.request_timeout_s) as request.deadline:
+                await self._app(scope, request.receive, request.send)
+        except (_Refused, TimeoutError) as ended:
+            late = request.deadline is not None and request.deadline.expired()
+            if request.answering or (isinstance(ended, TimeoutError) and not late):  # some other work's limit is a fault of ours
+                raise
+            if isinstance(ended, TimeoutError):
+                what = f"No answer was found within {self._options.request_timeout_s:g} seconds."
+                ended = _Refused(Overload("busy", what, remedy="Come again in a moment."), 503)
+            await error_response(ended.error, scope, status=ended.status)(scope, receive, send)
+        finally:
+            request.close()
+
+
+class _Held:
+    """The bytes of all bodies in memory."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._bytes = 0
+
+    def take(self, size: int) -> None:
+        """Raises `_Refused` when there is no room for so many more."""
+        if self._bytes + size > self._most:
+            what = f"The requests under way have more than {self._most / 2**20:g} MB already."
+            raise _Refused(Overload("busy", what, remedy="Come again in a moment."), 503)
+        self._bytes += size
+
+    def give_back(self, size: int) -> None:
+        """The request they came with has ended."""
+        self._bytes -= size
+
+
+class _Request:
+    """One request under way."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, options: ApiOptions, held: _Held) -> None:
+        headers = dict(scope["headers"])
+        is_form = headers.get(b"content-type", b"").lower().startswith(b"multipart/")
+        self._most_json = min(options.max_json_bytes, options.max_body_bytes)
+        self._most = options.max_body_bytes if is_form else self._most_json
+        if not is_form and not scope["path"].startswith(_OF_MANY_WORDS):
+            self._most = min(options.max_question_bytes, self._most_json)
+        self._held = held
+        self._taken = 0
+        self._claim: bytes = headers.get(b"content-length", b"0")
+        self._receive = receive
+        self._send = send
+        self._body_s = options.body_timeout_s
+        self._body_ends_at: float | None = None
+        self._size = 0
+        self._complete = False
+        self.answering = False
+        self.deadline: asyncio.Timeout | None = None
+
+    def check_claim(self) -> None:
+        """Raises `_Refused` for a length that is too large already as it is announced."""
+        if not self._claim.isdigit() or len(self._claim) > 18 or int(self._claim) > self._most:
+            raise self._too_large(int(self._claim) if self._claim.isdigit() and len(self._claim) <= 18 else None)
+
+    async def receive(self) -> Message:
+        """The next part of the body."""
+        if self._complete:
+            return await self._receive()  # waiting for the client to go away is no part of the body
+        now = asyncio.get_running_loop().time()
+        if self._body_ends_at is None:
+            self._body_ends_at = now + self._body_s
+        try:
+            async with asyncio.timeout_at(self._body_ends_at):
+                message = await self._receive()
+        except TimeoutError:
+            what = f"The body did not arrive within {self._body_s:g} seconds."
+            raise _Refused(Overload("timeout", what, remedy="Send less at once, or over a faster line."), 408) from None
+        arrived = len(message.get("body", b""))
+        self._size += arrived
+        self._complete = not message.get("more_body", False)
+        if self._size > self._most:
+            raise self._too_large(self._size)
+        self._held.take(arrived)
+        self._taken += arrived
+        return message
+
+    def close(self) -> None:
+        """The request has ended, and nothing of its body is kept."""
+        self._held.give_back(self._taken)
+
+    async def send(self, message: Message) -> None:
+        """Pass on the answer; from here on only the client decides how long it takes.
+
+        In pieces, before each of which the connection waits until little is left of the last one: else all of a large answer would lie
+        in the connection, where nobody counts it, and the request would have ended.
+        """
+        if message["type"] == "http.response.start":
+            self.answering = True
+            if self.deadline is not None:
+                self.deadline.reschedule(None)
+        body: bytes = message.get("body", b"")
+        start = 0
+        while len(body) - start > _PIECE_BYTES:
+            await self._send({**message, "body": body[start : start + _PIECE_BYTES], "more_body": True})
+            start += _PIECE_BYTES
+        await self._send({**message, "body": body[start:]} if start else message)
+
+    def _too_large(self, size: int | None) -> _Refused:
+        if size is not None and self._most < size <= self._most_json:  # no picture, and more than any text that is read
+            what = f"The body is larger than {self._most / 2**10:g} KB, which no text that is read needs."
+            return _Refused(QueryError("text_too_long", what, remedy="Shorten the text."), 413)
+        most = f"{self._most / 2**20:g} MB" if self._most >= 2**20 else f"{self._most / 2**10:g} KB"
+        error = CrossmodalError("too_large", f"The body is larger than {most}.", remedy="Send less at once.")
+        return _Refused(error, 413)
+
+
+ALWAYS = frozenset({"/health"})
+
+
+class Throttle:
+    """Answers 429 or 503 with `Retry-After` instead of letting requests pile up. `/health` always passes.
+
+    A client is its key where `api.middleware.access` knows it, else its address: made-up keys make no new clients.
+    """
+
+    def __init__(self, app: ASGIApp, options: ApiOptions) -> None:
+        self._app = app
+        self._options = options
+        self._under_way = 0
+        self._limit = RateLimitItemPerMinute(options.requests_per_minute) if options.requests_per_minute else None
+        self._limiter = FixedWindowRateLimiter(MemoryStorage()) if self._limit else None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http" or scope["path"] in ALWAYS:
+            await self._app(scope, receive, send)
+            return
+        wait_s = self._wait_s(scope)
+        if wait_s:
+            error = Overload(
+                "rate_limited", f"More than {self._options.requests_per_minute} requests in a minute.", remedy="Come again later."
+            )
+            await error_response(error, scope, headers=[("Retry-After", str(wait_s))])(scope, receive, send)
+        elif self._under_way >= self._options.max_concurrent:
+            error = Overload("busy", f"{self._under_way} requests are under way already.", remedy="Come again in a moment.")
+            await error_response(error, scope)(scope, receive, send)
+        else:
+            self._under_way += 1
+            try:
+                await self._app(scope, receive, send)
+            finally:
+                self._under_way -= 1
+
+    def _wait_s(self, scope: Scope) -> int:
+        """0 when the client may go on, else how long it has to wait."""
+        if self._limiter is None or self._limit is None:
+            return 0
+        client = scope.get("state", {}).get("client_key") or (scope.get("client") or ("unknown",))[0]
+        if self._limiter.hit(self._limit, client):
+            return 0
+        return max(1, math.ceil(self._limiter.get_window_stats(self._limit, client).reset_time - time.time()))
+
+
+class Heads:
+    """Lets the routes answer HEAD as GET. Whoever would read a file for nothing finds `wants_head` in the state."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+
+        async def without_body(message: Message) -> None:
+            await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+        scope.setdefault("state", {})["wants_head"] = True
+        scope["method"] = "GET"  # in the scope itself: the layers outside read the matched route from it
+        try:
+            await self._app(scope, receive, without_body)
+        finally:
+            scope["method"] = "HEAD"

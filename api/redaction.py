@@ -1,0 +1,44 @@
+"""Where items come from, as a client sees it. A folder or file that was indexed is named by its path on the server's computer, of which a
+stranger is shown the last part only."""
+
+import re
+from dataclasses import replace
+from pathlib import PurePosixPath, PureWindowsPath
+
+from crossmodal.items import Item
+from crossmodal.store import Filter
+from crossmodal.store.filters import CATALOGUE, checked
+from engine.live import LiveApp
+
+
+def shown_name(name: str) -> str:
+    """The last part of an absolute path; anything else, such as a web address or a chosen name, as it is."""
+    if name.startswith("/"):
+        return PurePosixPath(name).name or "/"
+    return PureWindowsPath(name).name if PureWindowsPath(name).is_absolute() else name
+
+
+def shown_source(source: str) -> str:
+    """Of a file's absolute path the last part; of a web address what comes before its query, which may hold a signed token."""
+    if source.lower().startswith(("http://", "https://")):
+        return re.split(r"[?#]", source, maxsplit=1)[0]
+    return shown_name(source)
+
+
+def shown_item(item: Item) -> Item:
+    """An item as a stranger is shown it."""
+    return replace(item, catalogue=shown_name(item.catalogue), source=shown_source(item.source))
+
+
+def stored_where(app: LiveApp, where: Filter | None) -> Filter:
+    """A filter in shown names, as the store understands it: a name stands for every catalogue that is shown by it.
+
+    Raises:
+        QueryError: `bad_request`, an impossible filter.
+    """
+    conditions = dict(checked(where))
+    if CATALOGUE not in conditions:
+        return conditions
+    wanted = {shown_name(name) for name in conditions[CATALOGUE]}
+    stored = [entry.name for entry in app.catalog.catalogues() if shown_name(entry.name) in wanted]
+    return conditions | {CATALOGUE: tuple(sorted(wanted.union(stored)))}

@@ -1,0 +1,376 @@
+"""What the API answers: the models document and check. Answers are built by `api.responses`."""
+
+import threading
+from collections import OrderedDict
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field
+
+from api.errors import said
+from api.redaction import shown_item, shown_name, shown_source
+from crossmodal.errors import HTTP_STATUS
+from crossmodal.images.decode import DecodeLimits, decode_picture
+from crossmodal.items import CaptionResult, Failure, Item, SearchResult
+from crossmodal.jobs import JobStatus
+
+Code = Annotated[str, Field(json_schema_extra={"enum": sorted(HTTP_STATUS)})]
+"""What went wrong, from the closed list."""
+
+
+class ErrorDetails(BaseModel):
+    """What happened and what to do. `code` is one of a closed list."""
+
+    code: Code
+    message: str
+    remedy: str
+
+
+class ErrorAnswer(BaseModel):
+    """The one shape of every refusal."""
+
+    error: ErrorDetails
+
+
+class FlatErrorAnswer(BaseModel):
+    """The same for clients that read `error` as a text; with `X-Error-Shape: object` the answer is an `ErrorAnswer`."""
+
+    error: str | ErrorDetails
+    details: ErrorDetails | None = None
+
+
+class Health(BaseModel):
+    status: Literal["healthy"]
+    model_loaded: bool
+    num_images: int
+
+
+class Architecture(BaseModel):
+    image_input_dim: int
+    text_input_dim: int
+    shared_dim: int
+
+
+class Stats(BaseModel):
+    num_images: int
+    num_captions: int
+    embedding_dim: int
+    model_architecture: Architecture
+
+
+class Row(BaseModel):
+    """A result as the reference answers it. `score` is a cosine, higher is better."""
+
+    rank: int = Field(ge=1)
+    image_id: str
+    image_path: str
+    score: float
+
+
+class TextSearch(BaseModel):
+    query: str
+    num_results: int
+    results: list[Row]
+
+
+class ImageSearch(BaseModel):
+    """`image_id` is null when the picture came with the request."""
+
+    image_id: str | None
+    num_results: int
+    results: list[Row]
+
+
+class Caption(BaseModel):
+    rank: int = Field(ge=1)
+    caption: str
+    score: float
+    image_id: str
+
+
+class Captions(BaseModel):
+    num_captions: int
+    captions: list[Caption]
+
+
+class ItemAnswer(BaseModel):
+    """One thing of the collection. `added_at` in seconds since 1970. A `catalogue` or `source` that is a path of the server's computer is
+    shown by its last part, unless the server takes paths from its clients."""
+
+    item_id: str
+    title: str
+    captions: list[str]
+    attributes: dict[str, str]
+    catalogue: str
+    source: str
+    width_px: int
+    height_px: int
+    added_at: float
+    image: str
+    thumbnail: str
+
+
+class Result(BaseModel):
+    rank: int = Field(ge=1)
+    score: float
+    item: ItemAnswer
+
+
+class Results(BaseModel):
+    num_results: int
+    results: list[Result]
+
+
+class BatchResults(BaseModel):
+    """The results of each query, in the order of the queries."""
+
+    answers: list[Results]
+
+
+class Correction(BaseModel):
+    """What the query may have meant. Nothing was searched, nothing was replaced."""
+
+    query: str
+    corrected: str
+    changed: bool
+    unknown_words: list[str]
+    suggestions: dict[str, list[str]]
+
+
+class ItemsPage(BaseModel):
+    """`next_cursor` is null on the last page."""
+
+    items: list[ItemAnswer]
+    next_cursor: str | None
+
+
+class Added(BaseModel):
+    """`created` is false when the very same file was in the collection already; then `item` is that one."""
+
+    created: bool
+    item: ItemAnswer
+
+
+class AddedOrNot(BaseModel):
+    """What came of one picture of many."""
+
+    name: str
+    created: bool = False
+    item: ItemAnswer | None = None
+    error: ErrorDetails | None = None
+
+
+class AddedMany(BaseModel):
+    added: int
+    known: int
+    failed: int
+    results: list[AddedOrNot]
+
+
+class ValueCount(BaseModel):
+    value: str
+    count: int
+
+
+class Attributes(BaseModel):
+    """Each attribute with its most frequent values and how many items have them, most frequent first."""
+
+    attributes: dict[str, list[ValueCount]]
+
+
+class Job(BaseModel):
+    """Long work as it stands; `running` and `paused` are under way. `total` is 0 while it is not known; what an import counts as `failed`
+    is named by `GET /api/failures`. Times in seconds since 1970."""
+
+    job_id: str
+    name: str
+    state: Literal["running", "paused", "done", "failed", "stopped"]
+    message: str
+    done: int
+    total: int
+    failed: int
+    rate_per_s: float
+    seconds_left: float | None
+    started_at: float
+    ended_at: float | None
+    error: ErrorDetails | None
+
+
+class Jobs(BaseModel):
+    jobs: list[Job]
+
+
+class FailedRow(BaseModel):
+    """A picture of an import that is not in the collection, and why. `failed_at`, the last time, in seconds since 1970."""
+
+    location: str
+    title: str
+    catalogue: str
+    code: Code
+    reason: str
+    remedy: str
+    attempts: int = Field(ge=1)
+    failed_at: float
+
+
+class Failures(BaseModel):
+    """`next_cursor` is null on the last page."""
+
+    num_failures: int
+    failures: list[FailedRow]
+    next_cursor: str | None
+
+
+class Exports(BaseModel):
+    exports: list[str]
+
+
+EXPORT = "export"
+"""What jobs are called that any client may begin."""
+
+
+def image_path(item: Item) -> str:
+    """Where the API serves an item's picture."""
+    return f"/api/image/{item.item_id}"
+
+
+def row_of(result: SearchResult) -> dict[str, Any]:
+    """A `Row`."""
+    item = result.item
+    return {"rank": result.rank, "image_id": str(item.item_id), "image_path": image_path(item), "score": round(result.score, 6)}
+
+
+def rows_of(results: list[SearchResult]) -> dict[str, Any]:
+    """`num_results` and `results` with `Row`s."""
+    return {"num_results": len(results), "results": [row_of(result) for result in results]}
+
+
+def item_of(item: Item, *, paths: bool) -> dict[str, Any]:
+    """An `ItemAnswer`; `paths` says whether paths of this computer are told."""
+    path = image_path(item)
+    if not paths:
+        item = shown_item(item)
+    return {
+        "item_id": str(item.item_id),
+        "title": item.title,
+        "captions": list(item.captions),
+        "attributes": dict(item.attributes),
+        "catalogue": item.catalogue,
+        "source": item.source,
+        "width_px": item.width_px,
+        "height_px": item.height_px,
+        "added_at": item.added_at,
+        "image": path,
+        "thumbnail": f"{path}/thumbnail",
+    }
+
+
+def results_of(results: list[SearchResult], *, paths: bool) -> dict[str, Any]:
+    """`Results`."""
+    found = [
+        {"rank": result.rank, "score": round(result.score, 6), "item": item_of(result.item, paths=paths)} for result in results
+    ]
+    return {"num_results": len(found), "results": found}
+
+
+def captions_of(found: list[CaptionResult]) -> dict[str, Any]:
+    """`Captions`."""
+    captions = [
+        {"rank": each.rank, "caption": each.caption, "score": round(each.score, 6), "image_id": str(each.item.item_id)}
+        for each in found
+    ]
+    return {"num_captions": len(captions), "captions": captions}
+
+
+def failure_of(failure: Failure, *, paths: bool) -> dict[str, Any]:
+    """A `FailedRow`; `paths` says whether paths of this computer are told."""
+    catalogue, location, reason = failure.catalogue, failure.location, failure.reason
+    if not paths:
+        catalogue, location = shown_name(catalogue), shown_source(location)
+        if (
+            shown_name(failure.location) != failure.location
+        ):  # an absolute path, which the reason repeats; it is always refused as such
+            reason = f"{location} lies outside the catalogue's folder."
+        reason = reason.replace(failure.location, location)
+    return {
+        "location": location,
+        "title": failure.title,
+        "catalogue": catalogue,
+        "code": failure.code,
+        "reason": reason,
+        "remedy": failure.remedy,
+        "attempts": failure.attempts,
+        "failed_at": failure.failed_at,
+    }
+
+
+def job_of(status: JobStatus, *, paths: bool) -> dict[str, Any]:
+    """A `Job`; `paths` says whether paths of this computer are told.
+
+    Where they are not, nobody but the owner begins anything but an export, and how another job ended is told in figures only: its own words
+    name the folders it read.
+    """
+    at, error = status.progress, None if status.error is None else said(status.error)
+    message = status.message
+    told = paths or status.name == EXPORT
+    if error is not None and not told:
+        error = {"code": error["code"], "message": "The job failed.", "remedy": "Its owner finds the details in the log."}
+    if status.state == "failed":  # the job's own words may name files of this computer
+        message = f"{error['message']} {error['remedy']}".strip() if error else "Something went wrong inside the program."
+    elif status.state == "done" and not told:
+        message = "The job is done."
+    return {
+        "job_id": status.job_id,
+        "name": status.name,
+        "state": status.state,
+        "message": message,
+        "done": at.done,
+        "total": at.total,
+        "failed": at.failed,
+        "rate_per_s": at.rate_per_s,
+        "seconds_left": at.seconds_left,
+        "started_at": status.started_at,
+        "ended_at": status.ended_at,
+        "error": error,
+    }
+
+
+_KEPT_BYTES = 32 * 2**20
+
+
+class Resizer:
+    """Makes JPEGs smaller and keeps what it made lately. May be used from many threads.
+
+    Args:
+        kept_bytes: of all that is kept.
+    """
+
+    def __init__(self, kept_bytes: int = _KEPT_BYTES) -> None:
+        self._most = kept_bytes
+        self._bytes = 0
+        self._kept: OrderedDict[tuple[str, int], bytes] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def resized(self, jpeg: bytes, long_px: int, digest: str) -> bytes:
+        """A JPEG with its long side at most `long_px`; never enlarged. For pictures this program encoded: it decodes in this process.
+
+        Args:
+            digest: of `jpeg`, by which what was made of it is found again.
+        """
+        with self._lock:
+            known = self._kept.get((digest, long_px))
+            if known is not None:
+                self._kept.move_to_end((digest, long_px))
+                return known
+        limits = DecodeLimits(rendition_px=long_px, thumbnail_px=long_px)
+        small = decode_picture(jpeg, limits=limits, square_px=1).rendition
+        self._keep((digest, long_px), small)
+        return small
+
+    def _keep(self, key: tuple[str, int], small: bytes) -> None:
+        with self._lock:
+            if key not in self._kept:
+                self._kept[key] = small
+                self._bytes += len(small)
+            while self._bytes > self._most:
+                _, dropped = self._kept.popitem(last=False)
+                self._bytes -= len(dropped)

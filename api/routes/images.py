@@ -1,0 +1,64 @@
+"""Pictures of items: re-encoded pixels, never a stranger's bytes."""
+
+from hashlib import sha256
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from api.deps import Door, TheDoor, item_called
+from api.openapi import problems, told
+from api.parameters import ItemName
+from api.settings import MAX_SIZE_PX
+
+router = APIRouter(prefix="/api/image", tags=["reference"])
+
+_ETAG = {"headers": told("ETag", "sent back as `If-None-Match`, an unchanged picture costs a 304")}
+_PICTURE: dict[str, Any] = {"content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}}} | _ETAG
+_UNCHANGED = {"description": "It is as you have it."} | _ETAG
+_ANSWERS: dict[int | str, dict[str, Any]] = {**problems(404), 200: _PICTURE, 304: _UNCHANGED}
+_HEADERS = {
+    "Cache-Control": "private, no-cache",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "Content-Disposition": "inline",
+}
+
+Size = Annotated[int, Query(ge=1, le=MAX_SIZE_PX, description="long side in pixels; a picture is never enlarged")]
+
+
+@router.get("/{image_id}", response_class=Response, responses=_ANSWERS)
+async def get_image(request: Request, door: TheDoor, image_id: ItemName) -> Response:
+    """The picture of an item, as the collection keeps it."""
+    item = await door.run(item_called, door.app, image_id)
+    return await _picture(request, door, await door.run(door.app.rendition, item.item_id), None)
+
+
+@router.get("/{image_id}/thumbnail", response_class=Response, responses=_ANSWERS)
+async def get_thumbnail(request: Request, door: TheDoor, image_id: ItemName, size: Size = 256) -> Response:
+    """The picture of an item, made smaller."""
+    item = await door.run(item_called, door.app, image_id)
+    options = door.options
+    stored = door.app.thumbnail if size <= options.thumbnail_px else door.app.rendition
+    as_it_is = size == options.thumbnail_px or size >= options.rendition_px
+    return await _picture(request, door, await door.run(stored, item.item_id), None if as_it_is else size)
+
+
+async def _picture(request: Request, door: Door, stored: bytes, size: int | None) -> Response:
+    """A stored JPEG, made smaller where a size is asked for.
+
+    The ETag is made of the stored bytes, not of the original's: another size of renditions is another picture. What is made smaller
+    follows from them, so it need not be made to know that it is unchanged.
+    """
+    digest = sha256(stored).hexdigest()
+    etag = f'"{digest[:32]}-{size or "stored"}"'
+    headers = _HEADERS | {"ETag": etag}
+    if _has(",".join(request.headers.getlist("if-none-match")), etag):
+        return Response(status_code=304, headers=headers)
+    if size is not None:
+        stored = await door.workers.run("resizing", door.resizer.resized, stored, size, digest)
+    return Response(stored, media_type="image/jpeg", headers=headers)
+
+
+def _has(if_none_match: str, etag: str) -> bool:
+    given = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
+    return etag in given or "*" in given

@@ -1,0 +1,260 @@
+"""Running the API as a process of its own."""
+
+import errno
+import gc
+import ipaddress
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, Self
+
+import uvicorn
+from fastapi import FastAPI
+
+from api.app import create_api
+from api.settings import LOOPBACK_NAMES, ApiOptions
+from api.slow_clients import MAX_HEADER_EVENT_BYTES, PatientProtocol
+from config import Settings
+from crossmodal.errors import BusyError, CrossmodalError, QueryError
+from crossmodal.progress import OnProgress, ignore_progress
+from initialize import build_system
+from ipc.server import Resident
+
+BACKLOG = 512
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this computer can reach a server bound to this address. Any name but localhost counts as open."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def name_of(host: str) -> str:
+    """What a client calls a server at this address by, in the header `Host`."""
+    try:
+        address = ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return host.lower()
+    return f"[{address}]" if address.version == 6 else str(address)
+
+
+class Place:
+    """Bound to every address of a host: nobody else gets the port while the model is loaded. Closes in a `with`.
+
+    Whoever comes before `listen` is refused, and knows that the server is not there yet.
+
+    Args:
+        port: 0 takes a free one.
+
+    Raises:
+        BusyError: `busy`, another program has the port. QueryError: `bad_request`, this computer has no such address, or the port is not
+            for this user.
+    """
+
+    def __init__(self, host: str, port: int) -> None:
+        self._host, self._port = host, port
+        self.sockets: list[socket.socket] = []
+        try:
+            self._bind()
+        except OSError as error:
+            self.close()
+            raise self._fault(error) from error
+
+    @property
+    def address(self) -> str:
+        """Where clients find the server, with the port that was taken."""
+        return f"http://{name_of(self._host)}:{self.sockets[0].getsockname()[1]}"
+
+    def listen(self) -> None:
+        """From now on, connections are taken. Raises BusyError when somebody who had bound the port as well was faster."""
+        try:
+            for each in self.sockets:
+                each.listen(BACKLOG)
+        except OSError as error:
+            raise self._fault(error) from error
+
+    def close(self) -> None:
+        """Give the place up. Twice is fine."""
+        for each in self.sockets:
+            each.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _bind(self) -> None:
+        missing: OSError | None = None
+        found = socket.getaddrinfo(self._host.strip("[]"), self._port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, kind, protocol, _, address in dict.fromkeys(found):
+            try:
+                self.sockets.append(_bound(family, kind, protocol, address))
+            except OSError as error:  # a name may have an address of a kind that is switched off here
+                if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+                    raise
+                missing = error
+            if self.sockets and self._port == 0:
+                break  # one free port, not one for each address
+        if missing is not None and not self.sockets:
+            raise missing
+
+    def _fault(self, error: OSError) -> CrossmodalError:
+        if error.errno == errno.EADDRINUSE:
+            return BusyError("busy", f"Port {self._port} is taken by another program.", remedy="Choose another with --port.")
+        if error.errno in (errno.EACCES, errno.EPERM):
+            what = f"Port {self._port} is not for this user."
+            return QueryError("bad_request", what, remedy="Choose one from 1024 on with --port.")
+        what = f"The API cannot listen on {self._host!r:.80}, which is no address of this computer."
+        return QueryError("bad_request", what, remedy="Leave --host away to listen on 127.0.0.1.")
+
+
+def _bound(family: int, kind: int, protocol: int, address: Any) -> socket.socket:
+    made = socket.socket(family, kind, protocol)
+    try:
+        if os.name == "posix":  # a restart need not wait for old connections; elsewhere it would let two programs have one port
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        made.bind(address)
+    except BaseException:
+        made.close()
+        raise
+    return made
+
+
+log = logging.getLogger(__name__)
+
+OPEN_RATE = 1_200
+"""Requests a minute of one client, where others than this computer can come and the settings say nothing else."""
+BODIES = 4
+"""How many of the largest bodies may be in memory at once."""
+CONNECTIONS = 4
+"""Connections for each request that may be under way; the others wait between two requests, and the longest of them gives way."""
+MIN_CONNECTIONS = 256
+MIN_KEY_CHARS = 16
+SWITCH_S = 0.001
+"""How long one thread may hold up the event loop with Python code; the interpreter's own 5 ms add up to a slow `/health`."""
+
+
+def options_from(settings: Settings) -> ApiOptions:
+    """What the settings allow.
+
+    Raises:
+        QueryError: `bad_request`, the address is open to others and there is no key, or one too short to be secret; `*` among the CORS
+            origins.
+    """
+    local = is_loopback(settings.api_host)
+    if not local and not settings.api_keys:
+        what = f"The API would listen on {settings.api_host}, open to other computers, without a key."
+        raise QueryError("bad_request", what, remedy="Set CROSSMODAL_API_KEYS, or leave CROSSMODAL_API_HOST at 127.0.0.1.")
+    if any(len(key) < MIN_KEY_CHARS for key in settings.api_keys):
+        what = f"A key of the API is shorter than {MIN_KEY_CHARS} characters."
+        raise QueryError(
+            "bad_request", what, remedy="python -c 'import secrets; print(secrets.token_urlsafe(24))' prints a good one."
+        )
+    if "*" in settings.api_cors_origins:
+        raise QueryError(
+            "bad_request", "CORS origins are listed one by one, not as *.", remedy="Name the origins, as https://example.org."
+        )
+    return ApiOptions(
+        keys=settings.api_keys,
+        cors_origins=tuple(origin.lower().rstrip("/") for origin in settings.api_cors_origins),
+        hosts=_hosts(settings, local=local),
+        allow_paths=local if settings.api_allow_paths is None else settings.api_allow_paths,
+        export_dir=settings.data_dir / "exports",
+        max_body_bytes=settings.api_max_body_bytes,
+        max_bodies_bytes=BODIES * settings.api_max_body_bytes,
+        max_concurrent=settings.api_max_concurrent,
+        requests_per_minute=(None if local else OPEN_RATE)
+        if settings.api_requests_per_minute is None
+        else settings.api_requests_per_minute,
+        max_upload_files=settings.max_upload_files,
+        body_timeout_s=settings.api_body_timeout_s,
+        request_timeout_s=settings.api_request_timeout_s,
+        thumbnail_px=settings.thumbnail_px,
+        rendition_px=settings.rendition_px,
+        docs=settings.api_docs,
+    )
+
+
+def serve(settings: Settings, progress: OnProgress = ignore_progress, *, ready: Callable[[str], object] | None = None) -> None:
+    """Assemble the system, then answer until told to stop; a job under way is then stopped and everything closed.
+
+    Args:
+        ready: told the server's address when it answers.
+
+    Raises:
+        CrossmodalError: the system cannot be assembled, or the address is not to be opened or not to be had; the latter before anything
+            is loaded.
+        SystemExit: 0, SIGTERM came, at whatever moment. KeyboardInterrupt: Ctrl-C.
+    """
+    options = options_from(settings)
+    sys.setswitchinterval(SWITCH_S)
+    with _sigterm_unwinds(), Place(settings.api_host, settings.api_port) as place:
+        app = build_system(settings, progress)
+        gc.collect()
+        gc.freeze()  # what is here stays: looking through all of it again and again would hold up every answer
+        try:
+            server = uvicorn.Server(server_config(create_api(app, options), settings))
+            with Resident(app):
+                place.listen()
+                if ready is not None:
+                    ready(place.address)
+                server.run(place.sockets)
+        finally:
+            app.close()
+
+
+@contextmanager
+def _sigterm_unwinds() -> Iterator[None]:
+    """SIGTERM as SystemExit 0, once: uvicorn raises the signal again when it has ended, and by default that kills the process there."""
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, lambda *_: None)  # a second one does not cut the closing short
+        raise SystemExit(0)
+
+    if threading.current_thread() is not threading.main_thread():  # only the main thread hears signals
+        yield
+        return
+    former = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, former)
+
+
+def server_config(api: FastAPI, settings: Settings) -> uvicorn.Config:
+    """uvicorn as this API wants it: one process, our limits on headers, no word about itself."""
+    most = max(MIN_CONNECTIONS, CONNECTIONS * settings.api_max_concurrent)
+    return uvicorn.Config(
+        api,
+        host=settings.api_host,
+        port=settings.api_port,
+        http=type("Protocol", (PatientProtocol,), {"max_connections": most}),
+        ws="none",
+        h11_max_incomplete_event_size=MAX_HEADER_EVENT_BYTES,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=10,
+        proxy_headers=bool(settings.api_trusted_proxies),
+        forwarded_allow_ips=list(settings.api_trusted_proxies),
+        server_header=False,
+        access_log=False,
+        log_level="warning",
+        backlog=BACKLOG,
+    )
+
+
+def _hosts(settings: Settings, *, local: bool) -> frozenset[str]:
+    named = frozenset(name.lower() for name in settings.api_hosts)
+    # By its own names it can always be called: a health check does so from inside.
+    own = LOOPBACK_NAMES | {name_of(settings.api_host)} if local else LOOPBACK_NAMES
+    return own | named if local or named else named

@@ -1,1 +1,0 @@
-"""The API as a process of its own."""

@@ -1,0 +1,195 @@
+"""The group all commands hang on: whatever goes wrong ends as one sentence on the error output, and a number."""
+
+import errno
+import logging
+import os
+import shutil
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from commands import _console
+from crossmodal import errors
+from crossmodal.errors import CrossmodalError, StoreError
+
+DONE = 0
+NOTHING = 1
+USAGE = 2
+MISSING = 3
+UNUSABLE = 4
+COLLECTION = 5
+BUSY = 6
+INTERNAL = 70
+STOPPED = 130
+
+MEANINGS = {
+    DONE: "done",
+    NOTHING: "nothing found, or a check found something",
+    USAGE: "the command was asked wrongly",
+    MISSING: "the item or file is not there",
+    UNUSABLE: "a picture, address or catalogue cannot be used",
+    COLLECTION: "the collection or the model cannot be used, or a file not be written",
+    BUSY: "something else is at work: try again",
+    INTERNAL: "a mistake of the program",
+    STOPPED: "stopped by you",
+}
+"""Every number a command ends with, and what it says; `--help` and docs/cli.md print this table."""
+
+_BY_CODE = {
+    "bad_request": USAGE,
+    "text_empty": USAGE,
+    "text_too_long": USAGE,
+    "forbidden": USAGE,
+    "not_found": MISSING,
+    "file_missing": MISSING,
+    "weights_missing": MISSING,
+    "checkpoint_invalid": COLLECTION,
+    "index_missing": COLLECTION,
+    "index_corrupt": COLLECTION,
+    "index_model_mismatch": COLLECTION,
+    "store_too_new": COLLECTION,
+    "read_only": COLLECTION,
+    "disk_full": COLLECTION,
+    "training_failed": COLLECTION,
+    "busy": BUSY,
+    "rate_limited": BUSY,
+    "stopped": STOPPED,
+    "internal": INTERNAL,
+}
+
+
+def exit_code(error: CrossmodalError) -> int:
+    """The number for an error; what is not named otherwise is input that cannot be used."""
+    return _BY_CODE.get(error.code, UNUSABLE)
+
+
+def help_text() -> str:
+    """The table as one paragraph for `--help`."""
+    return "Exit codes: " + " · ".join(f"{code} {meaning}" for code, meaning in MEANINGS.items()) + "."
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def refusal(error: OSError) -> CrossmodalError:
+    """What was refused, with the file where the system names one; `internal` for what has nothing to do with a file."""
+    if isinstance(error.filename, str | bytes):
+        return errors.of_os(error, Path(os.fsdecode(error.filename)))
+    why = error.strerror or type(error).__name__
+    if error.errno in _FULL:
+        return StoreError("disk_full", f"A disk is full: {why}.", remedy="Free some space and try again.")
+    return CrossmodalError("internal", f"The system refused something: {why}.", remedy="Run it again with --verbose to see where.")
+
+
+log = logging.getLogger(__name__)
+
+# In fewer columns the drawn tables of options cut words off, even names; the plain help breaks lines instead.
+_DRAWN_FROM = 80
+
+
+class Guarded(TyperGroup):
+    """Commands that never end in a traceback; `--verbose` shows it all the same."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        return _without_types_of_flags(super().get_params(ctx))
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        command: Any = super().get_command(ctx, cmd_name)
+        if command is not None:
+            _without_types_of_flags(command.get_params(ctx))
+            if shutil.get_terminal_size().columns < _DRAWN_FROM:
+                command.rich_markup_mode = None
+        return command
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        with _guarded():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: Any) -> Any:
+        with _guarded():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _guarded() -> Iterator[None]:
+    """Whatever is raised inside leaves as typer's `Exit`, said; what typer says itself, and a closed pipe, pass."""
+    try:
+        yield
+    except CrossmodalError as error:
+        log.debug("%s", error.code, exc_info=True)
+        _console.complain(error.message, error.remedy)
+        raise typer.Exit(exit_code(error)) from None
+    except typer.TyperException as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            raise  # its help is on the error output already
+        _complain_of_usage(error)
+        raise typer.Exit(USAGE) from None
+    except (typer.Exit, typer.Abort):
+        raise  # typer says these itself
+    except KeyboardInterrupt:  # the second Ctrl-C
+        raise typer.Exit(STOPPED) from None
+    except OSError as error:
+        if error.errno == errno.EPIPE:
+            raise  # nobody reads on; typer ends without a word
+        log.debug("refused", exc_info=True)
+        refused = refusal(error)
+        _console.complain(refused.message, refused.remedy)
+        raise typer.Exit(exit_code(refused)) from None
+    except Exception as error:
+        log.debug("unexpected", exc_info=True)
+        what = f"Something went wrong inside the program ({type(error).__name__})."
+        _console.complain(what, "Run it again with --verbose to see where.")
+        raise typer.Exit(INTERNAL) from None
+
+
+def _complain_of_usage(error: typer.TyperException) -> None:
+    """As every other error: one line, which no frame breaks where somebody looks for it in a log."""
+    what = error.format_message().removeprefix("Invalid value: ").replace(": Value error, ", ": ")
+    context = getattr(error, "ctx", None)
+    command = context.command_path.partition(" ")[2] if context else ""
+    _console.complain(
+        what if what.endswith((".", "?")) else f"{what}.", f"See: {' '.join(f'python cli.py {command} --help'.split())}"
+    )
+
+
+def _without_types_of_flags(params: list[Any]) -> list[Any]:
+    """In the help a flag takes no value; "<bool>" behind it would say otherwise."""
+    for param in params:
+        if getattr(param, "is_bool_flag", False) and param.metavar is None:
+            param.metavar = ""
+    return params
+
+
+@contextmanager
+def stop_on_interrupt(
+    what: str = "Stopping; what was done so far is kept. Press Ctrl-C again to end at once.",
+) -> Iterator[threading.Event]:
+    """An event that is set by the first Ctrl-C (or SIGTERM) inside the block; outside the main thread nothing sets it.
+
+    Args:
+        what: said when that happens.
+    """
+    stop = threading.Event()
+
+    def heard(_number: int, _frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+        _console.note(f"\n{what}")
+
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    former = {number: signal.signal(number, heard) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)

@@ -1,0 +1,247 @@
+"""What a command writes: answers on the output, everything else on the error output; tables for a person, plain lines for a pipe."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crossmodal.text.cleaning import display_text
+
+_LONGEST_CELL = 500
+_SHORTENED = 60
+# Libraries whose debugging helps nobody who searches pictures.
+_TALKATIVE = ("urllib3", "asyncio", "PIL", "watchfiles", "torch", "matplotlib")
+
+
+class _ErrorOutput(logging.Handler):
+    """Writes the log where notes go, also after somebody replaced the error output."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        note(self.format(record))
+
+
+def is_terminal() -> bool:
+    """Whether the answers are read by a person."""
+    return sys.stdout.isatty()
+
+
+def open_closed_streams() -> None:
+    """Let each standard stream that was closed before the start (`>&-`) lead nowhere; once, before anything else is opened.
+
+    Otherwise the first file opened, such as the store, takes the stream's number, and what any library writes there goes into it.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - open to the end
+
+
+def prepare(*, quiet: bool = False, verbose: bool = False) -> None:
+    """Once at the start of a command: letters the terminal lacks become escapes, and the log is heard as loudly as was asked."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    root = logging.getLogger()
+    root.setLevel(logging.DEBUG if verbose else logging.ERROR if quiet else logging.WARNING)
+    if not any(isinstance(handler, _ErrorOutput) for handler in root.handlers):
+        root.addHandler(_ErrorOutput())
+    for name in _TALKATIVE:
+        talker = logging.getLogger(name)
+        talker.setLevel(max(talker.level, logging.WARNING))  # what is quieter already has its reason: addresses may hold keys
+
+
+def cell(value: object) -> str:
+    """A value as one line of visible text: what a stranger's title holds never moves the cursor or adds a column."""
+    return display_text(str(value), max_chars=_LONGEST_CELL)
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, numbers: Sequence[str] = ()) -> None:
+    """Rows under their columns: drawn on a terminal, tab-separated lines without a header in a pipe.
+
+    Args:
+        numbers: columns to be set to the right.
+    """
+    if not is_terminal():
+        for row in rows:
+            plain("\t".join(cell(value) for value in row))
+        return
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(box=box.SIMPLE_HEAD, header_style="bold")
+    for name in columns:
+        drawn.add_column(name, justify="right" if name in numbers else "left", overflow="fold", no_wrap=name in numbers)
+    for row in rows:
+        drawn.add_row(*(Text(display_text(str(value), max_chars=_SHORTENED)) for value in row))
+    Console().print(drawn)
+
+
+def plain(line: str) -> None:
+    """One line of an answer."""
+    sys.stdout.write(line + "\n")
+
+
+def answer_now(line: str) -> None:
+    """A line of an answer that goes on for long: whoever reads it in a pipe has it at once."""
+    plain(line)
+    sys.stdout.flush()
+
+
+def as_json(value: Any) -> None:
+    """An answer as one JSON document."""
+    plain(json.dumps(value, ensure_ascii=False, indent=2 if is_terminal() else None))
+
+
+def note(line: str) -> None:
+    """A line beside the answer, for a person."""
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
+def complain(message: str, remedy: str = "") -> None:
+    """What went wrong and what to do."""
+    note(f"Error: {cell(message)}" + (f" {cell(remedy)}" if remedy else ""))
+
+
+if TYPE_CHECKING:
+    from crossmodal.items import CaptionResult, Item, SearchResult
+
+
+def item_as_dict(item: Item) -> dict[str, Any]:
+    """What JSON answers say of an item."""
+    return {
+        "item_id": item.item_id,
+        "title": item.title,
+        "catalogue": item.catalogue,
+        "source": item.source,
+        "captions": list(item.captions),
+        "attributes": dict(item.attributes),
+        "width_px": item.width_px,
+        "height_px": item.height_px,
+        "content_hash": item.content_hash,
+        "added_at": item.added_at,
+    }
+
+
+def show_results(results: Sequence[SearchResult]) -> None:
+    """One line a result: rank, score, id, title, catalogue, source."""
+    rows = [
+        (each.rank, f"{each.score:.4f}", each.item.item_id, each.item.title, each.item.catalogue, each.item.source)
+        for each in results
+    ]
+    table(("rank", "score", "id", "title", "catalogue", "source"), rows, numbers=("rank", "score", "id"))
+
+
+def results_as_json(results: Sequence[SearchResult]) -> None:
+    """`{"results": [...]}`, best first; an empty list for none."""
+    found = [{"rank": each.rank, "score": round(each.score, 6), **item_as_dict(each.item)} for each in results]
+    as_json({"results": found})
+
+
+def show_captions(results: Sequence[CaptionResult]) -> None:
+    """One line a caption: rank, score, id, caption."""
+    rows = [(each.rank, f"{each.score:.4f}", each.item.item_id, each.caption) for each in results]
+    table(("rank", "score", "id", "caption"), rows, numbers=("rank", "score", "id"))
+
+
+def captions_as_json(results: Sequence[CaptionResult]) -> None:
+    """`{"captions": [...]}`, best first; an empty list for none."""
+    found = [
+        {"rank": each.rank, "score": round(each.score, 6), "caption": each.caption, "item_id": each.item.item_id}
+        for each in results
+    ]
+    as_json({"captions": found})
+
+
+def show_items(items: Sequence[Item]) -> None:
+    """One line an item: id, title, catalogue, attributes, when it was added, source."""
+    rows = [
+        (
+            item.item_id,
+            item.title,
+            item.catalogue,
+            ", ".join(f"{name}={value}" for name, value in item.attributes.items()),
+            datetime.fromtimestamp(item.added_at).strftime("%Y-%m-%d %H:%M"),
+            item.source,
+        )
+        for item in items
+    ]
+    table(("id", "title", "catalogue", "attributes", "added", "source"), rows, numbers=("id",))
+
+
+if TYPE_CHECKING:
+    from crossmodal.items import Pixels, SearchResult
+    from engine.live import LiveApp
+    from ipc.client import NearApp
+
+_ROWS = 8
+_SQUARE_PX = 192
+_PIECE = 4096
+
+
+def protocol(environment: Mapping[str, str]) -> str:
+    """`kitty`, `iterm2`, or empty for a terminal that shows no pictures (or hides behind tmux or screen, which keep them back)."""
+    program = environment.get("TERM_PROGRAM", "").lower()
+    if environment.get("TMUX") or environment.get("TERM", "").startswith(("screen", "tmux")):
+        return ""
+    if environment.get("KITTY_WINDOW_ID") or "kitty" in environment.get("TERM", "") or program in ("ghostty", "wezterm"):
+        return "kitty"
+    if program == "iterm.app" or environment.get("LC_TERMINAL") == "iTerm2":
+        return "iterm2"
+    return ""
+
+
+def show(results: Sequence[SearchResult], app: LiveApp) -> None:
+    """Draw each result's thumbnail under its rank and title; one clear line where that is impossible."""
+    spoken = protocol(os.environ) if is_terminal() else ""
+    if not spoken:
+        note("This terminal shows no pictures (kitty, WezTerm, Ghostty and iTerm2 do). Use --open to see the best one.")
+        return
+    for each in results:
+        plain(f"{each.rank}. {cell(each.item.title)}")
+        thumbnail = app.thumbnail(each.item.item_id)
+        if spoken == "kitty":
+            sys.stdout.write(kitty(app.decoder.decode(thumbnail, square_px=_SQUARE_PX).pixels))
+        else:
+            sys.stdout.write(iterm2(thumbnail))
+        sys.stdout.write("\n")
+    sys.stdout.flush()
+
+
+def kitty(pixels: Pixels) -> str:
+    """(height, width, 3) uint8 as the escape codes that draw it, eight lines high."""
+    height, width = pixels.shape[:2]
+    data = base64.standard_b64encode(pixels.tobytes()).decode()
+    pieces = [data[start : start + _PIECE] for start in range(0, len(data), _PIECE)]
+    codes = []
+    for number, piece in enumerate(pieces):
+        more = int(number + 1 < len(pieces))
+        about = f"a=T,f=24,s={width},v={height},r={_ROWS},m={more}" if number == 0 else f"m={more}"
+        codes.append(f"\033_G{about};{piece}\033\\")
+    return "".join(codes)
+
+
+def iterm2(picture: bytes) -> str:
+    """A picture file as the escape code that draws it, eight lines high."""
+    data = base64.standard_b64encode(picture).decode()
+    return f"\033]1337;File=inline=1;size={len(picture)};height={_ROWS};preserveAspectRatio=1:{data}\a"
+
+
+def open_best(result: SearchResult, app: LiveApp | NearApp) -> None:
+    """Write the stored picture of a result to a file of the system's temporary folder and open that in the viewer."""
+    import typer
+
+    folder = Path(tempfile.mkdtemp(prefix="visual-search-"))
+    path = folder / f"{result.item.item_id}.jpg"
+    path.write_bytes(app.rendition(result.item.item_id))
+    if typer.launch(str(path)):
+        note(f"No viewer could be started. The picture is {path}")

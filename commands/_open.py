@@ -1,0 +1,120 @@
+"""Opening the collection of this installation: the whole app, or only its store where no model is needed."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from crossmodal.errors import QueryError, StoreError
+from crossmodal.jobs import UNDER_WAY
+from crossmodal.progress import OnProgress, Progress, ignore_progress
+
+if TYPE_CHECKING:
+    from config import Settings
+    from crossmodal.store import Catalog
+    from engine.live import LiveApp
+    from ipc.client import NearApp
+
+log = logging.getLogger(__name__)
+
+_LOOK_EVERY_S = 0.1
+
+
+def settings() -> Settings:
+    """The settings of this installation.
+
+    Raises:
+        QueryError: `bad_request`, a variable of the environment or of `.env` holds an impossible value.
+    """
+    from pydantic import ValidationError
+
+    from config import Settings
+
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = "CROSSMODAL_" + "_".join(map(str, first["loc"])).upper()
+        what = f"The setting {name} cannot be {first['input']!r:.60}: {first['msg']}."
+        raise QueryError("bad_request", what, remedy="Correct it in the environment or in .env.") from error
+
+
+@contextmanager
+def opened_app(on_progress: OnProgress = ignore_progress, *, fill: bool = True) -> Iterator[LiveApp]:
+    """The whole app, closed at the end. A first start trains its model; that takes a minute and is told.
+
+    Args:
+        fill: have something to search: index the catalogue of this installation where nothing ever was in the collection. One that was
+            emptied stays empty.
+    """
+    from initialize import build_system
+
+    chosen = settings()
+    if not chosen.model_path.exists():
+        on_progress(Progress("model", "There is no model yet. One is trained on this computer now, which takes about a minute."))
+    app = build_system(chosen, on_progress, fill=False)
+    try:
+        if not app.catalog.count():  # no item lacks an embedding of this model
+            app.generations.announce()
+        if fill and not app.count():
+            _fill(app, chosen, on_progress)
+        yield app
+    finally:
+        app.close()
+
+
+def _fill(app: LiveApp, chosen: Settings, on_progress: OnProgress) -> None:
+    from initialize import fill_index
+
+    if app.catalog.count():  # the model has not looked at any of them yet
+        app.upkeep.embed_missing(app.generation().model, on_progress)
+        app.generations.announce()
+    elif app.upkeep.is_new():
+        fill_index(app, chosen, on_progress)
+        wait_for_job(app, on_progress)
+
+
+@contextmanager
+def nearest_app(on_progress: OnProgress = ignore_progress, *, fill: bool = True) -> Iterator[LiveApp | NearApp]:
+    """A program that has this collection open already, the page or the API: it answers in a moment. The whole app where none runs."""
+    from ipc.client import Near
+
+    chosen = settings()
+    with Near(chosen.catalog_path.parent, chosen.model_path) as near:
+        if near.app is not None:
+            log.debug("a running program answers")
+            yield near.app
+            return
+    with opened_app(on_progress, fill=fill) as app:
+        yield app
+
+
+@contextmanager
+def opened_catalog() -> Iterator[Catalog]:
+    """The store alone: open in a moment, because no model is loaded.
+
+    Raises:
+        StoreError: `index_missing`, there is no collection yet.
+    """
+    from crossmodal.store import Catalog
+
+    path = settings().catalog_path
+    if not path.exists():
+        raise StoreError(
+            "index_missing", f"There is no collection at {path} yet.", remedy="Make one: python cli.py index YOUR_PICTURES"
+        )
+    with Catalog(path) as catalog:
+        yield catalog
+
+
+def wait_for_job(app: LiveApp, on_progress: OnProgress, stop: threading.Event | None = None) -> None:
+    """Follow the job this program began to its end, and stop it when that is asked. Raises the job's error when it failed."""
+    while (status := app.jobs.wait(_LOOK_EVERY_S)) is not None and status.state in UNDER_WAY:
+        if stop is not None and stop.is_set():
+            app.jobs.stop_own()
+        on_progress(status.progress)
+    if status is not None and status.error is not None:
+        raise status.error

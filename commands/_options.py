@@ -1,0 +1,214 @@
+"""Options that several commands share, each said once."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Collection, Sequence
+from pathlib import Path, PurePath
+from typing import Annotated, Literal
+
+import typer
+
+from commands import _console
+from commands._open import opened_catalog, settings
+from crossmodal.errors import CatalogueError, PictureError, QueryError
+
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only the answer and errors.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Also what happens inside; tracebacks of errors.")]
+Json = Annotated[bool, typer.Option("--json", help="The answer as JSON.")]
+Where = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--where",
+        "-w",
+        metavar="NAME=VALUE",
+        help="Only items with this attribute. Repeat it: other names must match too, another value of a name is an alternative. "
+        "catalogue=… filters by source.",
+    ),
+]
+
+Side = Annotated[
+    Literal["test", "validation", "train", "all"],
+    typer.Option(metavar="SIDE", help="Which side of the split: test, validation, train or all."),
+]
+
+
+def filter_of(pairs: Sequence[str] | None) -> dict[str, list[str]] | None:
+    """`["colour=red", "colour=blue"]` as `{"colour": ["red", "blue"]}`; None for none.
+
+    Raises:
+        QueryError: `bad_request`, there is no "=" or nothing before it.
+    """
+    found: dict[str, list[str]] = {}
+    for name, value in map(_pair, pairs or ()):
+        found.setdefault(name, []).append(value)
+    return found or None
+
+
+def attributes_of(pairs: Sequence[str] | None) -> dict[str, str]:
+    """`["colour=red"]` as `{"colour": "red"}`.
+
+    Raises:
+        QueryError: `bad_request`, as `filter_of`, or a name comes twice: an item has one value of each.
+    """
+    found: dict[str, str] = {}
+    for name, value in map(_pair, pairs or ()):
+        if name in found:
+            what = f'The attribute "{name:.60}" comes twice: an item has one value of each.'
+            raise QueryError("bad_request", what, remedy="Name it once.")
+        found[name] = value
+    return found
+
+
+def id_of(word: str) -> int:
+    """The id of an item. Raises QueryError `bad_request` for what is none."""
+    if not (word.isascii() and word.isdigit() and 0 < int(word) < 2**63):
+        raise QueryError("bad_request", f'"{word:.40}" is not the id of an item.', remedy="Look it up: python cli.py list")
+    return int(word)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise QueryError("bad_request", f'"{text:.60}" is not NAME=VALUE.', remedy="Write it like colour=red.")
+    return name.strip(), value.strip()
+
+
+STANDARD_INPUT = "-"
+AS_WORDS = "Check its name, or use --text to search for it as words."
+"""What to do about a file that is not there, where words would do as well."""
+# As `crossmodal.ingest.sources.folder` has them; repeated here so that no catalogue is imported to read a command line.
+_PICTURES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".heic", ".heif", ".avif", ".tif", ".tiff"}
+)
+
+
+def is_address(word: str) -> bool:
+    """Whether it is a web address."""
+    return word.lower().startswith(("http://", "https://"))
+
+
+def names_a_picture(word: str) -> bool:
+    """Whether a query is rather a picture than a text: an address, `-`, or the name of a picture file.
+
+    Words with the ending of a picture file are a file, so that a name mistyped is said instead of searched for.
+    """
+    return word == STANDARD_INPUT or is_address(word) or Path(word).suffix.lower() in _PICTURES
+
+
+def check(word: str, *, remedy: str = "Check its name.") -> None:
+    """Refuse a picture file that is not there; an address and the standard input are looked at when their turn comes.
+
+    Args:
+        remedy: what to do about it.
+
+    Raises:
+        CatalogueError: file_missing.
+    """
+    if word == STANDARD_INPUT or is_address(word):
+        return
+    path = Path(word).expanduser()
+    if path.is_dir():
+        what, remedy = f"{_console.cell(word)} is a folder.", f"Bring all its pictures in: python cli.py index {shlex.quote(word)}"
+        raise CatalogueError("file_missing", what, remedy=remedy)
+    if not path.is_file():
+        raise CatalogueError("file_missing", f'There is no file "{word:.200}".', remedy=remedy)
+
+
+def is_there(word: str) -> bool:
+    """Whether `check` lets it pass."""
+    try:
+        check(word)
+    except CatalogueError:
+        return False
+    return True
+
+
+def picture(word: str, *, max_bytes: int) -> bytes | Path | str:
+    """What the app takes for a picture: bytes from the standard input, an address as it is, a file as a path.
+
+    Raises:
+        CatalogueError: file_missing. PictureError: too_large.
+    """
+    if word == STANDARD_INPUT:
+        data = sys.stdin.buffer.read(max_bytes + 1)
+        if len(data) > max_bytes:
+            raise PictureError(
+                "too_large", f"The standard input holds more than {max_bytes / 2**20:,.0f} MiB.", remedy="Make it smaller."
+            )
+        return data
+    check(word)
+    return word if is_address(word) else Path(word).expanduser()
+
+
+def rather(words: str) -> str:
+    """What somebody may have meant whose words name something on this computer; empty for plain words."""
+    if words.lower().startswith("file:"):
+        return "An address of a file was searched for as words. To search by a picture, name it by its path."
+    try:
+        path = Path(words).expanduser()
+        is_folder, is_file = path.is_dir(), path.is_file()
+    except (OSError, RuntimeError, ValueError):  # longer than any path may be, or without a home: words
+        return ""
+    if is_folder:
+        said = f"{_console.cell(words)} is also a folder here; it was searched for as words."
+        return f"{said} To bring its pictures in: python cli.py index {shlex.quote(words)}"
+    if is_file:
+        said = f"{_console.cell(words)} is also a file here; it was searched for as words."
+        return f"{said} To search by the picture in it: python cli.py search - < {shlex.quote(words)}"
+    return ""
+
+
+_CATALOGUE = "catalogue"
+_EMPTY = "The collection is empty. Bring pictures in: python cli.py index YOUR_PICTURES"
+_NAMED = 5
+
+
+def narrowed(pairs: Sequence[str] | None) -> dict[str, list[str]] | None:
+    """The filter that `--where` asks for; a catalogue may be named by the last part of its path.
+
+    Raises:
+        QueryError: `bad_request`, a pair is none, or the last part is that of several catalogues.
+    """
+    where = filter_of(pairs)
+    if where is None or _CATALOGUE not in where or not settings().catalog_path.exists():
+        return where
+    with opened_catalog() as catalog:
+        known = list(catalog.counts())
+    return where | {_CATALOGUE: [whole_name(name, known) for name in where[_CATALOGUE]]}
+
+
+def whole_name(name: str, known: Collection[str]) -> str:
+    """The catalogue that is meant by its name or the last part of it; the name itself where there is none.
+
+    Raises:
+        QueryError: `bad_request`, several end like that.
+    """
+    if name in known:
+        return name
+    meant = [each for each in known if name in (PurePath(each).name, PurePath(each).stem)]
+    if len(meant) > 1:
+        names = ", ".join(_console.cell(each) for each in meant[:_NAMED])
+        raise QueryError("bad_request", f'Several catalogues end in "{name:.60}": {names}.', remedy="Name one of them in full.")
+    return meant[0] if meant else name
+
+
+def why_nothing(where: dict[str, list[str]] | None) -> str:
+    """A sentence for whoever found nothing: the collection is empty, or no item has what was asked for."""
+    if not settings().catalog_path.exists():
+        return "Nothing was found."
+    with opened_catalog() as catalog:
+        if not catalog.count():
+            return _EMPTY
+        if not where:
+            return "Nothing was found."
+        known, catalogues = catalog.attribute_values(1), catalog.counts()
+    unknown = [name for name in where if name != _CATALOGUE and name not in known]
+    if unknown:
+        names = ", ".join(f'"{_console.cell(name)}"' for name in unknown[:_NAMED])
+        return f"Nothing was found: no item has an attribute {names}. See what there is: python cli.py list --attributes"
+    if _CATALOGUE in where and not any(name in catalogues for name in where[_CATALOGUE]):
+        names = ", ".join(_console.cell(name) for name in list(catalogues)[:_NAMED])
+        return f"Nothing was found: there is no such catalogue. There are: {names}."
+    return "Nothing was found."

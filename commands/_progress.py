@@ -1,0 +1,109 @@
+"""Progress of long work: a bar with rate and time left on a terminal, one line for each finished step elsewhere."""
+
+import sys
+from collections.abc import Collection
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from commands import _console
+from crossmodal.progress import Progress
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
+
+_LONG = ("model",)
+
+
+class ProgressBar:
+    """An `OnProgress` that draws itself on the error output. Use as a context manager.
+
+    A step that is over as soon as it is told of is not worth a line. Where there is no terminal, a step says when it ends; making a model,
+    which takes a minute or more that nobody may have expected, says when it begins, too.
+
+    Args:
+        quiet: say nothing.
+        answered: steps whose end the answer says; it is not said twice.
+    """
+
+    def __init__(self, *, quiet: bool = False, answered: Collection[str] = ()) -> None:
+        self._quiet = quiet
+        self._answered = answered
+        self._announced = ""
+        self._bars: Bars | None = None
+        self._task: TaskID | None = None
+        self._begun: set[str] = set()
+
+    def __call__(self, moment: Progress) -> None:
+        if self._quiet or (moment.finished and moment.step not in self._begun):
+            return
+        self._begun.add(moment.step)
+        if moment.finished:
+            self._begun.discard(moment.step)
+        if self._bars is None:
+            self._say(moment)
+            return
+        if self._task is None:
+            self._bars.start()
+            self._task = self._bars.add_task("", total=None, figures="")
+        total = moment.total or None
+        self._bars.update(
+            self._task, description=_console.cell(moment.message), completed=moment.done, total=total, figures=_figures(moment)
+        )
+        if moment.finished:
+            if moment.step not in self._answered:
+                self._bars.console.print(_console.cell(moment.message), markup=False, highlight=False)
+            self._bars.remove_task(self._task)
+            self._task = None
+            self._bars.stop()  # what is written between two steps is not drawn over
+
+    def _say(self, moment: Progress) -> None:
+        """A line where no bar can be drawn."""
+        begins = moment.step in _LONG and not moment.total and moment.message != self._announced
+        if begins:
+            self._announced = moment.message
+        if begins or (moment.finished and moment.step not in self._answered):
+            _console.note(_console.cell(moment.message))
+
+    def __enter__(self) -> Self:
+        if not self._quiet and sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn
+            from rich.progress import Progress as Bars
+
+            self._bars = Bars(
+                SpinnerColumn(),
+                TextColumn("{task.description}", markup=False),
+                BarColumn(bar_width=30),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[figures]}", markup=False),
+                console=Console(stderr=True),
+                transient=True,
+            )
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._bars is not None:
+            self._bars.stop()
+
+
+def _figures(moment: Progress) -> str:
+    """Rate, time left and failures, as far as they are known."""
+    parts = []
+    if moment.rate_per_s:
+        parts.append(f"{moment.rate_per_s:,.0f}/s")
+    if moment.seconds_left is not None:
+        parts.append(f"{duration(moment.seconds_left)} left")
+    if moment.failed:
+        parts.append(f"{moment.failed:,} failed")
+    return ", ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    """A time in words: "8 s", "3 min 20 s", "2 h 5 min"."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

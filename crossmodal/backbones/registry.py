@@ -1,0 +1,63 @@
+"""Every backbone by name: built from its settings with random weights, or loaded with those it was trained to."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Generic, TypeVar
+
+from crossmodal.backbones.base import Config, ImageBackbone, TextBackbone
+from crossmodal.backbones.clip import CLIPImage, CLIPText, load_clip_image, load_clip_text, repository_of
+from crossmodal.backbones.gru import GRUBackbone, load_gru
+from crossmodal.backbones.minilm import LAYERS, MiniLM, load_minilm
+from crossmodal.backbones.resnet import ResNet18, load_resnet18
+from crossmodal.backbones.torchvision import EfficientNetB0, MobileNetV2, load_efficientnet_b0, load_mobilenet_v2
+from crossmodal.backbones.vit import ViTB16, ViTGoogle, load_vit_b_16, load_vit_google
+from crossmodal.backbones.weights import WeightsSource
+from crossmodal.registry import Registry
+
+B = TypeVar("B", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Family(Generic[B]):
+    """One backbone: how it is built with random weights from its settings, and how it is loaded with its own."""
+
+    build: Callable[[Config | None], B]
+    load: Callable[[WeightsSource, Config | None], B]
+
+    def __call__(self, given: Config | None = None) -> B:
+        """As `build`."""
+        return self.build(given)
+
+
+IMAGE_BACKBONES: Registry[Family[ImageBackbone]] = Registry("image backbone")
+IMAGE_BACKBONES.register("resnet18", Family(ResNet18, load_resnet18))
+IMAGE_BACKBONES.register("mobilenet_v2", Family(MobileNetV2, load_mobilenet_v2))
+IMAGE_BACKBONES.register("efficientnet_b0", Family(EfficientNetB0, load_efficientnet_b0))
+IMAGE_BACKBONES.register("vit_b_16", Family(ViTB16, load_vit_b_16))
+IMAGE_BACKBONES.register("google/vit-base-patch16-224", Family(ViTGoogle, load_vit_google))
+IMAGE_BACKBONES.register("clip", Family(partial(CLIPImage, "clip"), partial(load_clip_image, "clip")))
+
+TEXT_BACKBONES: Registry[Family[TextBackbone]] = Registry("text backbone")
+TEXT_BACKBONES.register("gru", Family(GRUBackbone, load_gru))
+for _name in LAYERS:
+    TEXT_BACKBONES.register(_name, Family(partial(MiniLM, _name), partial(load_minilm, _name)))
+TEXT_BACKBONES.register("clip", Family(partial(CLIPText, "clip"), partial(load_clip_text, "clip")))
+
+
+def image_backbone(name: str) -> Family[ImageBackbone]:
+    """The family of a name; `clip:ORGANISATION/NAME` is one too.
+
+    Raises:
+        QueryError: `bad_request`; there is none of this name. The remedy lists the known ones.
+    """
+    if name.startswith("clip:") and repository_of(name):
+        return Family(partial(CLIPImage, name), partial(load_clip_image, name))
+    return IMAGE_BACKBONES.get(name)
+
+
+def text_backbone(name: str) -> Family[TextBackbone]:
+    """The same for texts."""
+    if name.startswith("clip:") and repository_of(name):
+        return Family(partial(CLIPText, name), partial(load_clip_text, name))
+    return TEXT_BACKBONES.get(name)

@@ -1,0 +1,151 @@
+"""The persisted tensor of embeddings (`image_features.pt`): written in one step, memory-mapped and distrusted when read.
+
+The file is what `torch.save` makes of a dict: `about` (JSON: format, kind, the tag's fields), `item_ids` (n,) int64 ascending,
+`embeddings` (n, embed_dim) float32, and `digest`, SHA-256 in hex over the three.
+"""
+
+import json
+import os
+import time
+from dataclasses import asdict
+from hashlib import sha256
+from pathlib import Path
+
+import torch
+
+from crossmodal import errors
+from crossmodal.errors import StoreError
+from crossmodal.indexes.base import IndexTag, are_unit
+
+FORMAT = 1
+_STALE_S = 3600.0
+_ABOUT_TYPES = {
+    "format": int,
+    "kind": str,
+    "store_uuid": str,
+    "model_id": str,
+    "seq": int,
+    "removal_seq": int,
+    "mark": str,
+    "removal_mark": str,
+}
+
+
+def write(path: Path, *, kind: str, tag: IndexTag, item_ids: torch.Tensor, embeddings: torch.Tensor) -> None:
+    """Write rows in the order of their ids, so that a crash at any moment leaves the earlier file or the new one.
+
+    Raises:
+        StoreError: `disk_full`, `read_only`; the earlier file is untouched.
+    """
+    about = json.dumps({"format": FORMAT, "kind": kind, **asdict(tag)})
+    content = {"about": about, "digest": _digest(about, item_ids, embeddings), "item_ids": item_ids, "embeddings": embeddings}
+    draft = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path)
+        with draft.open("wb") as file:
+            torch.save(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise errors.of_os(error, path) from error
+    except RuntimeError as error:
+        # So torch's zip writer reports a full disk.
+        draft.unlink(missing_ok=True)
+        raise errors.disk_full(path, "the file could not be written whole") from error
+
+
+def read(path: Path, *, kind: str, store_uuid: str, model_id: str, embed_dim: int) -> tuple[IndexTag, torch.Tensor, torch.Tensor]:
+    """Tag, item ids (n,) int64 and memory-mapped embeddings (n, embed_dim) float32 of a file that `write` wrote.
+
+    Raises:
+        StoreError: `index_missing`; `index_corrupt` for anything that is not exactly as written; `index_model_mismatch` for a sound
+            file of another collection or model.
+    """
+    content = _load(path)
+    item_ids = _plain(path, content.get("item_ids"), torch.int64, dimensions=1)
+    embeddings = _plain(path, content.get("embeddings"), torch.float32, dimensions=2)
+    if len(item_ids) != len(embeddings):
+        raise _corrupt(path, f"it has {len(item_ids)} ids and {len(embeddings)} embeddings")
+    tag = _tag(path, content.get("about"), kind=kind)
+    if (tag.store_uuid, tag.model_id, embeddings.shape[1]) != (store_uuid, model_id, embed_dim):
+        raise StoreError(
+            "index_model_mismatch", f"The index {path} belongs to another collection or model.", remedy="It is built anew."
+        )
+    if content.get("digest") != _digest(str(content["about"]), item_ids, embeddings):
+        raise _corrupt(path, "its digest does not match")
+    if not are_unit(embeddings) or bool((item_ids.diff() <= 0).any()) or bool((item_ids <= 0).any()):
+        raise _corrupt(path, "its rows are not embeddings under ascending ids")
+    return tag, item_ids, embeddings
+
+
+def _load(path: Path) -> dict[str, object]:
+    if not path.is_file():
+        raise StoreError("index_missing", f"There is no index {path}.", remedy="It is built anew.")
+    try:
+        content = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
+    except Exception as error:
+        # Whatever torch, zipfile or the file system say of a broken file, it comes to the same.
+        raise _corrupt(path, type(error).__name__) from error
+    if not isinstance(content, dict):
+        raise _corrupt(path, "it holds no table")
+    return content
+
+
+def _plain(path: Path, value: object, dtype: torch.dtype, *, dimensions: int) -> torch.Tensor:
+    """The value, if it is an ordinary tensor whose memory is exactly its rows."""
+    if (
+        type(value) is not torch.Tensor
+        or value.layout is not torch.strided
+        or value.device.type != "cpu"
+        or value.dtype != dtype
+        or value.ndim != dimensions
+        or not value.is_contiguous()
+    ):
+        raise _corrupt(path, f"a tensor of {dimensions} dimensions and {dtype} is missing")
+    return value.detach()
+
+
+def _tag(path: Path, about: object, *, kind: str) -> IndexTag:
+    try:
+        fields = json.loads(about) if isinstance(about, str) else None
+    except (ValueError, RecursionError) as error:
+        raise _corrupt(path, "its description cannot be read") from error
+    if isinstance(fields, dict):
+        fields.setdefault("removal_mark", "")  # earlier versions did not write it
+    if not isinstance(fields, dict) or {name: type(value) for name, value in fields.items()} != _ABOUT_TYPES:
+        raise _corrupt(path, "its description is not complete")
+    if (fields.pop("format"), fields.pop("kind")) != (FORMAT, kind):
+        raise _corrupt(path, f"it is not of the kind {kind!r}, format {FORMAT}")
+    return IndexTag(**fields)
+
+
+def _digest(about: str, item_ids: torch.Tensor, embeddings: torch.Tensor) -> str:
+    digest = sha256(about.encode(errors="replace"))
+    for tensor in (item_ids, embeddings):
+        digest.update(tensor.contiguous().numpy().data)
+    return digest.hexdigest()
+
+
+def _corrupt(path: Path, what: str) -> StoreError:
+    return StoreError("index_corrupt", f"The index {path} is damaged: {what}.", remedy="It is built anew from the collection.")
+
+
+def _sweep(path: Path) -> None:
+    """Delete drafts that killed processes left; a young one may be another process's, at work."""
+    for draft in path.parent.glob(f"{path.name}.*.tmp"):
+        if time.time() - draft.stat().st_mtime > _STALE_S:
+            draft.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    # Windows cannot open a folder, and needs no such step.
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

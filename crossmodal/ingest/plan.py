@@ -1,0 +1,110 @@
+"""Which rows of a catalogue have to be looked at: one question to the collection for many rows."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Literal
+
+from crossmodal.ingest.picture_loader import host_of
+from crossmodal.ingest.sources.base import Catalogue, Unread
+from crossmodal.items import CatalogueRow, Failure, Picture
+from crossmodal.store import Catalog
+from crossmodal.store.records import Known
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A row whose picture has to be looked at. `key` is the row's identity in the whole collection."""
+
+    key: str
+    row: CatalogueRow
+    known: Known | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """Nothing is to be done about the picture. `restore`: its item had been removed with its row, and the row is back."""
+
+    task: Task
+    restore: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A picture that is new under its key, or changed."""
+
+    task: Task
+    picture: Picture
+
+
+Outcome = Unchanged | Decoded | Failure
+
+
+LookAgain = Literal["files", "failures", "everything"] | frozenset[str]
+_ROWS_A_QUESTION = 64
+
+
+class Plan:
+    """Goes through a catalogue once and says for each row what is to be done.
+
+    Args:
+        look_again: see `ingest`.
+        failed: keys that failed last time.
+
+    Attributes:
+        keys: of the rows seen so far, failures included.
+        unread: beginnings of keys that may be hidden in what could not be read so far.
+    """
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        catalog: Catalog,
+        *,
+        model_id: str,
+        look_again: LookAgain,
+        failed: Collection[str],
+    ) -> None:
+        self.keys: set[str] = set()
+        self.unread: set[str] = set()
+        self._catalogue = catalogue
+        self._catalog = catalog
+        self._model_id = model_id
+        self._look_again = look_again
+        self._failed = failed
+
+    def __iter__(self) -> Iterator[Task | Unchanged | Failure]:
+        rows = self._catalogue.rows()
+        while chunk := list(islice(rows, _ROWS_A_QUESTION)):
+            keys = [collection_key(self._catalogue.name, row.key) for row in chunk]
+            self.keys.update(keys)
+            known = self._catalog.known(keys, model_id=self._model_id)
+            refused = self._catalog.refused(keys)
+            for row, key in zip(chunk, keys, strict=True):
+                if isinstance(row, Unread):
+                    self.unread.update(collection_key(self._catalogue.name, beginning) for beginning in row.beginnings)
+                if isinstance(row, Failure):
+                    yield replace(row, key=key)
+                else:
+                    task = Task(key, row, known.get(key))
+                    yield Unchanged(task) if key in refused else self._decide(task)
+
+    def _decide(self, task: Task) -> Task | Unchanged:
+        known = task.known
+        if known is None:
+            return task
+        if known.removed and not known.vanished:  # a person removed it
+            return Unchanged(task)
+        return task if self._is_looked_at(task, known) else Unchanged(task, restore=known.removed)
+
+    def _is_looked_at(self, task: Task, known: Known) -> bool:
+        if not known.embedded or self._look_again == "everything":
+            return True
+        if isinstance(self._look_again, frozenset):
+            return task.row.key in self._look_again or task.key in self._failed
+        return task.key in self._failed if self._look_again == "failures" else not host_of(task.row.location)
+
+
+def collection_key(catalogue: str, row_key: str) -> str:
+    """A row's key within the whole collection: two catalogues may both have a row "1"."""
+    return f"{catalogue}\n{row_key}"

@@ -1,0 +1,1 @@
+"""Where rows come from: a CSV, a folder, Parquet, a ZIP, tar shards."""

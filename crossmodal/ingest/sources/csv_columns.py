@@ -1,0 +1,161 @@
+"""What the columns of a CSV mean, found by their names; and the cells of an export, which are written so that they come back."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from crossmodal.errors import CatalogueError
+from crossmodal.ingest.sources.base import CatalogueLimits, shown
+
+# Names are compared in lower case without spaces, "_", "-" and ".": "Image URL", "image_url" and "imageUrl" are one. When several
+# columns of a kind are there, the first of these lists wins and the others are attributes.
+PICTURE_NAMES = (
+    "imgurl", "imageurl", "imagelink", "image", "img", "picture", "pictureurl", "photo", "photourl",
+    "imagepath", "imagefile", "imagename", "filepath", "filename", "file", "path", "url",
+)  # fmt: skip
+TITLE_NAMES = ("title", "name", "producttitle", "productname", "itemname")
+CAPTION_NAMES = ("caption", "captions", "description", "text", "comment", "sentence")
+ID_NAMES = ("id", "asin", "sku", "itemid", "productid")
+HELD_OUT_NAMES = ("heldout",)
+EXPORTED = ("item_id", "catalogue", "source", "content_hash", "width_px", "height_px", "added_at")
+"""What an export of a collection says of its items besides their words: where all of it is, it is bookkeeping, and no attribute."""
+HELD_OUT = "held_out"
+"""An export that has this column too is one whose cells `restored`, `captions_of` and `attribute_of` bring back."""
+CAPTIONS_BETWEEN = " | "
+"""What stands between two captions in the one cell that an export has for them."""
+DELIMITERS = (",", ";", "\t", "|")
+# What a spreadsheet would compute, and white space, which readers drop at both ends, has a "'" beside it in an export; what looked like
+# that before has one more, so that it is certain which of them the export wrote. A "'" alone is a text that is empty.
+_DEFUSED = re.compile(r"'+(?:[=+\-@＝＋－＠\s]|\Z)")
+_CLOSED = re.compile(r"\s'+\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Places of the columns in a row.
+
+    Attributes:
+        names: the header as written; a column without a name is not read.
+        captions: the words are captions: rows of the same picture are one item with several.
+        item_id: None when no column identifies an item, and always None with captions.
+        attributes: (place, name) of everything that has no other meaning, the id included.
+        exported_captions: where an export of a collection has the captions of a row; None in any other file.
+        restorable: every cell is to be `restored`, as in an export that has the column `HELD_OUT`.
+    """
+
+    names: tuple[str, ...]
+    picture: int
+    words: int
+    captions: bool
+    item_id: int | None
+    held_out: int | None
+    attributes: tuple[tuple[int, str], ...]
+    exported_captions: int | None = None
+    restorable: bool = False
+
+
+def read_columns(header: Sequence[str], *, limits: CatalogueLimits) -> Columns:
+    """The meaning of a header's names.
+
+    Raises:
+        CatalogueError: csv_too_wide, csv_duplicate_columns, or csv_missing_columns (none for the pictures, or none for the words).
+    """
+    if len(header) > limits.max_columns:
+        raise CatalogueError(
+            "csv_too_wide",
+            f"The file has {len(header):,} columns; {limits.max_columns} are read at most.",
+            remedy="Delete the columns you do not need.",
+        )
+    is_export = {*EXPORTED} <= {*header}
+    restorable = is_export and {"title", "captions", HELD_OUT} <= {*header}
+    # There, names that differ only in their case are two.
+    plain = list(header) if restorable else [_plain(name) for name in header]
+    for place, name in enumerate(plain):
+        if name and name in plain[:place]:
+            raise CatalogueError(
+                "csv_duplicate_columns", f"The column {shown(header[place])} occurs twice.", remedy="Rename or delete one of them."
+            )
+    if restorable:
+        return _of_export(header)
+    picture = _first(plain, PICTURE_NAMES)
+    title = _first(plain, TITLE_NAMES)
+    caption = _first(plain, CAPTION_NAMES)
+    words = caption if title is None else title
+    if picture is None or words is None:
+        raise _missing(header, picture=picture is None, words=words is None)
+    item_id = None if title is None else _first(plain, ID_NAMES)
+    held_out = _first(plain, HELD_OUT_NAMES)
+    exported_captions = header.index("captions") if is_export and "captions" in header else None
+    known = {picture, words, held_out, exported_captions}
+    return Columns(
+        names=tuple(header),
+        picture=picture,
+        words=words,
+        captions=title is None,
+        item_id=item_id,
+        held_out=held_out,
+        attributes=tuple(
+            (i, name) for i, name in enumerate(header) if name and i not in known and not (is_export and name in EXPORTED)
+        ),
+        exported_captions=exported_captions,
+    )
+
+
+def is_header(cells: Sequence[str]) -> bool:
+    """Whether these cells name a column for pictures and one for words."""
+    plain = [_plain(name) for name in cells]
+    return _first(plain, PICTURE_NAMES) is not None and _first(plain, TITLE_NAMES + CAPTION_NAMES) is not None
+
+
+def restored(cell: str) -> str:
+    """The text that an export wrote as this cell; any other text as it is."""
+    opened = cell[:-1] if _CLOSED.search(cell) else cell
+    return opened[1:] if _DEFUSED.match(opened) else opened
+
+
+def captions_of(cell: str) -> tuple[str, ...]:
+    r"""The captions that an export wrote as this cell, with `\|` for a line and `\\` for a backslash in them; none when it is empty."""
+    # So a line that belongs to a caption never follows a space.
+    return tuple(re.sub(r"\\(.)", r"\1", text, flags=re.DOTALL) for text in restored(cell).split(CAPTIONS_BETWEEN)) if cell else ()
+
+
+def attribute_of(column: str) -> str:
+    """The attribute that an export gave this column: what would be taken for a column of its own has a word before it."""
+    return restored(column).removeprefix("attribute ")
+
+
+def _of_export(header: Sequence[str]) -> Columns:
+    """By the very names that an export has, whatever else an attribute's name would mean."""
+    own = {"image", "title", "captions", HELD_OUT, *EXPORTED}
+    picture = header.index("image") if "image" in header else _first([_plain(name) for name in header], PICTURE_NAMES)
+    if picture is None:
+        raise _missing(header, picture=True, words=False)
+    return Columns(
+        names=tuple(header),
+        picture=picture,
+        words=header.index("title"),
+        captions=False,
+        item_id=header.index("item_id"),
+        held_out=header.index(HELD_OUT),
+        attributes=tuple((i, attribute_of(name)) for i, name in enumerate(header) if name and i != picture and name not in own),
+        exported_captions=header.index("captions"),
+        restorable=True,
+    )
+
+
+def _plain(name: str) -> str:
+    return "".join(letter for letter in name.casefold() if letter not in " _-.")
+
+
+def _first(plain: Sequence[str], wanted: Sequence[str]) -> int | None:
+    return next((plain.index(name) for name in wanted if name in plain), None)
+
+
+def _missing(header: Sequence[str], *, picture: bool, words: bool) -> CatalogueError:
+    lacking = [text for text, lacks in (('"title" (or caption)', words), ('"imgUrl" (or image_url, image)', picture)) if lacks]
+    found = ", ".join(shown(name, most=30) for name in header[:12]) + (", …" if len(header) > 12 else "")
+    return CatalogueError(
+        "csv_missing_columns",
+        f"There is no column {' and none '.join(lacking)}; the first line names {found}.",
+        remedy="Put the columns' names into the first line, such as title,imgUrl or image,caption.",
+    )

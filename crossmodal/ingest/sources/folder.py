@@ -1,0 +1,121 @@
+"""A folder of pictures as a catalogue: titles from the file names, or from a text file beside the picture."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from crossmodal.errors import CatalogueError
+from crossmodal.ingest.sources.base import CatalogueLimits, Entry, one_line, shown, title_from_location, unread
+from crossmodal.ingest.sources.files import read_contained
+from crossmodal.items import CatalogueRow, Failure
+
+# Also kinds that need an optional decoder or cannot be read: such a file is then listed with its reason, not passed over.
+PICTURE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".heic", ".heif", ".avif", ".tif", ".tiff"}
+)
+
+
+class FolderCatalogue:
+    """A `Catalogue` of the pictures in a folder and the folders in it, in the order of their names.
+
+    A key is the path relative to the folder. Hidden files and folders, files that are no pictures by their suffix, and linked
+    folders are passed over. A file `mug.txt` beside `mug.jpg` gives the title in its first line; with more lines, all of them are
+    captions.
+
+    Args:
+        folder: where the pictures lie.
+        name: identity in the collection; None takes the absolute path.
+
+    Raises:
+        CatalogueError: csv_no_rows, there is no picture in the folder.
+    """
+
+    kind = "folder"
+
+    def __init__(self, folder: Path, *, limits: CatalogueLimits, name: str | None = None) -> None:
+        self.folder = folder.resolve()
+        self.name = name or str(self.folder)
+        self.label = self.folder.name or str(self.folder)
+        self.location = str(self.folder)
+        self.duplicates = 0
+        self._limits = limits
+        if next(self._places(), None) is None:
+            raise CatalogueError(
+                "csv_no_rows",
+                f"There are no pictures in {shown(str(self.folder))}.",
+                remedy="Put pictures (JPEG, PNG, WebP, GIF) into it.",
+            )
+
+    def survey(self) -> int:
+        """How many pictures there are."""
+        return sum(1 for _ in self._places())
+
+    def rows(self) -> Iterator[Entry]:
+        """One row a picture.
+
+        Raises:
+            CatalogueError: csv_too_many_rows, as soon as it is met.
+        """
+        for count, place in enumerate(self._places()):
+            if count >= self._limits.max_rows:
+                raise CatalogueError(
+                    "csv_too_many_rows",
+                    f"{shown(str(self.folder))} holds more than {self._limits.max_rows:,} pictures.",
+                    remedy="Name a folder further down, or raise CROSSMODAL_MAX_CATALOGUE_ROWS.",
+                )
+            yield place if isinstance(place, Failure) else self._row(place)
+
+    def _row(self, key: str) -> Entry:
+        try:
+            key.encode()
+            texts = self._texts(key)
+        except UnicodeEncodeError:
+            shown_key = key.encode(errors="backslashreplace").decode()
+            return self._failure(shown_key, "file_missing", f"The name {shown(shown_key)} is not valid text.", "Rename the file.")
+        except CatalogueError as error:
+            return self._failure(key, error.code, error.message, error.remedy)
+        return CatalogueRow(
+            key=key,
+            title=texts[0] if texts else title_from_location(key),
+            # "a:b.jpg" would read as an address with a scheme.
+            location=f"./{key}" if ":" in key else key,
+            captions=texts if len(texts) > 1 else (),
+        )
+
+    def _texts(self, key: str) -> tuple[str, ...]:
+        """The lines of the text file beside the picture; empty when there is none."""
+        beside = Path(key).with_suffix(".txt")
+        if not (self.folder / beside).is_file():
+            return ()
+        data = read_contained(self.folder, beside.as_posix(), max_bytes=self._limits.max_text_bytes)
+        try:
+            lines = data.decode("utf-8-sig").splitlines()
+        except UnicodeDecodeError as error:
+            raise CatalogueError(
+                "csv_encoding", f"{shown(beside.as_posix())} is not UTF-8 text.", remedy="Save it as UTF-8."
+            ) from error
+        return tuple(text for text in map(one_line, lines) if text)
+
+    def _places(self) -> Iterator[str | Failure]:
+        """Paths of pictures relative to the folder, depth first; a folder that may not be read is a failure."""
+        waiting = [self.folder]
+        while waiting:
+            folder = waiting.pop()
+            try:
+                with os.scandir(folder) as listing:
+                    entries = sorted((entry for entry in listing if not entry.name.startswith(".")), key=lambda entry: entry.name)
+            except OSError as error:
+                place = folder.relative_to(self.folder).as_posix()
+                what = f"The folder {shown(place)} cannot be read: {error.strerror}."
+                failure = self._failure(place, "file_missing", what, "Check who may read it.")
+                yield unread(failure, "" if place == "." else f"{place}/")
+                continue
+            for entry in entries:
+                if not entry.is_dir() and Path(entry.name).suffix.lower() in PICTURE_SUFFIXES:
+                    yield Path(entry.path).relative_to(self.folder).as_posix()
+            waiting.extend(Path(entry.path) for entry in reversed(entries) if entry.is_dir(follow_symlinks=False))
+
+    def _failure(self, key: str, code: str, reason: str, remedy: str) -> Failure:
+        return Failure(
+            key=key, catalogue=self.name, location=key, title=title_from_location(key), code=code, reason=reason, remedy=remedy
+        )

@@ -1,0 +1,92 @@
+"""The one door to catalogues: whatever a person names, a table, a folder or an archive, becomes a `Catalogue` or one clear error."""
+
+from pathlib import Path
+
+from crossmodal.errors import CatalogueError
+from crossmodal.ingest.sources.base import Catalogue, CatalogueLimits, shown
+from crossmodal.ingest.sources.csv import CsvCatalogue
+from crossmodal.ingest.sources.folder import FolderCatalogue
+from crossmodal.ingest.sources.tar_shards import ShardsCatalogue, shards_in
+from crossmodal.ingest.sources.zip import ZipCatalogue
+
+_NAME_ONE = "Name a CSV, Parquet, ZIP or tar file or a folder on this computer."
+
+_TABLES = (".csv", ".tsv")
+
+
+def open_catalogue(where: str | Path, *, limits: CatalogueLimits, name: str | None = None) -> Catalogue:
+    """The catalogue at a path; `~` is the person's own folder.
+
+    A file is taken for what its ending says; every ending that is not known is a CSV, which says what else the file is. A folder that holds
+    exactly one CSV, and one that names pictures and words, is read by that CSV, as data sets are handed out; a folder without pictures by
+    its tar shards or its Parquet files.
+
+    Args:
+        where: a file or a folder.
+        name: identity in the collection; None takes the absolute path.
+
+    Raises:
+        CatalogueError: file_missing, or why the CSV or the folder cannot be a catalogue.
+    """
+    text = str(where).strip()
+    if not text or "\0" in text or "://" in text:
+        raise CatalogueError("file_missing", f"{shown(text)} is not a path.", remedy=_NAME_ONE)
+    try:
+        path = Path(text).expanduser().resolve()
+        exists, is_folder = path.exists(), path.is_dir()
+    except (OSError, RuntimeError) as error:
+        raise CatalogueError(
+            "file_missing", f"{shown(text)} cannot be opened.", remedy="Check the path and who may read it."
+        ) from error
+    if not exists:
+        raise CatalogueError("file_missing", f"There is nothing at {shown(text)}.", remedy=_NAME_ONE)
+    if not is_folder:
+        return _of_file(path, limits=limits, name=name)
+    return _table_of(path, limits=limits, name=name) or _of_folder(path, limits=limits, name=name)
+
+
+def _of_file(path: Path, *, limits: CatalogueLimits, name: str | None) -> Catalogue:
+    ending = path.suffix.lower() if path.is_file() else ""
+    if ending == ".zip":
+        return ZipCatalogue(path, limits=limits, name=name)
+    if ending == ".tar":
+        return ShardsCatalogue(path, limits=limits, name=name)
+    if ending in (".parquet", ".pq"):
+        return _parquet(path, limits=limits, name=name)
+    try:
+        return CsvCatalogue(path, limits=limits, name=name)
+    except CatalogueError as error:
+        if ending in _TABLES or error.code != "csv_missing_columns":
+            raise
+        what = f"{shown(path.name)} is not a catalogue: {error.message}"
+        raise CatalogueError(error.code, what, remedy=f"{_NAME_ONE} {error.remedy}") from error
+
+
+def _of_folder(path: Path, *, limits: CatalogueLimits, name: str | None) -> Catalogue:
+    try:
+        return FolderCatalogue(path, limits=limits, name=name)
+    except CatalogueError:
+        if shards_in(path):
+            return ShardsCatalogue(path, limits=limits, name=name)
+        if any(path.glob("*.parquet")) or any(path.glob("data/*.parquet")):
+            return _parquet(path, limits=limits, name=name)
+        raise
+
+
+def _parquet(path: Path, *, limits: CatalogueLimits, name: str | None) -> Catalogue:
+    from crossmodal.ingest.sources.parquet import ParquetCatalogue  # loads Arrow, which takes longer than all the rest
+
+    return ParquetCatalogue(path, limits=limits, name=name)
+
+
+def _table_of(folder: Path, *, limits: CatalogueLimits, name: str | None) -> CsvCatalogue | None:
+    tables = sorted(path for path in folder.glob("*.csv") if not path.name.startswith("."))
+    if len(tables) != 1:
+        return None
+    try:
+        return CsvCatalogue(tables[0], limits=limits, name=name)
+    except CatalogueError as error:
+        # Some other table that happens to lie among the pictures.
+        if error.code == "csv_missing_columns":
+            return None
+        raise

@@ -1,0 +1,300 @@
+"""Tar shards of a data set (WebDataset, img2dataset) as a catalogue, read where they lie."""
+
+import json
+import tarfile
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from io import BufferedReader
+from pathlib import Path
+from types import MappingProxyType
+
+from crossmodal.errors import CatalogueError
+from crossmodal.ingest.sources.archives import is_picture_name, leads_outside, location_of
+from crossmodal.ingest.sources.base import CatalogueLimits, Entry, one_line, shown, title_from_location, unread
+from crossmodal.items import CatalogueRow, Failure
+
+# A header of a stranger may claim any length for a member's name; all of it would be read at once.
+_LONGEST_READ = 2**20
+_MOST_MEMBERS = 64
+_TEXTS = (".txt", ".json", ".cls")
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A file in a shard. `plain` is False for links, devices and files with holes."""
+
+    name: str
+    offset: int
+    size: int
+    plain: bool
+
+
+@dataclass(slots=True)
+class Sample:
+    """What a shard says of one picture.
+
+    Attributes:
+        key: common part of the members' names.
+        picture: the first picture, None when there is none.
+        texts: members with words, by their ending: `.txt`, `.json`, `.cls`.
+        members: how many files it has.
+    """
+
+    key: str
+    picture: Member | None = None
+    texts: dict[str, Member] = field(default_factory=dict)
+    members: int = 0
+
+    def take(self, member: Member, ending: str) -> None:
+        """Add a file; a second picture or text of a kind is left out."""
+        self.members += 1
+        if ending in _TEXTS:
+            self.texts.setdefault(ending, member)
+        elif self.picture is None and is_picture_name(f"x{ending}"):
+            self.picture = member
+
+
+class _Bounded:
+    """A file that gives no more than a header's worth at once."""
+
+    def __init__(self, file: BufferedReader) -> None:
+        self._file = file
+
+    def read(self, size: int = -1) -> bytes:
+        if not 0 <= size <= _LONGEST_READ:
+            raise tarfile.ReadError(f"a header of {size} bytes")
+        return self._file.read(size)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+
+def samples(path: Path) -> Iterator[Sample]:
+    """The samples of a shard in their order; only headers are read, and memory does not grow with the shard.
+
+    Raises:
+        CatalogueError: file_malformed, it is no tar file, damaged there or cut short; what came before is valid.
+    """
+    sample: Sample | None = None
+    for member in _members(path):
+        folder, slash, file_name = member.name.rpartition("/")
+        stem, dot, rest = file_name.partition(".")
+        key = f"{folder}{slash}{stem}"
+        if sample is not None and (sample.key != key or sample.members >= _MOST_MEMBERS):
+            yield sample
+            sample = None
+        sample = sample or Sample(key)
+        sample.take(member, f".{rest.rpartition('.')[2].lower()}" if dot else "")
+    if sample is not None:
+        yield sample
+
+
+def _members(path: Path) -> Iterator[Member]:
+    try:
+        with path.open("rb") as file, tarfile.open(fileobj=_Bounded(file), mode="r:") as archive:  # type: ignore[call-overload]
+            while (info := archive.next()) is not None:
+                archive.members = []  # the reader would keep every header it ever saw
+                if not info.isdir() and not any(part.startswith(".") for part in info.name.split("/") if part not in (".", "..")):
+                    yield Member(info.name, info.offset_data, info.size, plain=info.isreg() and not info.issparse())
+            file.seek(archive.offset)
+            if file.read(tarfile.BLOCKSIZE) != tarfile.NUL * tarfile.BLOCKSIZE:  # the reader takes an end too early for the end
+                raise tarfile.ReadError("no mark at the end")
+    except (tarfile.TarError, OSError, ValueError, OverflowError, RecursionError) as error:
+        raise CatalogueError(
+            "file_malformed",
+            f"{shown(path.name)} is not a sound tar file.",
+            remedy="Download or write it again; a .tar.gz is unpacked first.",
+        ) from error
+
+
+# The pipeline asks for pictures some hundred rows behind the row it reads; places older than this are looked up again.
+_PLACES_KEPT = 8192
+_WORDS = ("title", "caption", "text")
+_MOST_ATTRIBUTES = 50
+_DOWNLOAD_AGAIN = "Write the shard again."
+
+
+class ShardsCatalogue:
+    """A `Catalogue` of the samples in one tar file, or in all tar files of a folder, in the order of their names.
+
+    The title is the first line of the sample's `.txt`, or `title`, `caption` or `text` of its `.json`; further lines are captions, and what
+    else the `.json` and the `.cls` hold are attributes. The key is the shard's name and the sample's.
+
+    Args:
+        path: a `.tar` file, or a folder with some.
+        name: identity in the collection; None takes the absolute path.
+
+    Raises:
+        CatalogueError: file_malformed (no tar file), too_large, csv_no_rows.
+    """
+
+    kind = "shards"
+
+    def __init__(self, path: Path, *, limits: CatalogueLimits, name: str | None = None) -> None:
+        self.path = path.resolve()
+        self.folder = self.path if self.path.is_dir() else self.path.parent
+        self.name = name or str(self.path)
+        self.label = self.path.name
+        self.location = str(self.path)
+        self.duplicates = 0
+        self._limits = limits
+        self._shards = shards_in(self.path) if self.path.is_dir() else [self.path]
+        self._places: OrderedDict[str, tuple[Path, Member]] = OrderedDict()
+        self._lock = threading.Lock()
+        if not any(True for shard in self._shards for _ in samples(self._checked(shard))):
+            raise CatalogueError(
+                "csv_no_rows", f"There are no samples in {shown(self.label)}.", remedy="Name tar files that hold pictures."
+            )
+
+    def survey(self) -> int:
+        """How many samples there are; only headers are read."""
+        return sum(self._counted(shard) for shard in self._shards)
+
+    def rows(self) -> Iterator[Entry]:
+        """One row a sample; a damaged shard gives what lies before the damage, and one failure.
+
+        Raises:
+            CatalogueError: csv_too_many_rows, as soon as it is met.
+        """
+        count = 0
+        for shard in self._shards:
+            seen: set[str] = set()
+            try:
+                for sample in samples(self._checked(shard)):
+                    count += 1
+                    if count > self._limits.max_rows:
+                        break
+                    yield self._entry(shard, sample, again=sample.key in seen, count=count)
+                    seen.add(sample.key)
+            except CatalogueError as error:
+                yield unread(self._failure(shard.name, error.code, error.message, error.remedy), f"{shard.name}/")
+            if count > self._limits.max_rows:
+                raise CatalogueError(
+                    "csv_too_many_rows",
+                    f"{shown(self.label)} holds more than {self._limits.max_rows:,} samples.",
+                    remedy="Name fewer shards, or raise CROSSMODAL_MAX_CATALOGUE_ROWS.",
+                )
+
+    def held(self, row: CatalogueRow) -> bytes:
+        """The bytes of a row's picture. Raises CatalogueError: file_malformed."""
+        with self._lock:
+            place = self._places.get(row.key)
+        if place is None:
+            place = self._found_again(row.key)
+        return self._read(*place)
+
+    def _entry(self, shard: Path, sample: Sample, *, again: bool, count: int) -> Entry:
+        key, picture = f"{shard.name}/{sample.key}", sample.picture
+        if again:
+            return self._failure(f"{key} ({count})", "row_errors", f"The sample {shown(key)} occurs twice.", _DOWNLOAD_AGAIN)
+        if picture is None:
+            return self._failure(key, "row_errors", f"The sample {shown(key)} holds no picture.", _DOWNLOAD_AGAIN)
+        if leads_outside(picture.name) or not picture.plain:
+            what = f"{shown(picture.name)} is a link, or its name leads out of the archive."
+            return self._failure(key, "path_outside", what, _DOWNLOAD_AGAIN)
+        if picture.size > self._limits.max_image_bytes:
+            size, most = picture.size / 2**20, self._limits.max_image_bytes / 2**20
+            what = f"{shown(picture.name)} is {size:,.1f} MiB; {most:,.1f} MiB are read at most."
+            return self._failure(key, "too_large", what, "Make it smaller.")
+        with self._lock:
+            self._places[key] = (shard, picture)
+            while len(self._places) > _PLACES_KEPT:
+                self._places.popitem(last=False)
+        try:
+            return self._row(key, shard, sample)
+        except CatalogueError as error:
+            return self._failure(key, error.code, error.message, error.remedy)
+
+    def _row(self, key: str, shard: Path, sample: Sample) -> CatalogueRow:
+        lines = tuple(text for text in map(one_line, self._text(shard, sample, ".txt").splitlines()) if text)
+        named = self._named(shard, sample)
+        said = next((named[word] for word in _WORDS if named.get(word)), "")
+        words = lines or ((one_line(said),) if one_line(said) else ())
+        label = one_line(self._text(shard, sample, ".cls"))
+        attributes = {name: value for name, value in named.items() if name not in _WORDS} | ({"cls": label} if label else {})
+        return CatalogueRow(
+            key=key,
+            title=words[0] if words else title_from_location(sample.key),
+            location=location_of(key),
+            captions=words if len(words) > 1 else (),
+            attributes=MappingProxyType(attributes),
+        )
+
+    def _named(self, shard: Path, sample: Sample) -> dict[str, str]:
+        """The plain values of the sample's JSON, as texts; nothing when it has none."""
+        text = self._text(shard, sample, ".json")
+        try:
+            values = json.loads(text) if text else {}
+        except (ValueError, RecursionError) as error:
+            raise CatalogueError(
+                "file_malformed", f"The JSON of {shown(sample.key)} cannot be read.", remedy=_DOWNLOAD_AGAIN
+            ) from error
+        if not isinstance(values, dict):
+            return {}
+        plain = {
+            name: str(value) for name, value in values.items() if name and isinstance(value, str | int | float) and value != ""
+        }
+        return dict(list(plain.items())[:_MOST_ATTRIBUTES])
+
+    def _text(self, shard: Path, sample: Sample, ending: str) -> str:
+        member = sample.texts.get(ending)
+        if member is None or not member.plain:
+            return ""
+        if member.size > self._limits.max_text_bytes:
+            raise CatalogueError("too_large", f"{shown(member.name)} is too long for a text.", remedy=_DOWNLOAD_AGAIN)
+        try:
+            return self._read(shard, member).decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise CatalogueError("csv_encoding", f"{shown(member.name)} is not UTF-8 text.", remedy="Save it as UTF-8.") from error
+
+    def _read(self, shard: Path, member: Member) -> bytes:
+        try:
+            with shard.open("rb") as file:
+                file.seek(member.offset)
+                data = file.read(member.size)
+        except OSError as error:
+            raise CatalogueError(
+                "file_missing", f"{shown(shard.name)} cannot be read: {error.strerror}.", remedy="Check the disk."
+            ) from error
+        if len(data) < member.size:
+            raise CatalogueError("file_malformed", f"{shown(shard.name)} ends too early.", remedy=_DOWNLOAD_AGAIN)
+        return data
+
+    def _found_again(self, key: str) -> tuple[Path, Member]:
+        for shard in self._shards:
+            if key.startswith(f"{shard.name}/"):
+                for sample in samples(shard):
+                    if sample.picture is not None and f"{shard.name}/{sample.key}" == key:
+                        return shard, sample.picture
+        raise CatalogueError("file_missing", f"There is no sample {shown(key)}.", remedy=_DOWNLOAD_AGAIN)
+
+    def _counted(self, shard: Path) -> int:
+        """Rows a shard gives: its samples, and one for damage."""
+        count = 0
+        try:
+            for _ in samples(self._checked(shard)):
+                count += 1
+        except CatalogueError:
+            count += 1
+        return count
+
+    def _checked(self, shard: Path) -> Path:
+        size = shard.stat().st_size if shard.is_file() else 0
+        if size > self._limits.max_archive_bytes:
+            raise CatalogueError("too_large", f"{shown(shard.name)} is {size / 2**30:,.0f} GiB.", remedy="Write smaller shards.")
+        return shard
+
+    def _failure(self, key: str, code: str, reason: str, remedy: str) -> Failure:
+        return Failure(
+            key=key, catalogue=self.name, location=key, title=title_from_location(key), code=code, reason=reason, remedy=remedy
+        )
+
+
+def shards_in(folder: Path) -> list[Path]:
+    """The tar files of a folder, by name; hidden ones are passed over."""
+    return sorted(path for path in folder.glob("*.tar") if not path.name.startswith(".") and path.is_file())

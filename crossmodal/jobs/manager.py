@@ -1,0 +1,244 @@
+"""Where jobs are begun and looked at: those of this program, and those of every other program on the collection."""
+
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+
+from crossmodal.errors import BusyError, CrossmodalError, QueryError
+from crossmodal.jobs.store import KEPT, UNDER_WAY, JobStatus, MemoryShelf, Shelf, Wish
+from crossmodal.progress import OnProgress, Progress, Stopped
+
+log = logging.getLogger(__name__)
+
+Work = Callable[[OnProgress, threading.Event], str]
+"""Does the job: reports progress, looks at the event now and then, and answers one sentence about what came of it."""
+
+_LOG_LENGTH = 200
+
+
+class RunningJob:
+    """Work under way. May be asked from any thread.
+
+    Attributes:
+        ended: set when it is over, whatever became of it.
+    """
+
+    def __init__(self, name: str, message: str, work: Work) -> None:
+        self._work = work
+        self._lock = threading.Lock()
+        self._stop, self._go_on = threading.Event(), threading.Event()
+        self._go_on.set()
+        self.ended = threading.Event()
+        self._status = JobStatus(name, "running", Progress(name, message), message, time.time(), job_id=uuid.uuid4().hex)
+        self._thread = threading.Thread(target=self._run, name=f"job-{name}", daemon=True)
+
+    @property
+    def status(self) -> JobStatus:
+        """How it stands."""
+        return self._status
+
+    @property
+    def under_way(self) -> bool:
+        """Whether it has not ended; paused is under way."""
+        return self._status.state in UNDER_WAY
+
+    def begin(self) -> None:
+        """Raises BusyError: the system has no thread for it."""
+        try:
+            self._thread.start()
+        except (RuntimeError, MemoryError) as error:
+            what = f"There is no thread for this job: {error or type(error).__name__}."
+            raise BusyError("busy", what, remedy="Try again in a moment.") from error
+
+    def stop(self) -> None:
+        """Ask it to stop, also a paused one; it does so at its next good moment."""
+        with self._lock:
+            self._stop.set()
+            self._go_on.set()
+
+    def pause(self) -> None:
+        """Let it wait at its next report of progress, until `resume` or `stop`."""
+        with self._lock:
+            if self._status.state == "running" and not self._stop.is_set():
+                self._go_on.clear()
+                self._status = replace(self._status, state="paused")
+
+    def resume(self) -> None:
+        """Let it go on when it is paused."""
+        with self._lock:
+            if self._status.state == "paused":
+                self._status = replace(self._status, state="running")
+                self._go_on.set()
+
+    def join(self, timeout_s: float | None = None) -> None:
+        """Wait for its end."""
+        self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        try:
+            self._end("done", self._work(self._note, self._stop))
+        except Stopped as stopped:
+            self._end("stopped", stopped.sentence)
+        except CrossmodalError as error:
+            log.warning("job failed: %s %s", error.code, error)
+            self._end("failed", error.sentence, error)
+        except Exception as error:  # a job has no caller to raise to: the log gets the traceback, the person a sentence
+            log.exception("job failed")
+            self._end("failed", f"Something went wrong inside the program ({type(error).__name__}). The log has the details.")
+        finally:
+            self.ended.set()
+
+    def _note(self, progress: Progress) -> None:
+        with self._lock:
+            kept = self._status.log
+            if progress.finished or "epoch" in progress.figures:
+                kept = (*kept, progress)[-_LOG_LENGTH:]
+            self._status = replace(self._status, progress=progress, message=progress.message, log=kept)
+        self._go_on.wait()
+
+    def _end(self, state: str, message: str, error: CrossmodalError | None = None) -> None:
+        with self._lock:
+            self._status = replace(self._status, state=state, message=message, ended_at=time.time(), error=error)
+
+
+_TELL_EVERY_S = 0.5
+
+
+class JobBoard:
+    """Runs one job at a time and shows the last ones.
+
+    Args:
+        shelf: shared with other programs; None keeps everything in this one.
+    """
+
+    def __init__(self, shelf: Shelf | None = None) -> None:
+        self._shelf: Shelf = shelf or MemoryShelf()
+        self._lock = threading.Lock()
+        self._since = time.time()
+        self._own: RunningJob | None = None
+        self._telling: threading.Thread | None = None
+
+    def current(self) -> JobStatus | None:
+        """The job under way, of whatever program, or the one that ended last since this board is there; None before the first."""
+        if self._own is not None and self._own.under_way:  # nothing has to be read
+            return self._own.status
+        news = (status for status in self.history() if status.state in UNDER_WAY or (status.ended_at or 0.0) >= self._since)
+        return next(news, None)
+
+    def running(self) -> bool:
+        """Whether a job is under way, paused ones included."""
+        status = self.current()
+        return status is not None and status.state in UNDER_WAY
+
+    def history(self) -> list[JobStatus]:
+        """The last jobs, newest first, the one under way included."""
+        own = self._own.status if self._own is not None else None
+        others = [status for status in self._shelf.jobs() if own is None or status.job_id != own.job_id]
+        known = [own, *others] if own is not None else others
+        return sorted(known, key=lambda status: status.started_at, reverse=True)[:KEPT]
+
+    def status(self, job_id: str) -> JobStatus:
+        """One of the last jobs. Raises QueryError `not_found`."""
+        for status in self.history():
+            if status.job_id == job_id:
+                return status
+        raise QueryError(
+            "not_found", f"There is no job {job_id!r:.60}.", remedy="The last twenty are remembered; look at their list."
+        )
+
+    def start(self, name: str, message: str, work: Work) -> JobStatus:
+        """Begin a job.
+
+        Raises:
+            BusyError: another one is under way here or in another program, or the system has no thread for it.
+            StoreError: the data folder cannot be written.
+        """
+        with self._lock:
+            if self._own is not None and self._own.under_way:
+                raise _busy(self._own.status)
+            if self._telling is not None:
+                self._telling.join()  # the former job has ended: its place is free in a moment
+            place = self._shelf.claim()
+            if place is None:
+                raise _busy(self.current())
+            job = RunningJob(name, message, work)
+            try:
+                self._shelf.write(job.status)
+                self._shelf.tidy()
+                job.begin()
+            except BaseException:
+                self._shelf.forget(job.status.job_id)
+                place.close()
+                raise
+            self._own = job
+            self._telling = threading.Thread(target=self._tell, args=(job, place), name="job-news", daemon=True)
+            self._telling.start()
+            return job.status
+
+    def stop(self, job_id: str | None = None) -> None:
+        """Ask the job under way to stop, also a paused one; it does so at its next good moment. Nothing happens when none is.
+
+        Args:
+            job_id: the job that is meant; None means whichever is under way, in this program or another.
+
+        Raises:
+            QueryError: `not_found`. Stopping a job that has ended is fine.
+            StoreError: another program's job cannot be told, for the data folder cannot be written.
+        """
+        self._ask(job_id, "stop")
+
+    def pause(self, job_id: str | None = None) -> None:
+        """Let the job under way wait at its next report of progress, until `resume` or `stop`. Arguments and errors as `stop`."""
+        self._ask(job_id, "pause")
+
+    def resume(self, job_id: str | None = None) -> None:
+        """Let a paused job go on. Arguments and errors as `stop`."""
+        self._ask(job_id, "resume")
+
+    def wait(self, timeout_s: float | None = None) -> JobStatus | None:
+        """Wait for the job of this program to end and return how it then stands; None when it began none."""
+        if self._own is None:
+            return None
+        self._own.join(timeout_s)
+        if not self._own.under_way and self._telling is not None:
+            self._telling.join(timeout_s)
+        return self._own.status
+
+    def stop_own(self) -> None:
+        """Ask this program's job to stop, and no other's: for a program that ends."""
+        if self._own is not None:
+            self._own.stop()
+
+    def _ask(self, job_id: str | None, wish: Wish) -> None:
+        status = self.current() if job_id is None else self.status(job_id)
+        if status is None or status.state not in UNDER_WAY:
+            return
+        if self._own is not None and self._own.status.job_id == status.job_id:
+            _grant(self._own, wish)
+        else:
+            self._shelf.wish(status.job_id, wish)
+
+    def _tell(self, job: RunningJob, place: ExitStack) -> None:
+        """Twice a second until its end: how the job stands, for the others; and what they wish, for the job."""
+        job_id, told = job.status.job_id, job.status
+        with place:
+            while not job.ended.wait(_TELL_EVERY_S):
+                while (wish := self._shelf.wished(job_id)) is not None:
+                    _grant(job, wish)
+                if job.status is not told:
+                    told = job.status
+                    self._shelf.write(told)
+            self._shelf.write(job.status)
+
+
+def _grant(job: RunningJob, wish: Wish) -> None:
+    {"stop": job.stop, "pause": job.pause, "resume": job.resume}[wish]()
+
+
+def _busy(status: JobStatus | None) -> BusyError:
+    what = f"Another job is running: {status.message}" if status is not None else "Another program has begun a job."
+    return BusyError("busy", what, remedy="Wait for it, or stop it.")

@@ -1,0 +1,63 @@
+"""Removing items, bringing them back, and forgetting them for good."""
+
+import time
+from collections.abc import Sequence
+
+from crossmodal.store import embeddings, pictures, texts
+from crossmodal.store.connections import Connection
+from crossmodal.store.items import id_list
+
+
+def remove(db: Connection, item_ids: Sequence[int], *, vanished: bool = False) -> list[int]:
+    """Take items out of the collection; picture and embedding stay until they are purged. Returns the ids that were there.
+
+    `vanished` ones went with their row and come back with it; the others were removed by a person.
+    """
+    rows = db.execute(
+        "UPDATE items SET removed_at = ?, vanished = ?"
+        " WHERE item_id IN (SELECT value FROM json_each(?)) AND removed_at IS NULL RETURNING item_id",
+        (time.time(), vanished, id_list(item_ids)),
+    ).fetchall()
+    removed = [item_id for (item_id,) in rows]
+    announce(db, removed)
+    texts.settle(db, texts.of_items(db, removed))
+    return removed
+
+
+def announce(db: Connection, item_ids: Sequence[int]) -> None:
+    """Tell the readers of the feed to drop these items, in every model's index."""
+    # One row an item, so that the table never outgrows the collection.
+    db.executemany("INSERT OR REPLACE INTO removals (item_id) VALUES (?)", [(item_id,) for item_id in item_ids])
+
+
+def restore(db: Connection, item_ids: Sequence[int]) -> list[int]:
+    """Bring removed items back with everything they had; returns the ids that came back."""
+    rows = db.execute(
+        "UPDATE items SET removed_at = NULL, vanished = 0"
+        " WHERE item_id IN (SELECT value FROM json_each(?)) AND removed_at IS NOT NULL RETURNING item_id",
+        (id_list(item_ids),),
+    ).fetchall()
+    restored = [item_id for (item_id,) in rows]
+    for item_id in restored:
+        embeddings.announce_again(db, item_id)
+    texts.settle(db, texts.of_items(db, restored))
+    return restored
+
+
+def purge(db: Connection, *, older_than_s: float) -> int:
+    """Delete items removed at least `older_than_s` ago, with pictures nothing else shows. Returns how many.
+
+    Of what a person removed, the keys that a catalogue may bring again are kept: it stays away.
+    """
+    before = time.time() - older_than_s
+    db.execute(
+        "INSERT OR REPLACE INTO refused (key, catalogue) SELECT key, catalogue FROM items"
+        " WHERE removed_at <= ? AND vanished = 0 AND catalogue IN (SELECT name FROM catalogues)",
+        (before,),
+    )
+    said = texts.of_items(db, [item_id for (item_id,) in db.execute("SELECT item_id FROM items WHERE removed_at <= ?", (before,))])
+    rows = db.execute("DELETE FROM items WHERE removed_at <= ? RETURNING content_hash", (before,)).fetchall()
+    texts.settle(db, said)
+    for content_hash in {content_hash for (content_hash,) in rows}:
+        pictures.drop_unused(db, content_hash)
+    return len(rows)

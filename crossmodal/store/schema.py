@@ -1,0 +1,145 @@
+"""How a file becomes, and stays, one of today's format: an empty one, one of an earlier format, one that may be damaged."""
+
+import os
+import sqlite3
+import time
+import uuid
+from contextlib import closing
+from pathlib import Path
+
+from crossmodal.errors import StoreError
+from crossmodal.store.connections import Connection
+from crossmodal.store.errors import damaged, translated
+from crossmodal.store.migrations import MIGRATIONS
+
+APPLICATION_ID = 0x58_4D_43_41  # "XMCA", in the file's header: tells our files from another program's
+
+# Not looked over at every start once the file is large: their rows carry checksums, which are checked whenever they are read.
+_CHECKSUMMED_TABLES = ("pictures", "embeddings", "text_embeddings")
+_CHEAP_CHECK_BYTES = 64 * 2**20
+_RETRY_S = 0.01
+
+
+def prepare(db: Connection, path: Path, *, wait_s: float = 30.0, migrations: tuple[str, ...] = MIGRATIONS) -> None:
+    """Create the tables in an empty file, or bring an older file up to date; a copy of the older file is kept beside it.
+
+    Args:
+        wait_s: longest wait for another process that does the same.
+
+    Raises:
+        StoreError: `index_corrupt` (another program's file), `store_too_new` (a later version of this program wrote it).
+    """
+    # One snapshot: between two questions another process might make the tables.
+    db.execute("BEGIN")
+    version = _version(db, path, latest=len(migrations))
+    db.execute("COMMIT")
+    _use_log(db, wait_s)
+    if version == len(migrations):
+        return
+    if version:
+        _back_up(db, path, version)
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        # Another process may have done the same while this one waited for the lock.
+        done = _version(db, path, latest=len(migrations))
+        for number, script in enumerate(migrations[done:], done + 1):
+            for statement in _statements(script):
+                db.execute(statement)
+            db.execute(f"PRAGMA user_version = {number}")
+        if done == 0:
+            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            db.execute("INSERT INTO meta VALUES ('store_uuid', ?), ('created_at', ?)", (str(uuid.uuid4()), str(time.time())))
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+
+
+def older_format(path: Path) -> int | None:
+    """The format of a file that `prepare` would change; None for one of today's. Nothing is written, neither to the file nor beside it.
+
+    Raises:
+        StoreError: `index_corrupt`, `store_too_new`, `read_only`.
+    """
+    # Without a log nobody has the file open, and it is complete in itself; asked for as read-only alone, SQLite would leave a log there.
+    mode = "mode=ro" if path.with_name(path.name + "-wal").exists() else "immutable=1"
+    with translated(path), closing(sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True)) as db:
+        version = _version(db, path, latest=len(MIGRATIONS))
+    return version if version < len(MIGRATIONS) else None
+
+
+def check(db: Connection, path: Path) -> None:
+    """Look for structural damage: everywhere while the file is small, in all but the checksummed tables when it is large.
+
+    Raises:
+        StoreError: `index_corrupt`, with the first finding.
+    """
+    statements = ["PRAGMA quick_check(1)"]
+    if path.stat().st_size > _CHEAP_CHECK_BYTES:
+        tables = db.execute(
+            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite^_%' ESCAPE '^'"
+        ).fetchall()
+        quoted = ['"' + name.replace('"', '""') + '"' for (name,) in tables if name not in _CHECKSUMMED_TABLES]
+        statements = [f"PRAGMA quick_check({name})" for name in quoted]
+    for statement in statements:
+        finding = db.execute(statement).fetchone()[0]
+        if finding != "ok":
+            raise damaged(path, " ".join(finding.split()))
+
+
+def _version(db: Connection, path: Path, *, latest: int) -> int:
+    version = int(db.execute("PRAGMA user_version").fetchone()[0])
+    application_id = db.execute("PRAGMA application_id").fetchone()[0]
+    if application_id != APPLICATION_ID:
+        if version or application_id or db.execute("SELECT 1 FROM sqlite_schema").fetchone():
+            raise damaged(path, "it is another program's database", remedy="Name another file; this one was not touched.")
+        return 0
+    if version > latest:
+        raise StoreError(
+            "store_too_new",
+            f"The collection {path} has format {version}; this program reads formats up to {latest}.",
+            remedy="Start the newer version of the program that wrote it.",
+        )
+    return version
+
+
+def _use_log(db: Connection, wait_s: float) -> None:
+    """Switch to the write-ahead log, also in a copy that came without it.
+
+    SQLite does not wait by itself while another process does the same.
+    """
+    deadline = time.monotonic() + wait_s
+    while db.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(_RETRY_S)
+
+
+def _back_up(db: Connection, path: Path, version: int) -> None:
+    copy = path.with_name(f"{path.name}.format{version}")
+    if copy.exists():
+        return
+    # Under its own name only once it is whole: half a copy would be taken for the copy by the next start.
+    draft = path.with_name(f"{copy.name}.{uuid.uuid4().hex}.part")
+    try:
+        db.execute("VACUUM INTO ?", (str(draft),))
+        with draft.open("rb+") as file:
+            os.fsync(file.fileno())
+        draft.replace(copy)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _statements(script: str) -> list[str]:
+    """The statements of a script one by one: `executescript` would commit before it starts."""
+    statements, pending = [], ""
+    for line in script.splitlines():
+        pending += line + "\n"
+        if sqlite3.complete_statement(pending):
+            statements.append(pending)
+            pending = ""
+    return statements

@@ -1,0 +1,205 @@
+"""A folder that tells a training from its settings to its figures, and from which a killed one goes on.
+
+    settings.json   what the person asked for            history.jsonl   one line an epoch
+    versions.json   python, torch, product, machine      events/         the same for TensorBoard
+    data.json       what was learned from, with digest   last.pt         everything needed to go on
+    best.pt         the best weights so far              epoch-0010.pt   weights of every so-manieth epoch
+
+Every file is written whole under another name and then put in place; a line of the history is on the disk before the training goes on.
+`last.pt` decides: it holds the history too, and what the other files say beyond it (after a kill between two writes) is put right when
+the run is opened again.
+"""
+
+import json
+import os
+import platform
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from crossmodal import errors
+from crossmodal.errors import CheckpointError, TrainingError
+from crossmodal.training.checkpoints import load_checkpoint, packed, save_checkpoint, unpacked
+
+LAST, BEST, HISTORY = "last.pt", "best.pt", "history.jsonl"
+_FRESH = "Choose another folder, or continue this run with --resume."
+
+
+class RunFolder:
+    """The files of one run. Only one process may write: every other one is made with `writes=False` and reads.
+
+    Attributes:
+        path: the folder.
+    """
+
+    def __init__(self, path: Path, *, writes: bool = True) -> None:
+        self.path, self.writes = path, writes
+
+    @classmethod
+    def create(
+        cls, path: Path, settings: Mapping[str, Any], data: Mapping[str, Any], *, product: str, writes: bool = True
+    ) -> "RunFolder":
+        """Begin a run.
+
+        Args:
+            data: what was learned from; `digest` in it is compared when the run goes on.
+            product: the product's name and version.
+
+        Raises:
+            TrainingError: the folder holds a run already.
+            StoreError: `disk_full`, `read_only`.
+        """
+        folder = cls(path, writes=writes)
+        if not writes:
+            return folder
+        if (path / "settings.json").exists() or (path / LAST).exists():
+            raise TrainingError("training_failed", f"The folder {path} holds a training run already.", remedy=_FRESH)
+        folder.write_json("versions.json", versions(product))
+        folder.write_json("data.json", data)
+        folder.write_json("settings.json", settings)
+        return folder
+
+    @classmethod
+    def resume(cls, path: Path, settings: Mapping[str, Any], data: Mapping[str, Any], *, writes: bool = True) -> "RunFolder":
+        """Go on with a run that was begun with the same settings and data.
+
+        Raises:
+            TrainingError: there is no run in the folder, or a setting or the data's digest differs; the message names it.
+        """
+        folder = cls(path, writes=writes)
+        before = folder._read("settings.json")
+        after = json.loads(json.dumps(settings))
+        for name in sorted(before.keys() | after.keys()):
+            if before.get(name) != after.get(name):
+                raise TrainingError(
+                    "training_failed",
+                    f"The run in {path} was begun with {name} = {before.get(name)!r}, not {after.get(name)!r}.",
+                    remedy="Resume it with the settings in its settings.json, or begin a new run in another folder.",
+                )
+        known = folder._read("data.json").get("digest")
+        if known != data.get("digest"):
+            raise TrainingError(
+                "training_failed",
+                f"The data of the run in {path} have changed: digest {known}, now {data.get('digest')}.",
+                remedy="Put the former pictures and captions back, or begin a new run in another folder.",
+            )
+        return folder
+
+    def save_state(self, state: Mapping[str, Any]) -> None:
+        """Replace `last.pt`."""
+        if self.writes:
+            tensors, plain = packed(dict(state))
+            save_checkpoint(self.path / LAST, tensors, {"state": plain})
+
+    def load_state(self) -> dict[str, Any] | None:
+        """What `save_state` saved last; None when the run was killed before its first.
+
+        Raises:
+            CheckpointError: the file is damaged; best.pt may still be good. StoreError: the disk cannot be read.
+        """
+        if not (self.path / LAST).exists():
+            return None
+        kept = load_checkpoint(self.path / LAST)
+        try:
+            state: dict[str, Any] = unpacked(kept.state, kept.details["state"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(
+                "checkpoint_invalid",
+                f"The file {self.path / LAST} is not the state of a training ({type(error).__name__}).",
+                remedy="Begin a new run; the weights in best.pt can still be used.",
+            ) from error
+        return state
+
+    def save_weights(self, name: str, weights: Mapping[str, Tensor], line: Mapping[str, Any]) -> None:
+        """Write weights and the history's line of their epoch, as `best.pt` or `epoch-0010.pt`."""
+        if self.writes:
+            save_checkpoint(self.path / name, weights, dict(line))
+
+    def load_weights(self, name: str = BEST) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Weights and the line of their epoch.
+
+        Raises:
+            CheckpointError: there is no such file, or it is damaged. StoreError: the disk cannot be read.
+        """
+        kept = load_checkpoint(self.path / name)
+        return kept.state, kept.details
+
+    def append_line(self, line: Mapping[str, Any]) -> None:
+        """One epoch more in `history.jsonl`, on the disk when this returns."""
+        if not self.writes:
+            return
+        path = self.path / HISTORY
+        try:
+            with path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise errors.of_os(error, path) from error
+
+    def rewrite_history(self, lines: list[dict[str, Any]]) -> None:
+        """Make `history.jsonl` say exactly this."""
+        self._write(HISTORY, "".join(json.dumps(line) + "\n" for line in lines))
+
+    def history(self) -> list[dict[str, Any]]:
+        """The lines of `history.jsonl`; none before the first epoch has ended."""
+        path = self.path / HISTORY
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+
+    def write_json(self, name: str, content: Mapping[str, Any]) -> None:
+        """Replace a JSON file of the folder."""
+        self._write(name, json.dumps(content, indent=2, sort_keys=True) + "\n")
+
+    def _read(self, name: str) -> dict[str, Any]:
+        """A JSON file of the folder.
+
+        Raises:
+            TrainingError: it is missing or damaged.
+        """
+        try:
+            content = json.loads((self.path / name).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise TrainingError(
+                "training_failed",
+                f"The folder {self.path} is no training run: its {name} cannot be read.",
+                remedy="Name the folder of a run that was begun with this program, or begin a new one.",
+            ) from error
+        if not isinstance(content, dict):
+            raise TrainingError("training_failed", f"{self.path / name} is no JSON object.", remedy=_FRESH)
+        return content
+
+    def _write(self, name: str, text: str) -> None:
+        if not self.writes:
+            return
+        path = self.path / name
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            handle, temporary = tempfile.mkstemp(dir=self.path, prefix=name, suffix=".part")
+            try:
+                with os.fdopen(handle, "w", encoding="utf-8") as file:
+                    file.write(text)
+                    file.flush()
+                    os.fsync(file.fileno())
+                Path(temporary).replace(path)
+            finally:
+                Path(temporary).unlink(missing_ok=True)
+        except OSError as error:
+            raise errors.of_os(error, path) from error
+
+
+def versions(product: str) -> dict[str, Any]:
+    """What ran where: a result can be traced to it."""
+    return {
+        "product": product,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "platform": platform.platform(),
+        "processor": platform.machine(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "gpus": [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())],
+    }

@@ -1,0 +1,89 @@
+"""Making embeddings good again from the stored pictures: missing, damaged or wrong ones, and the caches made of them."""
+
+import threading
+
+import numpy as np
+
+from config import Settings
+from crossmodal.errors import CheckpointError, CrossmodalError
+from crossmodal.images.decoder import Decoder
+from crossmodal.items import Item, Pixels
+from crossmodal.progress import OnProgress, Progress, check_stop
+from crossmodal.store import Catalog
+from crossmodal.store.changes import PICTURES, TEXTS
+from crossmodal.store.checksums import UNIT_TOLERANCE
+from doctor.model import AGREE
+from engine.models.loading import load_model
+from engine.models.trained import TrainedModel
+from initialize import build_system, decode_limits
+
+_AT_ONCE = 64
+
+
+def mend_collection(settings: Settings, on_progress: OnProgress, stop: threading.Event | None = None) -> str:
+    """Look at every item of the collection and make good what is wrong; answers what came of it.
+
+    A missing or refused model is trained anew, as at a start. Each batch is one transaction; what was mended before a stop stays.
+
+    Raises:
+        StoreError: the store itself is damaged. Stopped.
+    """
+    replaced = unreadable = 0
+    if settings.catalog_path.exists():
+        with Catalog(settings.catalog_path) as catalog:
+            for model_id in catalog.models():
+                for feed in (PICTURES, TEXTS):
+                    catalog.drop_damaged(model_id, feed=feed)
+            try:
+                model = load_model(settings.model_path)
+            except CheckpointError:
+                model = None  # made anew below; there is nothing of it in the store
+            if model is not None:
+                with Decoder(decode_limits(settings), workers=settings.decode_workers) as decoder:
+                    replaced, unreadable = _mend_items(catalog, model, decoder, on_progress, stop)
+    for cache in settings.index_path.parent.glob("*_features.pt"):
+        cache.unlink()
+    app = build_system(settings, on_progress, fill=False)
+    try:
+        made = app.upkeep.embed_missing(app.generation().model, on_progress, stop)
+        app.generations.announce()
+        total = app.count()
+    finally:
+        app.close()
+    left = f" {unreadable:,} stored pictures cannot be read: python cli.py doctor" if unreadable else ""
+    return f"{replaced + made:,} embeddings made anew, {total - replaced - made:,} were good.{left}"
+
+
+def _mend_items(
+    catalog: Catalog, model: TrainedModel, decoder: Decoder, on_progress: OnProgress, stop: threading.Event | None
+) -> tuple[int, int]:
+    """(embeddings replaced, pictures that cannot be read)."""
+    replaced = unreadable = done = after_id = 0
+    total = catalog.count()
+    while page := catalog.page(_AT_ONCE, after_id):
+        check_stop(stop, "Mending")
+        after_id, done = page[-1].item_id, done + len(page)
+        read = [(item, pixels) for item in page if (pixels := _pixels(catalog, model, decoder, item)) is not None]
+        unreadable += len(page) - len(read)
+        if read:
+            fresh = model.encode_items(np.stack([pixels for _, pixels in read]), [item.title for item, _ in read])
+            wrong = [(item, row) for (item, _), row in zip(read, fresh, strict=True) if not _agrees(catalog, model, item, row)]
+            replaced += catalog.add_embeddings(model.model_id, wrong) if wrong else 0
+        on_progress(Progress("mend", "Comparing embeddings with their pictures", done=done, total=total))
+    on_progress(Progress("mend", f"{done:,} embeddings compared", done=done, total=done, finished=True))
+    return replaced, unreadable
+
+
+def _pixels(catalog: Catalog, model: TrainedModel, decoder: Decoder, item: Item) -> Pixels | None:
+    try:
+        return decoder.decode(catalog.rendition(item.item_id), square_px=model.spec.image_size_px).pixels
+    except CrossmodalError:
+        return None
+
+
+def _agrees(catalog: Catalog, model: TrainedModel, item: Item, fresh: np.ndarray) -> bool:
+    try:
+        stored = catalog.embedding(item.item_id, model.model_id)
+    except CrossmodalError:
+        return False
+    return bool(np.dot(stored, fresh) >= AGREE) and bool(abs(np.linalg.norm(stored) - 1.0) <= UNIT_TOLERANCE)

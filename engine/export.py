@@ -1,0 +1,124 @@
+"""Taking the collection along: as CSV, Parquet, vectors with ids, or a folder of pictures; whole or not at all."""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+from crossmodal.atomic import draft_of
+from crossmodal.errors import QueryError
+from crossmodal.items import Item
+from crossmodal.progress import OnProgress, Progress, check_stop, ignore_progress
+from crossmodal.store import Catalog, Filter
+from crossmodal.store.filters import checked
+from crossmodal.text.cleaning import counted
+from engine.export_formats import IDS_SUFFIX, Source, write_csv, write_folder, write_npy, write_parquet
+
+KINDS = ("csv", "parquet", "npy", "folder")
+_PAGE = 256
+
+
+def export_items(
+    source: Source,
+    path: Path,
+    kind: str = "csv",
+    where: Filter | None = None,
+    *,
+    ids: Sequence[int] | None = None,
+    overwrite: bool = False,
+    shown: Callable[[Item], Item] | None = None,
+    on_progress: OnProgress = ignore_progress,
+    stop: threading.Event | None = None,
+) -> int:
+    """Write items to `path`, which has them all when this returns and is as it was when it raises; returns how many were written.
+
+    `csv`: UTF-8 as spreadsheets read it, an attribute a column, cells that would compute defused with a "'". `parquet`: the same with the
+    embeddings of the model in use, attributes as a map. `npy`: (n, embed_dim) float32, and beside it `NAME.ids.json` with the model's
+    id, the items' ids and content hashes in the order of the rows, and the checksum of the vectors' file; items without an embedding are
+    left out. `folder`: the stored pictures and `items.csv`, which can be indexed again.
+
+    Args:
+        ids: these items in this order, instead of a filter; those not there any more are left out.
+        overwrite: replace files that are there; a folder that holds anything is never replaced.
+        shown: what is written in place of an item, for readers who may not see all of it.
+
+    Raises:
+        QueryError: `bad_request`, an unknown kind, a filter that is none, or something is at `path` or where its ids would be.
+            Stopped, and nothing was written. StoreError.
+    """
+    if kind not in KINDS:
+        raise QueryError("bad_request", f"{kind!r:.40} is no kind of export.", remedy=f"Choose one of {', '.join(KINDS)}.")
+    if not path.name:
+        raise QueryError("bad_request", f'"{path}" is no name for an export.', remedy="Name a file, or a new folder.")
+    ids_path = path.with_suffix(IDS_SUFFIX)
+    for target in (path, ids_path) if kind == "npy" else (path,):
+        _check_free(target, kind, overwrite=overwrite)
+    writers: dict[str, Callable[[Source, Iterable[Item], Path], int]] = {
+        "csv": write_csv,
+        "parquet": write_parquet,
+        "npy": partial(write_npy, ids_path=ids_path),
+        "folder": write_folder,
+    }
+    items = _Items(source.catalog, where, ids, shown or _as_it_is, on_progress, stop)
+    with draft_of(path) as draft:
+        written = writers[kind](source, items, draft)
+    on_progress(Progress("export", f"{counted(written, 'item')} written", done=written, total=written, finished=True))
+    return written
+
+
+def _as_it_is(item: Item) -> Item:
+    return item
+
+
+class _Items:
+    """The items to be written, one after the other, with progress; as often as they are asked for."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        where: Filter | None,
+        ids: Sequence[int] | None,
+        shown: Callable[[Item], Item],
+        told: OnProgress,
+        stop: threading.Event | None,
+    ) -> None:
+        self._catalog, self._where, self._ids, self._shown = catalog, checked(where), ids, shown
+        self._told, self._stop = told, stop
+        self._total = len(ids) if ids is not None else len(catalog.matching(self._where)) if where else catalog.count()
+
+    def __iter__(self) -> Iterator[Item]:
+        done = 0
+        for page in self._pages():
+            check_stop(self._stop, "The export", remedy="Nothing was written; start it again.")
+            yield from map(self._shown, page)
+            done += len(page)
+            self._told(Progress("export", "Writing items", done=done, total=self._total))
+
+    def _pages(self) -> Iterator[list[Item]]:
+        if self._ids is not None:
+            for start in range(0, len(self._ids), _PAGE):
+                yield self._catalog.items(self._ids[start : start + _PAGE])
+            return
+        after_id = 0
+        while page := self._catalog.matching_page(_PAGE, after_id, self._where):
+            yield page
+            after_id = page[-1].item_id
+
+
+def _check_free(path: Path, kind: str, *, overwrite: bool) -> None:
+    """Refuse what must not be replaced. An empty folder gives way to a folder.
+
+    Raises:
+        QueryError: `bad_request`.
+    """
+    if path.is_dir():
+        if kind != "folder":
+            raise QueryError("bad_request", f"{path} is a folder.", remedy="Name a file.")
+        if any(path.iterdir()):
+            what = (
+                f"The folder {path} is there already and not empty; a folder is never overwritten, for it may hold files of yours."
+            )
+            raise QueryError("bad_request", what, remedy="Choose another name.")
+    elif path.exists() and not (overwrite and kind != "folder" and path.is_file()):
+        remedy = "Choose another name." if kind == "folder" else "Choose another name, or replace it with --overwrite."
+        raise QueryError("bad_request", f"{path} is there already.", remedy=remedy)

@@ -1,0 +1,234 @@
+"""Vectors from elsewhere, checked against the collection and the model before one of them is stored."""
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from crossmodal.errors import CatalogueError, QueryError, StoreError
+from crossmodal.items import Embedding, Item
+from crossmodal.store import Catalog
+from crossmodal.store.checksums import UNIT_TOLERANCE
+from engine.export_formats import CHECKSUM, IDS_SUFFIX, file_checksum
+
+_MOST_BYTES = 2**34
+_MOST_IDS_BYTES = 2**30
+
+
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """Vectors as they were found in a file.
+
+    Attributes:
+        rows: (n, dim) float32.
+        ids: n ids of items, or n content hashes, in the order of the rows.
+        content_hashes: n content hashes of the pictures that the ids of items meant where they were written; empty when the ids' file
+            does not say.
+        model_id: of the model that made them, as the ids' file says; empty when it does not.
+    """
+
+    rows: Embedding
+    ids: list[int] | list[str]
+    content_hashes: list[str]
+    model_id: str
+
+
+def read_vectors(path: Path, ids_path: Path | None = None) -> Vectors:
+    """Vectors and their ids.
+
+    Args:
+        path: `.npy`, (n, dim) of floats.
+        ids_path: JSON as `exporting` writes it, `.npy` of integers, or a text file with an id or content hash a line; None takes
+            `NAME.ids.json` beside the vectors.
+
+    Raises:
+        CatalogueError: file_missing; file_malformed, a file is not of its kind, the numbers of rows and ids differ, or the ids say that
+            they are of other vectors.
+    """
+    ids_path = ids_path or path.with_suffix(IDS_SUFFIX)
+    rows = _array(path, kinds="f", dimensions=2)
+    ids, about = _ids(ids_path)
+    if len(ids) != len(rows):
+        what = f"{path.name} has {len(rows):,} rows, {ids_path.name} has {len(ids):,} ids."
+        raise CatalogueError("file_malformed", what, remedy="Give one id for each row.")
+    if CHECKSUM in about and about[CHECKSUM] != file_checksum(path):
+        what = f"{path.name} is not the file that {ids_path.name} was written with."
+        remedy = f'Export them again; or, if you changed the vectors yourself, take "{CHECKSUM}" out of {ids_path.name}.'
+        raise CatalogueError("file_malformed", what, remedy=remedy)
+    model_id = about.get("model_id")
+    return Vectors(
+        np.ascontiguousarray(rows, dtype=np.float32),
+        ids,
+        _content_hashes(ids_path, about, len(ids)),
+        model_id if isinstance(model_id, str) else "",
+    )
+
+
+def _ids(path: Path) -> tuple[list[int] | list[str], dict[str, Any]]:
+    """Ids or content hashes, and what else the file says of them."""
+    if path.suffix == ".npy":
+        return [int(number) for number in _array(path, kinds="iu", dimensions=1)], {}
+    text = _text(path)
+    if path.suffix == ".json":
+        try:
+            about = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise _malformed(path, "it is not JSON") from error
+        return (_listed(path, about.get("item_ids")), about) if isinstance(about, dict) else (_listed(path, about), {})
+    return _listed(path, text.split()), {}
+
+
+def _content_hashes(path: Path, about: dict[str, Any], n: int) -> list[str]:
+    """The n content hashes the file says, or none at all."""
+    hashes = about.get("content_hashes", [])
+    if not isinstance(hashes, list) or len(hashes) not in (0, n) or not all(isinstance(each, str) for each in hashes):
+        raise _malformed(path, "it does not hold one content hash for each id")
+    return hashes
+
+
+def _listed(path: Path, ids: Any) -> list[int] | list[str]:
+    if (
+        isinstance(ids, list)
+        and ids
+        and all(isinstance(each, str) and each.isascii() and each.isdigit() and len(each) < 20 for each in ids)
+    ):
+        return [int(each) for each in ids]
+    if isinstance(ids, list) and all(isinstance(each, int) and not isinstance(each, bool) for each in ids):
+        return ids
+    if isinstance(ids, list) and all(isinstance(each, str) for each in ids):
+        return ids
+    raise _malformed(path, "it holds no list of ids")
+
+
+def _array(path: Path, *, kinds: str, dimensions: int) -> Any:
+    """An array of a `.npy` file. Nothing in it is ever run."""
+    _check(path, _MOST_BYTES)
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError, SyntaxError, TypeError, RecursionError) as error:
+        raise _malformed(path, "it is no .npy file of plain numbers") from error
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in kinds or array.ndim != dimensions:
+        raise _malformed(path, f"it is not an array of {dimensions} dimensions of {'floats' if kinds == 'f' else 'integers'}")
+    return array
+
+
+def _text(path: Path) -> str:
+    _check(path, _MOST_IDS_BYTES)
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise _malformed(path, "it is not UTF-8 text") from error
+
+
+def _check(path: Path, most: int) -> None:
+    if not path.is_file():
+        raise CatalogueError("file_missing", f"There is no file {path}.", remedy="Check its name.")
+    if path.stat().st_size > most:
+        raise CatalogueError("too_large", f"{path.name} is {path.stat().st_size / 2**30:,.1f} GiB.", remedy="Split it.")
+
+
+def _malformed(path: Path, why: str) -> CatalogueError:
+    return CatalogueError("file_malformed", f"{path.name} cannot be read: {why}.", remedy="Write it again.")
+
+
+_AT_ONCE = 1000
+
+
+def import_vectors(
+    catalog: Catalog, vectors: Vectors, *, model_id: str, embed_dim: int | None, normalise: bool = False, skip_unknown: bool = False
+) -> int:
+    """Store vectors as the embeddings of one model, all or none; returns how many.
+
+    Args:
+        model_id: of the model that made them.
+        embed_dim: length of that model's embeddings; None for a model the collection has nothing of yet.
+        normalise: bring rows of any length to length 1; without it a row is refused whose length is not nearly 1. What is stored has
+            length 1 either way.
+        skip_unknown: leave out ids the collection does not have, or has for another picture; without it they are refused.
+
+    Raises:
+        QueryError: `bad_request`, ids that are not there, mean another picture here, or occur twice.
+        StoreError: `index_model_mismatch`, another model. CatalogueError: `row_errors`, rows of another length than the model's, not
+            finite, or not of length 1.
+    """
+    if vectors.model_id and vectors.model_id != model_id:
+        raise StoreError(
+            "index_model_mismatch",
+            f"The vectors are of the model {vectors.model_id:.16}, not of {model_id:.16}.",
+            remedy="Import them for the model that made them, or export them with the model in use.",
+        )
+    if embed_dim is not None and vectors.rows.shape[1] != embed_dim:
+        what = f"The vectors have {vectors.rows.shape[1]} numbers, those of the model {embed_dim}."
+        raise CatalogueError("row_errors", what, remedy="Make them with the same model.")
+    rows = _unit(vectors.rows, normalise=normalise)
+    shown = _items(catalog, vectors.ids)
+    if not skip_unknown:
+        _check_known(shown, vectors)
+    return catalog.add_embeddings(
+        model_id, [(item, row) for number, row in enumerate(rows) for item in shown[number] if _is_meant(item, vectors, number)]
+    )
+
+
+def _check_known(shown: list[list[Item]], vectors: Vectors) -> None:
+    """Raises QueryError `bad_request` when a row has no item, or only one that shows another picture."""
+    unknown = sum(not items for items in shown)
+    others = sum(not _is_meant(item, vectors, number) for number, items in enumerate(shown) for item in items)
+    if not unknown and not others:
+        return
+    found = []
+    if others:
+        found.append(f"{others:,} of {len(shown):,} ids mean another picture here")
+    if unknown:
+        found.append(f"{unknown:,} of {len(shown):,} ids are not in the collection")
+    remedy = (
+        "They were given in another collection: give content hashes as ids, or leave these out with --skip-unknown."
+        if others
+        else "Index the pictures first, or leave these out with --skip-unknown."
+    )
+    raise QueryError("bad_request", f"{', '.join(found)}.", remedy=remedy)
+
+
+def _is_meant(item: Item, vectors: Vectors, number: int) -> bool:
+    """Whether an item shows the picture that the vector of a row was made of, as far as the file says."""
+    return not vectors.content_hashes or item.content_hash == vectors.content_hashes[number]
+
+
+def _unit(rows: Embedding, *, normalise: bool) -> Embedding:
+    lengths = np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True)
+    bad = np.flatnonzero(~(np.isfinite(lengths) & (lengths > 0)))
+    if len(bad):
+        raise CatalogueError(
+            "row_errors", f"Row {bad[0] + 1} of the vectors is not finite, or zero.", remedy="Check what made them."
+        )
+    if normalise:
+        unit: Embedding = (rows / lengths).astype(np.float32)
+        return unit
+    long = np.flatnonzero(np.abs(lengths - 1.0) > UNIT_TOLERANCE)
+    if len(long):
+        what = f"Row {long[0] + 1} of the vectors has the length {float(lengths[long[0], 0]):.4g}, not 1."
+        raise CatalogueError("row_errors", what, remedy="Import them with --normalise if only their direction counts.")
+    return rows
+
+
+def _items(catalog: Catalog, ids: list[int] | list[str]) -> list[list[Item]]:
+    """The item of each id, or all that show the picture of each content hash. Raises QueryError for what occurs twice."""
+    twice = next((each for each, times in Counter(ids).items() if times > 1), None)
+    if twice is not None:
+        raise QueryError("bad_request", f"The id {twice!r:.80} occurs twice.", remedy="Give one row an item.")
+    found: dict[int | str, list[Item]] = {each: [] for each in ids}
+    if ids and isinstance(ids[0], str):
+        after_id = 0
+        while page := catalog.page(_AT_ONCE, after_id):
+            for item in page:
+                if item.content_hash in found:
+                    found[item.content_hash].append(item)
+            after_id = page[-1].item_id
+        return list(found.values())
+    numbers = [each for each in ids if isinstance(each, int)]
+    for start in range(0, len(numbers), _AT_ONCE):
+        for item in catalog.items(numbers[start : start + _AT_ONCE]):
+            found[item.item_id].append(item)
+    return list(found.values())

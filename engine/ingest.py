@@ -1,0 +1,78 @@
+"""Bringing whole catalogues into the collection, with the model in use, whatever is switched meanwhile."""
+
+import threading
+
+from crossmodal.images.decoder import Decoder
+from crossmodal.ingest.pipeline import ingest
+from crossmodal.ingest.plan import LookAgain
+from crossmodal.ingest.report import IngestReport
+from crossmodal.progress import OnProgress
+from crossmodal.store import Catalog, ModelSwitched
+from datasets import SimpleIndexDataset
+from engine.encoding import Encoding, encoded_texts, reads_titles
+from engine.models.generations import Generations
+from engine.models.reembed import embed_missing
+from engine.models.trained import TrainedModel
+
+_TRIES = 3
+
+
+class Filler:
+    """Reads catalogues into one collection.
+
+    Args:
+        generations: the model in use, asked for again when it is replaced in the middle of a catalogue.
+    """
+
+    def __init__(self, catalog: Catalog, generations: Generations, encoding: Encoding, decoder: Decoder) -> None:
+        self._catalog = catalog
+        self._generations = generations
+        self._encoding = encoding
+        self._decoder = decoder
+
+    def fill(
+        self, dataset: SimpleIndexDataset, look_again: LookAgain, on_progress: OnProgress, stop: threading.Event | None
+    ) -> IngestReport:
+        """Every row ends indexed, or listed with its reason.
+
+        Raises:
+            CatalogueError, StoreError, BusyError, Stopped: see `crossmodal.ingest.pipeline.ingest`.
+        """
+        for _ in range(_TRIES):
+            model = self._generations.current().model
+            try:
+                report = self._ingest(dataset, model, look_again, on_progress, stop)
+                break
+            except ModelSwitched as error:  # what came in before has the former model's embeddings: the new one's are made first
+                switched = error
+                embed_missing(self._generations.current().model, self._catalog, self._encoding, on_progress, stop)
+        else:
+            raise switched
+        if reads_titles(model):
+            embed_missing(model, self._catalog, self._encoding, on_progress, stop)
+        self._generations.current().texts.refresh()
+        self._generations.save()
+        return report
+
+    def _ingest(
+        self,
+        dataset: SimpleIndexDataset,
+        model: TrainedModel,
+        look_again: LookAgain,
+        on_progress: OnProgress,
+        stop: threading.Event | None,
+    ) -> IngestReport:
+        return ingest(
+            dataset.catalogue,
+            load=dataset.load,
+            decoder=self._decoder,
+            encode=model.encode_pixels,
+            encode_texts=lambda texts: encoded_texts(model, texts),
+            encode_titled=model.encode_items if reads_titles(model) else None,
+            catalog=self._catalog,
+            model_id=model.model_id,
+            square_px=model.spec.image_size_px,
+            look_again=look_again,
+            on_progress=on_progress,
+            stop=stop,
+        )

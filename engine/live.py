@@ -1,0 +1,235 @@
+"""The app together with its long work: what every door holds."""
+
+import logging
+import threading
+from pathlib import Path
+
+from app_logic import LostFoundApp
+from crossmodal.errors import QueryError
+from crossmodal.images.decoder import Decoder
+from crossmodal.images.fetch import Fetcher
+from crossmodal.items import Failure, Item
+from crossmodal.jobs import UNDER_WAY, FolderShelf, JobBoard, JobStatus
+from crossmodal.progress import OnProgress
+from crossmodal.store import Catalog, Filter
+from engine.info import ADDED, ModelGeneration, SystemInfo, TrainingEstimate, catalogue_infos, device_text, model_info, model_name
+from engine.models.store import ModelFiles
+from engine.models.switch import Switching
+from engine.models.trained import TrainedModel
+from engine.self_evaluation import OwnFigures, measure_own
+from engine.spelling import KnownWords
+from engine.tasks import Upkeep, UpkeepParts
+from engine.validation import Limits, terms
+
+log = logging.getLogger(__name__)
+
+# Less than service managers wait before they kill, the time for open requests included.
+_STOPPING_S = 15.0
+_EXAMPLES_FROM = 400
+_EXAMPLE_WORDS = 6
+_LONGEST_EXAMPLE = 40
+
+
+class LiveApp(LostFoundApp):
+    """A `LostFoundApp` that keeps itself up: long work runs in the background, one job at a time, while searching goes on.
+
+    Attributes:
+        jobs: the running and the last job.
+        upkeep: the work itself, for a caller that waits for it.
+    """
+
+    def __init__(
+        self,
+        model: TrainedModel,
+        catalog: Catalog,
+        *,
+        fetcher: Fetcher,
+        decoder: Decoder,
+        index_path: Path,
+        model_path: Path,
+        limits: Limits,
+        upkeep: UpkeepParts,
+    ) -> None:
+        super().__init__(
+            model, catalog, fetcher=fetcher, decoder=decoder, index_path=index_path, model_path=model_path, limits=limits
+        )
+        self.jobs = JobBoard(FolderShelf(catalog.path.parent / "jobs"))
+        self.switching = Switching(self, ModelFiles(catalog.path.parent / "models", model_path))
+        self.upkeep = Upkeep(self, upkeep, self.switching)
+        self._known_words = KnownWords(catalog)
+        self._own_figures: OwnFigures | None = None
+
+    # Long work
+
+    def start_indexing(self, location: str, *, then_resume: bool = False) -> JobStatus:
+        """Index a CSV or folder in the background.
+
+        Args:
+            then_resume: as the next step of the same job, go on with a change of the model that a crash ended.
+
+        Raises:
+            CatalogueError: nothing usable is there. BusyError: another job is running.
+        """
+        self.upkeep.open(location)  # a wrong path is said at once, not by a job that failed
+        work = self._index_and_resume if then_resume else self.upkeep.index
+        return self.jobs.start("index", "Indexing your catalogue", lambda note, stop: work(location, note, stop))
+
+    def start_training(self) -> JobStatus:
+        """Train on the collection's titles in the background; the new model takes over only when it is better. Raises BusyError."""
+        return self.jobs.start("train", "Training on this collection's titles", self.upkeep.train)
+
+    def start_rebuild(self) -> JobStatus:
+        """Read every catalogue again, then train, in the background. Raises BusyError."""
+        return self.jobs.start("rebuild", "Rebuilding the index and training again", self.upkeep.rebuild)
+
+    def start_retry(self) -> JobStatus:
+        """Try the failed rows again in the background. Raises BusyError."""
+        return self.jobs.start("retry", "Trying the failed rows again", self.upkeep.retry)
+
+    def start_switch(self, path: Path) -> JobStatus:
+        """Change to the model in a file, in the background: the collection is looked at with it, then it takes over in one moment.
+
+        Searching and adding go on. A job that was stopped goes on where it was when it is started again.
+
+        Raises:
+            CheckpointError: the file is no usable model. QueryError: `bad_request`, it is in use already. BusyError: another job is
+            running.
+        """
+        model = self.switching.take_in(path)
+        return self.jobs.start(
+            "switch", f"Changing to {model_name(model)}", lambda note, stop: self.switching.run(model, note, stop)
+        )
+
+    def resume_switch(self) -> JobStatus | None:
+        """Go on with a change of the model that a crash ended; None when there was none, or any job is running, here or elsewhere."""
+        model = None if self.jobs.running() else self.switching.unfinished()
+        if model is None:
+            return None
+        return self.jobs.start(
+            "switch", f"Changing to {model_name(model)}", lambda note, stop: self.switching.run(model, note, stop)
+        )
+
+    def start_measuring(self) -> JobStatus:
+        """Measure the model in use on the collection's own titles, in the background; see `own_figures`. Raises BusyError."""
+        return self.jobs.start("measure", "Measuring on this collection", self._measure)
+
+    def own_figures(self) -> OwnFigures | None:
+        """What the last measuring found; None before the first, and once another model is in use."""
+        figures = self._own_figures
+        return figures if figures is not None and figures.model_id == self.generation().model.model_id else None
+
+    def models(self) -> list[ModelGeneration]:
+        """Every model of which something is kept here, the one in use first."""
+        return self.switching.models()
+
+    def drop_former_model(self) -> list[str]:
+        """Delete every model but the one in use, with its embeddings; returns their ids. Raises BusyError while one takes over."""
+        return self.switching.drop_former()
+
+    def stop_job(self, job_id: str | None = None) -> None:
+        """Ask the job under way to stop. Raises QueryError `not_found` for an unknown id."""
+        self.jobs.stop(job_id)
+
+    def pause_job(self, job_id: str | None = None) -> None:
+        """Let the job under way wait until `resume_job`. Raises QueryError `not_found` for an unknown id."""
+        self.jobs.pause(job_id)
+
+    def resume_job(self, job_id: str | None = None) -> None:
+        """Let a paused job go on. Raises QueryError `not_found` for an unknown id."""
+        self.jobs.resume(job_id)
+
+    def close(self) -> None:
+        """Ask the job under way to stop, wait for it, and close everything. Twice is fine.
+
+        A job that is deaf for a quarter of a minute finds the collection closed under it; what it committed stays.
+        """
+        try:
+            self.switching.leave_unfinished()
+            self.jobs.stop_own()
+            ended = self.jobs.wait(_STOPPING_S)
+            if ended is not None and ended.state in UNDER_WAY:
+                log.warning("A job did not stop within %g s: %s", _STOPPING_S, ended.message)
+        finally:
+            super().close()
+
+    def training_estimate(self) -> TrainingEstimate:
+        """Whether training on the collection's titles makes sense, and for how long."""
+        return self.upkeep.estimate()
+
+    def remove_catalogue(self, name: str) -> int:
+        """Take a catalogue and its items out of the collection; returns how many items.
+
+        Raises:
+            QueryError: `not_found`. `bad_request` for what was added by hand, which belongs to no catalogue.
+        """
+        if name == ADDED or name not in {entry.name for entry in self.catalog.catalogues()}:
+            raise QueryError("not_found", f"There is no catalogue named {name!r:.80}.", remedy="Look at the list of catalogues.")
+        return len(self.catalog.remove_catalogue(name))
+
+    # What a page shows
+
+    def info(self) -> SystemInfo:
+        """The whole system at a glance."""
+        return SystemInfo(
+            items=self.count(),
+            failures=len(self.catalog.failures()),
+            device=device_text(),
+            data_dir=self.catalog.path.parent,
+            model=model_info(self.generation().model),
+            catalogues=catalogue_infos(self.catalog),
+        )
+
+    def page(self, limit: int, after_id: int = 0) -> list[Item]:
+        """Up to `limit` items after an id, oldest first."""
+        return self.catalog.page(limit, after_id)
+
+    def items_page(self, limit: int, after_id: int = 0, *, where: Filter | None = None) -> list[Item]:
+        """Up to `limit` items that pass a filter, oldest first, beyond the item `after_id`: the last id is the cursor to the next page.
+
+        Raises:
+            QueryError: `bad_request`, an impossible limit, cursor or filter.
+        """
+        wanted = terms(self.limits, limit, where)
+        if isinstance(after_id, bool) or not isinstance(after_id, int) or after_id < 0:
+            raise QueryError("bad_request", f"A page begins after the id of an item, not {after_id!r:.40}.", remedy="Begin with 0.")
+        return self.catalog.matching_page(wanted.top_k, after_id, wanted.where)
+
+    def attribute_values(self, limit: int = 50) -> dict[str, list[tuple[str, int]]]:
+        """Each attribute of the collection with its `limit` most frequent values and their counts, most frequent first."""
+        return self.catalog.attribute_values(max(1, limit))
+
+    def failures(self) -> list[Failure]:
+        """Rows that are not in the collection, each with its reason."""
+        return self.catalog.failures()
+
+    def example_queries(self, n: int = 4) -> list[str]:
+        """Short titles spread over the collection, to try; fewer or none where titles are long or missing."""
+        titles = dict.fromkeys(item.title for item in self.catalog.page(_EXAMPLES_FROM, 0) if _is_example(item.title))
+        short = list(titles)
+        return [short[i * len(short) // n] for i in range(min(n, len(short)))]
+
+    def unknown_words(self, query: str) -> list[str]:
+        """The query's words that no title of the collection uses; none while the collection has no titles."""
+        vocabulary = self._known_words.vocabulary()
+        return vocabulary.unknown(query) if len(vocabulary) else []
+
+    def nearest_words(self, query: str, n: int = 3) -> list[str]:
+        """Words of the collection close in spelling to the query's unknown ones, best first."""
+        return self._known_words.vocabulary().near(query, n)
+
+    def _index_and_resume(self, location: str, on_progress: OnProgress, stop: threading.Event) -> str:
+        try:
+            said = self.upkeep.index(location, on_progress, stop)
+        finally:
+            # Also when the catalogue could not be read to its end; not when a person wants to stop.
+            model = None if stop.is_set() else self.switching.unfinished()
+            changed = "" if model is None else self.switching.run(model, on_progress, stop)
+        return f"{said} {changed}".strip()
+
+    def _measure(self, on_progress: OnProgress, stop: threading.Event) -> str:
+        self._own_figures = figures = measure_own(self, on_progress, stop)
+        return f"Measured on {figures.items:,} pictures of this collection: see the page Model."
+
+
+def _is_example(title: str) -> bool:
+    return 2 <= len(title.split()) <= _EXAMPLE_WORDS and len(title) <= _LONGEST_EXAMPLE

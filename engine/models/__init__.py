@@ -1,0 +1,1 @@
+"""Models: what one is, loading it, switching to it."""

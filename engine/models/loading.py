@@ -1,0 +1,76 @@
+"""A model from its file, distrusted: whatever the file holds, the answer is a sound model or one clear error."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from crossmodal.backbones.layers import undrawn
+from crossmodal.errors import CheckpointError, CrossmodalError
+from crossmodal.runtimes.torch import torch_threads
+from crossmodal.store.checksums import UNIT_TOLERANCE
+from crossmodal.text.tokenizer import TOKENIZER_VERSION
+from crossmodal.training.checkpoints import check_state, load_checkpoint
+from crossmodal.training.trainer import evaluating
+from engine.models.spec import ITEM_EMBEDDINGS, SIZES, ModelSpec, card_of, spec_of
+from engine.models.trained import TrainedModel, assemble
+
+_RETRAIN = "Delete the file to train anew."
+
+
+def load_model(path: Path) -> TrainedModel:
+    """The model in a file, checked in every way before use.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, of another network or another tokenizer; the message says which.
+        StoreError, MemoryError: it could not be read, which says nothing against it.
+    """
+    checkpoint = load_checkpoint(path)
+    try:
+        spec = spec_of(checkpoint.details["spec"])
+        card = card_of(checkpoint.details["card"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            "checkpoint_invalid", f"The model file {path.name} does not say how it was made.", remedy=_RETRAIN
+        ) from error
+    _check_spec(path, spec)
+    try:
+        with torch.device("meta"), undrawn():  # shapes only: nothing is drawn or stored for a network that may be refused
+            system = assemble(spec)
+    except CrossmodalError as error:
+        raise CheckpointError("checkpoint_invalid", f"The model file {path.name}: {error}", remedy=_RETRAIN) from error
+    check_state(path, checkpoint.state, system.state_dict())
+    system.load_state_dict(checkpoint.state, assign=True)
+    system.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's types leave it out
+    model = TrainedModel(system, spec, card, model_id=checkpoint.model_id)
+    _check_answers(path, model)
+    return model
+
+
+def _check_spec(path: Path, spec: ModelSpec) -> None:
+    if spec.tokenizer_version != TOKENIZER_VERSION:
+        raise CheckpointError(
+            "checkpoint_invalid",
+            f"The model file {path.name} is of tokenizer {spec.tokenizer_version!r:.60}; this program has {TOKENIZER_VERSION}.",
+            remedy=_RETRAIN,
+        )
+    if not all(least <= getattr(spec, name) <= most for name, (least, most) in SIZES.items()):
+        raise CheckpointError("checkpoint_invalid", f"The model file {path.name} names impossible sizes: {spec}.", remedy=_RETRAIN)
+    if spec.item_embedding not in ITEM_EMBEDDINGS:
+        raise CheckpointError(
+            "checkpoint_invalid",
+            f"The model file {path.name} finds items by {spec.item_embedding!r:.40}; known are {', '.join(ITEM_EMBEDDINGS)}.",
+            remedy=_RETRAIN,
+        )
+
+
+def _check_answers(path: Path, model: TrainedModel) -> None:
+    """Numbers that are each fine may still come to nothing together: look at one text and one picture."""
+    grey = np.full((1, model.spec.image_size_px, model.spec.image_size_px, 3), 128, np.uint8)
+    with torch_threads(1), evaluating(model.system):
+        seen = model.system.encode_image(model.system.image_encoder.inputs(grey)).numpy()
+    lengths = np.linalg.norm(np.concatenate([model.encode_texts(["a red mug"]), seen]), axis=1)
+    if not np.allclose(lengths, 1.0, atol=UNIT_TOLERANCE):
+        raise CheckpointError(
+            "checkpoint_invalid", f"The model file {path.name} gives embeddings that are no unit vectors.", remedy=_RETRAIN
+        )

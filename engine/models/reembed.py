@@ -1,0 +1,121 @@
+"""Giving items and texts the embeddings they lack, from what is stored: the rows already written are the checkpoint."""
+
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from crossmodal.errors import CrossmodalError, PictureError, QueryError, StoreError
+from crossmodal.items import Item, Pixels
+from crossmodal.progress import OnProgress, Progress, check_stop
+from crossmodal.store import Catalog
+from engine.encoding import Encoding, encoded_texts
+from engine.models.trained import TrainedModel
+
+log = logging.getLogger(__name__)
+
+_ITEMS_AT_ONCE = 64
+_TEXTS_AT_ONCE = 256
+_DECODING = 2
+_MOST_TOLD = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """What came of a pass: how many items got an embedding, and the ids of those whose stored picture cannot be read."""
+
+    made: int
+    unreadable: frozenset[int]
+
+    @property
+    def note(self) -> str:
+        """A sentence about the unreadable ones; empty when there are none."""
+        if not self.unreadable:
+            return ""
+        what = "1 stored picture" if len(self.unreadable) == 1 else f"{len(self.unreadable):,} stored pictures"
+        return f"{what} cannot be read, and no search finds those items: python cli.py doctor"
+
+
+def embed_missing(
+    model: TrainedModel, catalog: Catalog, encoding: Encoding, on_progress: OnProgress, stop: threading.Event | None = None
+) -> Embedded:
+    """Give every item and every text that lacks one an embedding of this model.
+
+    Each batch is a transaction: a pass that was stopped or killed goes on where it was. An item whose stored picture cannot be read is
+    passed over, and tried again by the next pass.
+
+    Raises:
+        Stopped: `stop` was set. StoreError, BusyError: the collection cannot be read or written; what was made so far stays.
+    """
+    total = catalog.count()
+    before = catalog.models().get(model.model_id, 0)
+    unreadable: dict[int, CrossmodalError] = {}
+    made, after_id, began = 0, 0, time.monotonic()
+    with ThreadPoolExecutor(_DECODING, thread_name_prefix="re-embedding") as threads:
+        while items := catalog.without_embedding(model.model_id, _ITEMS_AT_ONCE, after_id=after_id):
+            check_stop(stop, "Indexing")
+            seen = list(threads.map(lambda item: _looked_at(model, catalog, encoding, item), items))
+            unreadable |= {
+                item.item_id: pixels for item, pixels in zip(items, seen, strict=True) if isinstance(pixels, CrossmodalError)
+            }
+            read = [(item, pixels) for item, pixels in zip(items, seen, strict=True) if isinstance(pixels, np.ndarray)]
+            if read:
+                embeddings = model.encode_items(np.stack([pixels for _, pixels in read]), [item.title for item, _ in read])
+                catalog.add_embeddings(model.model_id, [(item, row) for (item, _), row in zip(read, embeddings, strict=True)])
+            made, after_id = made + len(read), items[-1].item_id
+            on_progress(_moment(before + made, max(total, before + made), made / max(time.monotonic() - began, 1e-9)))
+    _embed_texts(model, catalog, on_progress, stop)
+    if unreadable:
+        _log_unreadable(unreadable)
+    if made or unreadable:
+        done = total - len(unreadable)
+        message = f"Index: {done:,} of {total:,}"
+        on_progress(Progress("index", message, done=done, total=total, failed=len(unreadable), finished=True))
+    return Embedded(made, frozenset(unreadable))
+
+
+def _looked_at(model: TrainedModel, catalog: Catalog, encoding: Encoding, item: Item) -> Pixels | CrossmodalError | None:
+    """The stored picture as the model reads it, or why it cannot be read; None when the item was removed meanwhile."""
+    try:
+        return encoding.stored_pixels(model, catalog.rendition(item.item_id))
+    except PictureError as error:
+        return error
+    except StoreError as error:
+        if error.code != "index_corrupt":  # not this picture, but the disk or the whole file
+            raise
+        return error
+    except QueryError as error:
+        if error.code != "not_found":
+            raise
+        return None
+
+
+def _log_unreadable(unreadable: Mapping[int, CrossmodalError]) -> None:
+    for item_id, error in list(unreadable.items())[:_MOST_TOLD]:
+        log.warning("item %d has no embedding: %s", item_id, error.sentence)
+    if len(unreadable) > _MOST_TOLD:
+        log.warning("%d items more have none", len(unreadable) - _MOST_TOLD)
+
+
+def _embed_texts(model: TrainedModel, catalog: Catalog, on_progress: OnProgress, stop: threading.Event | None) -> None:
+    done, after_id = 0, 0
+    while rows := catalog.texts_without_embedding(model.model_id, _TEXTS_AT_ONCE, after_id=after_id):
+        check_stop(stop, "Indexing")
+        catalog.add_text_embeddings({model.model_id: encoded_texts(model, [text for _, text in rows])})
+        done, after_id = done + len(rows), rows[-1][0]
+        on_progress(Progress("index", "Reading every text with the new model", done=done))
+
+
+def _moment(done: int, total: int, rate: float) -> Progress:
+    return Progress(
+        "index",
+        "Looking at every picture with the new model",
+        done=done,
+        total=total,
+        rate_per_s=rate,
+        seconds_left=(total - done) / rate if rate else None,
+    )

@@ -1,0 +1,108 @@
+"""What a model is and how it came to be: values, as they are written in its file."""
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from crossmodal.backbones.layers import POOLINGS
+from crossmodal.evaluation.metrics import RetrievalFigures
+from crossmodal.text.tokenizer import TOKENIZER_VERSION
+from crossmodal.training.trainer import EpochFigures
+from encoders import GRU, RESNET18, TowerSpec
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+DEFAULT_PRESET = "resnet18-gru"
+ITEM_EMBEDDINGS = ("image", "hybrid")
+SIZES = {"embed_dim": (8, 4096), "vocab_size": (256, 2**20), "image_size_px": (16, 1024), "max_text_tokens": (1, 512)}
+"""Least and most of each size that a saved model may name."""
+
+_MOST_HIDDEN = 8
+_HUGE = 1e18
+Filled = TypeVar("Filled", bound="DataclassInstance")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """What must agree between two runs for a model's numbers to mean the same.
+
+    Attributes:
+        embed_dim: length of an embedding.
+        vocab_size, max_text_tokens: of the hashing tokenizer, where the text side is the GRU.
+        image_size_px: side of the pictures it reads.
+        preset: the name it was asked for by.
+        image, text: the two towers.
+        item_embedding: `image`, or `hybrid`: an item is found by the mean of its picture's embedding and its title's.
+    """
+
+    embed_dim: int
+    vocab_size: int
+    max_text_tokens: int
+    image_size_px: int
+    tokenizer_version: str = TOKENIZER_VERSION
+    preset: str = DEFAULT_PRESET
+    image: TowerSpec = RESNET18
+    text: TowerSpec = GRU
+    item_embedding: str = "image"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """How a model came to be and how well it finds pictures it never saw.
+
+    Attributes:
+        weights: `ImageNet weights` or `random weights`; `weights_note` says which file, or why not.
+        trained_on: pictures it learned from; `trained_at` in seconds since 1970.
+        held_out: text → image among pictures kept out of training; None when there were none.
+        catalogue: name of what it was trained on.
+    """
+
+    weights: str
+    weights_note: str
+    catalogue: str
+    trained_on: int
+    trained_at: float
+    training_seconds: float
+    held_out: RetrievalFigures | None
+    history: tuple[EpochFigures, ...]
+
+
+def spec_of(details: dict[str, Any]) -> ModelSpec:
+    """A spec as it is written in a model file. Raises KeyError, TypeError or ValueError: it is not one."""
+    towers = {side: _tower(details[side]) for side in ("image", "text")}
+    return _filled(ModelSpec, {**details, **towers})
+
+
+def card_of(details: dict[str, Any]) -> ModelCard:
+    """A card as it is written in a model file. Raises KeyError, TypeError or ValueError: it is not one."""
+    held_out = details["held_out"]
+    figures = {
+        "held_out": _filled(RetrievalFigures, held_out) if held_out is not None else None,
+        "history": tuple(_filled(EpochFigures, entry) for entry in details["history"]),
+    }
+    return _filled(ModelCard, {**details, **figures})
+
+
+def _tower(details: dict[str, Any]) -> TowerSpec:
+    hidden = tuple(details["hidden"])
+    if len(hidden) > _MOST_HIDDEN or not all(type(size) is int and 1 <= size <= SIZES["embed_dim"][1] for size in hidden):
+        raise ValueError("hidden")
+    tower = _filled(TowerSpec, {**details, "hidden": hidden})
+    if not isinstance(tower.config, dict) or tower.pooling not in POOLINGS or not 0.0 <= tower.dropout < 1.0:
+        raise ValueError("tower")
+    return tower
+
+
+def _filled(kind: type[Filled], values: dict[str, Any]) -> Filled:
+    """A frozen dataclass from JSON: texts where it has texts, numbers of bearable size where it has numbers.
+
+    Raises:
+        KeyError, TypeError, ValueError: a field is missing, unknown or of another type.
+    """
+    for field in fields(kind):
+        value = values[field.name]
+        if field.type in (int, float) and (isinstance(value, bool) or not -_HUGE < value < _HUGE):
+            raise ValueError(field.name)
+        if any(field.type is kind_of and not isinstance(value, kind_of) for kind_of in (int, str, bool)):
+            raise TypeError(field.name)
+    return kind(**values)

@@ -1,0 +1,132 @@
+"""Where models lie: the one in use under its own name, every other under its id, each written in one step."""
+
+import os
+import shutil
+import uuid
+from pathlib import Path
+
+from crossmodal import errors
+from crossmodal.store import Catalog
+from engine.info import ModelGeneration, model_name
+from engine.models.loading import load_model
+from engine.models.trained import TrainedModel
+
+
+class ModelFiles:
+    """The files of the models of one collection.
+
+    Args:
+        folder: where models lie under their ids; made when it is needed.
+        in_use: the file of the model in use.
+    """
+
+    def __init__(self, folder: Path, in_use: Path) -> None:
+        self._folder = folder
+        self._in_use = in_use
+
+    def path_of(self, model_id: str) -> Path:
+        """Where a model lies under its id, or would."""
+        return self._folder / f"{model_id}.pth"
+
+    def listed(self) -> dict[str, Path]:
+        """The models that lie here, by id."""
+        return {path.stem: path for path in sorted(self._folder.glob("*.pth"))}
+
+    def take_in(self, path: Path) -> TrainedModel:
+        """Copy a model file here, and load it.
+
+        Raises:
+            CheckpointError: the file is missing, damaged or of another network. StoreError: `disk_full`, `read_only`.
+        """
+        if not path.is_file() or path.parent == self._folder:
+            return load_model(path)
+        draft = self._draft()
+        try:
+            _copy(path, draft)
+            model = load_model(draft)  # what was copied, whatever becomes of the original
+            draft.replace(self.path_of(model.model_id))
+        except OSError as error:
+            raise errors.of_os(error, self._folder) from error
+        finally:
+            draft.unlink(missing_ok=True)
+        return model
+
+    def keep(self, model: TrainedModel) -> TrainedModel:
+        """Write a model here; the answer is the model under the id of what was written.
+
+        Raises:
+            CheckpointError: a weight is not finite. StoreError: `disk_full`, `read_only`.
+        """
+        draft = self._draft()
+        try:
+            saved = model.save(draft)
+            draft.replace(self.path_of(saved.model_id))
+        except OSError as error:
+            raise errors.of_os(error, self._folder) from error
+        finally:
+            draft.unlink(missing_ok=True)
+        return saved
+
+    def put_into_use(self, model_id: str) -> None:
+        """Let the file of the model in use be this one, in one step. Raises StoreError `disk_full`, `read_only`, `index_missing`."""
+        draft = self._in_use.with_name(f"{self._in_use.name}.{uuid.uuid4().hex}.next")
+        try:
+            _copy(self.path_of(model_id), draft)
+            draft.replace(self._in_use)
+        except OSError as error:
+            raise errors.of_os(error, self._in_use) from error
+        finally:
+            draft.unlink(missing_ok=True)
+
+    def drop(self, model_id: str) -> None:
+        """Delete the file of a model; none is fine."""
+        self.path_of(model_id).unlink(missing_ok=True)
+
+    def _draft(self) -> Path:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise errors.of_os(error, self._folder) from error
+        return self._folder / f"{uuid.uuid4().hex}.draft"
+
+
+def _copy(source: Path, target: Path) -> None:
+    with source.open("rb") as reading, target.open("wb") as writing:
+        shutil.copyfileobj(reading, writing, 2**20)
+        writing.flush()
+        os.fsync(writing.fileno())
+
+
+def name_key(model_id: str) -> str:
+    """Where the store keeps what a person calls a model."""
+    return f"name of model {model_id}"
+
+
+def name_of(catalog: Catalog, model_id: str) -> str:
+    """What a person calls a model; the beginning of its id where the store does not say."""
+    return catalog.get_meta(name_key(model_id)) or model_id[:12]
+
+
+def known_models(
+    catalog: Catalog | None, files: ModelFiles, *, active: TrainedModel | None, model_path: Path
+) -> list[ModelGeneration]:
+    """Every model that has embeddings or a file, the one in use first.
+
+    Args:
+        catalog: None while there is no collection.
+        active: the model in use; None while there is no usable one.
+        model_path: where that one lies.
+    """
+    first = active.model_id if active is not None else ""
+    names = {first: model_name(active)} if active is not None else {}
+    embedded, listed = catalog.models() if catalog is not None else {}, files.listed()
+    return [
+        ModelGeneration(
+            model_id=model_id,
+            name=names.get(model_id) or (name_of(catalog, model_id) if catalog is not None else model_id[:12]),
+            items_embedded=embedded.get(model_id, 0),
+            active=model_id == first,
+            path=model_path if model_id == first else listed.get(model_id),
+        )
+        for model_id in dict.fromkeys([*names, *embedded, *listed])
+    ]

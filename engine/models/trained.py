@@ -1,0 +1,118 @@
+"""A trained system ready for use: pixels and texts to embeddings, with the card that says how it came to be."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from crossmodal.backbones.resnet import Weights
+from crossmodal.items import Embedding, Pixels
+from crossmodal.runtimes.torch import ALL_THREADS, InferenceNetwork, torch_threads
+from crossmodal.text.cleaning import plain_text, words
+from crossmodal.training.checkpoints import save_checkpoint
+from crossmodal.training.trainer import evaluating
+from encoders import ImageEncoder, TextEncoder
+from engine.models.spec import ModelCard, ModelSpec
+from system import LostFoundSystem
+
+_BATCH = 32
+_TEXTS = 256
+_LEAST = 1e-12
+
+
+def build_untrained(spec: ModelSpec, *, weights: Weights | None = None, seed: int = 0) -> LostFoundSystem:
+    """Both encoders and the temperature, not yet trained; the same numbers for the same seed."""
+    torch.manual_seed(seed)
+    return assemble(spec, weights)
+
+
+def assemble(spec: ModelSpec, weights: Weights | None = None) -> LostFoundSystem:
+    """Both encoders and the temperature, with whatever numbers torch's generator gives."""
+    return LostFoundSystem(
+        ImageEncoder(spec.embed_dim, weights=weights, spec=spec.image),
+        TextEncoder(spec.embed_dim, vocab_size=spec.vocab_size, max_tokens=spec.max_text_tokens, spec=spec.text),
+    )
+
+
+class TrainedModel:
+    """A system in evaluation mode, its spec, its card and its id."""
+
+    def __init__(self, system: LostFoundSystem, spec: ModelSpec, card: ModelCard, *, model_id: str) -> None:
+        self.system = system.eval().requires_grad_(False)
+        self.spec = spec
+        self.card = card
+        self.model_id = model_id
+        self._making = threading.Lock()
+        self._made: InferenceNetwork | None = None
+
+    def encode_pixels(self, pixels: Pixels) -> Embedding:
+        """Shape: (n, size, size, 3) uint8 → (n, embed_dim) float32 of length 1; n = 0 gives (0, embed_dim)."""
+        if len(pixels) == 0:
+            return np.zeros((0, self.spec.embed_dim), np.float32)
+        inputs = self.system.image_encoder.inputs
+        with torch_threads(1 if len(pixels) == 1 else ALL_THREADS):
+            network = self._network()
+            parts = [network(inputs(pixels[i : i + _BATCH])) for i in range(0, len(pixels), _BATCH)]
+        return torch.cat(parts).numpy()
+
+    def encode_texts(self, texts: Sequence[str]) -> Embedding:
+        """Shape: n texts → (n, embed_dim) float32 of length 1; the same to the bit on any number of cores."""
+        if not texts:
+            return np.zeros((0, self.spec.embed_dim), np.float32)
+        parts = [texts[i : i + _TEXTS] for i in range(0, len(texts), _TEXTS)]
+        with torch_threads(1), evaluating(self.system):
+            return torch.cat([self.system.encode_text(part) for part in parts]).numpy()
+
+    def encode_items(self, pixels: Pixels, titles: Sequence[str]) -> Embedding:
+        """What items are found by: their pictures, or for a hybrid model the mean of picture and title, at length 1.
+
+        The mean is that of system 002's reference: both have length 1, so each says as much. A title is cleaned as every other text is
+        (`encoding.encoded_texts`); an item whose title then shows nothing has its picture only.
+
+        Shape: (n, size, size, 3) uint8 and n titles → (n, embed_dim) float32.
+        """
+        seen = self.encode_pixels(pixels)
+        plain = [plain_text(title) for title in titles]
+        said = [place for place, title in enumerate(plain) if words(title)]
+        if self.spec.item_embedding != "hybrid" or not said:
+            return seen
+        seen[said] += self.encode_texts([plain[place] for place in said])
+        mixed: Embedding = seen / np.maximum(np.linalg.norm(seen, axis=1, keepdims=True), _LEAST)
+        return mixed
+
+    @property
+    def image_input_dim(self) -> int:
+        """Length of what the picture network hands to the head that makes the embedding."""
+        return self.system.image_encoder.backbone.features
+
+    @property
+    def text_input_dim(self) -> int:
+        """The same of the text network."""
+        return self.system.text_encoder.backbone.features
+
+    @property
+    def precision(self) -> str:
+        """Number format of picture encoding on this processor: `float32` or `bfloat16`."""
+        return self._network().precision
+
+    def _network(self) -> InferenceNetwork:
+        """Made with the first picture: whoever searches by words only never pays for it."""
+        with self._making:
+            if self._made is None:
+                self._made = InferenceNetwork(self.system.image_encoder, image_size_px=self.spec.image_size_px)
+            return self._made
+
+    def save(self, path: Path) -> "TrainedModel":
+        """Write the model; the answer is this model under the id of what was written.
+
+        Raises:
+            CheckpointError: a weight is not finite.
+            StoreError: the disk is full or read-only; a former file is untouched.
+        """
+        details = {"spec": asdict(self.spec), "card": asdict(self.card)}
+        saved = save_checkpoint(path, self.system.state_dict(), details)
+        self.model_id = saved.model_id
+        return self

@@ -1,0 +1,235 @@
+"""Long work on a live collection: index a catalogue, train on its titles, put the new model into use. Searching goes on meanwhile."""
+
+import logging
+import shlex
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from app_logic import LostFoundApp
+from crossmodal.backbones.resnet import PRETRAINED, Weights
+from crossmodal.errors import CatalogueError, TrainingError
+from crossmodal.evaluation.metrics import RetrievalFigures
+from crossmodal.ingest.plan import LookAgain
+from crossmodal.ingest.report import BroughtIn
+from crossmodal.ingest.sources.base import Catalogue
+from crossmodal.progress import OnProgress
+from crossmodal.store.records import CatalogueInfo
+from crossmodal.text.cleaning import counted
+from datasets import SimpleIndexDataset
+from engine.info import DEMO, TrainingEstimate
+from engine.models.reembed import embed_missing
+from engine.models.switch import Switching
+from engine.models.trained import TrainedModel
+from engine.retraining import Material, TrainingSettings, estimated, gathered, learn, left_out, measure, trained_elsewhere
+
+log = logging.getLogger(__name__)
+
+_UNDO_S = 86_400.0
+
+# How a folder or a file ends that was there before: nothing at the path, or nothing in it.
+_AWAY = ("file_missing", "csv_no_rows", "csv_empty")
+
+
+@dataclass(frozen=True, slots=True)
+class UpkeepParts:
+    """What long work needs besides the app.
+
+    Attributes:
+        open_catalogue: a path a person named to a catalogue.
+        training: how this installation trains.
+        max_pictures: most pictures one training looks at; more are sampled by hash.
+    """
+
+    open_catalogue: Callable[[str], Catalogue]
+    training: TrainingSettings
+    max_pictures: int
+
+
+class Upkeep:
+    """What may take minutes, done on the collection of one app."""
+
+    def __init__(self, app: LostFoundApp, parts: UpkeepParts, switching: Switching) -> None:
+        self._app = app
+        self._parts = parts
+        self._switching = switching
+
+    def open(self, location: str) -> Catalogue:
+        """The catalogue at a path.
+
+        Raises:
+            CatalogueError: nothing usable is there; where pictures that came from there are in the collection, it says that they stay.
+        """
+        try:
+            return self._parts.open_catalogue(location)
+        except CatalogueError as error:
+            path = _place(location) if error.code in _AWAY else ""
+            entry = next((each for each in self._app.catalog.catalogues() if each.items and each.location == path), None)
+            if entry is None:
+                raise
+            raise CatalogueError(
+                error.code,
+                f"{error.message} What was read from there before stays in the collection: {counted(entry.items, 'picture')}.",
+                remedy="Perhaps a disk is away. If they are to leave, too: "
+                f"python cli.py remove --catalogue {shlex.quote(entry.name)}",
+            ) from error
+
+    def index(
+        self, location: str, on_progress: OnProgress, stop: threading.Event | None = None, *, look_again: LookAgain = "files"
+    ) -> str:
+        """`bring_in`, answered in words."""
+        return self.bring_in(location, on_progress, stop, look_again=look_again).sentence
+
+    def bring_in(
+        self, location: str, on_progress: OnProgress, stop: threading.Event | None = None, *, look_again: LookAgain = "files"
+    ) -> BroughtIn:
+        """Bring the catalogue at a path into the collection. The demo catalogue leaves as soon as a person's own has come.
+
+        Raises:
+            CatalogueError, StoreError, Stopped: see `crossmodal.ingest.pipeline.ingest`.
+        """
+        catalogue = self.open(location)
+        dataset = SimpleIndexDataset(catalogue, fetch=self._app.fetcher.fetch, max_image_bytes=self._app.limits.max_image_bytes)
+        report = self._app.index_dataset(dataset, look_again=look_again, on_progress=on_progress, stop=stop)
+        came = catalogue.name != DEMO and report.indexed + report.unchanged
+        return BroughtIn(report, self._remove_demo() if came else 0)
+
+    def wants_demo(self) -> bool:
+        """Whether the demo belongs into the collection: nothing of a person's own is there, and nobody emptied it."""
+        begun = any(entry.name == DEMO for entry in self._app.catalog.catalogues())
+        return not self.has_own_catalogue() and (begun or self.is_new())
+
+    def is_new(self) -> bool:
+        """Whether nothing ever was in the collection; a first reading that was killed before it brought anything counts as none."""
+        catalog = self._app.catalog
+        read = any(entry.completed_at is not None for entry in catalog.catalogues())
+        return not read and not catalog.count() and not catalog.changes("").removal_seq
+
+    def has_own_catalogue(self) -> bool:
+        """Whether a person's own catalogue is in the collection: then the demo has made room for it."""
+        return any(entry.name != DEMO and entry.items for entry in self._app.catalog.catalogues())
+
+    def is_complete(self, catalogue: Catalogue) -> bool:
+        """Whether a catalogue was read to its end and its file has not changed since; a folder is never known to be unchanged."""
+        entry = next((entry for entry in self._app.catalog.catalogues() if entry.name == catalogue.name), None)
+        if entry is None or entry.completed_at is None:
+            return False
+        read_at = entry.began_at or entry.completed_at
+        path = Path(catalogue.location)
+        return path.is_file() and path.stat().st_mtime < read_at
+
+    def forget_removed(self) -> int:
+        """Delete for good what was removed more than a day ago: until then it can be brought back. Returns how many items."""
+        return self._app.catalog.purge_removed(_UNDO_S)
+
+    def retry(self, on_progress: OnProgress, stop: threading.Event | None = None) -> str:
+        """Try every failed row again, and only those. A catalogue that cannot be read is named in the answer; the others go on."""
+        before = len(self._app.catalog.failures())
+        failed = [entry for entry in self._app.catalog.catalogues() if entry.failures]
+        unread = self._index_each(failed, on_progress, stop, look_again="failures")
+        left = len(self._app.catalog.failures())
+        return " ".join([f"{before - left:,} of {before:,} failed rows are in the collection now.", *unread])
+
+    def train(self, on_progress: OnProgress, stop: threading.Event | None = None) -> str:
+        """Train on the collection's own titles; the new model takes over only when it is better on held-out titles.
+
+        Raises:
+            TrainingError, Stopped: the model in use stays in use.
+        """
+        current = self._app.generation().model
+        if (elsewhere := trained_elsewhere(current)) is not None:
+            raise TrainingError("training_failed", elsewhere, remedy='Then put it into use with "use".')
+        material = self.material(on_progress, stop)
+        return " ".join(filter(None, [self._train_on(material, current, on_progress, stop), left_out(material.damaged)]))
+
+    def _train_on(self, material: Material, current: TrainedModel, on_progress: OnProgress, stop: threading.Event | None) -> str:
+        before = measure(current.system, material.held_out)
+        candidate = learn(
+            material, current.spec, self._parts.training, weights=_start_of(current), on_progress=on_progress, stop=stop
+        )
+        after = candidate.card.held_out
+        if after is not None and before is not None and not _better(after, before):
+            return f"The present model stays: it finds {_share(before)} held-out titles among the first ten, the new one {_share(after)}."
+        self.put_into_use(candidate, on_progress, stop)
+        if after is None or before is None:
+            return "The new model is in use. Nothing was held out, so it could not be measured."
+        return f"The new model is in use: it finds {_share(after)} held-out titles among the first ten; before it was {_share(before)}."
+
+    def rebuild(self, on_progress: OnProgress, stop: threading.Event | None = None) -> str:
+        """Read every catalogue again, then train again. A catalogue that cannot be read is named in the answer; the others go on."""
+        unread = self._index_each(self._app.catalog.catalogues(), on_progress, stop)
+        return " ".join([self.train(on_progress, stop), *unread])
+
+    def put_into_use(self, model: TrainedModel, on_progress: OnProgress, stop: threading.Event | None = None) -> None:
+        """Embed the whole collection with a model, then switch to it in one moment. A stop before that leaves everything as it was.
+
+        Of the others only the former model is kept. Raises BusyError while another process changes the model.
+        """
+        self._switching.run(self._switching.keep(model), on_progress, stop, drop_older=True)
+
+    def embed_missing(self, model: TrainedModel, on_progress: OnProgress, stop: threading.Event | None = None) -> int:
+        """Give every item and text that lacks one an embedding of this model; returns how many items. See `re_embedding.embed_missing`."""
+        return embed_missing(model, self._app.catalog, self._app.encoding, on_progress, stop).made
+
+    def material(self, on_progress: OnProgress, stop: threading.Event | None = None) -> Material:
+        """The collection's pictures and titles, one part held out; see `material.gathered`."""
+        return gathered(self._app, self._parts.max_pictures, on_progress, stop)
+
+    def estimate(self) -> TrainingEstimate:
+        """Whether training on the collection's titles makes sense, and for how long."""
+        return estimated(self._app, self._parts.max_pictures)
+
+    def _index_each(
+        self,
+        entries: Sequence[CatalogueInfo],
+        on_progress: OnProgress,
+        stop: threading.Event | None,
+        *,
+        look_again: LookAgain = "files",
+    ) -> list[str]:
+        """What is wrong with those catalogues that cannot be read (an unplugged disk, a file being written), a sentence each."""
+        unread = []
+        for entry in entries:
+            try:
+                self.index(entry.location, on_progress, stop, look_again=look_again)
+            except CatalogueError as error:
+                log.info("%s", error.sentence)  # the answer says it, too
+                unread.append(f"{entry.name:.200} was left as it is: {error.sentence}")
+        return unread
+
+    def _remove_demo(self) -> int:
+        """Returns how many pictures it had."""
+        if any(entry.name == DEMO for entry in self._app.catalog.catalogues()):
+            return len(self._app.catalog.remove_catalogue(DEMO))
+        return 0
+
+
+def _place(location: str) -> str:
+    """The whole path of a location, as catalogues keep it; what is no path at all stays as it is."""
+    try:
+        return str(Path(location).expanduser().resolve())
+    except (OSError, RuntimeError, ValueError):
+        return location
+
+
+def _start_of(current: TrainedModel) -> Weights:
+    """Where the present model's picture network started from: pretrained weights were left as they came, so they are still in it.
+
+    A new model starts the same way, because the size of its pictures goes with it.
+    """
+    frozen = current.card.weights == PRETRAINED
+    return Weights(
+        current.card.weights,
+        current.card.weights_note,
+        current.system.image_encoder.backbone.get_submodule("network").state_dict() if frozen else None,
+    )
+
+
+def _better(after: RetrievalFigures, before: RetrievalFigures) -> bool:
+    """Recall@10 decides; where it is equal, the mean reciprocal rank."""
+    return (after.recall_at_10, after.mean_reciprocal_rank) > (before.recall_at_10, before.mean_reciprocal_rank)
+
+
+def _share(figures: RetrievalFigures) -> str:
+    return f"{round(figures.recall_at_10 * figures.queries):,} of {figures.queries:,}"

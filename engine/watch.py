@@ -1,0 +1,104 @@
+"""Following a folder: whatever happens to its pictures happens to the collection."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from crossmodal.errors import BusyError, CatalogueError
+from crossmodal.ingest.plan import LookAgain
+from crossmodal.ingest.sources.folder import PICTURE_SUFFIXES
+from crossmodal.progress import OnProgress, Stopped
+from engine.live import LiveApp
+
+# How often a wish to stop is heard, and how long changes are gathered: files arrive in crowds.
+_LISTEN_MS = 500
+_GATHER_MS = 800
+
+
+def watch_folder(
+    app: LiveApp,
+    location: str,
+    on_progress: OnProgress,
+    stop: threading.Event,
+    *,
+    say: Callable[[str], None],
+    warn: Callable[[str, str], None],
+    ready: Callable[[], None] = lambda: None,
+) -> None:
+    """Index what changes in a folder until `stop` is set: new, changed, renamed and deleted pictures.
+
+    Only names are listed again at a change, and only the files that changed are read. A picture that is read while it is still
+    being written fails, and is tried again when it changes next. Killed at any moment, `index` of the same folder goes on from there.
+
+    Args:
+        say: told one sentence after each round that changed something.
+        warn: told what went wrong in a round, and what to do; the watch goes on.
+        ready: called once when no change can be missed any more.
+
+    Raises:
+        CatalogueError: `location` is not a folder of pictures. StoreError: the collection cannot be written.
+    """
+    from watchfiles import watch
+
+    catalogue = app.upkeep.open(location)
+    if catalogue.kind != "folder":
+        raise CatalogueError("bad_request", f"{catalogue.label} is no folder of pictures.", remedy="Only folders can be followed.")
+    waiting: frozenset[str] | None = None
+    for changes in watch(
+        catalogue.folder,
+        watch_filter=lambda _change, name: _matters(name),
+        stop_event=stop,
+        debounce=_GATHER_MS,
+        rust_timeout=_LISTEN_MS,
+        yield_on_timeout=True,
+        raise_interrupt=False,
+    ):
+        changed = frozenset(_key(catalogue.folder, name) for _, name in changes)
+        if waiting is None:  # the watch has begun: from here on nothing is missed, and the first round reads everything
+            if _look(app, location, "files", on_progress, stop, say=say, warn=warn):
+                waiting = frozenset()
+                ready()
+            continue
+        waiting |= changed
+        if waiting and _look(app, location, waiting, on_progress, stop, say=say, warn=warn):
+            waiting = frozenset()
+
+
+def _look(
+    app: LiveApp,
+    location: str,
+    look_again: LookAgain,
+    on_progress: OnProgress,
+    stop: threading.Event,
+    *,
+    say: Callable[[str], None],
+    warn: Callable[[str, str], None],
+) -> bool:
+    """One round; False when it has to be tried again."""
+    before = app.catalog.version()
+    try:
+        sentence = app.upkeep.index(location, on_progress, stop, look_again=look_again)
+    except Stopped:
+        return True  # the watch ends too
+    except CatalogueError as error:  # emptied, or gone for a moment: the collection keeps what it has
+        warn(error.message, error.remedy)
+        return True
+    except BusyError as error:
+        warn(error.message, error.remedy)
+        return False
+    if app.catalog.version() != before:
+        say(sentence)
+    return True
+
+
+def _matters(name: str) -> bool:
+    """Pictures, their text files, and folders, which come and go with all that is in them."""
+    path = Path(name)
+    return not path.name.startswith(".") and path.suffix.lower() in {*PICTURE_SUFFIXES, ".txt", ""}
+
+
+def _key(folder: Path, name: str) -> str:
+    try:
+        return Path(name).relative_to(folder).as_posix()
+    except ValueError:
+        return name

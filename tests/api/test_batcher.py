@@ -1,0 +1,126 @@
+"""Queries that come together are answered together, each with its own answer."""
+
+import asyncio
+import threading
+
+import pytest
+
+from api.batcher import TextBatcher, Workers
+from crossmodal.errors import QueryError, StoreError
+from engine.live import LiveApp
+from engine.validation import Terms, terms
+
+TERMS = Terms(5)
+
+
+def searched(app: LiveApp, queries: list[str], terms: list[Terms], **options: int) -> tuple[list[object], list[int]]:
+    """Answers or exceptions of queries asked at once, and the sizes of the batches."""
+    sizes: list[int] = []
+
+    async def ask() -> list[object]:
+        workers = Workers()
+        batcher = TextBatcher(app, workers, note_size=sizes.append, **options)
+        asked = (batcher.search(query, each) for query, each in zip(queries, terms, strict=True))
+        try:
+            return list(await asyncio.gather(*asked, return_exceptions=True))
+        finally:
+            workers.close()
+
+    return asyncio.run(ask()), sizes
+
+
+def test_each_gets_what_it_would_get_alone(live_app: LiveApp) -> None:
+    queries = [f"{colour} {thing}" for colour in ("red", "blue", "green") for thing in ("disc", "bar")]
+    answers, sizes = searched(live_app, queries, [TERMS] * 6)
+    for query, answer in zip(queries, answers, strict=True):
+        alone = live_app.search_by_text(query, 5)
+        assert [result.item for result in answer] == [result.item for result in alone]
+        assert [result.score for result in answer] == pytest.approx([result.score for result in alone], abs=1e-5)
+    assert sizes == [6]
+
+
+def test_no_batch_is_larger_than_it_may_be(live_app: LiveApp) -> None:
+    answers, sizes = searched(live_app, ["red disc"] * 10, [TERMS] * 10, max_batch=4)
+    assert sizes == [4, 4, 2]
+    assert len({tuple(result.item.item_id for result in answer) for answer in answers}) == 1
+
+
+def test_other_terms_are_another_batch(live_app: LiveApp) -> None:
+    narrow = terms(live_app.limits, 2, {"catalogue": "nothing"})
+    answers, sizes = searched(live_app, ["red"] * 4, [TERMS, narrow, TERMS, terms(live_app.limits, 2, {"catalogue": ["nothing"]})])
+    assert sizes == [2, 2]
+    assert [len(answer) for answer in answers] == [5, 0, 5, 0]
+
+
+def test_a_bad_query_spoils_no_other(live_app: LiveApp) -> None:
+    answers, _ = searched(live_app, ["red", " ", "blue"], [TERMS] * 3)
+    assert isinstance(answers[1], QueryError)
+    assert [len(answers[0]), len(answers[2])] == [5, 5]
+
+
+def test_a_fault_of_the_batch_is_everybodys_own(live_app: LiveApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = live_app.search_by_texts
+
+    def spoilt(queries: list[str], *args: object, **kwargs: object) -> object:
+        if "blue" in queries:
+            raise StoreError("index_corrupt", "damaged")
+        return real(queries, *args, **kwargs)
+
+    monkeypatch.setattr(live_app, "search_by_texts", spoilt)
+    answers, _ = searched(live_app, ["red", "blue", "green"], [TERMS] * 3)
+    assert [type(answer) for answer in answers] == [list, StoreError, list]
+
+
+def test_who_comes_during_a_batch_is_in_the_next(live_app: LiveApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    entered, release, sizes = threading.Event(), threading.Event(), list[int]()
+    real = live_app.search_by_texts
+
+    def slow(queries: list[str], *args: object, **kwargs: object) -> object:
+        entered.set()
+        release.wait(20)
+        return real(queries, *args, **kwargs)
+
+    monkeypatch.setattr(live_app, "search_by_texts", slow)
+
+    async def ask() -> None:
+        workers = Workers()
+        batcher = TextBatcher(live_app, workers, note_size=sizes.append)
+        first = asyncio.create_task(batcher.search("red", TERMS))
+        await asyncio.to_thread(entered.wait, 20)
+        others = [asyncio.create_task(batcher.search("blue", TERMS)) for _ in range(3)]
+        gone = asyncio.create_task(batcher.search("green", TERMS))
+        await asyncio.sleep(0)
+        gone.cancel()
+        await asyncio.sleep(0)
+        release.set()
+        await asyncio.gather(first, *others)
+        workers.close()
+
+    asyncio.run(ask())
+    assert sizes == [1, 3]
+
+
+def test_nobody_waits_for_a_batch_that_was_ended(live_app: LiveApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    entered, release = threading.Event(), threading.Event()
+
+    def slow(*_: object, **__: object) -> object:
+        entered.set()
+        release.wait(20)
+        return []
+
+    monkeypatch.setattr(live_app, "search_by_texts", slow)
+
+    async def ask() -> list[object]:
+        workers = Workers()
+        batcher = TextBatcher(live_app, workers, note_size=lambda _: None)
+        first = asyncio.create_task(batcher.search("red", TERMS))
+        await asyncio.to_thread(entered.wait, 20)
+        others = [asyncio.create_task(batcher.search("blue", TERMS)), asyncio.create_task(batcher.search("blue", Terms(2)))]
+        await asyncio.sleep(0)
+        batcher._task.cancel()
+        ended = await asyncio.wait_for(asyncio.gather(first, *others, return_exceptions=True), 10)
+        release.set()
+        workers.close()
+        return ended
+
+    assert [type(answer) for answer in asyncio.run(ask())] == [asyncio.CancelledError] * 3

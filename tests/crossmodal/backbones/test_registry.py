@@ -1,0 +1,132 @@
+"""Backbones by name."""
+
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+import torch
+
+from crossmodal.backbones.registry import IMAGE_BACKBONES, TEXT_BACKBONES, image_backbone, text_backbone
+from crossmodal.backbones.weights import WeightsSource
+from crossmodal.errors import QueryError
+from crossmodal.registry import Registry
+from tests.crossmodal.backbones.tiny_backbones import TEXTS
+
+PROJECT = Path(__file__).resolve().parents[3]
+
+
+def test_the_documented_names() -> None:
+    assert IMAGE_BACKBONES.names() == (
+        "resnet18",
+        "mobilenet_v2",
+        "efficientnet_b0",
+        "vit_b_16",
+        "google/vit-base-patch16-224",
+        "clip",
+    )
+    assert TEXT_BACKBONES.names() == ("gru", "minilm-l6", "minilm-l12", "clip")
+
+
+def test_an_unknown_name_lists_the_known_ones() -> None:
+    with pytest.raises(QueryError, match="no image backbone called 'resnet50'") as caught:
+        image_backbone("resnet50")
+    assert caught.value.remedy.startswith("Known are: resnet18, ")
+    with pytest.raises(QueryError, match="no text backbone called 'minilm'"):
+        text_backbone("minilm")
+
+
+@pytest.mark.parametrize(
+    "name", ["clip:", "clip:one", "clip:../..", "clip:a/../b", "clip:a/b/c", "clip:a b/c", "clip:/etc/x", "clip:a/.."]
+)
+def test_a_checkpoint_is_named_by_organisation_and_name(name: str) -> None:
+    for family in (image_backbone, text_backbone):
+        with pytest.raises(QueryError, match="clip:ORGANISATION/NAME"):
+            family(name)
+
+
+def test_at_their_true_size() -> None:
+    """Shapes only, on the meta device; numbers of parameters as published, classifiers left out."""
+    found = []
+    with torch.device("meta"):
+        for registry in (IMAGE_BACKBONES, TEXT_BACKBONES):
+            for name in registry.names():
+                backbone = registry.get(name)(None)  # type: ignore[operator]
+                millions = sum(value.numel() for value in backbone.parameters()) / 1e6
+                found.append(f"{name} {backbone.features} {backbone.blocks} {millions:.1f}")
+    assert found == [
+        "resnet18 512 4 11.2",
+        "mobilenet_v2 1280 18 2.2",
+        "efficientnet_b0 1280 8 4.0",
+        "vit_b_16 768 12 85.8",
+        "google/vit-base-patch16-224 768 12 85.8",
+        "clip 512 0 87.8",
+        "gru 256 1 2.3",
+        "minilm-l6 384 6 22.6",
+        "minilm-l12 384 12 33.2",
+        "clip 512 0 63.4",
+    ]
+
+
+def test_knowing_them_loads_none_of_their_libraries() -> None:
+    script = """
+        import sys
+        import crossmodal.backbones.registry
+        print(sorted({"transformers", "torchvision", "huggingface_hub", "tokenizers", "safetensors"} & set(sys.modules)))
+    """
+    assert run(script) == "[]"
+
+
+def test_the_gru_has_no_weights_to_look_for() -> None:
+    backbone = text_backbone("gru").load(WeightsSource(download=True), TEXTS["gru"])
+    assert backbone.features == 16
+    assert not backbone.origin.pretrained
+
+
+def run(script: str) -> str:
+    said = subprocess.run(
+        [sys.executable, "-W", "error", "-c", textwrap.dedent(script)], cwd=PROJECT, capture_output=True, text=True, timeout=120
+    )
+    assert said.returncode == 0, said.stderr
+    assert said.stderr == ""
+    return said.stdout.strip()
+
+
+@pytest.fixture
+def registry() -> Registry[int]:
+    found: Registry[int] = Registry("size")
+    for number, name in enumerate(("small", "medium", "large")):
+        found.register(name, number)
+    return found
+
+
+def test_what_is_registered_is_found(registry: Registry[int]) -> None:
+    assert registry.get("medium") == 1
+    assert registry.names() == ("small", "medium", "large")
+    assert "large" in registry
+    assert "huge" not in registry
+    assert registry.register("huge", 7) == 7
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones_nearest_first(registry: Registry[int]) -> None:
+    with pytest.raises(QueryError) as caught:
+        registry.get("Larger")
+    assert caught.value.code == "bad_request"
+    assert str(caught.value) == "There is no size called 'Larger'."
+    assert caught.value.remedy.startswith("Known are: large, ")
+    assert {"small", "medium", "large"} <= set(caught.value.remedy.rstrip(".").replace(",", "").split())
+
+
+@pytest.mark.parametrize("name", ["", "x" * 10_000, "a\nb"])
+def test_odd_names_make_one_short_line(name: str) -> None:
+    with pytest.raises(QueryError) as caught:
+        Registry[int]("size").get(name)
+    assert len(str(caught.value)) < 150
+    assert "\n" not in str(caught.value)
+    assert "none yet" in caught.value.remedy
+
+
+def test_a_name_is_given_once(registry: Registry[int]) -> None:
+    with pytest.raises(ValueError, match="already"):
+        registry.register("small", 9)

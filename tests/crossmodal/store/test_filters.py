@@ -1,0 +1,121 @@
+"""Filters: any name and any value, against a plain copy; what is no filter is refused by name."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from benchmarks.made_up import MODEL_ID, made_up_item
+from crossmodal.errors import QueryError
+from crossmodal.store import Catalog
+from crossmodal.store.filters import MAX_ATTRIBUTES, MAX_VALUES, checked
+from crossmodal.store.items import storable
+
+NAMES = ['co"lour', "price $[0].a", "größe", "a\nb", "'; DROP TABLE items; --", "\0nul", "*", "\ud800", "colour"]
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
+    with Catalog(tmp_path_factory.mktemp("filters") / "catalog.sqlite3") as opened:
+        yield opened
+
+
+def put(catalog: Catalog, attributes: list[Mapping[str, str]]) -> list[int]:
+    """One item for each, in a collection without others."""
+    catalog.remove([item.item_id for item in catalog.page(10_000)])
+    catalog.purge_removed()
+    entries = [replace(made_up_item(n, catalogue=f"part {n % 2}"), attributes=each) for n, each in enumerate(attributes)]
+    return [item.item_id for item in catalog.add_many(entries, model_id=MODEL_ID)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_and_values_of_any_characters(catalog: Catalog, name: str) -> None:
+    ids = put(catalog, [{name: value} for value in NAMES] + [{}, {"other": name}])
+    for place, value in enumerate(NAMES):
+        found = catalog.matching(checked({name: value}))
+        assert found.dtype == np.int64
+        assert found.tolist() == [ids[place]]
+    assert catalog.matching(checked({name: NAMES[:3]})).tolist() == ids[:3]
+    assert catalog.matching(checked({name: "nothing has this"})).tolist() == []
+
+
+words = st.sampled_from(["red", "Red", "blue", "", 'a"b', "1", "null", "true", "é"])
+tables = st.dictionaries(words.filter(bool), words, max_size=3)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(attributes=st.lists(tables, max_size=8), where=st.dictionaries(words.filter(bool), st.lists(words, min_size=1, max_size=3)))
+def test_a_filter_is_equality_on_every_attribute(
+    catalog: Catalog, attributes: list[Mapping[str, str]], where: Mapping[str, list[str]]
+) -> None:
+    ids = put(catalog, attributes)
+    expected = [
+        item_id
+        for item_id, each in zip(ids, attributes, strict=True)
+        if all(name in each and each[name] in values for name, values in where.items())
+    ]
+    assert catalog.matching(checked(where)).tolist() == expected
+
+
+def test_the_catalogue_is_a_filter_too_and_removed_items_do_not_match(catalog: Catalog) -> None:
+    ids = put(catalog, [{"colour": "red"}] * 6)
+    assert catalog.matching(checked({"catalogue": "part 1"})).tolist() == ids[1::2]
+    assert catalog.matching(checked({"catalogue": ["part 1", "part 0"], "colour": "red"})).tolist() == ids
+    catalog.remove([ids[1]])
+    assert catalog.matching(checked({"catalogue": "part 1"})).tolist() == ids[3::2]
+    assert catalog.matching(checked(None)).tolist() == catalog.matching(checked({})).tolist() == [ids[0], *ids[2:]]
+
+
+def test_pages_of_a_filter(catalog: Catalog) -> None:
+    ids = put(catalog, [{"colour": "red" if n % 3 else "blue"} for n in range(12)])
+    where = checked({"colour": "red"})
+    pages, after = [], 0
+    while page := catalog.matching_page(3, after, where):
+        pages.append([item.item_id for item in page])
+        after = page[-1].item_id
+    assert [item_id for page in pages for item_id in page] == [item_id for n, item_id in enumerate(ids) if n % 3]
+    assert all(len(page) == 3 for page in pages[:-1])
+    assert [item.item_id for item in catalog.matching_page(100, 0, ())] == ids
+    assert catalog.matching_page(5, 2**70, ()) == []
+
+
+def test_the_most_frequent_values_of_each_attribute(catalog: Catalog) -> None:
+    put(catalog, [{"colour": "red" if n % 3 else "blue", "number": str(n)} for n in range(9)] + [{}])
+    found = catalog.attribute_values(2)
+    assert found == {"colour": [("red", 6), ("blue", 3)], "number": [("0", 1), ("1", 1)]}
+    put(catalog, [])
+    assert catalog.attribute_values(5) == {}
+
+
+def test_equal_filters_are_equal() -> None:
+    assert checked({"a": ["2", "1", "2"], "b": "x"}) == checked({"b": ["x"], "a": ("1", "2")})
+    assert checked({"\0": "\ud800"}) == ((storable("\0"), (storable("\ud800"),)),)
+
+
+@pytest.mark.parametrize(
+    ("where", "named"),
+    [
+        ("colour", "'colour'"),
+        ([("a", "b")], "('a', 'b')"),
+        ({"colour": 3}, "'colour' takes a text or several, not 3"),
+        ({"colour": None}, "None"),
+        ({"colour": {"red": 1}}, "'red'"),
+        ({"colour": b"red"}, "b'red'"),
+        ({"colour": ["red", 1]}, "['red', 1]"),
+        ({"colour": []}, "not 0"),
+        ({"colour": ["x"] * (MAX_VALUES + 1)}, "not 1,001"),
+        ({3: "x"}, "not 3"),
+        ({"": "x"}, "not ''"),
+        ({str(n): "x" for n in range(MAX_ATTRIBUTES + 1)}, "not 51"),
+    ],
+)
+def test_what_is_no_filter_is_refused_by_name(where: object, named: str) -> None:
+    with pytest.raises(QueryError) as raised:
+        checked(where)  # type: ignore[arg-type]
+    assert raised.value.code == "bad_request"
+    assert named in str(raised.value)
+    assert len(str(raised.value)) < 250
+    assert raised.value.remedy

@@ -1,0 +1,79 @@
+"""Small data and small presets: every part of a run, in seconds."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from crossmodal.progress import OnProgress, ignore_progress
+from tests.tiny import COLOURS, THINGS, drawn
+from training.build import Assembled, WeightsWish, assemble
+from training.data import TEST, TRAIN, VALIDATION, TrainingData
+from training.presets import PRESETS
+from training.run import RunReport, RunSettings, train_run
+
+BERT: dict[str, Any] = {
+    "hidden_size": 24,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+    "vocab_size": 512,
+}
+VIT: dict[str, Any] = {
+    "hidden_size": 24,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+    "patch_size": 8,
+}
+SMALL: Mapping[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "resnet18-gru": ({}, {"vocab_size": 512, "width": 16}),
+    "mobilenet-gru": ({"width_multiplier": 0.25}, {"vocab_size": 512, "width": 16}),
+    "mobilenet-minilm": ({"width_multiplier": 0.25}, BERT),
+    "efficientnet-minilm": ({"width_multiplier": 0.25, "depth_multiplier": 0.3}, BERT),
+    "vit-minilm": (VIT, BERT),
+    "clip-hybrid": ({**VIT, "projection_dim": 16}, {**BERT, "projection_dim": 16}),
+}
+"""Preset → settings of the two backbones that make them small."""
+
+
+def drawn_data(n: int = 64, *, size: int = 32) -> TrainingData:
+    """`n` drawn pictures with two captions each: three quarters to learn from, the rest for validation and test."""
+    kinds = [(colour, thing) for colour in COLOURS for thing in THINGS]
+    pixels = np.stack([drawn(*kinds[i % len(kinds)], i, size=size) for i in range(n)])
+    captions = tuple(
+        (f"{colour} {thing} number {i}", f"a {thing} in {colour}")
+        for i, (colour, thing) in ((i, kinds[i % len(kinds)]) for i in range(n))
+    )
+    hashes = tuple(hashlib.sha256(picture.tobytes()).hexdigest() for picture in pixels)
+    sides = tuple({6: VALIDATION, 7: TEST}.get(i % 8, TRAIN) for i in range(n))
+    return TrainingData(pixels, captions, tuple(f"{i}.png" for i in range(n)), hashes, sides, digest=f"drawn {n} {size}")
+
+
+def small(name: str, *, seed: int = 0) -> Assembled:
+    """A preset with random weights and small backbones, for pictures of 32 pixels."""
+    image, text = SMALL[name]
+    wish = WeightsWish(random=True, image_config={"image_size_px": 32, **image}, text_config=text)
+    return assemble(PRESETS.get(name), wish, seed=seed, image_px=32, embed_dim=None if name == "clip-hybrid" else 16)
+
+
+def small_run(
+    name: str, folder: Path, data: TrainingData, *, told: OnProgress = ignore_progress, resume: bool = False, **changes: Any
+) -> RunReport:
+    """One epoch of a preset, unless told otherwise."""
+    recipe = PRESETS.get(name).recipe
+    run = RunSettings(
+        folder / "run",
+        folder / "cache",
+        "drawn",
+        replace(recipe, **{"epochs": 1, "batch_size": 16, **changes}),
+        seed=3,
+        resume=resume,
+    )
+    report = train_run(small(name), data, run, device=torch.device("cpu"), on_progress=told)
+    assert report is not None
+    return report

@@ -1,0 +1,285 @@
+"""What a training run learns from: a catalogue's pictures, decoded once into one file, with their captions and their side of the split."""
+
+import hashlib
+import json
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from itertools import accumulate
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from config import Settings
+from crossmodal.errors import CrossmodalError, TrainingError
+from crossmodal.images.decoder import Decoder
+from crossmodal.images.fetch import Fetcher, FetchLimits
+from crossmodal.ingest.sources.base import Catalogue
+from crossmodal.items import CatalogueRow, Failure, Pixels
+from crossmodal.progress import OnProgress, Progress, check_stop
+from crossmodal.text.cleaning import words
+from datasets import SimpleIndexDataset, group_numbers, held_out_hashes
+from engine.models.loading import load_model
+from engine.models.trained import TrainedModel
+from initialize import decode_limits, open_named
+
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
+SPLIT_NAMES = {"train": TRAIN, "val": VALIDATION, "valid": VALIDATION, "validation": VALIDATION, "dev": TEST, "test": TEST}
+"""What a catalogue's `split` column may say. `dev` is a test set here: nothing is ever chosen by it."""
+
+VALIDATION_SHARE, TEST_SHARE = 0.05, 0.1
+MIN_PICTURES = 8
+_REPORT_EVERY = 64
+_AHEAD = 4
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingData:
+    """Pictures with captions.
+
+    Attributes:
+        pixels: (n, size, size, 3) uint8, on the disk and read as needed.
+        captions: at least one text of each picture.
+        names: what a person calls each picture: its file or address.
+        content_hashes: of the picture's bytes; equal pictures are never on two sides.
+        sides: `train`, `validation` or `test` of each picture.
+        digest: of all the above; goes into the run folder and the keys of caches.
+    """
+
+    pixels: Pixels
+    captions: tuple[tuple[str, ...], ...]
+    names: tuple[str, ...]
+    content_hashes: tuple[str, ...]
+    sides: tuple[str, ...]
+    digest: str
+
+    def __len__(self) -> int:
+        return len(self.captions)
+
+    def side(self, name: str) -> list[int]:
+        """Places of the pictures on one side."""
+        return [place for place, side in enumerate(self.sides) if side == name]
+
+    def text_places(self, pictures: Sequence[int]) -> Tensor:
+        """Places of these pictures' captions among all captions, picture by picture. Shape: (m,) int64."""
+        first = list(accumulate((len(texts) for texts in self.captions), initial=0))
+        return torch.tensor([first[place] + number for place in pictures for number in range(len(self.captions[place]))])
+
+    def groups(self) -> list[int]:
+        """One number a picture; pictures whose first captions say the same share it."""
+        return group_numbers([texts[0] for texts in self.captions])
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoded:
+    row: CatalogueRow
+    content_hash: str
+
+
+def read_training_data(
+    dataset: SimpleIndexDataset,
+    decoder: Decoder,
+    folder: Path,
+    *,
+    size: int,
+    max_pictures: int,
+    on_progress: OnProgress,
+    stop: threading.Event | None = None,
+) -> tuple[TrainingData, list[Failure]]:
+    """Decode every picture that has words into `folder` once; a later run over the same catalogue reads that file again.
+
+    The sides are those of the catalogue's `split` column where it has one; else a tenth of the pictures is the test set. Unless the column
+    names a validation set, a twentieth of the training pictures is put aside for it. Both are drawn by the hash of the picture.
+
+    Args:
+        size: side of the squares.
+        max_pictures: pictures at most, the first ones.
+
+    Returns:
+        The data, and the rows that could not be used, each with its reason.
+
+    Raises:
+        CatalogueError: the catalogue cannot be read. TrainingError: fewer than 8 pictures with words. Stopped.
+    """
+    rows, failures = _rows(dataset, max_pictures)
+    folder.mkdir(parents=True, exist_ok=True)
+    pixel_file = folder / f"pictures-{_key(rows, dataset.catalogue)}-{size}.npy"
+    list_file = pixel_file.with_suffix(".json")
+    if not (pixel_file.is_file() and list_file.is_file()):
+        _decode_all(rows, dataset, decoder, pixel_file, list_file, size=size, on_progress=on_progress, stop=stop)
+    known = json.loads(list_file.read_text(encoding="utf-8"))
+    kept = dict(known["kept"])
+    failures += [Failure(**failure) for failure in known["failures"]]
+    used = [_Decoded(row, kept[row.key]) for row in rows if row.key in kept]
+    if len(used) < MIN_PICTURES:
+        raise TrainingError(
+            "training_failed",
+            f"{dataset.catalogue.location} has {len(used)} pictures with words; training needs {MIN_PICTURES} at least.",
+            remedy="Name a catalogue with more pictures and captions.",
+        )
+    pixels = np.load(pixel_file, mmap_mode="r", allow_pickle=False)
+    return _data(used, pixels, size), failures
+
+
+def _rows(dataset: SimpleIndexDataset, max_pictures: int) -> tuple[list[CatalogueRow], list[Failure]]:
+    rows: list[CatalogueRow] = []
+    failures: list[Failure] = []
+    for entry in dataset:
+        if isinstance(entry, Failure):
+            failures.append(entry)
+        elif any(words(text) for text in texts_of(entry)) and len(rows) < max_pictures:
+            rows.append(entry)
+    return rows, failures
+
+
+def _key(rows: Sequence[CatalogueRow], catalogue: Catalogue) -> str:
+    """Of what was read: other rows, or a picture file that changed, are read anew."""
+    hashed = hashlib.sha256(catalogue.location.encode("utf-8", "surrogatepass"))
+    for row in rows:
+        path = catalogue.folder / row.location
+        with suppress(OSError, ValueError):
+            hashed.update(f"{path.stat().st_mtime_ns} {path.stat().st_size}".encode())
+        hashed.update(f"\n{row.key}\n{row.location}\n".encode("utf-8", "surrogatepass"))
+    return hashed.hexdigest()[:16]
+
+
+def texts_of(row: CatalogueRow) -> tuple[str, ...]:
+    """The captions of a row, or its title where it has none."""
+    return tuple(text for text in (row.captions or (row.title,)) if words(text))
+
+
+def _decode_all(
+    rows: Sequence[CatalogueRow],
+    dataset: SimpleIndexDataset,
+    decoder: Decoder,
+    pixel_file: Path,
+    list_file: Path,
+    *,
+    size: int,
+    on_progress: OnProgress,
+    stop: threading.Event | None,
+) -> None:
+    """Write the squares of all rows that can be decoded, in their order, and the list of what they are; whole or not at all."""
+    part = pixel_file.with_suffix(".part")
+    pixels = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=(len(rows), size, size, 3))
+    kept: list[tuple[str, str]] = []
+    failures: list[Failure] = []
+    for done, (row, found) in enumerate(_ahead(rows, dataset, decoder, size), start=1):
+        check_stop(stop, "Reading the pictures")
+        if isinstance(found, CrossmodalError):
+            failures.append(
+                Failure(row.key, dataset.catalogue.name, row.location, row.title, found.code, found.message, found.remedy)
+            )
+        else:
+            pixels[len(kept)] = found[0]
+            kept.append((row.key, found[1]))
+        if done % _REPORT_EVERY == 0 or done == len(rows):
+            on_progress(Progress("pictures", "Reading the pictures", done=done, total=len(rows), failed=len(failures)))
+    pixels.flush()
+    part.replace(pixel_file)
+    listing = list_file.with_suffix(".part")
+    listing.write_text(json.dumps({"kept": kept, "failures": [asdict(failure) for failure in failures]}), encoding="utf-8")
+    listing.replace(list_file)
+
+
+def _ahead(
+    rows: Sequence[CatalogueRow], dataset: SimpleIndexDataset, decoder: Decoder, size: int
+) -> Iterator[tuple[CatalogueRow, tuple[Pixels, str] | CrossmodalError]]:
+    """Each row with its square, in order, a few decoded ahead."""
+
+    def one(row: CatalogueRow) -> tuple[Pixels, str] | CrossmodalError:
+        try:
+            picture = decoder.decode(dataset.load(row), square_px=size)
+        except CrossmodalError as error:
+            return error
+        return picture.pixels, picture.content_hash
+
+    waiting: deque[tuple[CatalogueRow, Future[tuple[Pixels, str] | CrossmodalError]]] = deque()
+    with ThreadPoolExecutor(_AHEAD, thread_name_prefix="pictures") as pool:
+        for row in rows:
+            waiting.append((row, pool.submit(one, row)))
+            if len(waiting) >= 2 * _AHEAD:
+                earliest, future = waiting.popleft()
+                yield earliest, future.result()
+        for earliest, future in waiting:
+            yield earliest, future.result()
+
+
+def _data(used: Sequence[_Decoded], pixels: Pixels, size: int) -> TrainingData:
+    captions = tuple(texts_of(entry.row) for entry in used)
+    hashes = tuple(entry.content_hash for entry in used)
+    sides = _sides([entry.row for entry in used], hashes)
+    text = json.dumps([size, captions, hashes, sides])
+    names = tuple(entry.row.location for entry in used)
+    return TrainingData(pixels[: len(used)], captions, names, hashes, sides, hashlib.sha256(text.encode()).hexdigest())
+
+
+def _sides(rows: Sequence[CatalogueRow], hashes: Sequence[str]) -> tuple[str, ...]:
+    """The side of each row; equal pictures go together, to the side that is measured on when they disagree."""
+    named = [SPLIT_NAMES.get(row.attributes.get("split", "").strip().lower()) for row in rows]
+    if not any(side == TEST for side in named):
+        test = held_out_hashes(hashes, TEST_SHARE, salt="test")
+        named = [TEST if content in test else side for side, content in zip(named, hashes, strict=True)]
+    if not any(side == VALIDATION for side in named):
+        rest = [content for side, content in zip(named, hashes, strict=True) if side != TEST]
+        validation = held_out_hashes(rest, VALIDATION_SHARE, salt="validation")
+        named = [
+            VALIDATION if side != TEST and content in validation else side for side, content in zip(named, hashes, strict=True)
+        ]
+    strictest: dict[str, str] = {}
+    for content, side in zip(hashes, named, strict=True):
+        strictest[content] = max(strictest.get(content, TRAIN), side or TRAIN, key=(TRAIN, VALIDATION, TEST).index)
+    return tuple(strictest[content] for content in hashes)
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """Data of a run, and the rows that could not be used."""
+
+    data: TrainingData
+    failures: tuple[Failure, ...]
+    catalogue: str
+
+
+def read_material(
+    settings: Settings, location: str | None, *, size: int, max_pictures: int, told: OnProgress, stop: threading.Event | None = None
+) -> Material:
+    """Pictures with captions of the catalogue at a path, or of this installation's own.
+
+    Raises:
+        CatalogueError, TrainingError, Stopped: see `read_training_data`.
+    """
+    catalogue = open_named(location or settings.catalogue or str(settings.catalogue_path), settings)
+    fetcher = Fetcher(
+        FetchLimits(timeout_s=settings.fetch_timeout_s, max_bytes=settings.max_image_bytes), allow=settings.fetch_allow
+    )
+    dataset = SimpleIndexDataset(catalogue, fetch=fetcher.fetch, max_image_bytes=settings.max_image_bytes)
+    with _decoder(settings) as decoder:
+        data, failures = read_training_data(
+            dataset, decoder, settings.cache_dir, size=size, max_pictures=max_pictures, on_progress=told, stop=stop
+        )
+    return Material(data, tuple(failures), catalogue.label)
+
+
+@contextmanager
+def _decoder(settings: Settings) -> Iterator[Decoder]:
+    decoder = Decoder(decode_limits(settings), workers=settings.decode_workers)
+    try:
+        yield decoder
+    finally:
+        decoder.close()
+
+
+def model_at(settings: Settings, path: Path | None) -> TrainedModel:
+    """The model in a file or a run folder; without a name the one in use.
+
+    Raises:
+        CheckpointError: there is none, or it must not be used.
+    """
+    chosen = path or settings.model_path
+    return load_model(chosen / "model.pth" if chosen.is_dir() else chosen)

@@ -1,0 +1,302 @@
+"""What the frozen part of a tower says to pictures and texts: encoded once, kept on the disk, read by every epoch."""
+
+import copy
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+from typing import Self, cast
+
+import torch
+from torch import Tensor, nn
+
+from crossmodal.backbones.base import Features, ImageBackbone, freeze
+from crossmodal.progress import OnProgress, Progress, check_stop
+from crossmodal.runtimes.torch import fold_batch_norms, has_bf16
+from crossmodal.training import distributed
+from crossmodal.training.distributed import gathered
+from crossmodal.training.feature_cache import FeatureCache, content_digest, view_of
+from crossmodal.training.losses import PairLoss
+from crossmodal.training.sampler import BatchSampler, Drawn, derived_seed, generator_for, vary_pictures
+from encoders import ImageEncoder, TextEncoder, Tower
+from system import LostFoundSystem
+from training.data import TRAIN, VALIDATION, TrainingData
+
+_PICTURES, _TEXTS = 32, 128
+
+
+class FrozenPictures:
+    """Features of the pictures that are learned from and chosen by, at the cut before the blocks that learn.
+
+    Args:
+        blocks: how many blocks learn.
+        views: see `view_of`.
+    """
+
+    def __init__(self, encoder: ImageEncoder, data: TrainingData, folder: Path, *, blocks: int, views: int) -> None:
+        self._encoder, self._data, self._blocks = encoder, data, blocks
+        self._pools = pools_first(encoder, blocks)
+        keys = [_key(encoder, blocks, pooled=self._pools, view=view, size=data.pixels.shape[1]) for view in range(views)]
+        features = _features_at(encoder, blocks, encoder.inputs(data.pixels[:1]))
+        self._caches = [FeatureCache(folder, key, features=features) for key in keys]
+        self._contents = [bytes.fromhex(content) for content in data.content_hashes]
+
+    def encode(self, on_progress: OnProgress, stop: threading.Event | None = None) -> None:
+        """Make what is missing."""
+        network = cast(ImageBackbone, fold_batch_norms(copy.deepcopy(self._encoder.backbone).eval()))
+        todo = []
+        for view, cache in enumerate(self._caches):
+            places = self._seen_in(view)
+            todo += [(view, places[i]) for i in cache.missing([self._contents[place] for place in places])]
+        for done, view, places in _parts(todo, _PICTURES):
+            check_stop(stop, "Encoding the pictures")
+            names = [self._data.content_hashes[place] for place in places]
+            pixels = view_of(self._data.pixels[places], view, names)
+            with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=has_bf16()):
+                found = network.stem(self._encoder.inputs(pixels), self._blocks)
+            values, mask = _pooled(self._encoder, found) if self._pools else found
+            self._caches[view].append([self._contents[place] for place in places], values, mask)
+            on_progress(Progress("features", "Encoding the pictures once", done=done, total=len(todo)))
+
+    def ready(self) -> None:
+        """Look up where each picture lies, after `encode`."""
+        self._rows = []
+        for view, cache in enumerate(self._caches):
+            places = torch.tensor(self._seen_in(view), dtype=torch.int64)
+            rows = torch.full((len(self._contents),), -1, dtype=torch.int64)
+            rows[places] = cache.rows([self._contents[place] for place in places.tolist()])
+            self._rows.append(rows)
+
+    def batch(self, places: Tensor, views: Tensor) -> Features:
+        """Features of pictures. Shape: places and views (n,) int64 → (n, length, channels)."""
+        parts = {view: self._caches[view].batch(self._rows[view][places[views == view]]) for view in sorted(set(views.tolist()))}
+        order = torch.cat([(views == view).nonzero()[:, 0] for view in parts]).argsort()
+        values, masks = (torch.cat([part[i] for part in parts.values()])[order] for i in (0, 1))
+        return Features(values, masks)
+
+    def _seen_in(self, view: int) -> list[int]:
+        """Pictures that are looked at in a view: other views are for learning only, and the test side is measured with the whole model."""
+        learned = self._data.side(TRAIN)
+        return learned if view else sorted([*learned, *self._data.side(VALIDATION)])
+
+    @property
+    def views(self) -> int:
+        """How many views there are."""
+        return len(self._caches)
+
+
+class FrozenTexts:
+    """The same for all captions of all pictures, one after the other."""
+
+    def __init__(self, encoder: TextEncoder, texts: Sequence[str], folder: Path, *, blocks: int) -> None:
+        self._encoder, self._texts, self._blocks = encoder, list(texts), blocks
+        self._pools = pools_first(encoder, blocks)
+        with torch.inference_mode():
+            features = encoder.eval().backbone.stem(self._texts[:1], blocks).values.shape[2]
+        self._cache = FeatureCache(folder, _key(encoder, blocks, pooled=self._pools), features=features)
+        self._contents = [content_digest(text) for text in self._texts]
+
+    def encode(self, on_progress: OnProgress, stop: threading.Event | None = None) -> None:
+        """Make what is missing."""
+        network = copy.deepcopy(self._encoder.backbone).eval()
+        todo = [(0, place) for place in self._cache.missing(self._contents)]
+        todo.sort(key=lambda entry: len(self._texts[entry[1]]))  # texts of one length together waste little on padding
+        for done, _, places in _parts(todo, _TEXTS):
+            check_stop(stop, "Encoding the captions")
+            with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=has_bf16()):
+                found = network.stem([self._texts[place] for place in places], self._blocks)
+            values, mask = _pooled(self._encoder, found) if self._pools else found
+            self._cache.append([self._contents[place] for place in places], values, mask)
+            on_progress(Progress("features", "Encoding the captions once", done=done, total=len(todo)))
+
+    def ready(self) -> None:
+        """Look up where each text lies, after `encode`."""
+        self._rows = self._cache.rows(self._contents)
+
+    def batch(self, places: Tensor) -> Features:
+        """Features of texts. Shape: places (n,) int64 → (n, longest, channels)."""
+        return Features(*self._cache.batch(self._rows[places]))
+
+
+def pools_first(tower: Tower, blocks: int) -> bool:
+    """Whether one vector can be kept in place of the whole sequence: nothing behind it learns, and pooling one vector changes nothing."""
+    return blocks == 0 and not list(tower.pooling.parameters())
+
+
+def _pooled(tower: Tower, found: Features) -> Features:
+    pooled = tower.pool(Features(found.values.float(), found.mask))[:, None]
+    return Features(pooled, torch.ones(pooled.shape[:2], dtype=torch.bool))
+
+
+def _key(tower: Tower, blocks: int, *, pooled: bool, **more: int) -> dict[str, object]:
+    pooling = type(tower.pooling).__name__ if pooled else ""
+    return {"backbone": tower.backbone.digest(), "blocks": blocks, "pooling": pooling, "bf16": has_bf16(), **more}
+
+
+def _features_at(encoder: ImageEncoder, blocks: int, images: Tensor) -> int:
+    with torch.inference_mode():
+        return encoder.eval().backbone.stem(images, blocks).values.shape[2]
+
+
+def _parts(todo: Sequence[tuple[int, int]], size: int) -> Iterator[tuple[int, int, list[int]]]:
+    """(how many are done with it, view, places) of each part; a part is of one view."""
+    start = 0
+    while start < len(todo):
+        view = todo[start][0]
+        places = [place for other, place in todo[start : start + size] if other == view]
+        start += len(places)
+        yield start, view, places
+
+
+@dataclass(frozen=True, slots=True)
+class PairBatch:
+    """Pictures and captions on their way through training.
+
+    Attributes:
+        pictures: frozen features at the cut, or (n, 3, size, size) float32 where the whole backbone learns.
+        texts: frozen features at the cut, or the texts themselves.
+        groups: (n,) int64, equal for pictures that are described alike.
+        text_groups: (m,) int64, the group of each text's picture.
+    """
+
+    pictures: Features | Tensor
+    texts: Features | Sequence[str]
+    groups: Tensor
+    text_groups: Tensor
+
+
+class TrainedParts(nn.Module):
+    """The part of a tower that learns: the backbone's last blocks or the whole of it, the pooling and the head.
+
+    Only this part has a place in checkpoints: what is frozen is the same as before.
+
+    Args:
+        blocks: how many blocks learn; None: the whole backbone, from pixels or words.
+    """
+
+    def __init__(self, tower: Tower, blocks: int | None) -> None:
+        super().__init__()
+        freeze(tower.backbone, blocks)
+        self._tower = (tower,)  # in a tuple, so that its frozen part is no part of this module
+        self.blocks = blocks
+        self.backbone = tower.backbone if blocks is None else nn.ModuleList(tower.backbone.tail_modules(blocks))
+        self.pooling, self.head = tower.pooling, tower.head
+
+    def train(self, mode: bool = True) -> Self:
+        """As `nn.Module.train`, but batch norms of a backbone of which only the end learns keep their statistics.
+
+        They come from far more pictures than this training has, and the frozen part before them was made for them.
+        """
+        super().train(mode)
+        if self.blocks is not None:
+            for module in self.backbone.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()
+        return self
+
+    def forward(self, given: Features | Tensor | Sequence[str]) -> Tensor:
+        """Embeddings of length 1. Shape: (n, embed_dim) float32."""
+        [tower] = self._tower
+        if isinstance(given, Features):
+            return tower.embed(given, self.blocks or 0)
+        return tower(given)  # type: ignore[no-any-return]
+
+
+class PairLearner(nn.Module):
+    """What the trainer trains: both sides' learning parts, the temperature, and what the loss learns itself.
+
+    Args:
+        image_blocks, text_blocks: see `TrainedParts`.
+    """
+
+    def __init__(self, system: LostFoundSystem, loss: PairLoss, *, image_blocks: int | None, text_blocks: int | None) -> None:
+        super().__init__()
+        self._system = (system,)
+        self.pictures = TrainedParts(system.image_encoder, image_blocks)
+        self.texts = TrainedParts(system.text_encoder, text_blocks)
+        self.temperature = system.temperature
+        self.loss = loss
+
+    def forward(self, batch: PairBatch) -> Tensor:
+        """The loss of a batch, a scalar; over the batches of all processes when there are several."""
+        images, texts, groups, text_groups = gathered(
+            self.pictures(batch.pictures), self.texts(batch.texts), batch.groups, batch.text_groups
+        )
+        [system] = self._system
+        loss: Tensor = self.loss(images, texts, system.logit_scale, groups, text_groups)
+        return loss
+
+
+class RunBatches:
+    """Batches over the training side of the data.
+
+    Args:
+        pictures, texts: frozen features, or None where the whole backbone learns.
+        batch_size: pictures of a batch, of all processes together.
+        captions: captions of each picture in a batch.
+    """
+
+    def __init__(
+        self,
+        system: LostFoundSystem,
+        data: TrainingData,
+        *,
+        pictures: FrozenPictures | None,
+        texts: FrozenTexts | None,
+        batch_size: int,
+        captions: int,
+        seed: int,
+        device: torch.device,
+    ) -> None:
+        self._image: ImageEncoder = system.image_encoder
+        self._text: TextEncoder = system.text_encoder
+        self._data, self._pictures, self._texts = data, pictures, texts
+        self._seed, self._device = seed, device
+        self._train = torch.tensor(data.side(TRAIN), dtype=torch.int64)
+        self._groups = torch.tensor(data.groups())
+        self._first_text = torch.tensor([0, *accumulate(len(texts) for texts in data.captions)])
+        self.sampler = BatchSampler(
+            [int(self._groups[place]) for place in self._train],
+            [len(data.captions[place]) for place in self._train.tolist()],
+            batch_size=batch_size,
+            captions_per_picture=captions,
+            seed=seed,
+        )
+
+    def epoch(self, epoch: int, start: int) -> Iterator[PairBatch]:
+        """The batches of an epoch from number `start` on; this process's share of each."""
+        processes, rank = distributed.processes(), distributed.rank()
+        drawn_batches = self.sampler.epoch(epoch, start=start, rank=rank, processes=processes)
+        for number, drawn in enumerate(drawn_batches, start):
+            yield self._batch(drawn, epoch, number, rank)
+
+    def _batch(self, drawn: Drawn, epoch: int, number: int, rank: int) -> PairBatch:
+        places = self._train[drawn.pictures]
+        generator = generator_for(self._seed, "views", epoch, number, rank)
+        groups = self._groups[places]
+        return PairBatch(
+            self._seen(places, generator),
+            self._said(places, drawn.captions, epoch, number, rank),
+            groups.to(self._device),
+            groups.repeat_interleave(drawn.captions.shape[1]).to(self._device),
+        )
+
+    def _seen(self, places: Tensor, generator: torch.Generator) -> Features | Tensor:
+        if self._pictures is None:
+            images = self._image.inputs(self._data.pixels[places.numpy()])
+            return vary_pictures(images, images.shape[-1], generator).to(self._device)
+        views = torch.randint(self._pictures.views, (len(places),), generator=generator)
+        return self._pictures.batch(places, views).to(self._device)
+
+    def _said(self, places: Tensor, captions: Tensor, epoch: int, number: int, rank: int) -> Features | list[str]:
+        if self._texts is not None:
+            return self._texts.batch((self._first_text[places][:, None] + captions).flatten()).to(self._device)
+        noise = getattr(self._text.backbone, "noise", None)
+        if noise is not None:  # slips of the pen are drawn anew for every batch, so that a resumed run draws the same
+            noise.seed(derived_seed(self._seed, "noise", epoch, number, rank))
+        return [
+            self._data.captions[place][caption]
+            for place, chosen in zip(places.tolist(), captions.tolist(), strict=True)
+            for caption in chosen
+        ]

@@ -1,0 +1,294 @@
+"""One training run from a preset and a catalogue to a folder with a model, its history and its figures."""
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+
+from crossmodal.atomic import write_whole
+from crossmodal.backbones.base import Features
+from crossmodal.errors import TrainingError
+from crossmodal.evaluation.plots import png, rank_distribution
+from crossmodal.evaluation.report import html_report, json_report, markdown_report
+from crossmodal.evaluation.result import RetrievalResult
+from crossmodal.progress import OnProgress
+from crossmodal.runtimes.torch import ALL_THREADS, freed_memory_kept, has_bf16, torch_threads
+from crossmodal.training import distributed
+from crossmodal.training.callbacks import Pace
+from crossmodal.training.losses import loss_named
+from crossmodal.training.optim import grouped_adamw
+from crossmodal.training.plan import Course, EpochFigures, TrainingPlan, Validation
+from crossmodal.training.run_dir import RunFolder
+from crossmodal.training.sampler import seed_everything
+from crossmodal.training.trainer import train
+from engine.models.spec import ModelCard
+from engine.models.trained import TrainedModel
+from training.build import Assembled
+from training.data import TEST, TRAIN, VALIDATION, TrainingData
+from training.frozen import FrozenPictures, FrozenTexts, PairLearner, RunBatches, TrainedParts
+from training.presets import Recipe
+from training.report import evaluate_model, held_out_figures, recall_sum
+
+MODEL = "model.pth"
+PRODUCT = "crossmodal-visual-search 0.1.0"
+_PART = 64
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """What a person asked for.
+
+    Attributes:
+        folder: the run folder.
+        cache: where frozen features are kept, for this run and later ones.
+        catalogue: what the data is called.
+        save_every_epochs, save_every_steps: see `TrainingPlan`.
+        resume: go on with the run in the folder.
+    """
+
+    folder: Path
+    cache: Path
+    catalogue: str
+    recipe: Recipe
+    seed: int = 42
+    save_every_epochs: int = 0
+    save_every_steps: int = 0
+    resume: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """What a run came to. `training_seconds` leaves out `encoding_seconds`; `result` is of the test side."""
+
+    model: TrainedModel
+    result: RetrievalResult
+    encoding_seconds: float
+    training_seconds: float
+
+
+def train_run(
+    assembled: Assembled,
+    data: TrainingData,
+    settings: RunSettings,
+    *,
+    device: torch.device,
+    on_progress: OnProgress,
+    stop: threading.Event | None = None,
+) -> RunReport | None:
+    """Train, keep the best weights by the validation side's recall sum, and measure them on the test side.
+
+    Several processes may run it together (`distributed.process_group`); only the first one writes and answers, the others get None.
+
+    Raises:
+        TrainingError: the folder holds a run already, a setting changed since it was begun, or the training cannot go on. Stopped.
+    """
+    run = _Run(assembled, data, settings, device, on_progress, stop)
+    with freed_memory_kept(), torch_threads(ALL_THREADS):
+        run.encode()
+        run.train()
+        return run.finish() if distributed.is_writer() else None
+
+
+class _Run:
+    """The parts of one run, put together."""
+
+    def __init__(
+        self,
+        assembled: Assembled,
+        data: TrainingData,
+        settings: RunSettings,
+        device: torch.device,
+        on_progress: OnProgress,
+        stop: threading.Event | None,
+    ) -> None:
+        need_sides(data)
+        seed_everything(settings.seed)
+        self._assembled, self._data, self._settings = assembled, data, settings
+        self._device, self._told, self._stop = device, on_progress, stop
+        self._system, self._recipe = assembled.system, settings.recipe
+        loss = loss_named(self._recipe.loss)
+        with torch.no_grad():
+            self._system.temperature.fill_(torch.tensor(loss.initial_logit_scale).log())
+        text_blocks = self._recipe.text_blocks if self._system.text_encoder.backbone.cacheable else None
+        self._learner = PairLearner(self._system, loss, image_blocks=self._recipe.image_blocks, text_blocks=text_blocks)
+        self._pictures, self._texts = self._frozen()
+        self._history: list[EpochFigures] = []
+        self._encoding_s = self._training_s = 0.0
+
+    def _frozen(self) -> tuple[FrozenPictures | None, FrozenTexts | None]:
+        """What is encoded once; None on a side that learns from its pixels or words."""
+        cache, pictures, texts = self._settings.cache, None, None
+        if (blocks := self._learner.pictures.blocks) is not None:
+            pictures = FrozenPictures(self._system.image_encoder, self._data, cache, blocks=blocks, views=self._recipe.views)
+        if (blocks := self._learner.texts.blocks) is not None:
+            captions = [text for texts_of_one in self._data.captions for text in texts_of_one]
+            texts = FrozenTexts(self._system.text_encoder, captions, cache, blocks=blocks)
+        return pictures, texts
+
+    def encode(self) -> None:
+        """Encode what is frozen: the first process makes it, all read it."""
+        began = time.monotonic()
+        if distributed.is_writer() and self._recipe.epochs:
+            for side in (self._pictures, self._texts):
+                if side is not None:
+                    side.encode(self._told, self._stop)
+        distributed.any_of(True)  # nobody reads before it is written
+        if distributed.processes() > 1 and not distributed.is_writer():
+            self._pictures, self._texts = self._frozen()
+        for side in (self._pictures, self._texts):
+            if side is not None and self._recipe.epochs:
+                side.ready()
+        self._encoding_s = time.monotonic() - began
+
+    def train(self) -> None:
+        """The loop over the epochs; nothing is done for a recipe of none."""
+        if not self._recipe.epochs:
+            return
+        began = time.monotonic()
+        recipe = self._recipe
+        batches = RunBatches(
+            self._system,
+            self._data,
+            pictures=self._pictures,
+            texts=self._texts,
+            batch_size=recipe.batch_size,
+            captions=recipe.captions,
+            seed=self._settings.seed,
+            device=self._device,
+        )
+        plan = self._plan()
+        learner = self._learner.to(self._device)
+        optimizer = grouped_adamw(learner, plan, towers=self._rates())
+        course = Course(batches.sampler.steps_per_epoch, batches.epoch, distributed.shared(learner), self._validate)
+        pace = Pace(self._told, recipe.epochs)
+        self._history = train(
+            learner,
+            plan,
+            course,
+            optimizer,
+            folder=self._folder(),
+            on_epoch=pace.epoch,
+            on_step=pace.step,
+            stop=self._stop,
+        )
+        self._training_s = time.monotonic() - began
+
+    def _rates(self) -> dict[str, float]:
+        """Rates by parts; a backbone from random weights learns as fast as the heads."""
+        recipe, system = self._recipe, self._system
+        rates = {
+            "pictures.backbone.": (system.image_encoder.backbone.origin, recipe.image_learning_rate),
+            "texts.backbone.": (system.text_encoder.backbone.origin, recipe.text_learning_rate),
+        }
+        chosen = {prefix: rate for prefix, (origin, rate) in rates.items() if origin.pretrained}
+        return chosen | ({"texts.backbone.embedding.": recipe.word_learning_rate} if recipe.word_learning_rate else {})
+
+    def _plan(self) -> TrainingPlan:
+        recipe, settings = self._recipe, self._settings
+        return TrainingPlan(
+            max_epochs=recipe.epochs,
+            learning_rate=recipe.learning_rate,
+            patience=recipe.patience,
+            weight_decay=recipe.weight_decay,
+            bf16=has_bf16() if self._device.type == "cpu" else torch.cuda.is_bf16_supported(),
+            schedule=recipe.schedule,
+            warm_up=recipe.warm_up,
+            average_decay=recipe.average_decay,
+            accumulation=recipe.accumulation,
+            save_every_epochs=settings.save_every_epochs,
+            save_every_steps=settings.save_every_steps,
+            batch_size=recipe.batch_size,
+        )
+
+    def _folder(self) -> RunFolder:
+        said = {
+            "preset": self._assembled.spec.preset,
+            "recipe": asdict(self._recipe),
+            "seed": self._settings.seed,
+            "catalogue": self._settings.catalogue,
+            "processes": distributed.processes(),
+            "weights": list(self._assembled.notes),
+        }
+        sides = {side: len(self._data.side(side)) for side in (TRAIN, VALIDATION, TEST)}
+        data = {"digest": self._data.digest, "pictures": len(self._data), **sides}
+        path, writes = self._settings.folder, distributed.is_writer()
+        if self._settings.resume:
+            return RunFolder.resume(path, said, data, writes=writes)
+        return RunFolder.create(path, said, data, product=PRODUCT, writes=writes)
+
+    def _validate(self) -> Validation:
+        places = self._data.side(VALIDATION)
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._plan().bf16):
+            images = torch.cat([self._look(places[i : i + _PART]) for i in range(0, len(places), _PART)])
+            texts = torch.cat([self._read(places[i : i + _PART]) for i in range(0, len(places), _PART)])
+        owners = torch.tensor([number for number, place in enumerate(places) for _ in self._data.captions[place]])
+        score, first = recall_sum(images, texts, owners)
+        return Validation(score, 0.0, first)
+
+    def _look(self, places: list[int]) -> torch.Tensor:
+        if self._pictures is None:
+            given = self._system.image_encoder.inputs(self._data.pixels[places]).to(self._device)
+            return self._embedded(self._learner.pictures, given)
+        found = self._pictures.batch(torch.tensor(places), torch.zeros(len(places), dtype=torch.int64))
+        return self._embedded(self._learner.pictures, found.to(self._device))
+
+    def _read(self, places: list[int]) -> torch.Tensor:
+        if self._texts is None:
+            return self._embedded(self._learner.texts, [text for place in places for text in self._data.captions[place]])
+        return self._embedded(self._learner.texts, self._texts.batch(self._data.text_places(places)).to(self._device))
+
+    def _embedded(self, part: TrainedParts, given: Features | torch.Tensor | Sequence[str]) -> torch.Tensor:
+        embeddings: torch.Tensor = part(given)
+        return embeddings.cpu()
+
+    def finish(self) -> RunReport:
+        """The model of the best weights, in the folder with its figures on the test side."""
+        system = self._system.to("cpu").eval()
+        spec, settings = self._assembled.spec, self._settings
+        card = ModelCard(
+            weights="pretrained weights" if self._assembled.pretrained else "random weights",
+            weights_note=" ".join(self._assembled.notes),
+            catalogue=settings.catalogue,
+            trained_on=len(self._data.side(TRAIN)) if self._recipe.epochs else 0,
+            trained_at=time.time(),
+            training_seconds=self._training_s,
+            held_out=None,
+            history=tuple(self._history),
+        )
+        model = TrainedModel(system, spec, card, model_id="")
+        result = evaluate_model(model, self._data, self._data.side(TEST), self._told, seed=settings.seed)
+        model.card = replace(card, held_out=held_out_figures(result))
+        settings.folder.mkdir(parents=True, exist_ok=True)
+        model.save(settings.folder / MODEL)
+        about = {"Model": spec.preset, "Data": settings.catalogue, "Pictures": f"{len(self._data.side(TEST)):,} of the test side"}
+        write_report(settings.folder, result, title=f"{spec.preset} on {settings.catalogue}", about=about)
+        return RunReport(model, result, self._encoding_s, self._training_s)
+
+
+def write_report(folder: Path, result: RetrievalResult, *, title: str, about: dict[str, str]) -> None:
+    """`evaluation.json`, `evaluation.md` and `evaluation.html` in a folder."""
+    pages = {
+        "evaluation.json": json_report(result),
+        "evaluation.md": markdown_report(result, title=title),
+        "evaluation.html": html_report(
+            result, title=title, about=about, plots=[("Ranks of the right answers", png(rank_distribution(result)))]
+        ),
+    }
+    for name, text in pages.items():
+        write_whole(folder / name, text.encode("utf-8"))
+
+
+def need_sides(data: TrainingData) -> None:
+    """Raises:
+    TrainingError: a side has too few pictures to learn from, to choose by, or to measure on.
+    """
+    for side, least in ((TRAIN, 2), (VALIDATION, 1), (TEST, 1)):
+        if len(data.side(side)) < least:
+            raise TrainingError(
+                "training_failed",
+                f"The {side} side has {len(data.side(side))} pictures; {least} are needed.",
+                remedy="Give more pictures, or another split column.",
+            )

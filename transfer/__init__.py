@@ -1,1 +1,0 @@
-"""The collection taken along in files, and vectors brought in from elsewhere."""

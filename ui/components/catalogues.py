@@ -1,0 +1,171 @@
+"""Catalogues of the person's own: which are there, adding one, and the rows that failed."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import streamlit as st
+
+from crossmodal.errors import CrossmodalError
+from ui import formatting, session
+from ui.components import dialogs, grid, job_bar, sidebar
+from ui.components.grid import BY_HAND, catalogue_called
+from ui.formatting import clean
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def listens_on_loopback() -> bool:
+    """Whether only this computer can reach the app. An unset address means everybody can."""
+    return str(st.get_option("server.address") or "").strip("[]").lower() in _LOOPBACK
+
+
+if TYPE_CHECKING:
+    from engine.info import CatalogueInfo
+    from engine.live import LiveApp
+
+_MOST_ROWS_SHOWN = 500
+
+
+def show(app: "LiveApp") -> None:
+    """The catalogues, each with what can be done with it."""
+    with st.container():
+        for number, catalogue in enumerate(app.info().catalogues):
+            _row(app, catalogue, number)
+    if listens_on_loopback():
+        _add(app)
+    else:
+        st.caption("Folders and CSV files can be added while the app is open to this computer only.")
+
+
+def failed_rows(app: "LiveApp") -> None:
+    """Rows that are not in the collection, with the reason and the cure, and a second try."""
+    failures = app.failures()
+    if not failures:
+        st.markdown("Every row of every catalogue is in the collection.")
+        return
+    st.markdown(f"{formatting.count(len(failures), 'row')} could not be indexed. Repair what is named, then try again.")
+    rows = [
+        {
+            "Title": clean(f.title),
+            "Where": clean(f.location),
+            "Why": clean(f.reason),
+            "What helps": clean(f.remedy),
+            "Catalogue": clean(f.catalogue),
+        }
+        for f in failures[:_MOST_ROWS_SHOWN]
+    ]
+    st.dataframe(pd.DataFrame(rows), hide_index=True, row_height=44, alt="Rows that failed, with reasons")
+    if len(failures) > _MOST_ROWS_SHOWN:
+        st.caption(f"The first {_MOST_ROWS_SHOWN} are shown.")
+    if st.button("Try them again", key="retry", icon=":material/refresh:", disabled=job_bar.is_running(app)):
+        begin(app.start_retry)
+
+
+def begin(start: Callable[..., object], *values: str) -> None:
+    """Start a job and show it, or say why not."""
+    came = session.attempt(start, *values)
+    if isinstance(came, CrossmodalError):
+        dialogs.show(came)
+    else:
+        st.rerun()
+
+
+def _row(app: "LiveApp", catalogue: "CatalogueInfo", number: int) -> None:
+    with st.container(border=True, key=f"catalogue-{number}"):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            with st.container(gap="xxsmall"):
+                st.text(_name(catalogue))
+                st.caption(_standing(catalogue))
+            with st.container(horizontal=True, width="content"):
+                if not catalogue.complete and st.button(
+                    "Go on", key=f"go-on-{number}", icon=":material/play_arrow:", disabled=job_bar.is_running(app)
+                ):
+                    begin(app.start_indexing, catalogue.location)
+                if catalogue.name != BY_HAND and st.button(
+                    "Remove", key=f"remove-{number}", icon=":material/delete:", type="tertiary", disabled=job_bar.is_running(app)
+                ):
+                    dialogs.remove_catalogue(app, catalogue.name, _name(catalogue), catalogue.items)
+        if catalogue.name not in (BY_HAND, catalogue.location):  # where it lies, unless its name says so already
+            st.code(clean(catalogue.location), language=None, wrap_lines=True)
+
+
+def _name(catalogue: "CatalogueInfo") -> str:
+    """What the catalogue is called."""
+    if catalogue.is_demo:
+        return "Demo pictures, drawn by this program"
+    return catalogue_called(catalogue.name)
+
+
+def _standing(catalogue: "CatalogueInfo") -> str:
+    parts = [formatting.count(catalogue.items, "picture")]
+    if catalogue.failures:
+        parts.append(f"{catalogue.failures:,} failed")
+    if not catalogue.complete:
+        parts.append("not finished")
+    return " · ".join(parts)
+
+
+def _add(app: "LiveApp") -> None:
+    with st.form("add-catalogue", border=True, enter_to_submit=True):
+        st.markdown("**Search a collection of your own**")
+        st.caption(
+            "A folder of pictures, or a CSV with the columns title and imgUrl, or image and caption. "
+            "A ZIP, a Parquet file and tar shards are read, too."
+        )
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            location = st.text_input(
+                "Folder or CSV", placeholder="/home/you/Pictures", key="catalogue-location", label_visibility="collapsed"
+            )
+            asked = st.form_submit_button("Index it", type="primary", disabled=job_bar.is_running(app))
+    if asked:
+        if location and location.strip():
+            begin(app.start_indexing, location.strip())
+        else:
+            dialogs.show("No folder or CSV was named. Type where it lies on this computer.")
+
+
+if TYPE_CHECKING:
+    from engine.live import LiveApp
+
+_PER_PAGE = 30
+
+
+def show_items(app: "LiveApp") -> None:
+    """A page of the collection, oldest first, and the way to the next."""
+    total = app.count()
+    if not total:
+        st.markdown("The collection is empty. Add pictures in the sidebar, or a catalogue of your own under **Catalogues**.")
+        return
+    starts: tuple[int, ...] = st.session_state.get("browse", (0,))
+    items = app.page(_PER_PAGE + 1, starts[-1])
+    while not items and len(starts) > 1:  # what was here is gone by now
+        starts = starts[:-1]
+        items = app.page(_PER_PAGE + 1, starts[-1])
+    shown = items[:_PER_PAGE]
+    first = (len(starts) - 1) * _PER_PAGE + 1
+    with st.container(horizontal=True, vertical_alignment="center", key="browse-bar"):
+        st.caption(f"{first:,} to {first + len(shown) - 1:,} of {formatting.count(total, 'picture')}", width="stretch")
+        st.button(
+            "Back",
+            key="browse-back",
+            icon=":material/chevron_left:",
+            disabled=len(starts) < 2,
+            on_click=_turn_to,
+            args=(starts[:-1],),
+        )
+        st.button(
+            "Next",
+            key="browse-next",
+            icon=":material/chevron_right:",
+            icon_position="right",
+            disabled=len(items) <= _PER_PAGE,
+            on_click=_turn_to,
+            args=((*starts, shown[-1].item_id if shown else 0),),
+        )
+    grid.show(app, shown, where="all", columns=sidebar.wanted_columns())
+
+
+def _turn_to(starts: tuple[int, ...]) -> None:
+    """Show the last of these pages. Each is named by the item before it; a second click that came too early names the same again."""
+    st.session_state.browse = starts

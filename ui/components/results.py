@@ -1,0 +1,248 @@
+"""What came of a question: the question itself, how many and how fast, and the pictures; or what to do when there are none."""
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from crossmodal.errors import CrossmodalError
+from crossmodal.items import CaptionResult, Item, SearchResult
+from ui import formatting, session
+from ui.components import dialogs, filters, grid, query_form
+from ui.components.grid import title_of
+from ui.formatting import literal, shorten
+from ui.session import attempt
+from ui.url_state import Narrowing, Query
+
+if TYPE_CHECKING:
+    from engine.live import LiveApp
+
+_SHOWN = 10
+_LONGEST, _LIKELY_CUT = 140, 60
+
+
+def show_captions(app: "LiveApp", asked: Query) -> None:
+    """Captions that fit the picture asked with, best first; nothing for a question in words, or where nothing has a caption."""
+    if asked.picture is not None:
+        found = session.attempt(app.captions_for_picture, asked.picture, _SHOWN)
+    elif asked.item_id:
+        found = session.attempt(app.captions_for_item, asked.item_id, _SHOWN, exclude_own=True)
+    else:
+        return
+    if isinstance(found, CrossmodalError):
+        dialogs.show(found)
+    elif found:
+        st.subheader("Captions that fit")
+        st.caption("Titles and captions of this collection, the best first. Choose one to search by its words.")
+        with st.grid("auto", min_column_width=300, gap=("xsmall", "medium"), key="captions") as grid:
+            for caption in found:
+                with grid.cell():
+                    _row(app, caption)
+
+
+def _row(app: "LiveApp", caption: CaptionResult) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"caption-row-{caption.rank}"):
+        picture = session.attempt(app.thumbnail, caption.item.item_id)
+        if isinstance(picture, bytes):
+            st.image(picture, width=48, alt=shorten(title_of(caption.item), 300))
+        st.caption(formatting.score(caption.score), width="content")
+        st.button(
+            literal(shorten(caption.caption, _LONGEST)),
+            key=f"caption-{caption.rank}",
+            type="tertiary",
+            width="stretch",
+            help=literal(shorten(caption.caption, 600)) if len(caption.caption) > _LIKELY_CUT else None,
+            on_click=session.ask_words,
+            args=(caption.caption,),
+        )
+
+
+if TYPE_CHECKING:
+    from engine.live import LiveApp
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Results, how long they took, or why there are none."""
+
+    results: list[SearchResult]
+    seconds: float
+    problem: CrossmodalError | None = None
+
+
+def answer(app: "LiveApp", query: Query, narrowing: Narrowing, *, top_k: int) -> Answer:
+    """Search for `query`; never raises for anything a person can do."""
+    if query.problem is not None:
+        return Answer([], 0.0, query.problem)
+    start = time.perf_counter()
+    found = attempt(_search, app, query, top_k, where=narrowing.where or None, min_score=narrowing.min_score)
+    seconds = time.perf_counter() - start
+    return Answer([], seconds, found) if isinstance(found, CrossmodalError) else Answer(found, seconds)
+
+
+def _search(app: "LiveApp", query: Query, top_k: int, **narrowed: Any) -> list[SearchResult]:
+    if query.picture is not None and query.words:
+        return app.search_by_query_and_picture(query.words, query.picture, top_k, weight=query.balance, **narrowed)
+    if query.picture is not None:
+        return app.search_by_picture(query.picture, top_k, **narrowed)
+    if query.item_id and query.words:
+        picture = app.rendition(query.item_id)
+        found = app.search_by_both(query.words, picture, top_k + 1, weight=query.balance, **narrowed)
+        return [result for result in found if result.item.item_id != query.item_id][:top_k]
+    if query.item_id:
+        return app.search_by_item(query.item_id, top_k, **narrowed)
+    return app.search_by_text(query.words, top_k, **narrowed)
+
+
+def is_address(words: str) -> bool:
+    """Whether what was typed as words is the address of something on the web."""
+    return words.strip().lower().startswith(("http://", "https://")) and " " not in words.strip()
+
+
+if TYPE_CHECKING:
+    from engine.live import LiveApp
+
+_SHOWN_AT_FIRST = 10
+
+
+def show(app: "LiveApp", *, top_k: int, columns: int | None) -> None:
+    """The answer to what the visitor asked, or an invitation to ask."""
+    grid.undo_bar(app)
+    total = app.count()
+    asked = session.query()
+    if not total:
+        _empty_collection()
+        return
+    filters.show(app)
+    if asked is None:
+        _invitation(app, total, columns)
+    elif is_address(asked.words) and not asked.shows:
+        _offer_address(asked.words.strip())
+    else:
+        _answered(app, asked, answer(app, asked, session.narrowing(), top_k=top_k), columns)
+
+
+def _answered(app: "LiveApp", asked: Query, got: Answer, columns: int | None) -> None:
+    _header(app, asked, got)
+    query_form.show_mix(asked)
+    if got.problem is not None:
+        dialogs.show(got.problem)
+    elif not got.results:
+        _nothing_found(app, asked)
+    else:
+        hints = st.container()  # filled last: looking for like-sounding words may take longer than the search
+        grid.show(app, [r.item for r in got.results], where="found", scores=[r.score for r in got.results], columns=columns)
+        with hints:
+            _did_you_mean(app, "" if asked.shows else asked.words)
+    if got.problem is None:
+        show_captions(app, asked)
+
+
+def _header(app: "LiveApp", asked: Query, got: Answer) -> None:
+    with st.container(key="asked", horizontal=True, vertical_alignment="center", gap="small"):
+        picture = asked.picture.thumbnail if asked.picture else _thumbnail(app, asked.item_id)
+        if picture is not None:
+            st.image(picture, width=64, alt="The picture that was searched with")
+        st.text(_sentence(app, asked, got), width="stretch")
+        with st.container(horizontal=True, width="content", gap="xsmall"):
+            if asked.picture is None and (asked.words or asked.item_id):
+                _share()
+            st.button("Clear", key="clear", type="tertiary", icon=":material/close:", on_click=session.clear)
+
+
+def _sentence(app: "LiveApp", asked: Query, got: Answer) -> str:
+    if got.problem is not None:
+        return f"Could not search {_what(app, asked, by='by')}"
+    narrowing = session.narrowing()
+    total = session.attempt(app.count, where=narrowing.where) if narrowing.where else app.count()
+    of = f" of {total:,}" if isinstance(total, int) else ""
+    only = f", {filters.phrase(narrowing)}" if narrowing else ""
+    return f"{len(got.results):,}{of} {_what(app, asked)}{only} · {formatting.duration(got.seconds)}"
+
+
+def _what(app: "LiveApp", asked: Query, *, by: str = "like") -> str:
+    if asked.item_id:
+        item = session.attempt(app.item, asked.item_id)
+        what = f"{by} “{shorten(title_of(item), 80)}”" if isinstance(item, Item) else f"{by} a picture that is gone"
+    elif asked.picture is None and asked.words:
+        return f"for “{shorten(asked.words, 120)}”"
+    else:
+        what = f"{by} “{shorten(asked.label, 80)}”"
+    return f"{what} and “{shorten(asked.words, 120)}”" if asked.words else what
+
+
+def _share() -> None:
+    with st.popover("Share", type="tertiary", icon=":material/share:", key="share"):
+        st.caption("This link opens the same search, for everybody who can reach this app.")
+        query = urlencode(session.address_bar(), doseq=True)
+        st.code(f"{(st.context.url or '').split('?')[0]}?{query}", language=None, wrap_lines=True)
+
+
+def _thumbnail(app: "LiveApp", item_id: int) -> bytes | None:
+    picture = session.attempt(app.thumbnail, item_id) if item_id else None
+    return picture if isinstance(picture, bytes) else None
+
+
+def _did_you_mean(app: "LiveApp", words: str) -> None:
+    near = session.attempt(app.nearest_words, words) if words else []
+    if isinstance(near, list) and near:
+        _suggest("Some of these words are new to this collection. Nearest:", near)
+
+
+def _nothing_found(app: "LiveApp", asked: Query) -> None:
+    if session.narrowing():
+        _nothing_among_those()
+        return
+    st.markdown("**Nothing found.** Try fewer or other words, or search with a picture.")
+    near = session.attempt(app.nearest_words, asked.words) if asked.words else []
+    _suggest("Words of this collection:", near if isinstance(near, list) and near else app.example_queries())
+
+
+def _nothing_among_those() -> None:
+    st.markdown("**Nothing is left.** No picture passes what was chosen under “Narrow down”.")
+    st.button("Show all again", key="widen", icon=":material/close:", on_click=session.widen)
+
+
+def _invitation(app: "LiveApp", total: int, columns: int | None) -> None:
+    _suggest("Try", app.example_queries())
+    narrowing = session.narrowing()
+    some = session.attempt(app.items_page, _SHOWN_AT_FIRST, where=narrowing.where) if narrowing.where else app.page(_SHOWN_AT_FIRST)
+    if isinstance(some, CrossmodalError):
+        dialogs.show(some)
+        return
+    if not some:
+        _nothing_among_those()
+        return
+    some_of = f"Some of those with {literal(filters.phrase(narrowing))}:" if narrowing else "Some of them:"
+    st.caption(f"{formatting.count(total, 'picture')} to search. {some_of}")
+    grid.show(app, some, where="some", columns=columns)
+
+
+def _suggest(lead: str, queries: list[str]) -> None:
+    key = f"suggest-{lead.split()[0].lower()}"
+    with st.container(key=key, horizontal=True, vertical_alignment="center", gap="small"):
+        st.caption(lead, width="content")
+        for number, query in enumerate(queries):
+            st.button(
+                literal(shorten(query, 60)), key=f"{key}-{number}", type="tertiary", on_click=session.ask_words, args=(query,)
+            )
+
+
+def _offer_address(address: str) -> None:
+    with st.container(border=True, key="offer-address"):
+        st.text("That is an address. Search by the picture it leads to?")
+        st.button(
+            "Search by this picture",
+            type="primary",
+            icon=":material/image_search:",
+            on_click=query_form.search_by_address,
+            args=(address,),
+        )
+
+
+def _empty_collection() -> None:
+    with st.container(border=True, key="empty"):
+        st.subheader("The collection is empty")
+        st.markdown("Add pictures in the sidebar, or index a folder or a CSV of your own under **Collection**.")

@@ -1,0 +1,175 @@
+"""Starts the system once for all visitors, in a thread of its own, so that closing or reloading a page never stops a training run."""
+
+import logging
+import threading
+import time
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import streamlit as st
+
+from config import Settings
+from crossmodal.errors import CrossmodalError
+from crossmodal.progress import OnProgress, Progress
+from ui import formatting
+from ui.formatting import literal
+
+if TYPE_CHECKING:
+    from engine.live import LiveApp
+
+log = logging.getLogger(__name__)
+
+STEPS = ("catalogue", "model", "index")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of the start as it stands."""
+
+    progress: Progress
+    started_at: float
+    ended_at: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """How long it took, or has taken so far."""
+        return (self.ended_at or time.monotonic()) - self.started_at
+
+
+class Starter:
+    """A start under way: steps done and under way, epochs of the training, and in the end the app or what went wrong."""
+
+    def __init__(self) -> None:
+        self.app: LiveApp | None = None
+        self.problem: str = ""
+        self.steps: dict[str, Step] = {}
+        self.epochs: list[Progress] = []
+        self.started_at = time.monotonic()
+        self._thread = threading.Thread(target=self._run, name="start", daemon=True)
+        self._thread.start()
+
+    def wait(self, seconds: float) -> "LiveApp | None":
+        """Give the start a moment, and answer the app when it is there."""
+        self._thread.join(seconds)
+        return self.app
+
+    def note(self, progress: Progress) -> None:
+        """Take down a moment of the start; called by the thread that works."""
+        now = time.monotonic()
+        before = self.steps.get(progress.step)
+        self.steps[progress.step] = Step(progress, before.started_at if before else now, now if progress.finished else None)
+        if "validation_recall_at_1" in progress.figures:
+            self.epochs.append(progress)
+
+    def _run(self) -> None:
+        try:
+            self.app = build(self.note)
+        except CrossmodalError as error:
+            log.warning("start failed: %s %s", error.code, error)
+            self.problem = error.sentence
+        except Exception as error:  # a thread has no caller to raise to: the log gets the traceback, the person a sentence
+            log.exception("start failed")
+            self.problem = f"Something went wrong inside the program ({type(error).__name__}). The log has the details."
+
+
+def build(note: OnProgress) -> "LiveApp":
+    """The system, assembled as `config` says. Imported here because it takes seconds, and a page should be there before."""
+    from initialize import initialize_system
+
+    return initialize_system(note)
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this installation, read once."""
+    return Settings()
+
+
+@st.cache_resource(show_spinner=False)
+def starter() -> Starter:
+    """The one start of this process."""
+    return Starter()
+
+
+def the_app() -> "LiveApp":
+    """The running system, for a page: pages are drawn only once it runs."""
+    app = starter().app
+    assert app is not None
+    return app
+
+
+_WAITING = {"catalogue": "Catalogue", "model": "Model", "index": "Index"}
+_WHY = {
+    "catalogue": "The pictures that can be searched.",
+    "model": "It learns to match words with pictures, on this computer, from the pictures and titles of the catalogue.",
+    "index": "Every picture is read once, so that a search takes milliseconds.",
+}
+
+
+def show() -> None:
+    """Draw the start until it is over, then hand over to the page."""
+    st.title("Getting ready")
+    st.markdown(
+        "The first start takes about a minute: pictures are gathered, and the model learns from them on this computer. "
+        "Later starts take seconds."
+    )
+    _watch()
+
+
+@st.fragment(run_every=1.0)
+def _watch() -> None:
+    start = starter()
+    if start.app is not None:
+        st.rerun()
+    for step in STEPS:
+        _step(start, step)
+    if start.problem:
+        st.error(literal(start.problem), icon=":material/error:", title="The start did not succeed")
+        if st.button("Try again", icon=":material/refresh:"):
+            starter.clear()
+            st.rerun()
+        return
+    _curve(start.epochs)
+    st.caption(f"{formatting.duration(time.monotonic() - start.started_at)} so far")
+
+
+def _step(start: Starter, name: str) -> None:
+    step = start.steps.get(name)
+    with st.container(key=f"step-{name}", horizontal=True, vertical_alignment="top"):
+        if step is None:
+            st.markdown(":gray[:material/radio_button_unchecked:]", width="content")
+            st.markdown(f":gray[{_WAITING[name]}]")
+        elif step.progress.finished:
+            st.markdown(":green[:material/check_circle:]", width="content")
+            st.text(step.progress.message, width="stretch")
+            st.caption(formatting.duration(step.seconds), width="content")
+        else:
+            st.markdown(":primary[:material/pending:]", width="content")
+            with st.container(gap="xsmall"):
+                st.text(step.progress.message)
+                st.caption(_WHY[name])
+                _bar(step.progress)
+
+
+def _bar(progress: Progress) -> None:
+    if progress.total:
+        # A step of a training means nothing to its reader; a picture drawn or read does.
+        parts = [] if progress.step == "model" else [f"{progress.done:,} of {progress.total:,}"]
+        if progress.seconds_left is not None:
+            parts.append(formatting.left(progress.seconds_left))
+        st.progress(min(1.0, progress.done / progress.total), text=" · ".join(parts))
+
+
+def _curve(epochs: list[Progress]) -> None:
+    if len(epochs) < 2:
+        return
+    found = [round(100 * epoch.figures["validation_recall_at_1"], 1) for epoch in epochs]
+    st.caption(
+        f"Of 100 pictures it has not learned from, it now finds {formatting.of_a_hundred(found[-1] / 100)} at the first try."
+    )
+    rounds = pd.DataFrame({"round": range(1, len(found) + 1), "found of 100": found})
+    st.line_chart(
+        rounds, x="round", y="found of 100", height=180, alt=f"Pictures found at the first try, per round; now {found[-1]} of 100"
+    )
