@@ -9,18 +9,18 @@ from crossmodal.images.decoder import Decoder
 from crossmodal.images.fetch import Fetcher
 from crossmodal.ingest.plan import LookAgain
 from crossmodal.ingest.report import IngestReport
-from crossmodal.ingest.sources.files import read_named
+from crossmodal.ingest.sources.files import read_file
 from crossmodal.items import AddOutcome, CaptionResult, Embedding, Item, Picture, SearchResult
 from crossmodal.progress import OnProgress, ignore_progress
-from crossmodal.store import Catalog, Filter
+from crossmodal.store import Filter, Store
 from crossmodal.store.filters import checked
 from datasets import SimpleIndexDataset
-from engine.edit import Keeper
+from engine.edit import ItemEditor
 from engine.encoding import Encoding
 from engine.ingest import Filler
 from engine.models.generations import Generation, Generations
 from engine.models.trained import TrainedModel
-from engine.search import Finder
+from engine.search import Searcher
 from engine.validation import Limits, cleaned, cleaned_all, terms, weight_of
 
 __all__ = ["Generation", "Limits", "LostFoundApp"]
@@ -45,7 +45,7 @@ class LostFoundApp:
     def __init__(
         self,
         model: TrainedModel,
-        catalog: Catalog,
+        store: Store,
         *,
         fetcher: Fetcher,
         decoder: Decoder,
@@ -53,17 +53,17 @@ class LostFoundApp:
         model_path: Path,
         limits: Limits,
     ) -> None:
-        self.catalog = catalog
+        self.store = store
         self.fetcher = fetcher
         self.decoder = decoder
         self.index_path = index_path
         self.model_path = model_path
         self.limits = limits
-        self.generations = Generations(catalog, model, index_path=index_path, model_path=model_path)
+        self.generations = Generations(store, model, index_path=index_path, model_path=model_path)
         self.encoding = Encoding(decoder)
-        self._finder = Finder(catalog, self.generations.current, self.encoding)
-        self._keeper = Keeper(catalog, self.generations, self.encoding, limits)
-        self._filler = Filler(catalog, self.generations, self.encoding, decoder)
+        self._searcher = Searcher(store, self.generations.current, self.encoding)
+        self._editor = ItemEditor(store, self.generations, self.encoding, limits)
+        self._filler = Filler(store, self.generations, self.encoding, decoder)
 
     # Find
 
@@ -76,7 +76,7 @@ class LostFoundApp:
             QueryError: `text_empty`, `text_too_long`, `bad_request`.
         """
         wanted = terms(self.limits, top_k, where, min_score)
-        return self._finder.by_texts([cleaned(self.limits, query)], wanted)[0]
+        return self._searcher.by_texts([cleaned(self.limits, query)], wanted)[0]
 
     def search_by_texts(
         self, queries: Sequence[str], top_k: int = 5, *, where: Filter | None = None, min_score: float | None = None
@@ -87,7 +87,7 @@ class LostFoundApp:
             QueryError: as `search_by_text`, for the first query that is wrong; `bad_request` for more than `limits.max_queries`.
         """
         wanted = terms(self.limits, top_k, where, min_score)
-        return self._finder.by_texts(cleaned_all(self.limits, queries), wanted)
+        return self._searcher.by_texts(cleaned_all(self.limits, queries), wanted)
 
     def search_by_image(
         self, image: bytes | Path | str, top_k: int = 5, *, where: Filter | None = None, min_score: float | None = None
@@ -98,13 +98,13 @@ class LostFoundApp:
             QueryError: `bad_request`. AddressError, FetchError, PictureError: there is no picture.
         """
         wanted = terms(self.limits, top_k, where, min_score)
-        return self._finder.by_picture(self.look_at(image), wanted)
+        return self._searcher.by_picture(self.look_at(image), wanted)
 
     def search_by_picture(
         self, picture: Picture, top_k: int = 5, *, where: Filter | None = None, min_score: float | None = None
     ) -> list[SearchResult]:
         """Pictures like one that `look_at` already decoded."""
-        return self._finder.by_picture(picture, terms(self.limits, top_k, where, min_score))
+        return self._searcher.by_picture(picture, terms(self.limits, top_k, where, min_score))
 
     def search_by_item(
         self, item_id: int, top_k: int = 5, *, where: Filter | None = None, min_score: float | None = None
@@ -114,7 +114,7 @@ class LostFoundApp:
         Raises:
             QueryError: `not_found`, `bad_request`.
         """
-        return self._finder.by_item(item_id, terms(self.limits, top_k, where, min_score))
+        return self._searcher.by_item(item_id, terms(self.limits, top_k, where, min_score))
 
     def search_by_both(
         self,
@@ -132,7 +132,7 @@ class LostFoundApp:
             QueryError: `text_empty`, `text_too_long`, `bad_request`. AddressError, FetchError, PictureError: there is no picture.
         """
         wanted, text, share = terms(self.limits, top_k, where, min_score), cleaned(self.limits, query), weight_of(weight)
-        return self._finder.by_both(text, self.look_at(image), share, wanted)
+        return self._searcher.by_both(text, self.look_at(image), share, wanted)
 
     def search_by_query_and_picture(
         self,
@@ -146,7 +146,7 @@ class LostFoundApp:
     ) -> list[SearchResult]:
         """`search_by_both` with a picture that `look_at` already decoded."""
         wanted = terms(self.limits, top_k, where, min_score)
-        return self._finder.by_both(cleaned(self.limits, query), picture, weight_of(weight), wanted)
+        return self._searcher.by_both(cleaned(self.limits, query), picture, weight_of(weight), wanted)
 
     def captions_for_image(self, image: bytes | Path | str, top_k: int = 10) -> list[CaptionResult]:
         """Texts of the collection that fit a picture, best first; a text that several items carry comes once.
@@ -155,11 +155,11 @@ class LostFoundApp:
             QueryError: `bad_request`. AddressError, FetchError, PictureError: there is no picture.
         """
         wanted = terms(self.limits, top_k)
-        return self._finder.captions(self.look_at(image), wanted.top_k)
+        return self._searcher.captions(self.look_at(image), wanted.top_k)
 
     def captions_for_picture(self, picture: Picture, top_k: int = 10) -> list[CaptionResult]:
         """The same for a picture that `look_at` already decoded."""
-        return self._finder.captions(picture, terms(self.limits, top_k).top_k)
+        return self._searcher.captions(picture, terms(self.limits, top_k).top_k)
 
     def captions_for_item(self, item_id: int, top_k: int = 10, *, exclude_own: bool = False) -> list[CaptionResult]:
         """The same for an item's picture; `exclude_own` leaves out what the item itself says.
@@ -167,7 +167,7 @@ class LostFoundApp:
         Raises:
             QueryError: `not_found`, `bad_request`.
         """
-        return self._finder.captions_of_item(item_id, terms(self.limits, top_k).top_k, exclude_own=exclude_own)
+        return self._searcher.captions_of_item(item_id, terms(self.limits, top_k).top_k, exclude_own=exclude_own)
 
     def look_at(self, image: bytes | Path | str) -> Picture:
         """Fetch and decode, nothing else: for a preview, or before `search_by_picture` and `add_picture`."""
@@ -180,7 +180,7 @@ class LostFoundApp:
         image: bytes | Path | str,
         title: str | None = None,
         *,
-        source: str = "",
+        origin: str = "",
         captions: Sequence[str] = (),
         attributes: Mapping[str, str] | None = None,
     ) -> AddOutcome:
@@ -190,20 +190,20 @@ class LostFoundApp:
             AddressError, FetchError, PictureError: there is no picture. QueryError: `bad_request`, words that are no words. StoreError: it
             could not be written; nothing changed.
         """
-        known_as = source or (image if isinstance(image, str) else "")
-        return self.add_picture(self.look_at(image), title, source=known_as, captions=captions, attributes=attributes)
+        known_as = origin or (image if isinstance(image, str) else "")
+        return self.add_picture(self.look_at(image), title, origin=known_as, captions=captions, attributes=attributes)
 
     def add_picture(
         self,
         picture: Picture,
         title: str | None = None,
         *,
-        source: str = "",
+        origin: str = "",
         captions: Sequence[str] = (),
         attributes: Mapping[str, str] | None = None,
     ) -> AddOutcome:
         """Add a picture that `look_at` already decoded."""
-        return self._keeper.add(picture, title, source=source, captions=captions, attributes=attributes)
+        return self._editor.add(picture, title, origin=origin, captions=captions, attributes=attributes)
 
     def update_item(self, item_id: int, *, title: str | None = None, attributes: Mapping[str, str] | None = None) -> Item:
         """Replace an item's title or attributes, or both; None leaves them. On the disk when this returns.
@@ -211,7 +211,7 @@ class LostFoundApp:
         Raises:
             QueryError: `not_found`; `bad_request`, words that are no words.
         """
-        return self._keeper.update(item_id, title=title, attributes=attributes)
+        return self._editor.update(item_id, title=title, attributes=attributes)
 
     def remove_item(self, item_id: int) -> Item:
         """Take an item out of the collection; `restore_item` undoes it until the program starts again.
@@ -219,7 +219,7 @@ class LostFoundApp:
         Raises:
             QueryError: `not_found`.
         """
-        return self._keeper.remove(item_id)
+        return self._editor.remove(item_id)
 
     def restore_item(self, item_id: int) -> Item:
         """Undo `remove_item`; an item that is there already stays as it is.
@@ -227,26 +227,26 @@ class LostFoundApp:
         Raises:
             QueryError: `not_found`. StoreError, PictureError: its stored picture cannot be read, and it stays removed.
         """
-        return self._keeper.restore(item_id)
+        return self._editor.restore(item_id)
 
     # Look
 
     def item(self, item_id: int) -> Item:
         """One item. Raises QueryError `not_found`."""
-        return self.catalog.item(item_id)
+        return self.store.item(item_id)
 
     def thumbnail(self, item_id: int) -> bytes:
         """The small JPEG of an item. Raises QueryError `not_found`."""
-        return self.catalog.thumbnail(item_id)
+        return self.store.thumbnail(item_id)
 
     def rendition(self, item_id: int) -> bytes:
         """The large JPEG of an item. Raises QueryError `not_found`."""
-        return self.catalog.rendition(item_id)
+        return self.store.rendition(item_id)
 
     def count(self, *, where: Filter | None = None) -> int:
         """How many items a search can find, in all or past a filter. Raises QueryError `bad_request` for an impossible filter."""
         if where:
-            return len(self.catalog.matching(checked(where)))
+            return len(self.store.matching(checked(where)))
         return len(self.generation().index)
 
     # The index, by its documented names
@@ -261,13 +261,13 @@ class LostFoundApp:
 
     def close(self) -> None:
         """Save the index's cache if that can be done, end the decoding processes, close the store. Twice is fine."""
-        with self.catalog, closing(self.decoder):
+        with self.store, closing(self.decoder):
             self._save_index_to_disk()
 
     def _find_similar(
         self, generation: Generation, embedding: Embedding, top_k: int, *, exclude: Sequence[int] = ()
     ) -> list[SearchResult]:
-        return self._finder.similar(generation, embedding[None], terms(self.limits, top_k), exclude=exclude)[0]
+        return self._searcher.similar(generation, embedding[None], terms(self.limits, top_k), exclude=exclude)[0]
 
     def _load_index_from_disk(self, model: TrainedModel) -> Generation:
         return self.generations.load(model)
@@ -286,7 +286,7 @@ class LostFoundApp:
         """Bring a catalogue into the collection: every row ends indexed, or listed with its reason.
 
         Raises:
-            CatalogueError, StoreError, BusyError, Stopped: see `crossmodal.ingest.pipeline.ingest`.
+            SourceError, StoreError, BusyError, Stopped: see `crossmodal.ingest.pipeline.ingest`.
         """
         return self._filler.fill(dataset, look_again, on_progress, stop)
 
@@ -296,5 +296,5 @@ class LostFoundApp:
         if isinstance(image, str):
             return self.fetcher.fetch(image)
         if isinstance(image, Path):
-            return read_named(image, max_bytes=self.limits.max_image_bytes)
+            return read_file(image, max_bytes=self.limits.max_image_bytes)
         return image

@@ -104,7 +104,7 @@ class Settings(BaseSettings):
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
     @property
-    def catalog_path(self) -> Path:
+    def store_path(self) -> Path:
         """The one durable store (SQLite)."""
         return self.data_dir / "catalog.sqlite3"
 
@@ -119,6 +119,6 @@ class Settings(BaseSettings):
         return self.data_dir / "image_features.pt"
 
     @property
-    def catalogue_path(self) -> Path:
+    def demo_csv_path(self) -> Path:
         """The demo catalogue, or the person's own `amazon_products.csv` in its place."""
         return self.dataset_dir / "amazon_products.csv"

@@ -13,8 +13,8 @@ from torch.utils.data import Dataset
 
 from crossmodal.errors import TrainingError
 from crossmodal.ingest.picture_loader import PictureLoader
-from crossmodal.ingest.sources.base import Catalogue, HoldsPictures
-from crossmodal.items import CatalogueRow, Failure, Pixels
+from crossmodal.ingest.sources.base import HoldsPictures, Source
+from crossmodal.items import Failure, Pixels, SourceRow
 from crossmodal.text.cleaning import plain_text, title_key, words
 
 
@@ -103,14 +103,14 @@ class SimpleIndexDataset:
         max_image_bytes: largest picture file.
     """
 
-    def __init__(self, catalogue: Catalogue, *, fetch: Callable[[str], bytes], max_image_bytes: int) -> None:
-        self.catalogue = catalogue
-        held = catalogue.held if isinstance(catalogue, HoldsPictures) else None
-        self.load = PictureLoader(catalogue.folder, fetch=fetch, max_image_bytes=max_image_bytes, held=held)
+    def __init__(self, source: Source, *, fetch: Callable[[str], bytes], max_image_bytes: int) -> None:
+        self.source = source
+        held = source.held if isinstance(source, HoldsPictures) else None
+        self.load = PictureLoader(source.folder, fetch=fetch, max_image_bytes=max_image_bytes, held=held)
 
-    def __iter__(self) -> Iterator[CatalogueRow | Failure]:
+    def __iter__(self) -> Iterator[SourceRow | Failure]:
         """Each row, or the reason why it cannot be used."""
-        return self.catalogue.rows()
+        return self.source.rows()
 
 
 def group_numbers(titles: Sequence[str]) -> list[int]:

@@ -11,16 +11,16 @@ from app_logic import Limits
 from config import Settings
 from crossmodal.backbones.resnet import Weights, find_weights
 from crossmodal.demo.catalogue import COLUMNS, write_demo_catalogue
-from crossmodal.errors import BusyError, CatalogueError, CheckpointError, CrossmodalError
+from crossmodal.errors import BusyError, CheckpointError, CrossmodalError, SourceError
 from crossmodal.images.decode import DecodeLimits
 from crossmodal.images.decoder import Decoder
 from crossmodal.images.fetch import Fetcher, FetchLimits
-from crossmodal.ingest.sources.base import Catalogue, CatalogueLimits
-from crossmodal.ingest.sources.open import open_catalogue
+from crossmodal.ingest.sources.base import Source, SourceLimits
+from crossmodal.ingest.sources.open import open_source
 from crossmodal.items import Failure, Pixels
 from crossmodal.locks import LockFile
 from crossmodal.progress import OnProgress, Progress, ignore_progress
-from crossmodal.store import Catalog
+from crossmodal.store import Store
 from datasets import LostFoundDataset, SimpleIndexDataset
 from engine.info import DEMO
 from engine.live import LiveApp
@@ -28,7 +28,7 @@ from engine.models.loading import load_model
 from engine.models.spec import ModelSpec
 from engine.models.trained import TrainedModel
 from engine.retraining import Material, TrainingSettings, learn
-from engine.tasks import UpkeepParts
+from engine.tasks import TaskParts
 from ipc.server import Resident
 
 log = logging.getLogger(__name__)
@@ -55,21 +55,21 @@ def build_system(settings: Settings, progress: OnProgress = ignore_progress, *, 
     )
     with ExitStack() as opened:  # closed again when something fails on the way, a signal included
         # A folder that cannot be written is said at once, not after a minute of training.
-        catalog = opened.enter_context(Catalog(settings.catalog_path))
+        store = opened.enter_context(Store(settings.store_path))
         _ensure_catalogue(settings, told)
         decoder = opened.enter_context(Decoder(decode_limits(settings), workers=settings.decode_workers))
         model = _load_or_train(settings, decoder, weights, told)
-        app = opened.enter_context(closing(_assembled(settings, model, catalog, decoder)))
+        app = opened.enter_context(closing(_assembled(settings, model, store, decoder)))
         if fill:
             fill_index(app, settings, told)
         opened.pop_all()
     return app
 
 
-def _assembled(settings: Settings, model: TrainedModel, catalog: Catalog, decoder: Decoder) -> LiveApp:
+def _assembled(settings: Settings, model: TrainedModel, store: Store, decoder: Decoder) -> LiveApp:
     return LiveApp(
         model,
-        catalog,
+        store,
         fetcher=Fetcher(
             FetchLimits(timeout_s=settings.fetch_timeout_s, max_bytes=settings.max_image_bytes), allow=settings.fetch_allow
         ),
@@ -77,8 +77,8 @@ def _assembled(settings: Settings, model: TrainedModel, catalog: Catalog, decode
         index_path=settings.index_path,
         model_path=settings.model_path,
         limits=Limits(settings.max_query_chars, settings.max_top_k, settings.max_image_bytes),
-        upkeep=UpkeepParts(
-            open_catalogue=lambda location: open_named(location, settings),
+        tasks=TaskParts(
+            open_source=lambda location: open_named(location, settings),
             training=_training(settings),
             max_pictures=settings.max_training_pictures,
         ),
@@ -99,7 +99,7 @@ def initialize_system(progress: OnProgress = ignore_progress) -> LiveApp:
 
 
 def _ensure_catalogue(settings: Settings, told: OnProgress) -> Path:
-    path = settings.catalogue_path
+    path = settings.demo_csv_path
     if path.exists():
         kind = "demo pictures" if is_demo(path) else "your own"
         told(Progress("catalogue", f"Catalogue: {path.name}, {kind}", finished=True))
@@ -150,7 +150,7 @@ def _loaded(path: Path, told: OnProgress, *, set_aside: bool = False) -> Trained
 
 
 def _trained(settings: Settings, decoder: Decoder, weights: Callable[[], Weights], told: OnProgress) -> TrainedModel:
-    path = settings.catalogue_path
+    path = settings.demo_csv_path
     if not is_demo(path):  # a person's own catalogue is indexed with a model that is at hand: the demo's
         path = write_demo_catalogue(
             settings.data_dir / "demo", seed=settings.demo_seed, items=settings.demo_items, on_progress=told
@@ -173,8 +173,8 @@ def _set_aside(path: Path, error: CheckpointError, told: OnProgress) -> None:
     told(Progress("model", f"{error} It was kept as {aside.name}; a new model is trained."))
 
 
-def _demo_material(catalogue: Catalogue, settings: Settings, decoder: Decoder, size: int, told: OnProgress) -> Material:
-    dataset = SimpleIndexDataset(catalogue, fetch=_no_address, max_image_bytes=settings.max_image_bytes)
+def _demo_material(source: Source, settings: Settings, decoder: Decoder, size: int, told: OnProgress) -> Material:
+    dataset = SimpleIndexDataset(source, fetch=_no_address, max_image_bytes=settings.max_image_bytes)
     rows = [row for row in dataset if not isinstance(row, Failure)]
 
     def triples() -> Iterator[tuple[Pixels, tuple[str, ...], str]]:
@@ -189,34 +189,34 @@ def _demo_material(catalogue: Catalogue, settings: Settings, decoder: Decoder, s
     return Material(
         train=everything.subset([i for i, held in enumerate(sides) if not held]),
         held_out=everything.subset([i for i, held in enumerate(sides) if held]),
-        catalogue=DEMO,
+        source=DEMO,
     )
 
 
 def fill_index(app: LiveApp, settings: Settings, told: OnProgress = ignore_progress) -> None:
     """See to the collection: forget what was removed, embed what lacks an embedding, index this installation's catalogue."""
-    location = settings.catalogue or str(settings.catalogue_path)
-    app.upkeep.forget_removed()
+    location = settings.catalogue or str(settings.demo_csv_path)
+    app.tasks.forget_removed()
     model = app.generation().model
-    app.upkeep.embed_missing(model, told)
-    app.generations.announce()
+    app.tasks.embed_missing(model, told)
+    app.generations.set_initial()
     try:
-        catalogue = app.upkeep.open(location)
-        if catalogue.name == DEMO and not app.upkeep.is_complete(catalogue) and app.upkeep.wants_demo():
-            app.upkeep.index(location, told)
-        elif catalogue.name != DEMO and not app.upkeep.is_complete(catalogue):
+        source = app.tasks.open(location)
+        if source.name == DEMO and not app.tasks.is_complete(source) and app.tasks.wants_demo():
+            app.tasks.index(location, told)
+        elif source.name != DEMO and not app.tasks.is_complete(source):
             app.start_indexing(location, then_resume=True)
-    except (CatalogueError, BusyError) as error:  # what is in the collection can be searched all the same
+    except (SourceError, BusyError) as error:  # what is in the collection can be searched all the same
         log.warning("%s", error.sentence)
         told(Progress("index", error.sentence))
     app.resume_switch()  # nothing happens while the job above runs, which sees to it
     told(Progress("index", f"Index: {app.count():,} pictures", done=app.count(), total=app.count(), finished=True))
 
 
-def open_named(location: str, settings: Settings) -> Catalogue:
-    """The catalogue at a path a person named, within this installation's limits. Raises CatalogueError."""
-    limits = CatalogueLimits(max_rows=settings.max_catalogue_rows, max_image_bytes=settings.max_image_bytes)
-    return open_catalogue(location, limits=limits, name=DEMO if _names_demo(location) else None)
+def open_named(location: str, settings: Settings) -> Source:
+    """The catalogue at a path a person named, within this installation's limits. Raises SourceError."""
+    limits = SourceLimits(max_rows=settings.max_catalogue_rows, max_image_bytes=settings.max_image_bytes)
+    return open_source(location, limits=limits, name=DEMO if _names_demo(location) else None)
 
 
 def _names_demo(location: str) -> bool:

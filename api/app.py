@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.types import Lifespan
 
 from api import openapi
-from api.deps import Door
+from api.deps import Services
 from api.errors import bad_request, error_response, invalid
 from api.metrics import Metrics
 from api.middleware.access import Gate, Preflight, Readable, cors_terms
@@ -90,7 +90,7 @@ def create_api(app: LiveApp, options: ApiOptions | None = None) -> FastAPI:
         api.state.door.close()
 
     api = _framework(lifespan, docs=options.docs)
-    api.state.door = Door(app, options, metrics)
+    api.state.door = Services(app, options, metrics)
     for router in ROUTERS:
         api.include_router(router)
     install(api, _methods)

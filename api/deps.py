@@ -28,7 +28,7 @@ _FEW = 50
 """So many rows are written as JSON in less time than a thread takes to begin."""
 
 
-class Door:
+class Services:
     """One API's way to its collection. Belongs to one event loop.
 
     Attributes:
@@ -103,12 +103,12 @@ class Door:
         self.workers.close()
 
 
-def _door(request: Request) -> Door:
-    door: Door = request.app.state.door
+def _door(request: Request) -> Services:
+    door: Services = request.app.state.door
     return door
 
 
-TheDoor = Annotated[Door, Depends(_door)]
+ServicesDep = Annotated[Services, Depends(_door)]
 
 
 _ID = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
@@ -122,7 +122,7 @@ def item_called(app: LiveApp, name: str) -> Item:
     """
     if _ID.fullmatch(name):
         return app.item(int(name))
-    found = app.catalog.named(name, limit=2)
+    found = app.store.named(name, limit=2)
     if len(found) == 1:
         return found[0]
     if found:
@@ -142,7 +142,7 @@ def restored(app: LiveApp, name: str) -> Item:
 
 def item_at(app: LiveApp, place: int) -> Item:
     """The item at a place of the list of all items, oldest first, from 0. Raises QueryError `not_found`."""
-    found = app.catalog.at(place)
+    found = app.store.at(place)
     if found is None:
         raise QueryError("not_found", f"There is no picture at place {place} of the collection.", remedy="Name it by its id.")
     return found

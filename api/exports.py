@@ -20,7 +20,7 @@ from crossmodal.jobs import JobStatus
 from crossmodal.progress import OnProgress
 from crossmodal.store import Filter
 from engine.export import export_items
-from engine.export_formats import Source
+from engine.export_formats import Exported
 from engine.live import LiveApp
 
 _SUFFIXES = {"csv": ".csv", "parquet": ".parquet", "npy": ".npy"}
@@ -44,7 +44,7 @@ def start_export(app: LiveApp, folder: Path | None, kind: str, where: Filter | N
 
     def work(note: OnProgress, stop: threading.Event) -> str:
         folder.mkdir(parents=True, exist_ok=True)
-        export_items(Source.of(app), path, kind, where, shown=shown, on_progress=note, stop=stop)
+        export_items(Exported.of(app), path, kind, where, shown=shown, on_progress=note, stop=stop)
         _drop_older(folder)
         return f"Exported as {path.name}"
 
@@ -74,7 +74,7 @@ def delete_export(folder: Path | None, name: str) -> None:
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
-        raise errors.of_os(error, path) from error
+        raise errors.from_oserror(error, path) from error
 
 
 def _drop_older(folder: Path) -> None:

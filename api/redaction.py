@@ -27,7 +27,7 @@ def shown_source(source: str) -> str:
 
 def shown_item(item: Item) -> Item:
     """An item as a stranger is shown it."""
-    return replace(item, catalogue=shown_name(item.catalogue), source=shown_source(item.source))
+    return replace(item, source=shown_name(item.source), origin=shown_source(item.origin))
 
 
 def stored_where(app: LiveApp, where: Filter | None) -> Filter:
@@ -40,5 +40,5 @@ def stored_where(app: LiveApp, where: Filter | None) -> Filter:
     if CATALOGUE not in conditions:
         return conditions
     wanted = {shown_name(name) for name in conditions[CATALOGUE]}
-    stored = [entry.name for entry in app.catalog.catalogues() if shown_name(entry.name) in wanted]
+    stored = [entry.name for entry in app.store.sources() if shown_name(entry.name) in wanted]
     return conditions | {CATALOGUE: tuple(sorted(wanted.union(stored)))}

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import FormParser, MultiPartException, MultiPartParser
 
-from api.deps import Door
+from api.deps import Services
 from api.errors import UnreadableForm, bad_request, invalid
 from api.parameters import value_of
 from crossmodal.errors import CrossmodalError, QueryError
@@ -131,7 +131,7 @@ async def read(request: Request, model: type[Model], *, max_files: int = 0) -> t
     body = await request.body()
     if len(body) <= _SMALL_BYTES:
         return _question(model, body), []
-    door: Door = request.app.state.door
+    door: Services = request.app.state.door
     return await door.workers.run("bodies", _question, model, body), []
 
 

@@ -254,8 +254,8 @@ def item_of(item: Item, *, paths: bool) -> dict[str, Any]:
         "title": item.title,
         "captions": list(item.captions),
         "attributes": dict(item.attributes),
-        "catalogue": item.catalogue,
-        "source": item.source,
+        "catalogue": item.source,
+        "source": item.origin,
         "width_px": item.width_px,
         "height_px": item.height_px,
         "added_at": item.added_at,
@@ -283,9 +283,9 @@ def captions_of(found: list[CaptionResult]) -> dict[str, Any]:
 
 def failure_of(failure: Failure, *, paths: bool) -> dict[str, Any]:
     """A `FailedRow`; `paths` says whether paths of this computer are told."""
-    catalogue, location, reason = failure.catalogue, failure.location, failure.reason
+    source, location, reason = failure.source, failure.location, failure.reason
     if not paths:
-        catalogue, location = shown_name(catalogue), shown_source(location)
+        source, location = shown_name(source), shown_source(location)
         if (
             shown_name(failure.location) != failure.location
         ):  # an absolute path, which the reason repeats; it is always refused as such
@@ -294,7 +294,7 @@ def failure_of(failure: Failure, *, paths: bool) -> dict[str, Any]:
     return {
         "location": location,
         "title": failure.title,
-        "catalogue": catalogue,
+        "catalogue": source,
         "code": failure.code,
         "reason": reason,
         "remedy": failure.remedy,

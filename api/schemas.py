@@ -87,7 +87,7 @@ class Narrowed(BaseModel):
     where: Where | None = None
 
 
-class TextQuestion(Narrowed, Reference):
+class TextSearchRequest(Narrowed, Reference):
     query: Query
 
 
@@ -98,30 +98,30 @@ class PictureSource(BaseModel):
     image_url: Address | None = None
 
 
-class ImageQuestion(Narrowed, PictureSource, Reference):
+class ImageSearchRequest(Narrowed, PictureSource, Reference):
     image_index: Annotated[int, Field(ge=0, le=2**53, description="place in the list of all items, from 0"), WHOLE] | None = None
 
 
-class CaptionQuestion(PictureSource, Reference):
+class CaptionRequest(PictureSource, Reference):
     top_k: Annotated[int, Field(ge=1, le=MAX_CAPTIONS), WHOLE] = 5
 
 
-class AnyQuestion(Narrowed, PictureSource, Question):
+class AnySearchRequest(Narrowed, PictureSource, Question):
     """Text, picture, or both; `weight` is the picture's share when it is both."""
 
     query: Query | None = None
     weight: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.5
 
 
-class BatchQuestion(Narrowed, Question):
+class BatchSearchRequest(Narrowed, Question):
     queries: Annotated[list[Query], Field(min_length=1, max_length=256, fail_fast=True)]
 
 
-class CorrectionQuestion(Question):
+class CorrectionRequest(Question):
     query: Query
 
 
-class NewItemQuestion(Question):
+class NewItemRequest(Question):
     """A picture to add, with what is known of it."""
 
     image_url: Address | None = None
@@ -132,13 +132,13 @@ class NewItemQuestion(Question):
     ] = {}
 
 
-class AddressedItem(NewItemQuestion):
+class AddressedItem(NewItemRequest):
     """One of many, which come as addresses."""
 
     image_url: OneAddress
 
 
-class NewItemsQuestion(Question):
+class NewItemsRequest(Question):
     items: Annotated[
         list[AddressedItem], Field(min_length=1, max_length=200, fail_fast=True)
     ]  # one fault is told, not thousands found
@@ -153,10 +153,10 @@ class ItemChange(Question):
     )
 
 
-class ImportQuestion(Question):
+class ImportRequest(Question):
     location: Annotated[str, Field(min_length=1, max_length=4_096, description="a CSV or a folder of this computer")]
 
 
-class ExportQuestion(Question):
+class ExportRequest(Question):
     kind: Literal["csv", "parquet", "npy"] = "csv"
     where: Where | None = None

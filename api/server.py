@@ -19,7 +19,7 @@ from fastapi import FastAPI
 
 from api.app import create_api
 from api.settings import LOOPBACK_NAMES, ApiOptions
-from api.slow_clients import MAX_HEADER_EVENT_BYTES, PatientProtocol
+from api.slow_clients import MAX_HEADER_EVENT_BYTES, TimeoutProtocol
 from config import Settings
 from crossmodal.errors import BusyError, CrossmodalError, QueryError
 from crossmodal.progress import OnProgress, ignore_progress
@@ -239,7 +239,7 @@ def server_config(api: FastAPI, settings: Settings) -> uvicorn.Config:
         api,
         host=settings.api_host,
         port=settings.api_port,
-        http=type("Protocol", (PatientProtocol,), {"max_connections": most}),
+        http=type("Protocol", (TimeoutProtocol,), {"max_connections": most}),
         ws="none",
         h11_max_incomplete_event_size=MAX_HEADER_EVENT_BYTES,
         timeout_keep_alive=30,

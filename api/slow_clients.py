@@ -70,7 +70,7 @@ MAX_HEADER_EVENT_BYTES = 256 * 2**10
 """Read so much before giving up on a header: what is less but still too long gets a proper 431 from `api.middleware.access`."""
 
 
-class PatientProtocol(H11Protocol):
+class TimeoutProtocol(H11Protocol):
     """Closes a connection that has been opened, or has begun a request, and does not bring its headers to an end in time; that sends on
     and on after its answer; or that does not read what was asked for. uvicorn itself limits only how long a connection may lie idle
     between two requests.

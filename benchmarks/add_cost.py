@@ -2,7 +2,7 @@
 
     python -m benchmarks.add_cost
 
-Ours: `Catalog.add` (one transaction, on the disk when it returns) and the index taking the item in, so that it is searchable. The
+Ours: `Store.add` (one transaction, on the disk when it returns) and the index taking the item in, so that it is searchable. The
 baseline adds the way the reference system did: `torch.cat`, then `torch.save` of all embeddings and a rewrite of all metadata, without
 waiting for the disk. Ours is measured in turn at every size, so that all sizes meet the same moods of the machine.
 """
@@ -35,8 +35,8 @@ def timed_ms(work: Callable[[], object]) -> float:
 
 def ours_ms(folder: Path, *, sizes: tuple[int, ...], embed_dim: int, adds: int, picture_bytes: int) -> dict[int, list[float]]:
     """Times of `adds` adds at each size."""
-    catalogs = {size: filled(folder / f"{size}.sqlite3", size, embed_dim, picture_bytes=picture_bytes) for size in sizes}
-    indexes = {size: SyncedIndex(catalogs[size], MODEL_ID, embed_dim=embed_dim, path=folder / f"{size}.pt") for size in sizes}
+    stores = {size: filled(folder / f"{size}.sqlite3", size, embed_dim, picture_bytes=picture_bytes) for size in sizes}
+    indexes = {size: SyncedIndex(stores[size], MODEL_ID, embed_dim=embed_dim, path=folder / f"{size}.pt") for size in sizes}
     rows = made_up_embeddings(adds, embed_dim, seed=1)
     times: dict[int, list[float]] = {size: [] for size in sizes}
     for turn in range(adds):
@@ -44,14 +44,14 @@ def ours_ms(folder: Path, *, sizes: tuple[int, ...], embed_dim: int, adds: int, 
             entry = entry_of(size + turn, rows[turn], picture_bytes=picture_bytes)
 
             def add(size: int = size, entry: object = entry) -> None:
-                catalogs[size].add(entry, model_id=MODEL_ID)
+                stores[size].add(entry, model_id=MODEL_ID)
                 indexes[size].refresh()
 
             times[size].append(timed_ms(add))
     for size in sizes:
         if len(indexes[size]) != size + adds:
             raise RuntimeError("an item that was added is not in the index")
-        catalogs[size].close()
+        stores[size].close()
     return times
 
 

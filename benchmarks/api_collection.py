@@ -13,7 +13,7 @@ import numpy as np
 
 from benchmarks.made_up import made_up_embeddings
 from benchmarks.made_up_store import entry_of
-from crossmodal.store import Catalog
+from crossmodal.store import Store
 from engine.models.spec import ModelCard, ModelSpec
 from engine.models.trained import TrainedModel, build_untrained
 
@@ -33,10 +33,10 @@ def made(folder: Path, items: int) -> None:
     card = ModelCard("random weights", "made up", "made up", 0, 0.0, 0.0, None, ())
     model = TrainedModel(build_untrained(SPEC), SPEC, card, model_id="").save(folder / "model.pth")
     embeddings = made_up_embeddings(items, SPEC.embed_dim)
-    with Catalog(folder / "data" / "catalog.sqlite3") as catalog:
+    with Store(folder / "data" / "catalog.sqlite3") as store:
         for start in range(0, items, _BATCH):
             numbers = range(start, min(start + _BATCH, items))
-            catalog.add_many([entry_of(n, embeddings[n], picture_bytes=2_000) for n in numbers], model_id=model.model_id)
+            store.add_many([entry_of(n, embeddings[n], picture_bytes=2_000) for n in numbers], model_id=model.model_id)
     (folder / "dataset").mkdir()
     (folder / "dataset" / "amazon_products.csv").write_text("title,imgUrl\nnothing,nothing.png\n", encoding="utf-8")
 

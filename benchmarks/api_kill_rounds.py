@@ -25,7 +25,7 @@ import numpy as np
 
 from benchmarks.api_client import Client
 from benchmarks.api_collection import Server, drawn_png, made
-from crossmodal.store import Catalog
+from crossmodal.store import Store
 
 BAR_S = 5.0
 _RANGE = 10**7
@@ -73,14 +73,14 @@ def check(address: str, acknowledged: Mapping[int, str], report: Report) -> None
 
 def check_all(path: Path, before: int, report: Report) -> None:
     """Read the collection itself: every acknowledged item with its own picture, and none invented."""
-    with Catalog(path) as catalog:
+    with Store(path) as store:
         for number, item_id in report.acknowledged.items():
-            found = catalog.items([int(item_id)])
+            found = store.items([int(item_id)])
             if not found or found[0].title != title_of(number) or found[0].content_hash != sha256(drawn_png(number)).hexdigest():
                 report.lost.append(f"number {number}: {found}")
             else:
-                catalog.rendition(int(item_id))
-        more = catalog.count() - before - len(report.acknowledged)
+                store.rendition(int(item_id))
+        more = store.count() - before - len(report.acknowledged)
         # Of each writer and round, the request that was under way may have been written and not acknowledged.
         if not 0 <= more <= 2 * report.kills:
             report.lost.append(f"{more} items more than were acknowledged")

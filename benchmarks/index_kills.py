@@ -23,7 +23,7 @@ from pathlib import Path
 from struct import pack
 
 from crossmodal.images.decode import DecodeLimits, decode_picture
-from crossmodal.store import Catalog
+from crossmodal.store import Store
 
 _PROJECT = Path(__file__).resolve().parents[1]
 _COMMAND = """
@@ -103,7 +103,7 @@ def kill_and_finish(folder: Path, environment: dict[str, str], *, pictures: int,
     report, chance, log = Report(pictures), random.Random(seed), folder / "encoded.log"
     mine = folder / "pictures"
     pixels_of = _pixel_digests(mine, square_px)
-    store = Path(environment["CROSSMODAL_DATA_DIR"]) / "catalog.sqlite3"
+    store_path = Path(environment["CROSSMODAL_DATA_DIR"]) / "catalog.sqlite3"
     committed: set[str] = set()
     for kill in range(kills + 1):
         seen = _lines(log)
@@ -125,7 +125,7 @@ def kill_and_finish(folder: Path, environment: dict[str, str], *, pictures: int,
                 report.wrong.append(f"the last run ended with {process.returncode}: {errors.decode(errors='replace')[-300:]}")
         new = _lines(log)[len(seen) :]
         report.again += sum(digest in committed for digest in new)
-        committed = {pixels_of[content] for content in _contents(store, report)}
+        committed = {pixels_of[content] for content in _contents(store_path, report)}
         report.committed.append(len(committed))
     report.encoded = len(_lines(log))
     if report.committed[-1] != pictures:
@@ -155,11 +155,11 @@ def _lines(log: Path) -> list[str]:
     return log.read_text().splitlines() if log.exists() else []
 
 
-def _contents(store: Path, report: Report) -> list[str]:
+def _contents(store_path: Path, report: Report) -> list[str]:
     """Content hashes of the items; a picture that is there twice, or without its embedding, is wrong."""
-    with Catalog(store) as catalog:
-        items = catalog.page(10**9)
-        embedded = catalog.models()
+    with Store(store_path) as store:
+        items = store.page(10**9)
+        embedded = store.models()
     twice = [content for content, count in Counter(item.content_hash for item in items).items() if count > 1]
     if twice:
         report.wrong.append(f"{len(twice)} pictures are in the collection more than once")

@@ -32,12 +32,12 @@ from crossmodal.images.transforms import MEAN, STD, to_model_input
 from crossmodal.ingest.commit import Encode
 from crossmodal.ingest.picture_loader import PictureLoader
 from crossmodal.ingest.pipeline import ingest
-from crossmodal.ingest.sources.base import CatalogueLimits
-from crossmodal.ingest.sources.csv import CsvCatalogue
-from crossmodal.ingest.sources.open import open_catalogue
-from crossmodal.items import CatalogueRow, Embedding, Pixels
+from crossmodal.ingest.sources.base import SourceLimits
+from crossmodal.ingest.sources.csv import CsvSource
+from crossmodal.ingest.sources.open import open_source
+from crossmodal.items import Embedding, Pixels, SourceRow
 from crossmodal.runtimes.torch import InferenceNetwork
-from crossmodal.store import Catalog
+from crossmodal.store import Store
 from crossmodal.torchvision_compat import import_torchvision
 from encoders import ImageEncoder
 
@@ -68,27 +68,27 @@ def plain_loop(paths: Sequence[Path], network: torch.nn.Module, *, square_px: in
 
 def pipeline(table: Path, encode: Encode, *, square_px: int, workers: int, batch_size: int) -> Embedding:
     """The product: (n, 256) embeddings as they lie in the collection afterwards, in the table's order."""
-    limits = CatalogueLimits()
-    catalogue = CsvCatalogue(table, limits=limits)
+    limits = SourceLimits()
+    source = CsvSource(table, limits=limits)
     with (
         tempfile.TemporaryDirectory() as folder,
         Decoder(DecodeLimits(), workers=workers) as decoder,
-        Catalog(Path(folder) / "catalog.sqlite3") as catalog,
+        Store(Path(folder) / "catalog.sqlite3") as store,
     ):
         report = ingest(
-            catalogue,
-            load=PictureLoader(catalogue.folder, fetch=None, max_image_bytes=limits.max_image_bytes),
+            source,
+            load=PictureLoader(source.folder, fetch=None, max_image_bytes=limits.max_image_bytes),
             decoder=decoder,
             encode=encode,
-            catalog=catalog,
+            store=store,
             model_id=MODEL_ID,
             square_px=square_px,
             batch_size=batch_size,
         )
         if report.failed:
-            raise SystemExit(f"{report.failed} pictures failed: {catalog.failures()[0].reason}")
-        items = sorted(catalog.page(report.indexed), key=lambda item: int(item.title))
-        return np.stack([catalog.embedding(item.item_id, MODEL_ID) for item in items])
+            raise SystemExit(f"{report.failed} pictures failed: {store.failures()[0].reason}")
+        items = sorted(store.page(report.indexed), key=lambda item: int(item.title))
+        return np.stack([store.embedding(item.item_id, MODEL_ID) for item in items])
 
 
 def as_torchvision_has_it(network: torch.nn.Module) -> torch.nn.Module:
@@ -155,10 +155,10 @@ def compare(paths: Sequence[Path], table: Path, *, square_px: int, options: argp
 
 def copy_pictures(options: argparse.Namespace, folder: Path) -> tuple[list[Path], Path]:
     """The pictures asked for, and a table that names them: the same files for both ways, read once already."""
-    limits = CatalogueLimits()
-    catalogue = open_catalogue(options.catalogue, limits=limits)
-    load = PictureLoader(catalogue.folder, fetch=None, max_image_bytes=limits.max_image_bytes)
-    rows = (row for row in catalogue.rows() if isinstance(row, CatalogueRow))
+    limits = SourceLimits()
+    source = open_source(options.source, limits=limits)
+    load = PictureLoader(source.folder, fetch=None, max_image_bytes=limits.max_image_bytes)
+    rows = (row for row in source.rows() if isinstance(row, SourceRow))
     chosen = (row for row in rows if not options.split or row.attributes.get("split") == options.split)
     paths = []
     for number, row in enumerate(islice(chosen, options.count)):

@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.made_up import MODEL_ID, made_up_item
-from crossmodal.store import Catalog
+from crossmodal.store import Store
 
 WRITER_RANGE = 10**9
 LARGE_BATCH = 5
@@ -77,15 +77,15 @@ def transactions(start: int) -> Iterable[list[int]]:
 
 def write_until_killed(path: Path, start: int) -> None:
     """What a writer process does."""
-    with Catalog(path) as catalog:
+    with Store(path) as store:
         sys.stdout.write("[]\n")
         sys.stdout.flush()
         for numbers in transactions(start):
             entries = [made_up_item(number) for number in numbers]
             if len(entries) == 1:
-                catalog.add(entries[0], model_id=MODEL_ID)
+                store.add(entries[0], model_id=MODEL_ID)
             else:
-                catalog.add_many(entries, model_id=MODEL_ID)
+                store.add_many(entries, model_id=MODEL_ID)
             sys.stdout.write(json.dumps(numbers) + "\n")
             sys.stdout.flush()
 
@@ -141,8 +141,8 @@ def _one_round(path: Path, starts: list[int], delay_s: float) -> list[list[int]]
 def _compare(path: Path, acknowledged: list[list[int]], starts: list[int], expected: set[int], report: Report) -> set[int]:
     """The numbers that are new in the collection, after checking that they are exactly those that may be."""
     began = time.perf_counter()
-    with Catalog(path) as catalog:
-        count = catalog.count()
+    with Store(path) as store:
+        count = store.count()
         report.reopen_ms.append(1e3 * (time.perf_counter() - began))
         candidates: set[int] = set()
         for start, numbers in zip(starts, acknowledged, strict=True):
@@ -150,10 +150,10 @@ def _compare(path: Path, acknowledged: list[list[int]], starts: list[int], expec
             # The transaction at work when the writer died may be there, whole.
             at_work = next(iter(transactions(begun)))
             candidates |= {*numbers, *at_work}
-            held = catalog.known([made_up_item(number).key for number in at_work])
+            held = store.known([made_up_item(number).key for number in at_work])
             if 0 < len(held) < len(at_work):
                 report.wrong.append(f"of the transaction {at_work} only {len(held)} items are there")
-        known = catalog.known([made_up_item(number).key for number in candidates])
+        known = store.known([made_up_item(number).key for number in candidates])
         found = {number for number in candidates if f"made up {number}" in known}
         report.lost += sorted({number for numbers in acknowledged for number in numbers} - found)
         if count != len(expected) + len(found):
@@ -165,12 +165,12 @@ def _check_items(path: Path, numbers: Iterable[int], report: Report) -> None:
     """Every item's words, picture and embedding, and that it is nearest to itself."""
     from crossmodal.indexes.synced import SyncedIndex
 
-    with Catalog(path) as catalog:
+    with Store(path) as store:
         entries = {number: made_up_item(number) for number in sorted(numbers)}
         if not entries:
             return
-        known = catalog.known([entry.key for entry in entries.values()])
-        index = SyncedIndex(catalog, MODEL_ID, embed_dim=len(next(iter(entries.values())).embedding), path=path.with_suffix(".pt"))
+        known = store.known([entry.key for entry in entries.values()])
+        index = SyncedIndex(store, MODEL_ID, embed_dim=len(next(iter(entries.values())).embedding), path=path.with_suffix(".pt"))
         hits = index.search(np.stack([entry.embedding for entry in entries.values()]), 1)
         for (number, entry), (best,) in zip(entries.items(), hits, strict=True):
             if entry.key not in known:
@@ -179,18 +179,18 @@ def _check_items(path: Path, numbers: Iterable[int], report: Report) -> None:
             item = known[entry.key].item
             written = (
                 entry.title,
-                entry.catalogue,
                 entry.source,
+                entry.origin,
                 entry.captions,
                 entry.attributes,
                 entry.held_out,
                 entry.picture.content_hash,
             )
-            stored = (item.title, item.catalogue, item.source, item.captions, item.attributes, item.held_out, item.content_hash)
+            stored = (item.title, item.source, item.origin, item.captions, item.attributes, item.held_out, item.content_hash)
             same_bytes = (
-                catalog.rendition(item.item_id) == entry.picture.rendition
-                and catalog.thumbnail(item.item_id) == entry.picture.thumbnail
-                and catalog.embedding(item.item_id, MODEL_ID).tobytes() == entry.embedding.tobytes()
+                store.rendition(item.item_id) == entry.picture.rendition
+                and store.thumbnail(item.item_id) == entry.picture.thumbnail
+                and store.embedding(item.item_id, MODEL_ID).tobytes() == entry.embedding.tobytes()
             )
             if stored != written or not same_bytes or best[0] != item.item_id:
                 report.wrong.append(f"item {number} is not what was written, or item {best[0]} is nearer to it than itself")

@@ -28,19 +28,19 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from crossmodal.errors import CatalogueError, CrossmodalError
+from crossmodal.errors import CrossmodalError, SourceError
 from crossmodal.images.decode import DecodeLimits, decode_picture
-from crossmodal.ingest.sources.base import Catalogue
+from crossmodal.ingest.sources.base import Source
 from crossmodal.items import NewItem, Picture, texts_of
 from crossmodal.progress import ignore_progress
-from crossmodal.store import Catalog
+from crossmodal.store import Store
 from engine.encoding import encoded_texts
 from engine.live import LiveApp
 from engine.models.loading import load_model
 from engine.models.spec import ModelCard, ModelSpec
 from engine.models.trained import TrainedModel, build_untrained
 from engine.retraining import TrainingSettings
-from engine.tasks import UpkeepParts
+from engine.tasks import TaskParts
 from engine.validation import Limits
 
 OLD = ModelSpec(embed_dim=64, vocab_size=1024, max_text_tokens=8, image_size_px=32)
@@ -105,8 +105,8 @@ class NoNetwork:
     """A fetcher that is never asked."""
 
     def fetch(self, url: str) -> bytes:
-        """Raises CatalogueError."""
-        raise CatalogueError("file_missing", f"{url:.80} is not fetched here.")
+        """Raises SourceError."""
+        raise SourceError("file_missing", f"{url:.80} is not fetched here.")
 
 
 def drawing(number: int) -> bytes:
@@ -129,23 +129,23 @@ def title(number: int) -> str:
 def opened(folder: Path) -> LiveApp:
     """The app on the collection in a folder, as a process of the product has it."""
 
-    def nothing(location: str) -> Catalogue:
-        raise CatalogueError("file_missing", f"{location:.80} is not read here.")
+    def nothing(location: str) -> Source:
+        raise SourceError("file_missing", f"{location:.80} is not read here.")
 
     training = TrainingSettings(max_epochs=1, batch_size=2, learning_rate=1e-3, patience=1, seed=0)
     app = LiveApp(
         load_model(folder / "model.pth"),
-        Catalog(folder / "catalog.sqlite3"),
+        Store(folder / "catalog.sqlite3"),
         fetcher=NoNetwork(),  # type: ignore[arg-type]
         decoder=InProcess(),  # type: ignore[arg-type]
         index_path=folder / "image_features.pt",
         model_path=folder / "model.pth",
         limits=_LIMITS,
-        upkeep=UpkeepParts(open_catalogue=nothing, training=training, max_pictures=100),
+        tasks=TaskParts(open_source=nothing, training=training, max_pictures=100),
     )
     model = app.generation().model
-    app.upkeep.embed_missing(model, ignore_progress)
-    app.generations.announce()
+    app.tasks.embed_missing(model, ignore_progress)
+    app.generations.set_initial()
     return app
 
 
@@ -154,7 +154,7 @@ def prepare(folder: Path, items: int) -> None:
     card = ModelCard("random weights", "", "made up", 1, 0.0, 0.0, None, ())
     TrainedModel(build_untrained(NEW, seed=2), NEW, card, model_id="").save(folder / "next.pth")
     model = TrainedModel(build_untrained(OLD, seed=1), OLD, card, model_id="").save(folder / "model.pth")
-    with Catalog(folder / "catalog.sqlite3") as catalog:
+    with Store(folder / "catalog.sqlite3") as store:
         for start in range(0, items, 64):
             numbers = range(start, min(start + 64, items))
             pictures = [InProcess().decode(drawing(n), square_px=OLD.image_size_px) for n in numbers]
@@ -163,7 +163,7 @@ def prepare(folder: Path, items: int) -> None:
                 NewItem(f"made up {n}", title(n), picture, row) for n, picture, row in zip(numbers, pictures, rows, strict=True)
             ]
             said = encoded_texts(model, [text for entry in entries for text in texts_of(entry.title, entry.captions)])
-            catalog.add_many(entries, model_id=model.model_id, said={model.model_id: said})
+            store.add_many(entries, model_id=model.model_id, said={model.model_id: said})
 
 
 def live(folder: Path, name: str, first: int, *, pause_s: float, switches: bool) -> None:
@@ -221,18 +221,18 @@ def run(folder: Path, *, items: int, pause_s: float = _PAUSE_S, after_s: float =
     prepare(folder, items)
     report = Report()
     new_id = load_model(folder / "next.pth").model_id
-    with Catalog(folder / "catalog.sqlite3") as catalog:
+    with Store(folder / "catalog.sqlite3") as store:
         processes = [_start(folder, "first", items, pause_s), _start(folder, "second", items + 10**6, pause_s)]
         began = time.monotonic()
         try:
-            _wait(processes, lambda: catalog.models().get(new_id, 0) >= items * 0.4)
+            _wait(processes, lambda: store.models().get(new_id, 0) >= items * 0.4)
             processes[0].send_signal(signal.SIGKILL)
             processes[0].wait()
-            report.kills, report.embedded_at_kill = 1, catalog.models().get(new_id, 0)
-            if catalog.get_meta("active_model") == new_id:
+            report.kills, report.embedded_at_kill = 1, store.models().get(new_id, 0)
+            if store.get_meta("active_model") == new_id:
                 report.failed.append("the switch was over before the kill")
             processes[0] = _start(folder, "first", items + 2 * 10**6, pause_s)
-            _wait(processes, lambda: catalog.get_meta("active_model") == new_id)
+            _wait(processes, lambda: store.get_meta("active_model") == new_id)
             report.seconds = time.monotonic() - began
             time.sleep(after_s)
             (folder / "end").touch()
@@ -264,16 +264,16 @@ def _compare(folder: Path, report: Report) -> None:
     """Hold what the processes wrote down against the collection as it is now."""
     new = load_model(folder / "next.pth")
     old = load_model(next(path for path in (folder / "models").glob("*.pth") if path.stem != new.model_id))
-    with Catalog(folder / "catalog.sqlite3") as catalog:
-        rows = {model.model_id: _rows(catalog, model) for model in (old, new)}
+    with Store(folder / "catalog.sqlite3") as store:
+        rows = {model.model_id: _rows(store, model) for model in (old, new)}
         queries = [f"{colour} {thing}" for colour in COLOURS for thing in THINGS]
         asked = {model.model_id: dict(zip(queries, model.encode_texts(queries), strict=True)) for model in (old, new)}
         for path in sorted(folder.glob("*.jsonl")):
             for line in path.read_bytes().splitlines(keepends=True):
                 if line.endswith(b"}\n"):  # a line cut short by the kill was no acknowledgement
                     _judge(json.loads(line), rows, asked, new.model_id, report)
-        if len(rows[new.model_id]) != catalog.count():
-            report.lost.append(catalog.count() - len(rows[new.model_id]))
+        if len(rows[new.model_id]) != store.count():
+            report.lost.append(store.count() - len(rows[new.model_id]))
     app = opened(folder)
     if app.generation().model.model_id != new.model_id or app.count() != len(rows[new.model_id]):
         report.failed.append("the new model is not in use, or its index is not whole")
@@ -306,8 +306,8 @@ def _judge(
                 report.mixed.append(f"{query}: {results[:3]} is of {len(by)} models")
 
 
-def _rows(catalog: Catalog, model: TrainedModel) -> dict[int, np.ndarray]:
-    changes = catalog.changes(model.model_id)
+def _rows(store: Store, model: TrainedModel) -> dict[int, np.ndarray]:
+    changes = store.changes(model.model_id)
     return dict(zip(changes.item_ids.tolist(), changes.embeddings, strict=True))
 
 

@@ -11,7 +11,7 @@ MODEL_ID = sha256(b"made up").hexdigest()
 NO_PIXELS = np.zeros((1, 1, 3), dtype=np.uint8)
 
 
-def made_up_item(number: int, *, embed_dim: int = 64, picture_bytes: int = 2_000, catalogue: str = "made up") -> NewItem:
+def made_up_item(number: int, *, embed_dim: int = 64, picture_bytes: int = 2_000, source: str = "made up") -> NewItem:
     """An item with random words, a random picture of `picture_bytes` and a random embedding, all from `number`."""
     random = np.random.default_rng(number)
     rendition = random.bytes(picture_bytes)
@@ -22,8 +22,8 @@ def made_up_item(number: int, *, embed_dim: int = 64, picture_bytes: int = 2_000
             sha256(rendition).hexdigest(), 240 + number % 7, 160, NO_PIXELS, rendition, rendition[: picture_bytes // 4]
         ),
         embedding=unit(random.standard_normal(embed_dim)),
-        catalogue=catalogue,
-        source=f"pictures/{number}.jpg",
+        source=source,
+        origin=f"pictures/{number}.jpg",
         captions=(f"first words of {number}", f"other words of {number}"),
         attributes={"number": str(number)},
         held_out=number % 7 == 0,

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from benchmarks.made_up import MODEL_ID, NO_PIXELS, made_up_embeddings
 from crossmodal.items import NewItem, Picture
-from crossmodal.store import Catalog
+from crossmodal.store import Store
 
 _BATCH = 512
 
@@ -21,11 +21,11 @@ def entry_of(number: int, embedding: npt.NDArray[np.float32], *, picture_bytes: 
     return NewItem(key=f"made up {number}", title=f"red striped mug number {number}", picture=picture, embedding=embedding)
 
 
-def filled(path: Path, count: int, embed_dim: int, *, picture_bytes: int = 2_000) -> Catalog:
+def filled(path: Path, count: int, embed_dim: int, *, picture_bytes: int = 2_000) -> Store:
     """A catalog with `count` items numbered from 0."""
-    catalog = Catalog(path)
+    store = Store(path)
     embeddings = made_up_embeddings(count, embed_dim)
     for start in range(0, count, _BATCH):
         numbers = range(start, min(start + _BATCH, count))
-        catalog.add_many([entry_of(n, embeddings[n], picture_bytes=picture_bytes) for n in numbers], model_id=MODEL_ID)
-    return catalog
+        store.add_many([entry_of(n, embeddings[n], picture_bytes=picture_bytes) for n in numbers], model_id=MODEL_ID)
+    return store

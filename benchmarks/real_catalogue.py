@@ -30,19 +30,19 @@ def main() -> None:
             model_path.write_bytes(chosen.model.read_bytes())
         app = build_system(Settings(data_dir=folder / "data", dataset_dir=folder / "dataset", model_path=model_path))
         began = time.perf_counter()
-        print(app.upkeep.index(chosen.catalogue, ignore_progress), f"{time.perf_counter() - began:.1f} s")
+        print(app.tasks.index(chosen.catalogue, ignore_progress), f"{time.perf_counter() - began:.1f} s")
         model_id = app.generation().model.model_id
-        embeddings = app.catalog.changes(model_id).embeddings
-        items = app.catalog.page(10**6)
+        embeddings = app.store.changes(model_id).embeddings
+        items = app.store.page(10**6)
         print(
             f"items {len(items)}, different pictures {len({item.content_hash for item in items})}, "
             f"different embeddings {len(np.unique(embeddings, axis=0))}, failures {len(app.failures())}"
         )
-        material = app.upkeep.material(ignore_progress)
+        material = app.tasks.material(ignore_progress)
         print(
             f"training pictures {len(material.train)}, held out {len(material.held_out)}; estimate {app.training_estimate().seconds:.0f} s"
         )
-        print(app.upkeep.train(ignore_progress))
+        print(app.tasks.train(ignore_progress))
         figures = app.info().model.held_out
         if figures is not None:
             print(

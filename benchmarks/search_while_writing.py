@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks.made_up import MODEL_ID, made_up_item
 from crossmodal.indexes.synced import SyncedIndex
-from crossmodal.store import Catalog
+from crossmodal.store import Store
 
 BAR = 2.0
 EMBED_DIM = 256
@@ -28,11 +28,11 @@ class Desk:
     """A collection of `items` items, and what its users report."""
 
     def __init__(self, folder: Path, items: int) -> None:
-        self.catalog = Catalog(folder / "catalog.sqlite3")
+        self.store = Store(folder / "catalog.sqlite3")
         for start in range(0, items, 500):
             entries = [made_up_item(number, embed_dim=EMBED_DIM) for number in range(start, min(start + 500, items))]
-            self.catalog.add_many(entries, model_id=MODEL_ID)
-        self.index = SyncedIndex(self.catalog, MODEL_ID, embed_dim=EMBED_DIM, path=folder / "image_features.pt")
+            self.store.add_many(entries, model_id=MODEL_ID)
+        self.index = SyncedIndex(self.store, MODEL_ID, embed_dim=EMBED_DIM, path=folder / "image_features.pt")
         self.items = items
         self.stop = threading.Event()
         self.search_ms: list[float] = []
@@ -46,9 +46,9 @@ class Desk:
             entry = made_up_item(int(random.integers(self.items)), embed_dim=EMBED_DIM)
             began = time.perf_counter()
             hits = self.index.search(entry.embedding[None], 20)[0]
-            found = self.catalog.items([item_id for item_id, _ in hits])
+            found = self.store.items([item_id for item_id, _ in hits])
             self.search_ms.append(1e3 * (time.perf_counter() - began))
-            if found[0].title != entry.title or self.catalog.rendition(found[0].item_id) != entry.picture.rendition:
+            if found[0].title != entry.title or self.store.rendition(found[0].item_id) != entry.picture.rendition:
                 self.problems.append(f"searching for {entry.title!r} found {found[0].title!r}")
 
     def write(self, writer: int) -> None:
@@ -56,11 +56,11 @@ class Desk:
         number = NEW * (writer + 1)
         while not self.stop.is_set():
             entry = made_up_item(number, embed_dim=EMBED_DIM)
-            item, _ = self.catalog.add(entry, model_id=MODEL_ID)
+            item, _ = self.store.add(entry, model_id=MODEL_ID)
             if self.index.search(entry.embedding[None], 1)[0][0][0] != item.item_id:
                 self.problems.append(f"{entry.title!r} was added but not found")
             if number % 2:
-                self.catalog.remove([item.item_id])
+                self.store.remove([item.item_id])
             number, self.written = number + 1, self.written + 1
 
     def run(self, seconds: float, *, searchers: int, writers: int) -> np.ndarray:
@@ -90,7 +90,7 @@ def main() -> int:
         desk.run(1.0, searchers=options.searchers, writers=0)
         alone = desk.run(options.seconds, searchers=options.searchers, writers=0)
         beside = desk.run(options.seconds, searchers=options.searchers, writers=options.writers)
-        desk.catalog.close()
+        desk.store.close()
     print(f"{'':<16}{'searches':>10}{'p50 ms':>9}{'p99 ms':>9}")
     for name, times in (("alone", alone), ("beside writers", beside)):
         print(f"{name:<16}{len(times):>10}{np.percentile(times, 50):>9.2f}{np.percentile(times, 99):>9.2f}")

@@ -81,7 +81,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 def refusal(error: OSError) -> CrossmodalError:
     """What was refused, with the file where the system names one; `internal` for what has nothing to do with a file."""
     if isinstance(error.filename, str | bytes):
-        return errors.of_os(error, Path(os.fsdecode(error.filename)))
+        return errors.from_oserror(error, Path(os.fsdecode(error.filename)))
     why = error.strerror or type(error).__name__
     if error.errno in _FULL:
         return StoreError("disk_full", f"A disk is full: {why}.", remedy="Free some space and try again.")

@@ -113,7 +113,9 @@ def complain(message: str, remedy: str = "") -> None:
 
 
 if TYPE_CHECKING:
-    from crossmodal.items import CaptionResult, Item, SearchResult
+    from crossmodal.items import CaptionResult, Item, Pixels, SearchResult
+    from engine.live import LiveApp
+    from ipc.client import RemoteApp
 
 
 def item_as_dict(item: Item) -> dict[str, Any]:
@@ -121,8 +123,8 @@ def item_as_dict(item: Item) -> dict[str, Any]:
     return {
         "item_id": item.item_id,
         "title": item.title,
-        "catalogue": item.catalogue,
-        "source": item.source,
+        "catalogue": item.source,
+        "source": item.origin,
         "captions": list(item.captions),
         "attributes": dict(item.attributes),
         "width_px": item.width_px,
@@ -135,8 +137,7 @@ def item_as_dict(item: Item) -> dict[str, Any]:
 def show_results(results: Sequence[SearchResult]) -> None:
     """One line a result: rank, score, id, title, catalogue, source."""
     rows = [
-        (each.rank, f"{each.score:.4f}", each.item.item_id, each.item.title, each.item.catalogue, each.item.source)
-        for each in results
+        (each.rank, f"{each.score:.4f}", each.item.item_id, each.item.title, each.item.source, each.item.origin) for each in results
     ]
     table(("rank", "score", "id", "title", "catalogue", "source"), rows, numbers=("rank", "score", "id"))
 
@@ -168,20 +169,15 @@ def show_items(items: Sequence[Item]) -> None:
         (
             item.item_id,
             item.title,
-            item.catalogue,
+            item.source,
             ", ".join(f"{name}={value}" for name, value in item.attributes.items()),
             datetime.fromtimestamp(item.added_at).strftime("%Y-%m-%d %H:%M"),
-            item.source,
+            item.origin,
         )
         for item in items
     ]
     table(("id", "title", "catalogue", "attributes", "added", "source"), rows, numbers=("id",))
 
-
-if TYPE_CHECKING:
-    from crossmodal.items import Pixels, SearchResult
-    from engine.live import LiveApp
-    from ipc.client import NearApp
 
 _ROWS = 8
 _SQUARE_PX = 192
@@ -236,7 +232,7 @@ def iterm2(picture: bytes) -> str:
     return f"\033]1337;File=inline=1;size={len(picture)};height={_ROWS};preserveAspectRatio=1:{data}\a"
 
 
-def open_best(result: SearchResult, app: LiveApp | NearApp) -> None:
+def open_best(result: SearchResult, app: LiveApp | RemoteApp) -> None:
     """Write the stored picture of a result to a file of the system's temporary folder and open that in the viewer."""
     import typer
 

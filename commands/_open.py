@@ -14,9 +14,9 @@ from crossmodal.progress import OnProgress, Progress, ignore_progress
 
 if TYPE_CHECKING:
     from config import Settings
-    from crossmodal.store import Catalog
+    from crossmodal.store import Store
     from engine.live import LiveApp
-    from ipc.client import NearApp
+    from ipc.client import RemoteApp
 
 log = logging.getLogger(__name__)
 
@@ -57,8 +57,8 @@ def opened_app(on_progress: OnProgress = ignore_progress, *, fill: bool = True) 
         on_progress(Progress("model", "There is no model yet. One is trained on this computer now, which takes about a minute."))
     app = build_system(chosen, on_progress, fill=False)
     try:
-        if not app.catalog.count():  # no item lacks an embedding of this model
-            app.generations.announce()
+        if not app.store.count():  # no item lacks an embedding of this model
+            app.generations.set_initial()
         if fill and not app.count():
             _fill(app, chosen, on_progress)
         yield app
@@ -69,21 +69,21 @@ def opened_app(on_progress: OnProgress = ignore_progress, *, fill: bool = True) 
 def _fill(app: LiveApp, chosen: Settings, on_progress: OnProgress) -> None:
     from initialize import fill_index
 
-    if app.catalog.count():  # the model has not looked at any of them yet
-        app.upkeep.embed_missing(app.generation().model, on_progress)
-        app.generations.announce()
-    elif app.upkeep.is_new():
+    if app.store.count():  # the model has not looked at any of them yet
+        app.tasks.embed_missing(app.generation().model, on_progress)
+        app.generations.set_initial()
+    elif app.tasks.is_new():
         fill_index(app, chosen, on_progress)
         wait_for_job(app, on_progress)
 
 
 @contextmanager
-def nearest_app(on_progress: OnProgress = ignore_progress, *, fill: bool = True) -> Iterator[LiveApp | NearApp]:
+def nearest_app(on_progress: OnProgress = ignore_progress, *, fill: bool = True) -> Iterator[LiveApp | RemoteApp]:
     """A program that has this collection open already, the page or the API: it answers in a moment. The whole app where none runs."""
     from ipc.client import Near
 
     chosen = settings()
-    with Near(chosen.catalog_path.parent, chosen.model_path) as near:
+    with Near(chosen.store_path.parent, chosen.model_path) as near:
         if near.app is not None:
             log.debug("a running program answers")
             yield near.app
@@ -93,28 +93,28 @@ def nearest_app(on_progress: OnProgress = ignore_progress, *, fill: bool = True)
 
 
 @contextmanager
-def opened_catalog() -> Iterator[Catalog]:
+def opened_store() -> Iterator[Store]:
     """The store alone: open in a moment, because no model is loaded.
 
     Raises:
         StoreError: `index_missing`, there is no collection yet.
     """
-    from crossmodal.store import Catalog
+    from crossmodal.store import Store
 
-    path = settings().catalog_path
+    path = settings().store_path
     if not path.exists():
         raise StoreError(
             "index_missing", f"There is no collection at {path} yet.", remedy="Make one: python cli.py index YOUR_PICTURES"
         )
-    with Catalog(path) as catalog:
-        yield catalog
+    with Store(path) as store:
+        yield store
 
 
 def wait_for_job(app: LiveApp, on_progress: OnProgress, stop: threading.Event | None = None) -> None:
     """Follow the job this program began to its end, and stop it when that is asked. Raises the job's error when it failed."""
     while (status := app.jobs.wait(_LOOK_EVERY_S)) is not None and status.state in UNDER_WAY:
         if stop is not None and stop.is_set():
-            app.jobs.stop_own()
+            app.jobs.cancel_own()
         on_progress(status.progress)
     if status is not None and status.error is not None:
         raise status.error

@@ -11,8 +11,8 @@ from typing import Annotated, Literal
 import typer
 
 from commands import _console
-from commands._open import opened_catalog, settings
-from crossmodal.errors import CatalogueError, PictureError, QueryError
+from commands._open import opened_store, settings
+from crossmodal.errors import PictureError, QueryError, SourceError
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only the answer and errors.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Also what happens inside; tracebacks of errors.")]
@@ -104,23 +104,23 @@ def check(word: str, *, remedy: str = "Check its name.") -> None:
         remedy: what to do about it.
 
     Raises:
-        CatalogueError: file_missing.
+        SourceError: file_missing.
     """
     if word == STANDARD_INPUT or is_address(word):
         return
     path = Path(word).expanduser()
     if path.is_dir():
         what, remedy = f"{_console.cell(word)} is a folder.", f"Bring all its pictures in: python cli.py index {shlex.quote(word)}"
-        raise CatalogueError("file_missing", what, remedy=remedy)
+        raise SourceError("file_missing", what, remedy=remedy)
     if not path.is_file():
-        raise CatalogueError("file_missing", f'There is no file "{word:.200}".', remedy=remedy)
+        raise SourceError("file_missing", f'There is no file "{word:.200}".', remedy=remedy)
 
 
 def is_there(word: str) -> bool:
     """Whether `check` lets it pass."""
     try:
         check(word)
-    except CatalogueError:
+    except SourceError:
         return False
     return True
 
@@ -129,7 +129,7 @@ def picture(word: str, *, max_bytes: int) -> bytes | Path | str:
     """What the app takes for a picture: bytes from the standard input, an address as it is, a file as a path.
 
     Raises:
-        CatalogueError: file_missing. PictureError: too_large.
+        SourceError: file_missing. PictureError: too_large.
     """
     if word == STANDARD_INPUT:
         data = sys.stdin.buffer.read(max_bytes + 1)
@@ -172,10 +172,10 @@ def narrowed(pairs: Sequence[str] | None) -> dict[str, list[str]] | None:
         QueryError: `bad_request`, a pair is none, or the last part is that of several catalogues.
     """
     where = filter_of(pairs)
-    if where is None or _CATALOGUE not in where or not settings().catalog_path.exists():
+    if where is None or _CATALOGUE not in where or not settings().store_path.exists():
         return where
-    with opened_catalog() as catalog:
-        known = list(catalog.counts())
+    with opened_store() as store:
+        known = list(store.counts())
     return where | {_CATALOGUE: [whole_name(name, known) for name in where[_CATALOGUE]]}
 
 
@@ -196,19 +196,19 @@ def whole_name(name: str, known: Collection[str]) -> str:
 
 def why_nothing(where: dict[str, list[str]] | None) -> str:
     """A sentence for whoever found nothing: the collection is empty, or no item has what was asked for."""
-    if not settings().catalog_path.exists():
+    if not settings().store_path.exists():
         return "Nothing was found."
-    with opened_catalog() as catalog:
-        if not catalog.count():
+    with opened_store() as store:
+        if not store.count():
             return _EMPTY
         if not where:
             return "Nothing was found."
-        known, catalogues = catalog.attribute_values(1), catalog.counts()
+        known, sources = store.attribute_values(1), store.counts()
     unknown = [name for name in where if name != _CATALOGUE and name not in known]
     if unknown:
         names = ", ".join(f'"{_console.cell(name)}"' for name in unknown[:_NAMED])
         return f"Nothing was found: no item has an attribute {names}. See what there is: python cli.py list --attributes"
-    if _CATALOGUE in where and not any(name in catalogues for name in where[_CATALOGUE]):
-        names = ", ".join(_console.cell(name) for name in list(catalogues)[:_NAMED])
+    if _CATALOGUE in where and not any(name in sources for name in where[_CATALOGUE]):
+        names = ", ".join(_console.cell(name) for name in list(sources)[:_NAMED])
         return f"Nothing was found: there is no such catalogue. There are: {names}."
     return "Nothing was found."

@@ -18,7 +18,7 @@ from crossmodal.errors import CrossmodalError
 if TYPE_CHECKING:
     from crossmodal.items import AddOutcome, Item
     from engine.live import LiveApp
-    from ipc.client import NearApp
+    from ipc.client import RemoteApp
 
 
 def add(
@@ -81,11 +81,11 @@ class _Wish(NamedTuple):
         )
 
 
-def _added(app: LiveApp | NearApp, word: str, wish: _Wish) -> AddOutcome:
+def _added(app: LiveApp | RemoteApp, word: str, wish: _Wish) -> AddOutcome:
     return app.add_new_item(
         _options.picture(word, max_bytes=app.limits.max_image_bytes),
         _title_of(word) if wish.title is None else wish.title,
-        source=wish.source or ("" if word == _options.STANDARD_INPUT else word),
+        origin=wish.source or ("" if word == _options.STANDARD_INPUT else word),
         captions=wish.captions,
         attributes=wish.attributes,
     )

@@ -45,7 +45,7 @@ def doctor(
     place = Place(
         project=Path(__file__).resolve().parents[1],
         data_dir=chosen.data_dir,
-        catalog_path=chosen.catalog_path,
+        store_path=chosen.store_path,
         index_path=chosen.index_path,
         model_path=chosen.model_path,
     )

@@ -8,7 +8,7 @@ import typer
 
 from commands import _console
 from commands._console import item_as_dict
-from commands._open import opened_app, opened_catalog, settings
+from commands._open import opened_app, opened_store, settings
 from commands._options import Json, Quiet, Verbose, attributes_of, id_of
 from commands._progress import ProgressBar
 from crossmodal.errors import QueryError
@@ -41,8 +41,8 @@ def edit(
         raise typer.BadParameter("Say what is to change: --title, --attribute or --without.")
     if dropped & changed.keys():
         raise typer.BadParameter("An attribute is either changed or taken away: name it in one of --attribute and --without.")
-    with opened_catalog() as catalog:
-        former = dict(catalog.item(number).attributes)
+    with opened_store() as store:
+        former = dict(store.item(number).attributes)
     if lacking := dropped - former.keys():
         what = f'Item {number} has no attribute "{min(lacking):.60}".'
         raise QueryError("not_found", what, remedy=f"It has: {', '.join(former) or 'none'}.")
@@ -62,7 +62,7 @@ def _edited(item_id: int, title: str | None, attributes: dict[str, str], *, quie
 
         chosen = settings()
         limits = Limits(chosen.max_query_chars, chosen.max_top_k, chosen.max_image_bytes)
-        with opened_catalog() as catalog:
-            return catalog.update_item(item_id, attributes=within_limits(limits, attributes))
+        with opened_store() as store:
+            return store.update_item(item_id, attributes=within_limits(limits, attributes))
     with ProgressBar(quiet=quiet) as told, opened_app(told, fill=False) as app:
         return app.update_item(item_id, title=title, attributes=attributes)

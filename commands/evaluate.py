@@ -45,6 +45,6 @@ def evaluate(
         places = list(range(len(material.data))) if side == "all" else material.data.side(side)
         result = evaluate_model(trained, material.data, places, told)
     if out is not None:
-        about = {"Model": f"{trained.spec.preset}, {trained.model_id}", "Data": material.catalogue, "Side": side}
-        write_report(out, result, title=f"{trained.spec.preset} on {material.catalogue}", about=about)
+        about = {"Model": f"{trained.spec.preset}, {trained.model_id}", "Data": material.source, "Side": side}
+        write_report(out, result, title=f"{trained.spec.preset} on {material.source}", about=about)
     _console.plain(json_report(result) if as_json else text_table(result))

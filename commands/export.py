@@ -10,12 +10,12 @@ import typer
 
 from commands import _app, _console
 from commands._app import stop_on_interrupt
-from commands._open import opened_app, opened_catalog
+from commands._open import opened_app, opened_store
 from commands._options import Quiet, Verbose, Where, narrowed, why_nothing
 from commands._progress import ProgressBar
 
 if TYPE_CHECKING:
-    from crossmodal.store import Catalog
+    from crossmodal.store import Store
 
 _KINDS = {".csv": "csv", ".parquet": "parquet", ".npy": "npy", "": "folder"}
 _TOP = 50
@@ -44,18 +44,18 @@ def export(
     if top is not None and search is None:
         raise typer.BadParameter("--top goes together with --search.")
     from engine.export import export_items
-    from engine.export_formats import Source
+    from engine.export_formats import Exported
 
     conditions = narrowed(where)
     with stop_on_interrupt(_STOPPING) as stop, ProgressBar(quiet=quiet, answered=("export",)) as told, ExitStack() as opened:
         ids = None
         if search is None:  # no model is loaded where none is needed
-            source = Source.of_store(opened.enter_context(opened_catalog()))
+            source = Exported.of_store(opened.enter_context(opened_store()))
         else:
             app = opened.enter_context(opened_app(told, fill=False))
             found = app.search_by_text(search, _TOP if top is None else top, where=conditions)
-            source, ids = Source.of(app), [result.item.item_id for result in found]
-        if not (_holds_any(source.catalog, conditions) if ids is None else ids):
+            source, ids = Exported.of(app), [result.item.item_id for result in found]
+        if not (_holds_any(source.store, conditions) if ids is None else ids):
             if not quiet:
                 _console.note(why_nothing(conditions))
             raise typer.Exit(_app.NOTHING)
@@ -87,7 +87,7 @@ def _kind(path: Path, wanted: str | None) -> str:
     return chosen
 
 
-def _holds_any(catalog: Catalog, where: dict[str, list[str]] | None) -> bool:
+def _holds_any(store: Store, where: dict[str, list[str]] | None) -> bool:
     from crossmodal.store.filters import checked
 
-    return bool(catalog.matching_page(1, 0, checked(where)))
+    return bool(store.matching_page(1, 0, checked(where)))

@@ -8,7 +8,7 @@ import typer
 
 from commands import _console
 from commands._app import stop_on_interrupt
-from commands._open import opened_app, opened_catalog
+from commands._open import opened_app, opened_store
 from commands._options import Json, Quiet, Verbose
 from commands._progress import ProgressBar
 from crossmodal.text.cleaning import counted
@@ -25,21 +25,26 @@ def failed(
     In a pipe: code, location, title, reason, remedy, attempts, with tabs between.
     """
     _console.prepare(quiet=quiet, verbose=verbose)
-    with opened_catalog() as catalog:
-        rows = catalog.failures()
+    with opened_store() as store:
+        rows = store.failures()
     if retry and rows:  # without any, no model is needed to say so
         with stop_on_interrupt() as stop, ProgressBar(quiet=quiet) as told, opened_app(told, fill=False) as app:
-            _console.plain(app.upkeep.retry(told, stop))
+            _console.plain(app.tasks.retry(told, stop))
         return
     if retry:
         _console.plain("No row failed.")
         return
     if as_json:
-        fields = ("key", "catalogue", "location", "title", "code", "reason", "remedy", "attempts", "failed_at")
-        _console.as_json({"failed": [{name: getattr(row, name) for name in fields} for row in rows]})
+        fields = ("key", "source", "location", "title", "code", "reason", "remedy", "attempts", "failed_at")
+        _console.as_json({"failed": [{_public(name): getattr(row, name) for name in fields} for row in rows]})
         return
     columns = ("code", "location", "title", "reason", "remedy", "attempts")
     _console.table(columns, [tuple(getattr(row, name) for name in columns) for row in rows], numbers=("attempts",))
     if not quiet:
         again = f"{counted(len(rows), 'row')} failed. Try {'it' if len(rows) == 1 else 'them'} again: python cli.py failed --retry"
         _console.note(again if rows else "No row failed.")
+
+
+def _public(name: str) -> str:
+    """The name of a field in JSON: a source has always been called a catalogue there."""
+    return "catalogue" if name == "source" else name

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from commands import _console
-from commands._open import opened_catalog, settings
+from commands._open import opened_store, settings
 from commands._options import Quiet, Verbose
 from crossmodal.errors import StoreError
 
 if TYPE_CHECKING:
-    from crossmodal.store import Catalog
+    from crossmodal.store import Store
 
 
 def import_vectors(
@@ -43,15 +43,15 @@ def import_vectors(
     from engine.import_vectors import read_vectors
 
     found = read_vectors(vectors.expanduser(), ids.expanduser() if ids else None)
-    with opened_catalog() as catalog:
-        model_id, embed_dim = _model(catalog, model)
-        count = bring_in(catalog, found, model_id=model_id, embed_dim=embed_dim, normalise=normalise, skip_unknown=skip_unknown)
+    with opened_store() as store:
+        model_id, embed_dim = _model(store, model)
+        count = bring_in(store, found, model_id=model_id, embed_dim=embed_dim, normalise=normalise, skip_unknown=skip_unknown)
     # The cache is of the embeddings that were there before; the next search makes it anew.
     settings().index_path.unlink(missing_ok=True)
     _console.plain(f"{count}\timported")
 
 
-def _model(catalog: Catalog, wanted: str | None) -> tuple[str, int | None]:
+def _model(store: Store, wanted: str | None) -> tuple[str, int | None]:
     """Id and embedding length of the model that is meant.
 
     Raises:
@@ -62,9 +62,9 @@ def _model(catalog: Catalog, wanted: str | None) -> tuple[str, int | None]:
 
         model = load_model(settings().model_path)
         return model.model_id, model.spec.embed_dim
-    meant = [model_id for model_id in catalog.models() if model_id.startswith(wanted)]
+    meant = [model_id for model_id in store.models() if model_id.startswith(wanted)]
     if len(meant) != 1:
         many = f"{len(meant)} models here have" if meant else "No model here has"
         what = f'{many} an id that begins with "{wanted:.40}".'
         raise StoreError("index_model_mismatch", what, remedy="See their ids: python cli.py models")
-    return meant[0], catalog.embed_dim(meant[0])
+    return meant[0], store.embed_dim(meant[0])

@@ -11,7 +11,7 @@ from commands._app import stop_on_interrupt
 from commands._open import opened_app, settings
 from commands._options import Quiet, Verbose
 from commands._progress import ProgressBar
-from crossmodal.errors import CatalogueError
+from crossmodal.errors import SourceError
 from crossmodal.text.cleaning import counted, were
 
 if TYPE_CHECKING:
@@ -70,12 +70,12 @@ def _look_at(location: str) -> None:
     """Refuse what is no catalogue before anything is drawn or trained for it. Where all that is there, the app says it, and knows more.
 
     Raises:
-        CatalogueError: nothing usable is there.
+        SourceError: nothing usable is there.
     """
     from initialize import open_named
 
     chosen = settings()
-    if not (chosen.catalog_path.exists() and chosen.model_path.exists()):
+    if not (chosen.store_path.exists() and chosen.model_path.exists()):
         open_named(location, chosen)
 
 
@@ -88,8 +88,8 @@ def _read(app: LiveApp, locations: list[str], told: ProgressBar, stop: threading
     code, failed = _app.DONE, 0
     for where in locations:
         try:
-            brought = app.upkeep.bring_in(where, told, stop)
-        except CatalogueError as error:
+            brought = app.tasks.bring_in(where, told, stop)
+        except SourceError as error:
             if alone:
                 raise
             code = _app.exit_code(error)
@@ -117,5 +117,5 @@ def _follow(app: LiveApp, location: str, told: ProgressBar, stop: threading.Even
 def _known(app: LiveApp) -> list[str]:
     """Where every catalogue of the collection lies; the installation's own while there is none."""
     chosen = settings()
-    known = [entry.location for entry in app.catalog.catalogues()]
-    return known or [chosen.catalogue or str(chosen.catalogue_path)]
+    known = [entry.location for entry in app.store.sources()]
+    return known or [chosen.catalogue or str(chosen.demo_csv_path)]

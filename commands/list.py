@@ -8,7 +8,7 @@ import typer
 
 from commands import _app, _console
 from commands._console import item_as_dict, show_items
-from commands._open import opened_catalog
+from commands._open import opened_store
 from commands._options import Json, Quiet, Verbose, Where, narrowed, why_nothing
 from crossmodal.text.cleaning import counted
 
@@ -25,7 +25,7 @@ def list_items(
     after: Annotated[
         int, typer.Option(metavar="ID", min=0, help="Only items beyond this id: the last one of the page before.")
     ] = 0,
-    catalogues: Annotated[bool, typer.Option("--catalogues", help="The catalogues, instead of items.")] = False,
+    sources: Annotated[bool, typer.Option("--catalogues", help="The catalogues, instead of items.")] = False,
     attributes: Annotated[bool, typer.Option("--attributes", help="What a filter may ask for, instead of items.")] = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -36,12 +36,12 @@ def list_items(
     In a pipe: id, title, catalogue, attributes, when it was added, source, with tabs between. Ends with 1 when there is nothing to list.
     """
     _console.prepare(quiet=quiet, verbose=verbose)
-    if catalogues and attributes:
+    if sources and attributes:
         raise typer.BadParameter("Choose one of --catalogues and --attributes.")
-    if (catalogues or attributes) and (where or after):
+    if (sources or attributes) and (where or after):
         raise typer.BadParameter("--where and --after are for items: leave out --catalogues and --attributes.")
-    if catalogues:
-        _catalogues(as_json=as_json)
+    if sources:
+        _sources(as_json=as_json)
     elif attributes:
         _attributes(limit or _VALUES, as_json=as_json, quiet=quiet)
     else:
@@ -51,10 +51,10 @@ def list_items(
 def _items(where: dict[str, list[str]] | None, limit: int, after: int, *, as_json: bool, quiet: bool) -> None:
     from crossmodal.store.filters import checked
 
-    with opened_catalog() as catalog:
-        conditions, total = checked(where), catalog.count()
-        matching = len(catalog.matching(conditions)) if where else total
-        items = catalog.matching_page(min(limit, total) + 1, min(after, _BEYOND), conditions)
+    with opened_store() as store:
+        conditions, total = checked(where), store.count()
+        matching = len(store.matching(conditions)) if where else total
+        items = store.matching_page(min(limit, total) + 1, min(after, _BEYOND), conditions)
     more, items = len(items) > limit, items[:limit]
     cursor = items[-1].item_id if more else None
     if as_json:
@@ -69,9 +69,9 @@ def _items(where: dict[str, list[str]] | None, limit: int, after: int, *, as_jso
         raise typer.Exit(_app.NOTHING)
 
 
-def _catalogues(*, as_json: bool) -> None:
-    with opened_catalog() as catalog:
-        known, counts = catalog.catalogues(), catalog.counts()
+def _sources(*, as_json: bool) -> None:
+    with opened_store() as store:
+        known, counts = store.sources(), store.counts()
     fields = ("name", "kind", "items", "failures", "completed_at", "location")
     rows = [tuple(getattr(entry, name) for name in fields) for entry in known]
     # What was added by hand is a source, too, though no file lies behind it.
@@ -84,9 +84,9 @@ def _catalogues(*, as_json: bool) -> None:
 
 
 def _attributes(limit: int, *, as_json: bool, quiet: bool) -> None:
-    with opened_catalog() as catalog:
-        limit = min(limit, catalog.count())
-        values = catalog.attribute_values(limit + 1)
+    with opened_store() as store:
+        limit = min(limit, store.count())
+        values = store.attribute_values(limit + 1)
     if as_json:
         _console.as_json({"attributes": {name: dict(found[:limit]) for name, found in values.items()}})
     else:

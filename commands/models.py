@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from commands import _console
-from commands._open import opened_catalog, settings
+from commands._open import opened_store, settings
 from commands._options import Json, Quiet, Verbose
 from crossmodal.errors import CheckpointError, StoreError
 
@@ -63,11 +63,11 @@ def _found(*, quiet: bool) -> list[ModelGeneration]:
 
     chosen = settings()
     with ExitStack() as opened:
-        there = chosen.catalog_path.exists() or not chosen.model_path.exists()
-        catalog = opened.enter_context(opened_catalog()) if there else None
+        there = chosen.store_path.exists() or not chosen.model_path.exists()
+        store = opened.enter_context(opened_store()) if there else None
         active, refused = _in_use(chosen.model_path)
-        files = ModelFiles(chosen.catalog_path.parent / "models", chosen.model_path)
-        known = known_models(catalog, files, active=active, model_path=chosen.model_path)
+        files = ModelFiles(chosen.store_path.parent / "models", chosen.model_path)
+        known = known_models(store, files, active=active, model_path=chosen.model_path)
     if refused is not None:
         if not known:
             raise refused

@@ -8,22 +8,24 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from commands import _app, _console
-from commands._open import opened_app, opened_catalog
+from commands._open import opened_app, opened_store
 from commands._options import Quiet, Verbose, id_of, whole_name
 from crossmodal.errors import QueryError
 from crossmodal.text.cleaning import counted
 
 if TYPE_CHECKING:
-    from crossmodal.store import Catalog
+    from crossmodal.store import Store
 
 
 def remove(
     ids: Annotated[
         list[str] | None, typer.Argument(metavar="ID...", help='Ids of items; "-" reads them from the standard input.')
     ] = None,
-    catalogue: Annotated[
+    source: Annotated[
         str | None,
         typer.Option(
+            "--source",
+            "--catalogue",
             metavar="NAME",
             help="A whole catalogue, by its name in 'list --catalogues' or the end of it; 'added' is what was added by hand.",
         ),
@@ -39,12 +41,12 @@ def remove(
     others are removed all the same.
     """
     _console.prepare(quiet=quiet, verbose=verbose)
-    if (catalogue is None) == (not ids):
+    if (source is None) == (not ids):
         raise typer.BadParameter("Name ids, or one --catalogue.")
-    if catalogue is not None:
+    if source is not None:
         if undo:
             raise typer.BadParameter("--undo takes ids; index the catalogue again instead.")
-        _remove_catalogue(catalogue, yes=yes)
+        _remove_source(source, yes=yes)
         return
     wanted = _numbers(ids or [])
     done = set(_restored(wanted) if undo else _removed(wanted))
@@ -58,19 +60,19 @@ def remove(
 
 
 def _removed(wanted: list[int]) -> list[int]:
-    with opened_catalog() as catalog:
-        return catalog.remove(wanted)
+    with opened_store() as store:
+        return store.remove(wanted)
 
 
 def _restored(wanted: list[int]) -> list[int]:
     """Bring items back; the model is loaded only for those that it has not looked at, which were away while it came into use."""
     from crossmodal.store.active_model import ACTIVE_MODEL
 
-    with opened_catalog() as catalog:
-        restored = catalog.restore(wanted)
-        active = catalog.get_meta(ACTIVE_MODEL)
-        lacking = [item_id for item_id in restored if not _is_found(catalog, item_id, active)]
-        catalog.remove(lacking)  # until they are looked at, for no search would find them
+    with opened_store() as store:
+        restored = store.restore(wanted)
+        active = store.get_meta(ACTIVE_MODEL)
+        lacking = [item_id for item_id in restored if not _is_found(store, item_id, active)]
+        store.remove(lacking)  # until they are looked at, for no search would find them
     if lacking:
         with opened_app(fill=False) as app:
             for item_id in lacking:
@@ -78,9 +80,9 @@ def _restored(wanted: list[int]) -> list[int]:
     return restored
 
 
-def _is_found(catalog: Catalog, item_id: int, model_id: str | None) -> bool:
+def _is_found(store: Store, item_id: int, model_id: str | None) -> bool:
     try:
-        catalog.embedding(item_id, model_id or "")
+        store.embedding(item_id, model_id or "")
     except QueryError:
         return False
     return True
@@ -93,13 +95,13 @@ def _numbers(words: list[str]) -> list[int]:
     return list(dict.fromkeys(map(id_of, words)))
 
 
-def _remove_catalogue(name: str, *, yes: bool) -> None:
+def _remove_source(name: str, *, yes: bool) -> None:
     """Take a catalogue out, or what was added by hand, which `list` shows as a catalogue, too."""
     from crossmodal.store.filters import checked
 
-    with opened_catalog() as catalog:
-        counts = catalog.counts()
-        entries = {entry.name: entry for entry in catalog.catalogues()}
+    with opened_store() as store:
+        counts = store.counts()
+        entries = {entry.name: entry for entry in store.sources()}
         known = {*entries, *counts}
         meant = next((entry.name for entry in entries.values() if entry.location == name), None) or whole_name(name, known)
         if meant not in known:
@@ -108,9 +110,9 @@ def _remove_catalogue(name: str, *, yes: bool) -> None:
             )
         _confirm(meant, counts.get(meant, 0), yes=yes)
         if meant in entries:
-            gone = catalog.remove_catalogue(meant)
+            gone = store.remove_source(meant)
         else:
-            gone = catalog.remove([int(each) for each in catalog.matching(checked({"catalogue": meant}))])
+            gone = store.remove([int(each) for each in store.matching(checked({"catalogue": meant}))])
     _console.plain(f"catalogue\t{_console.cell(meant)}\t{len(gone)}\tremoved")
 
 

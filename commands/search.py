@@ -18,7 +18,7 @@ from crossmodal.errors import QueryError
 if TYPE_CHECKING:
     from crossmodal.items import SearchResult
     from engine.live import LiveApp
-    from ipc.client import NearApp
+    from ipc.client import RemoteApp
 
 
 def search(
@@ -99,7 +99,7 @@ def search(
 
 
 def _results(
-    app: LiveApp | NearApp,
+    app: LiveApp | RemoteApp,
     query: str | None,
     *,
     by_picture: bool,
@@ -121,11 +121,11 @@ def _results(
     return app.search_by_text(query, top, where=where, min_score=min_score)
 
 
-def _picture(app: LiveApp | NearApp, word: str) -> bytes | Path | str:
+def _picture(app: LiveApp | RemoteApp, word: str) -> bytes | Path | str:
     return _options.picture(word, max_bytes=app.limits.max_image_bytes)
 
 
-def _hint(app: LiveApp | NearApp, words: str | None, results: Sequence[SearchResult], where: dict[str, list[str]] | None) -> None:
+def _hint(app: LiveApp | RemoteApp, words: str | None, results: Sequence[SearchResult], where: dict[str, list[str]] | None) -> None:
     """What may help a search along: words that no title has, what was perhaps meant, why nothing was found."""
     rather = _options.rather(words) if words is not None else ""
     if rather:

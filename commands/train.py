@@ -130,7 +130,7 @@ def train(
             run = RunSettings(
                 folder=out or chosen.runs_dir / preset.replace(":", "-").replace("/", "-"),
                 cache=chosen.cache_dir,
-                catalogue=material.catalogue,
+                source=material.source,
                 recipe=recipe,
                 seed=seed,
                 save_every_epochs=save_every_epochs,

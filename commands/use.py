@@ -12,13 +12,13 @@ from commands._app import stop_on_interrupt
 from commands._open import opened_app
 from commands._options import Quiet, Verbose
 from commands._progress import ProgressBar
-from crossmodal.errors import CatalogueError
+from crossmodal.errors import SourceError
 from crossmodal.text.cleaning import counted, were
 
 
 def use(
     model: Annotated[str, typer.Argument(help='A run folder, a model file, or the id of a former model as "models" shows it.')],
-    drop_former: Annotated[bool, typer.Option("--drop-former", help="Delete the former model afterwards.")] = False,
+    drop_previous: Annotated[bool, typer.Option("--drop-former", help="Delete the former model afterwards.")] = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -32,8 +32,8 @@ def use(
     with stop_on_interrupt() as stop, ProgressBar(quiet=quiet) as told, opened_app(told, fill=False) as app:
         known = {entry.model_id: entry.path for entry in app.models()}
         chosen = known.get(model) or _file_of(model)
-        message = app.switching.run(app.switching.take_in(chosen), told, stop)
-        dropped = app.drop_former_model() if drop_former else []
+        message = app.switching.run(app.switching.import_file(chosen), told, stop)
+        dropped = app.drop_previous_models() if drop_previous else []
     if dropped:
         message = f"{message.partition('.')[0]}. {counted(len(dropped), 'former model')} {were(len(dropped))} deleted."
     _console.plain(message)
@@ -49,16 +49,16 @@ def _file_of(model: str) -> Path:
     """The file in which a model lies that was named by its file or its run folder.
 
     Raises:
-        CatalogueError: file_missing.
+        SourceError: file_missing.
     """
     path = Path(model).expanduser()
     if path.is_dir() and not (path / "model.pth").is_file():
         what = f"There is no model.pth in the folder {path.absolute()}."
         remedy = "Name the folder of a run that came to its end; python cli.py train --resume goes on with one."
-        raise CatalogueError("file_missing", what, remedy=remedy)
+        raise SourceError("file_missing", what, remedy=remedy)
     file = path / "model.pth" if path.is_dir() else path
     if not file.is_file():
         what = f"There is no model at {file.absolute()}, and none here has this id."
         remedy = "Name a run folder (runs/NAME), a model file, or an id as python cli.py models shows it in full."
-        raise CatalogueError("file_missing", what, remedy=remedy)
+        raise SourceError("file_missing", what, remedy=remedy)
     return file

@@ -32,7 +32,7 @@ def write_whole(path: Path, content: bytes) -> Path:
     except OSError as error:
         with suppress(OSError):
             draft.unlink(missing_ok=True)
-        raise errors.of_os(error, path) from error
+        raise errors.from_oserror(error, path) from error
     return path
 
 
@@ -58,7 +58,7 @@ def draft_of(path: Path) -> Iterator[Path]:
         finally:
             _remove(draft)
     except OSError as error:
-        raise errors.of_os(error, path) from error
+        raise errors.from_oserror(error, path) from error
 
 
 def beside(draft: Path, what: str) -> Path:

@@ -5,7 +5,7 @@
     ├── FetchError         an address we asked, and that failed (dns_failed, timeout, http_status, ...)
     ├── PictureError       bytes that are not a picture we can use (not_an_image, image_too_large, ...)
     ├── QueryError         a question we cannot answer (text_empty, text_too_long, bad_request, not_found)
-    ├── CatalogueError     a CSV or folder that cannot be read (csv_empty, csv_missing_columns, ...)
+    ├── SourceError     a CSV or folder that cannot be read (csv_empty, csv_missing_columns, ...)
     ├── CheckpointError    a model file that must not be used (checkpoint_invalid)
     ├── StoreError         the collection on disk (index_corrupt, disk_full, read_only, ...)
     ├── BusyError          too much at once (busy, rate_limited)
@@ -119,7 +119,7 @@ class QueryError(CrossmodalError):
     """The question cannot be answered as it stands."""
 
 
-class CatalogueError(CrossmodalError):
+class SourceError(CrossmodalError):
     """A CSV or a folder, or one row of it, cannot be read."""
 
 
@@ -163,7 +163,7 @@ def read_only(path: Path, why: str) -> StoreError:
     return StoreError("read_only", f"{path} cannot be written: {why}.", remedy="Choose a folder you may write to.")
 
 
-def of_os(error: OSError, path: Path) -> StoreError:
+def from_oserror(error: OSError, path: Path) -> StoreError:
     """A file-system error as one of ours."""
     why = error.strerror or type(error).__name__
     if error.errno in _FULL_ERRNOS:

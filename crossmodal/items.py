@@ -32,16 +32,16 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One thing in the collection, as stored. `source` says where it came from and is shown, never opened."""
+    """One thing in the collection, as stored. `origin` says where it came from and is shown, never opened."""
 
     item_id: int
     title: str
-    catalogue: str
+    source: str
     content_hash: str
     width_px: int
     height_px: int
     added_at: float
-    source: str = ""
+    origin: str = ""
     captions: tuple[str, ...] = ()
     attributes: Mapping[str, str] = field(default_factory=dict)
     held_out: bool = False
@@ -60,15 +60,15 @@ class NewItem:
     title: str
     picture: Picture
     embedding: Embedding = field(repr=False, compare=False)
-    catalogue: str = "added"
-    source: str = ""
+    source: str = "added"
+    origin: str = ""
     captions: tuple[str, ...] = ()
     attributes: Mapping[str, str] = field(default_factory=dict)
     held_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class CatalogueRow:
+class SourceRow:
     """One row of a catalogue before its picture was looked at.
 
     Attributes:
@@ -91,7 +91,7 @@ class Failure:
     """A row that is not in the collection, with a reason a person can act on."""
 
     key: str
-    catalogue: str
+    source: str
     location: str
     title: str
     code: str

@@ -82,7 +82,7 @@ class LockFile:
         except (FileNotFoundError, NotADirectoryError):
             return True
         except OSError as error:
-            raise errors.of_os(error, self._path) from error
+            raise errors.from_oserror(error, self._path) from error
         with file:  # closing it gives the look back
             return _locked(file, shared=True)
 
@@ -108,7 +108,7 @@ class LockFile:
                     return file
                 file.close()  # its former holder has just taken it away: the next one to open makes it anew
         except OSError as error:
-            raise errors.of_os(error, self._path) from error
+            raise errors.from_oserror(error, self._path) from error
 
     def _is_the_one(self, file: BinaryIO) -> bool:
         try:

@@ -20,10 +20,10 @@ _COLLAPSED = 0.999
 
 def check_vectors(subject: Subject) -> list[Finding]:
     """Each embedding of the model in use against its checksum and its length; all of them against each other."""
-    if subject.catalog is None or subject.model is None:
+    if subject.store is None or subject.model is None:
         return []
     try:
-        stored = subject.catalog.changes(subject.model.model_id)
+        stored = subject.store.changes(subject.model.model_id)
     except StoreError as error:
         return [Finding("embeddings_damaged", error.message, MEND)]
     if not len(stored.item_ids):
@@ -39,9 +39,9 @@ def check_vectors(subject: Subject) -> list[Finding]:
 
 def _equal_rows(subject: Subject, stored: Changes) -> list[Finding]:
     """Rows of different pictures that are the same, or nearly."""
-    assert subject.catalog is not None
+    assert subject.store is not None
     assert subject.model is not None
-    contents = {item.item_id: item.content_hash for item in subject.catalog.items(stored.item_ids.tolist())}
+    contents = {item.item_id: item.content_hash for item in subject.store.items(stored.item_ids.tolist())}
     first_of: dict[str, int] = {}
     for place, item_id in enumerate(stored.item_ids.tolist()):
         if item_id in contents:
@@ -68,12 +68,12 @@ def _mean_cosine(rows: npt.NDArray[np.float64]) -> float:
 
 def _tells_apart(subject: Subject, stored: Changes) -> bool:
     """Whether the model itself gives different pictures different embeddings: then only the stored ones are wrong."""
-    assert subject.catalog is not None
+    assert subject.store is not None
     assert subject.model is not None
     pixels: dict[bytes, Embedding] = {}
     for item_id in stored.item_ids[:16].tolist():
         try:
-            rendition = subject.catalog.rendition(item_id)
+            rendition = subject.store.rendition(item_id)
             square = subject.decoder.decode(rendition, square_px=subject.model.spec.image_size_px).pixels
         except CrossmodalError:
             continue  # another check names this one
@@ -85,18 +85,18 @@ def _tells_apart(subject: Subject, stored: Changes) -> bool:
 def check_cache(subject: Subject) -> list[Finding]:
     """The saved index against the store. A missing one is fine: it is made at the next start."""
     path = subject.place.index_path
-    if subject.catalog is None or subject.model is None or not path.exists():
+    if subject.store is None or subject.model is None or not path.exists():
         return []
-    catalog, model = subject.catalog, subject.model
+    store, model = subject.store, subject.model
     try:
         tag, ids, rows = cache_file.read(
-            path, kind=_KIND, store_uuid=catalog.store_uuid, model_id=model.model_id, embed_dim=model.spec.embed_dim
+            path, kind=_KIND, store_uuid=store.store_uuid, model_id=model.model_id, embed_dim=model.spec.embed_dim
         )
-        stored = catalog.changes(model.model_id)
-        newer = catalog.changes(model.model_id, after_seq=tag.seq, after_removal=tag.removal_seq)
+        stored = store.changes(model.model_id)
+        newer = store.changes(model.model_id, after_seq=tag.seq, after_removal=tag.removal_seq)
     except StoreError as error:
         return [Finding("cache_refused", error.message, MEND)]
-    marks = catalog.mark(model.model_id, tag.seq), catalog.removal_mark(tag.removal_seq)
+    marks = store.mark(model.model_id, tag.seq), store.removal_mark(tag.removal_seq)
     if tag.mark != marks[0] or tag.removal_mark not in ("", marks[1]):  # earlier versions wrote no second one
         return [Finding("cache_disagrees", f"The cache {path} is not of the collection as it is now.", MEND)]
     touched = {*newer.item_ids.tolist(), *newer.removed_ids.tolist()}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from crossmodal.errors import CrossmodalError
 from crossmodal.images.decoder import Decoder
-from crossmodal.store import Catalog
+from crossmodal.store import Store
 from engine.models.trained import TrainedModel
 
 MEND = "python cli.py index --mend"
@@ -48,7 +48,7 @@ class Place:
 
     project: Path
     data_dir: Path
-    catalog_path: Path
+    store_path: Path
     index_path: Path
     model_path: Path
 
@@ -64,5 +64,5 @@ class Subject:
 
     place: Place
     decoder: Decoder
-    catalog: Catalog | None = None
+    store: Store | None = None
     model: TrainedModel | None = None

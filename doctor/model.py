@@ -30,7 +30,7 @@ def check_model(subject: Subject) -> list[Finding]:
     """Load the model; what follows needs it."""
     path = subject.place.model_path
     if not path.exists():
-        if not subject.place.catalog_path.exists():
+        if not subject.place.store_path.exists():
             return [Finding("no_model", f"There is no model at {path} yet.", "python cli.py index", fault=False)]
         return [Finding("model_missing", f"There is no model at {path}; the collection has one's embeddings.", MEND)]
     try:
@@ -42,9 +42,9 @@ def check_model(subject: Subject) -> list[Finding]:
 
 def check_coverage(subject: Subject) -> list[Finding]:
     """Whether every item has an embedding of this model: a file that was exchanged by hand leaves the collection behind."""
-    if subject.catalog is None or subject.model is None:
+    if subject.store is None or subject.model is None:
         return []
-    total, models = subject.catalog.count(), subject.catalog.models()
+    total, models = subject.store.count(), subject.store.models()
     covered = models.get(subject.model.model_id, 0)
     if covered >= total:
         return []
@@ -56,7 +56,7 @@ def check_coverage(subject: Subject) -> list[Finding]:
 
 def check_agreement(subject: Subject) -> list[Finding]:
     """Some stored pictures, encoded again, against their stored embeddings."""
-    if subject.catalog is None or subject.model is None:
+    if subject.store is None or subject.model is None:
         return []
     pairs = [pair for item in _sample(subject) if (pair := _both(subject, item)) is not None]
     wrong = [item_id for item_id, cosine in pairs if not cosine >= AGREE]
@@ -103,19 +103,19 @@ def check_tokenizer(subject: Subject, probe: str = PROBE) -> list[Finding]:
 
 
 def _sample(subject: Subject) -> list[Item]:
-    assert subject.catalog is not None
-    first = subject.catalog.page(_SAMPLED // 2)
-    last = subject.catalog.page(_SAMPLED // 2, newest_first=True)
+    assert subject.store is not None
+    first = subject.store.page(_SAMPLED // 2)
+    last = subject.store.page(_SAMPLED // 2, newest_first=True)
     return list({item.item_id: item for item in (*first, *last)}.values())
 
 
 def _both(subject: Subject, item: Item) -> tuple[int, float] | None:
     """The cosine of the stored and the fresh embedding; None when one of them cannot be had, which other checks say."""
-    assert subject.catalog is not None
+    assert subject.store is not None
     assert subject.model is not None
     try:
-        stored = subject.catalog.embedding(item.item_id, subject.model.model_id)
-        rendition = subject.catalog.rendition(item.item_id)
+        stored = subject.store.embedding(item.item_id, subject.model.model_id)
+        rendition = subject.store.rendition(item.item_id)
         pixels = subject.decoder.decode(rendition, square_px=subject.model.spec.image_size_px).pixels
     except CrossmodalError:
         return None

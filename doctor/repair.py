@@ -9,7 +9,7 @@ from crossmodal.errors import CheckpointError, CrossmodalError
 from crossmodal.images.decoder import Decoder
 from crossmodal.items import Item, Pixels
 from crossmodal.progress import OnProgress, Progress, check_stop
-from crossmodal.store import Catalog
+from crossmodal.store import Store
 from crossmodal.store.changes import PICTURES, TEXTS
 from crossmodal.store.checksums import UNIT_TOLERANCE
 from doctor.model import AGREE
@@ -29,24 +29,24 @@ def mend_collection(settings: Settings, on_progress: OnProgress, stop: threading
         StoreError: the store itself is damaged. Stopped.
     """
     replaced = unreadable = 0
-    if settings.catalog_path.exists():
-        with Catalog(settings.catalog_path) as catalog:
-            for model_id in catalog.models():
+    if settings.store_path.exists():
+        with Store(settings.store_path) as store:
+            for model_id in store.models():
                 for feed in (PICTURES, TEXTS):
-                    catalog.drop_damaged(model_id, feed=feed)
+                    store.drop_damaged(model_id, feed=feed)
             try:
                 model = load_model(settings.model_path)
             except CheckpointError:
                 model = None  # made anew below; there is nothing of it in the store
             if model is not None:
                 with Decoder(decode_limits(settings), workers=settings.decode_workers) as decoder:
-                    replaced, unreadable = _mend_items(catalog, model, decoder, on_progress, stop)
+                    replaced, unreadable = _mend_items(store, model, decoder, on_progress, stop)
     for cache in settings.index_path.parent.glob("*_features.pt"):
         cache.unlink()
     app = build_system(settings, on_progress, fill=False)
     try:
-        made = app.upkeep.embed_missing(app.generation().model, on_progress, stop)
-        app.generations.announce()
+        made = app.tasks.embed_missing(app.generation().model, on_progress, stop)
+        app.generations.set_initial()
         total = app.count()
     finally:
         app.close()
@@ -55,35 +55,35 @@ def mend_collection(settings: Settings, on_progress: OnProgress, stop: threading
 
 
 def _mend_items(
-    catalog: Catalog, model: TrainedModel, decoder: Decoder, on_progress: OnProgress, stop: threading.Event | None
+    store: Store, model: TrainedModel, decoder: Decoder, on_progress: OnProgress, stop: threading.Event | None
 ) -> tuple[int, int]:
     """(embeddings replaced, pictures that cannot be read)."""
     replaced = unreadable = done = after_id = 0
-    total = catalog.count()
-    while page := catalog.page(_AT_ONCE, after_id):
+    total = store.count()
+    while page := store.page(_AT_ONCE, after_id):
         check_stop(stop, "Mending")
         after_id, done = page[-1].item_id, done + len(page)
-        read = [(item, pixels) for item in page if (pixels := _pixels(catalog, model, decoder, item)) is not None]
+        read = [(item, pixels) for item in page if (pixels := _pixels(store, model, decoder, item)) is not None]
         unreadable += len(page) - len(read)
         if read:
             fresh = model.encode_items(np.stack([pixels for _, pixels in read]), [item.title for item, _ in read])
-            wrong = [(item, row) for (item, _), row in zip(read, fresh, strict=True) if not _agrees(catalog, model, item, row)]
-            replaced += catalog.add_embeddings(model.model_id, wrong) if wrong else 0
+            wrong = [(item, row) for (item, _), row in zip(read, fresh, strict=True) if not _agrees(store, model, item, row)]
+            replaced += store.add_embeddings(model.model_id, wrong) if wrong else 0
         on_progress(Progress("mend", "Comparing embeddings with their pictures", done=done, total=total))
     on_progress(Progress("mend", f"{done:,} embeddings compared", done=done, total=done, finished=True))
     return replaced, unreadable
 
 
-def _pixels(catalog: Catalog, model: TrainedModel, decoder: Decoder, item: Item) -> Pixels | None:
+def _pixels(store: Store, model: TrainedModel, decoder: Decoder, item: Item) -> Pixels | None:
     try:
-        return decoder.decode(catalog.rendition(item.item_id), square_px=model.spec.image_size_px).pixels
+        return decoder.decode(store.rendition(item.item_id), square_px=model.spec.image_size_px).pixels
     except CrossmodalError:
         return None
 
 
-def _agrees(catalog: Catalog, model: TrainedModel, item: Item, fresh: np.ndarray) -> bool:
+def _agrees(store: Store, model: TrainedModel, item: Item, fresh: np.ndarray) -> bool:
     try:
-        stored = catalog.embedding(item.item_id, model.model_id)
+        stored = store.embedding(item.item_id, model.model_id)
     except CrossmodalError:
         return False
     return bool(np.dot(stored, fresh) >= AGREE) and bool(abs(np.linalg.norm(stored) - 1.0) <= UNIT_TOLERANCE)

@@ -57,8 +57,8 @@ def examine(
                 done.append(Checked(name, tuple(_made(check, subject))))
                 on_check(done[-1])
         finally:
-            if subject.catalog is not None:
-                subject.catalog.close()
+            if subject.store is not None:
+                subject.store.close()
     return done
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from crossmodal.errors import CrossmodalError, QueryError, StoreError
 from crossmodal.items import Item
-from crossmodal.store import Catalog, schema
+from crossmodal.store import Store, schema
 from crossmodal.store.salvage import origins
 from crossmodal.text.cleaning import counted, were
 from doctor.finding import Finding, Subject, quoted
@@ -25,18 +25,18 @@ _DEMO = "demo"
 
 def check_store(subject: Subject) -> list[Finding]:
     """Open the store; what follows needs it. One of an older format stays closed, because opening it would change it."""
-    path = subject.place.catalog_path
+    path = subject.place.store_path
     if not path.exists() and not path.with_name(path.name + "-wal").exists():
         return [
             Finding("no_collection", f"There is no collection at {path} yet.", "python cli.py index YOUR_PICTURES", fault=False)
         ]
     try:
-        # An empty or missing file with a log is a fault that `Catalog` names.
+        # An empty or missing file with a log is a fault that `Store` names.
         older = schema.older_format(path) if path.exists() and path.stat().st_size else None
         if older is not None:
             what = f"The collection {path} has the older format {older}; it is brought up to date when it is next opened, and a copy kept."
             return [Finding("older_format", what, "python cli.py list")]
-        subject.catalog = Catalog(path)
+        subject.store = Store(path)
     except StoreError as error:
         if error.code != "index_corrupt":  # of a newer program, or not to be written: sound, and nothing to move away
             code = error.code if error.code.startswith("store_") else f"store_{error.code}"
@@ -49,14 +49,14 @@ def check_store(subject: Subject) -> list[Finding]:
 
 def check_pictures(subject: Subject) -> list[Finding]:
     """Every stored picture against its checksum, and against being a tile of one colour or a "no picture" sign."""
-    if subject.catalog is None:
+    if subject.store is None:
         return []
     damaged, flat = [], []
     shown: dict[str, list[Item]] = defaultdict(list)
-    for item in _items(subject.catalog):
+    for item in _items(subject.store):
         try:
-            thumbnail = subject.catalog.thumbnail(item.item_id)
-            subject.catalog.rendition(item.item_id)
+            thumbnail = subject.store.thumbnail(item.item_id)
+            subject.store.rendition(item.item_id)
         except QueryError:  # removed a moment ago
             continue
         except StoreError:
@@ -87,7 +87,7 @@ def check_pictures(subject: Subject) -> list[Finding]:
 
 def check_failures(subject: Subject) -> list[Finding]:
     """Rows that wait for another try."""
-    count = len(subject.catalog.failures()) if subject.catalog is not None else 0
+    count = len(subject.store.failures()) if subject.store is not None else 0
     if not count:
         return []
     return [
@@ -97,9 +97,9 @@ def check_failures(subject: Subject) -> list[Finding]:
     ]
 
 
-def _items(catalog: Catalog) -> Iterator[Item]:
+def _items(store: Store) -> Iterator[Item]:
     after_id = 0
-    while page := catalog.page(_PAGE, after_id):
+    while page := store.page(_PAGE, after_id):
         yield from page
         after_id = page[-1].item_id
 
@@ -118,11 +118,11 @@ def _titles(items: list[Item]) -> set[str]:
 
 def _damaged(subject: Subject, error: StoreError) -> Finding:
     """The store begun anew from the catalogues it was made of, as far as it still names them; and what no catalogue brings back."""
-    folder, found = subject.place.data_dir, origins(subject.place.catalog_path)
+    folder, found = subject.place.data_dir, origins(subject.place.store_path)
     by_hand = "Pictures added by hand" if found is None else counted(found.by_hand, "picture") + " added by hand"
     lost = "" if found is not None and not found.by_hand else f" {by_hand} must be added again."
     what = f"{error.message} A backup is the better cure (docs/deployment.md, Backups).{lost}"
-    own = None if found is None else [quoted(Path(location)) for name, location in found.catalogues if name != _DEMO]
+    own = None if found is None else [quoted(Path(location)) for name, location in found.sources if name != _DEMO]
     locations = ["YOUR_PICTURES"] if own is None else own or [""]
     commands = [f"mv {quoted(folder)} {quoted(folder.with_name(folder.name + '.damaged'))}"]
     return Finding("store_damaged", what, " && ".join([*commands, *(f"python cli.py index {each}".strip() for each in locations)]))

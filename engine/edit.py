@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from crossmodal.errors import CrossmodalError, QueryError
 from crossmodal.items import AddOutcome, Item, NewItem, Picture, texts_of
-from crossmodal.store import Catalog, ModelSwitched
+from crossmodal.store import ModelSwitched, Store
 from crossmodal.store.texts import TextEmbeddings
 from crossmodal.text.cleaning import display_text
 from engine.encoding import Encoding, encoded_texts, reads_titles
@@ -18,15 +18,15 @@ T = TypeVar("T")
 _TRIES = 3
 
 
-class Keeper:
+class ItemEditor:
     """Changes of single items, each on the disk when its method returns. May be used from many threads.
 
     Args:
         generations: the model in use, and the one about to take over: what is added has embeddings of both.
     """
 
-    def __init__(self, catalog: Catalog, generations: Generations, encoding: Encoding, limits: Limits) -> None:
-        self._catalog = catalog
+    def __init__(self, store: Store, generations: Generations, encoding: Encoding, limits: Limits) -> None:
+        self._store = store
         self._generations = generations
         self._encoding = encoding
         self._limits = limits
@@ -36,7 +36,7 @@ class Keeper:
         picture: Picture,
         title: str | None,
         *,
-        source: str = "",
+        origin: str = "",
         captions: Sequence[str] = (),
         attributes: Mapping[str, str] | None = None,
     ) -> AddOutcome:
@@ -48,7 +48,7 @@ class Keeper:
         key = f"{ADDED}:{picture.content_hash}"
         name, said = title_of(self._limits, title), captions_of(self._limits, captions)
         named = attributes_of(self._limits, attributes or {})
-        known = self._catalog.known([key]).get(key)
+        known = self._store.known([key]).get(key)
         if known is not None and not known.removed:
             return AddOutcome(known.item, created=False)
 
@@ -60,12 +60,12 @@ class Keeper:
                 title=name,
                 picture=picture,
                 embedding=embeddings.pop(first),
-                catalogue=ADDED,
-                source=display_text(source, max_chars=self._limits.max_title_chars),
+                source=ADDED,
+                origin=display_text(origin, max_chars=self._limits.max_title_chars),
                 captions=said,
                 attributes=named,
             )
-            return self._catalog.add(entry, model_id=first, further=embeddings, said=self._said(models, texts_of(name, said)))
+            return self._store.add(entry, model_id=first, further=embeddings, said=self._said(models, texts_of(name, said)))
 
         item, created = self._with_models(write)
         return AddOutcome(item, created=created or known is not None)
@@ -78,25 +78,25 @@ class Keeper:
         """
         name = None if title is None else title_of(self._limits, title)
         named = None if attributes is None else attributes_of(self._limits, attributes)
-        former = self._catalog.item(item_id)
+        former = self._store.item(item_id)
         if name is None or name == former.title:
-            return self._catalog.update_item(item_id, attributes=named)
+            return self._store.update_item(item_id, attributes=named)
 
         def write(models: Sequence[TrainedModel]) -> Item:
             said = self._said(models, texts_of(name, former.captions))
             pictured = [model for model in models if reads_titles(model)]
             titled = {}
             for model in pictured:
-                pixels = self._encoding.stored_pixels(model, self._catalog.rendition(item_id))
+                pixels = self._encoding.stored_pixels(model, self._store.rendition(item_id))
                 titled[model.model_id] = model.encode_items(pixels[None], [name])[0]
-            return self._catalog.update_item(item_id, title=name, attributes=named, said=said, titled=titled)
+            return self._store.update_item(item_id, title=name, attributes=named, said=said, titled=titled)
 
         return self._with_models(write)
 
     def remove(self, item_id: int) -> Item:
         """Take an item out of the collection. Raises QueryError `not_found`."""
-        item = self._catalog.item(item_id)
-        self._catalog.remove([item_id])
+        item = self._store.item(item_id)
+        self._store.remove([item_id])
         return item
 
     def restore(self, item_id: int) -> Item:
@@ -107,12 +107,12 @@ class Keeper:
         Raises:
             QueryError: `not_found`. StoreError, PictureError: it needs a new look and its stored picture cannot be read: it stays removed.
         """
-        restored = self._catalog.restore([item_id])
-        item = self._catalog.item(item_id)
+        restored = self._store.restore([item_id])
+        item = self._store.item(item_id)
         try:
             self._look_again(item)
         except CrossmodalError:
-            self._catalog.remove(restored)  # nobody would find it
+            self._store.remove(restored)  # nobody would find it
             raise
         return item
 
@@ -121,17 +121,17 @@ class Keeper:
         models = self._generations.written()
         for model in models:
             try:
-                self._catalog.embedding(item.item_id, model.model_id)
+                self._store.embedding(item.item_id, model.model_id)
             except QueryError:
-                pixels = self._encoding.stored_pixels(model, self._catalog.rendition(item.item_id))
-                self._catalog.add_embeddings(model.model_id, [(item, model.encode_items(pixels[None], [item.title])[0])])
-        self._catalog.add_text_embeddings(self._said(models, texts_of(item.title, item.captions)))
+                pixels = self._encoding.stored_pixels(model, self._store.rendition(item.item_id))
+                self._store.add_embeddings(model.model_id, [(item, model.encode_items(pixels[None], [item.title])[0])])
+        self._store.add_text_embeddings(self._said(models, texts_of(item.title, item.captions)))
 
     def _said(self, models: Sequence[TrainedModel], texts: Sequence[str]) -> TextEmbeddings:
         """Embeddings of those texts that have none yet."""
         found = {}
         for model in models:
-            known = self._catalog.embedded_texts(texts, model.model_id) if texts else set()
+            known = self._store.embedded_texts(texts, model.model_id) if texts else set()
             found[model.model_id] = encoded_texts(model, [text for text in texts if text not in known])
         return found
 

@@ -9,17 +9,17 @@ from crossmodal.atomic import draft_of
 from crossmodal.errors import QueryError
 from crossmodal.items import Item
 from crossmodal.progress import OnProgress, Progress, check_stop, ignore_progress
-from crossmodal.store import Catalog, Filter
+from crossmodal.store import Filter, Store
 from crossmodal.store.filters import checked
 from crossmodal.text.cleaning import counted
-from engine.export_formats import IDS_SUFFIX, Source, write_csv, write_folder, write_npy, write_parquet
+from engine.export_formats import IDS_SUFFIX, Exported, write_csv, write_folder, write_npy, write_parquet
 
 KINDS = ("csv", "parquet", "npy", "folder")
 _PAGE = 256
 
 
 def export_items(
-    source: Source,
+    exported: Exported,
     path: Path,
     kind: str = "csv",
     where: Filter | None = None,
@@ -53,15 +53,15 @@ def export_items(
     ids_path = path.with_suffix(IDS_SUFFIX)
     for target in (path, ids_path) if kind == "npy" else (path,):
         _check_free(target, kind, overwrite=overwrite)
-    writers: dict[str, Callable[[Source, Iterable[Item], Path], int]] = {
+    writers: dict[str, Callable[[Exported, Iterable[Item], Path], int]] = {
         "csv": write_csv,
         "parquet": write_parquet,
         "npy": partial(write_npy, ids_path=ids_path),
         "folder": write_folder,
     }
-    items = _Items(source.catalog, where, ids, shown or _as_it_is, on_progress, stop)
+    items = _Items(exported.store, where, ids, shown or _as_it_is, on_progress, stop)
     with draft_of(path) as draft:
-        written = writers[kind](source, items, draft)
+        written = writers[kind](exported, items, draft)
     on_progress(Progress("export", f"{counted(written, 'item')} written", done=written, total=written, finished=True))
     return written
 
@@ -75,16 +75,16 @@ class _Items:
 
     def __init__(
         self,
-        catalog: Catalog,
+        store: Store,
         where: Filter | None,
         ids: Sequence[int] | None,
         shown: Callable[[Item], Item],
         told: OnProgress,
         stop: threading.Event | None,
     ) -> None:
-        self._catalog, self._where, self._ids, self._shown = catalog, checked(where), ids, shown
+        self._store, self._where, self._ids, self._shown = store, checked(where), ids, shown
         self._told, self._stop = told, stop
-        self._total = len(ids) if ids is not None else len(catalog.matching(self._where)) if where else catalog.count()
+        self._total = len(ids) if ids is not None else len(store.matching(self._where)) if where else store.count()
 
     def __iter__(self) -> Iterator[Item]:
         done = 0
@@ -97,10 +97,10 @@ class _Items:
     def _pages(self) -> Iterator[list[Item]]:
         if self._ids is not None:
             for start in range(0, len(self._ids), _PAGE):
-                yield self._catalog.items(self._ids[start : start + _PAGE])
+                yield self._store.items(self._ids[start : start + _PAGE])
             return
         after_id = 0
-        while page := self._catalog.matching_page(_PAGE, after_id, self._where):
+        while page := self._store.matching_page(_PAGE, after_id, self._where):
             yield page
             after_id = page[-1].item_id
 

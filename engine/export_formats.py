@@ -16,7 +16,7 @@ import numpy as np
 from crossmodal.atomic import beside, settle
 from crossmodal.errors import QueryError, StoreError
 from crossmodal.items import Embedding, Item
-from crossmodal.store import Catalog
+from crossmodal.store import Store
 from crossmodal.store.active_model import ACTIVE_MODEL
 
 if TYPE_CHECKING:
@@ -24,43 +24,43 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class Exported:
     """A collection as exports see it.
 
     Attributes:
         model: id of the model in use, and the length of its embeddings; asked only by those that write embeddings.
     """
 
-    catalog: Catalog
+    store: Store
     model: Callable[[], tuple[str, int]]
 
     @classmethod
-    def of(cls, app: LiveApp) -> Source:
+    def of(cls, app: LiveApp) -> Exported:
         """What an app has open."""
 
         def model() -> tuple[str, int]:
             used = app.generation().model
             return used.model_id, used.spec.embed_dim
 
-        return cls(app.catalog, model)
+        return cls(app.store, model)
 
     @classmethod
-    def of_store(cls, catalog: Catalog) -> Source:
+    def of_store(cls, store: Store) -> Exported:
         """What a store holds, which says itself which model is in use: no model is loaded.
 
         Asking for the model raises StoreError `index_model_mismatch` where there is no embedding of it.
         """
 
         def model() -> tuple[str, int]:
-            known = list(catalog.models())
+            known = list(store.models())
             # Collections that only former versions' shell filled do not say it, and have embeddings of one model alone.
-            model_id = catalog.get_meta(ACTIVE_MODEL) or (known[0] if len(known) == 1 else "")
+            model_id = store.get_meta(ACTIVE_MODEL) or (known[0] if len(known) == 1 else "")
             if model_id not in known:
                 what = "No item has an embedding of the model in use."
                 raise StoreError("index_model_mismatch", what, remedy="Make them: python cli.py index --mend")
-            return model_id, catalog.embed_dim(model_id)
+            return model_id, store.embed_dim(model_id)
 
-        return cls(catalog, model)
+        return cls(store, model)
 
 
 IDS_SUFFIX = ".ids.json"
@@ -78,12 +78,14 @@ _TO_DEFUSE = re.compile(r"'*(?:[=+\-@＝＋－＠\s]|\Z)")
 _TO_CLOSE = re.compile(r"\s'*\Z")
 
 
-def write_csv(source: Source, items: Iterable[Item], draft: Path, *, picture_of: Callable[[Item], str | None] | None = None) -> int:
+def write_csv(
+    exported: Exported, items: Iterable[Item], draft: Path, *, picture_of: Callable[[Item], str | None] | None = None
+) -> int:
     """One row an item; with `picture_of`, the name of its picture in a first column `image`, and no row for an item without one.
 
     What it says of its items comes back to the letter where it is read as a catalogue.
     """
-    names = list(source.catalog.attribute_values(1))
+    names = list(exported.store.attribute_values(1))
     written = 0
     with draft.open("w", encoding="utf-8-sig", newline="") as file:
         out = csv.writer(file)
@@ -103,12 +105,12 @@ def write_csv(source: Source, items: Iterable[Item], draft: Path, *, picture_of:
     return written
 
 
-def write_parquet(source: Source, items: Iterable[Item], draft: Path) -> int:
+def write_parquet(exported: Exported, items: Iterable[Item], draft: Path) -> int:
     """One row an item, with the embedding of the model in use; null where it has none."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    model_id, embed_dim = source.model()
+    model_id, embed_dim = exported.model()
     kinds = dict.fromkeys(COLUMNS, pa.string())
     kinds |= {
         "item_id": pa.int64(),
@@ -125,7 +127,7 @@ def write_parquet(source: Source, items: Iterable[Item], draft: Path) -> int:
         with pq.ParquetWriter(file, schema) as out:
             rows: list[dict[str, object]] = []
             for item in items:
-                embedding = _embedding(source, item, model_id)
+                embedding = _embedding(exported, item, model_id)
                 row = dict(zip(COLUMNS, _plain_values(item), strict=True))
                 row |= {"attributes": list(item.attributes.items())}
                 rows.append(row | {"embedding": None if embedding is None else embedding.tolist()})
@@ -138,10 +140,10 @@ def write_parquet(source: Source, items: Iterable[Item], draft: Path) -> int:
     return written
 
 
-def write_npy(source: Source, items: Iterable[Item], draft: Path, *, ids_path: Path) -> int:
+def write_npy(exported: Exported, items: Iterable[Item], draft: Path, *, ids_path: Path) -> int:
     """Vectors to `draft` and their ids to `ids_path`; items without an embedding are left out."""
-    model_id, embed_dim = source.model()
-    pairs = [(item, row) for item in items if (row := _embedding(source, item, model_id)) is not None]
+    model_id, embed_dim = exported.model()
+    pairs = [(item, row) for item in items if (row := _embedding(exported, item, model_id)) is not None]
     rows = np.stack([row for _, row in pairs]) if pairs else np.zeros((0, embed_dim), np.float32)
     with draft.open("wb") as file:
         np.save(file, rows, allow_pickle=False)
@@ -171,20 +173,20 @@ def file_checksum(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_folder(source: Source, items: Iterable[Item], draft: Path) -> int:
+def write_folder(exported: Exported, items: Iterable[Item], draft: Path) -> int:
     """Stored pictures, and `items.csv` that names them; items removed meanwhile are left out."""
     draft.mkdir()
 
     def picture_of(item: Item) -> str | None:
         try:
-            picture = source.catalog.rendition(item.item_id)
+            picture = exported.store.rendition(item.item_id)
         except QueryError:  # removed a moment ago
             return None
         name = f"{item.item_id:06}-{file_name(item.title)}.jpg"
         (draft / name).write_bytes(picture)
         return name
 
-    return write_csv(source, items, draft / "items.csv", picture_of=picture_of)
+    return write_csv(exported, items, draft / "items.csv", picture_of=picture_of)
 
 
 def defused(text: str) -> str:
@@ -205,7 +207,7 @@ def file_name(title: str) -> str:
 
 def _plain_values(item: Item) -> tuple[object, ...]:
     """In the order of `COLUMNS`."""
-    place = (item.catalogue, item.source, item.content_hash, item.width_px, item.height_px, item.added_at)
+    place = (item.source, item.origin, item.content_hash, item.width_px, item.height_px, item.added_at)
     return (item.item_id, item.title, list(item.captions), *place, item.held_out)
 
 
@@ -220,8 +222,8 @@ def _column(name: str) -> str:
     return defused(f"{_ATTRIBUTE}{name}" if is_taken else name) or _EMPTY
 
 
-def _embedding(source: Source, item: Item, model_id: str) -> Embedding | None:
+def _embedding(exported: Exported, item: Item, model_id: str) -> Embedding | None:
     try:
-        return source.catalog.embedding(item.item_id, model_id)
+        return exported.store.embedding(item.item_id, model_id)
     except QueryError:  # it has none of this model, or was removed a moment ago
         return None

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from crossmodal.errors import CatalogueError, QueryError, StoreError
+from crossmodal.errors import QueryError, SourceError, StoreError
 from crossmodal.items import Embedding, Item
-from crossmodal.store import Catalog
+from crossmodal.store import Store
 from crossmodal.store.checksums import UNIT_TOLERANCE
 from engine.export_formats import CHECKSUM, IDS_SUFFIX, file_checksum
 
@@ -45,7 +45,7 @@ def read_vectors(path: Path, ids_path: Path | None = None) -> Vectors:
             `NAME.ids.json` beside the vectors.
 
     Raises:
-        CatalogueError: file_missing; file_malformed, a file is not of its kind, the numbers of rows and ids differ, or the ids say that
+        SourceError: file_missing; file_malformed, a file is not of its kind, the numbers of rows and ids differ, or the ids say that
             they are of other vectors.
     """
     ids_path = ids_path or path.with_suffix(IDS_SUFFIX)
@@ -53,11 +53,11 @@ def read_vectors(path: Path, ids_path: Path | None = None) -> Vectors:
     ids, about = _ids(ids_path)
     if len(ids) != len(rows):
         what = f"{path.name} has {len(rows):,} rows, {ids_path.name} has {len(ids):,} ids."
-        raise CatalogueError("file_malformed", what, remedy="Give one id for each row.")
+        raise SourceError("file_malformed", what, remedy="Give one id for each row.")
     if CHECKSUM in about and about[CHECKSUM] != file_checksum(path):
         what = f"{path.name} is not the file that {ids_path.name} was written with."
         remedy = f'Export them again; or, if you changed the vectors yourself, take "{CHECKSUM}" out of {ids_path.name}.'
-        raise CatalogueError("file_malformed", what, remedy=remedy)
+        raise SourceError("file_malformed", what, remedy=remedy)
     model_id = about.get("model_id")
     return Vectors(
         np.ascontiguousarray(rows, dtype=np.float32),
@@ -125,20 +125,20 @@ def _text(path: Path) -> str:
 
 def _check(path: Path, most: int) -> None:
     if not path.is_file():
-        raise CatalogueError("file_missing", f"There is no file {path}.", remedy="Check its name.")
+        raise SourceError("file_missing", f"There is no file {path}.", remedy="Check its name.")
     if path.stat().st_size > most:
-        raise CatalogueError("too_large", f"{path.name} is {path.stat().st_size / 2**30:,.1f} GiB.", remedy="Split it.")
+        raise SourceError("too_large", f"{path.name} is {path.stat().st_size / 2**30:,.1f} GiB.", remedy="Split it.")
 
 
-def _malformed(path: Path, why: str) -> CatalogueError:
-    return CatalogueError("file_malformed", f"{path.name} cannot be read: {why}.", remedy="Write it again.")
+def _malformed(path: Path, why: str) -> SourceError:
+    return SourceError("file_malformed", f"{path.name} cannot be read: {why}.", remedy="Write it again.")
 
 
 _AT_ONCE = 1000
 
 
 def import_vectors(
-    catalog: Catalog, vectors: Vectors, *, model_id: str, embed_dim: int | None, normalise: bool = False, skip_unknown: bool = False
+    store: Store, vectors: Vectors, *, model_id: str, embed_dim: int | None, normalise: bool = False, skip_unknown: bool = False
 ) -> int:
     """Store vectors as the embeddings of one model, all or none; returns how many.
 
@@ -151,7 +151,7 @@ def import_vectors(
 
     Raises:
         QueryError: `bad_request`, ids that are not there, mean another picture here, or occur twice.
-        StoreError: `index_model_mismatch`, another model. CatalogueError: `row_errors`, rows of another length than the model's, not
+        StoreError: `index_model_mismatch`, another model. SourceError: `row_errors`, rows of another length than the model's, not
             finite, or not of length 1.
     """
     if vectors.model_id and vectors.model_id != model_id:
@@ -162,12 +162,12 @@ def import_vectors(
         )
     if embed_dim is not None and vectors.rows.shape[1] != embed_dim:
         what = f"The vectors have {vectors.rows.shape[1]} numbers, those of the model {embed_dim}."
-        raise CatalogueError("row_errors", what, remedy="Make them with the same model.")
+        raise SourceError("row_errors", what, remedy="Make them with the same model.")
     rows = _unit(vectors.rows, normalise=normalise)
-    shown = _items(catalog, vectors.ids)
+    shown = _items(store, vectors.ids)
     if not skip_unknown:
         _check_known(shown, vectors)
-    return catalog.add_embeddings(
+    return store.add_embeddings(
         model_id, [(item, row) for number, row in enumerate(rows) for item in shown[number] if _is_meant(item, vectors, number)]
     )
 
@@ -200,20 +200,18 @@ def _unit(rows: Embedding, *, normalise: bool) -> Embedding:
     lengths = np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True)
     bad = np.flatnonzero(~(np.isfinite(lengths) & (lengths > 0)))
     if len(bad):
-        raise CatalogueError(
-            "row_errors", f"Row {bad[0] + 1} of the vectors is not finite, or zero.", remedy="Check what made them."
-        )
+        raise SourceError("row_errors", f"Row {bad[0] + 1} of the vectors is not finite, or zero.", remedy="Check what made them.")
     if normalise:
         unit: Embedding = (rows / lengths).astype(np.float32)
         return unit
     long = np.flatnonzero(np.abs(lengths - 1.0) > UNIT_TOLERANCE)
     if len(long):
         what = f"Row {long[0] + 1} of the vectors has the length {float(lengths[long[0], 0]):.4g}, not 1."
-        raise CatalogueError("row_errors", what, remedy="Import them with --normalise if only their direction counts.")
+        raise SourceError("row_errors", what, remedy="Import them with --normalise if only their direction counts.")
     return rows
 
 
-def _items(catalog: Catalog, ids: list[int] | list[str]) -> list[list[Item]]:
+def _items(store: Store, ids: list[int] | list[str]) -> list[list[Item]]:
     """The item of each id, or all that show the picture of each content hash. Raises QueryError for what occurs twice."""
     twice = next((each for each, times in Counter(ids).items() if times > 1), None)
     if twice is not None:
@@ -221,7 +219,7 @@ def _items(catalog: Catalog, ids: list[int] | list[str]) -> list[list[Item]]:
     found: dict[int | str, list[Item]] = {each: [] for each in ids}
     if ids and isinstance(ids[0], str):
         after_id = 0
-        while page := catalog.page(_AT_ONCE, after_id):
+        while page := store.page(_AT_ONCE, after_id):
             for item in page:
                 if item.content_hash in found:
                     found[item.content_hash].append(item)
@@ -229,6 +227,6 @@ def _items(catalog: Catalog, ids: list[int] | list[str]) -> list[list[Item]]:
         return list(found.values())
     numbers = [each for each in ids if isinstance(each, int)]
     for start in range(0, len(numbers), _AT_ONCE):
-        for item in catalog.items(numbers[start : start + _AT_ONCE]):
+        for item in store.items(numbers[start : start + _AT_ONCE]):
             found[item.item_id].append(item)
     return list(found.values())

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from crossmodal.evaluation.metrics import RetrievalFigures
-from crossmodal.store import Catalog
+from crossmodal.store import Store
 from crossmodal.text.cleaning import counted
 from crossmodal.training.trainer import EpochFigures
 from engine.models.trained import TrainedModel
@@ -24,7 +24,7 @@ class ModelInfo:
     name: str
     weights: str
     weights_note: str
-    catalogue: str
+    source: str
     embed_dim: int
     image_size_px: int
     precision: str
@@ -47,7 +47,7 @@ class ModelGeneration:
 
 
 @dataclass(frozen=True, slots=True)
-class CatalogueInfo:
+class SourceInfo:
     """One source of the collection. `complete` says whether its last reading came to the end."""
 
     name: str
@@ -67,7 +67,7 @@ class SystemInfo:
     device: str
     data_dir: Path
     model: ModelInfo
-    catalogues: tuple[CatalogueInfo, ...]
+    sources: tuple[SourceInfo, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ def model_info(model: TrainedModel) -> ModelInfo:
         name=model_name(model),
         weights=card.weights,
         weights_note=card.weights_note,
-        catalogue=card.catalogue,
+        source=card.catalogue,
         embed_dim=spec.embed_dim,
         image_size_px=spec.image_size_px,
         precision=model.precision,
@@ -105,15 +105,15 @@ def model_info(model: TrainedModel) -> ModelInfo:
     )
 
 
-def catalogue_infos(catalog: Catalog) -> tuple[CatalogueInfo, ...]:
+def source_infos(store: Store) -> tuple[SourceInfo, ...]:
     """Every source of the collection with its counts; what was added by hand counts as one."""
     read = [
-        CatalogueInfo(entry.name, entry.location, entry.items, entry.failures, entry.completed_at is not None, entry.name == DEMO)
-        for entry in catalog.catalogues()
+        SourceInfo(entry.name, entry.location, entry.items, entry.failures, entry.completed_at is not None, entry.name == DEMO)
+        for entry in store.sources()
     ]
-    by_hand = catalog.count(catalogue=ADDED)
+    by_hand = store.count(source=ADDED)
     if by_hand:
-        read.append(CatalogueInfo(ADDED, "added by hand", by_hand, 0, complete=True, is_demo=False))
+        read.append(SourceInfo(ADDED, "added by hand", by_hand, 0, complete=True, is_demo=False))
     return tuple(read)
 
 

@@ -7,7 +7,7 @@ from crossmodal.ingest.pipeline import ingest
 from crossmodal.ingest.plan import LookAgain
 from crossmodal.ingest.report import IngestReport
 from crossmodal.progress import OnProgress
-from crossmodal.store import Catalog, ModelSwitched
+from crossmodal.store import ModelSwitched, Store
 from datasets import SimpleIndexDataset
 from engine.encoding import Encoding, encoded_texts, reads_titles
 from engine.models.generations import Generations
@@ -24,8 +24,8 @@ class Filler:
         generations: the model in use, asked for again when it is replaced in the middle of a catalogue.
     """
 
-    def __init__(self, catalog: Catalog, generations: Generations, encoding: Encoding, decoder: Decoder) -> None:
-        self._catalog = catalog
+    def __init__(self, store: Store, generations: Generations, encoding: Encoding, decoder: Decoder) -> None:
+        self._store = store
         self._generations = generations
         self._encoding = encoding
         self._decoder = decoder
@@ -36,7 +36,7 @@ class Filler:
         """Every row ends indexed, or listed with its reason.
 
         Raises:
-            CatalogueError, StoreError, BusyError, Stopped: see `crossmodal.ingest.pipeline.ingest`.
+            SourceError, StoreError, BusyError, Stopped: see `crossmodal.ingest.pipeline.ingest`.
         """
         for _ in range(_TRIES):
             model = self._generations.current().model
@@ -45,11 +45,11 @@ class Filler:
                 break
             except ModelSwitched as error:  # what came in before has the former model's embeddings: the new one's are made first
                 switched = error
-                embed_missing(self._generations.current().model, self._catalog, self._encoding, on_progress, stop)
+                embed_missing(self._generations.current().model, self._store, self._encoding, on_progress, stop)
         else:
             raise switched
         if reads_titles(model):
-            embed_missing(model, self._catalog, self._encoding, on_progress, stop)
+            embed_missing(model, self._store, self._encoding, on_progress, stop)
         self._generations.current().texts.refresh()
         self._generations.save()
         return report
@@ -63,13 +63,13 @@ class Filler:
         stop: threading.Event | None,
     ) -> IngestReport:
         return ingest(
-            dataset.catalogue,
+            dataset.source,
             load=dataset.load,
             decoder=self._decoder,
             encode=model.encode_pixels,
             encode_texts=lambda texts: encoded_texts(model, texts),
             encode_titled=model.encode_items if reads_titles(model) else None,
-            catalog=self._catalog,
+            store=self._store,
             model_id=model.model_id,
             square_px=model.spec.image_size_px,
             look_again=look_again,

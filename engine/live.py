@@ -9,16 +9,16 @@ from crossmodal.errors import QueryError
 from crossmodal.images.decoder import Decoder
 from crossmodal.images.fetch import Fetcher
 from crossmodal.items import Failure, Item
-from crossmodal.jobs import UNDER_WAY, FolderShelf, JobBoard, JobStatus
+from crossmodal.jobs import UNDER_WAY, FileJobStore, JobManager, JobStatus
 from crossmodal.progress import OnProgress
-from crossmodal.store import Catalog, Filter
-from engine.info import ADDED, ModelGeneration, SystemInfo, TrainingEstimate, catalogue_infos, device_text, model_info, model_name
+from crossmodal.store import Filter, Store
+from engine.info import ADDED, ModelGeneration, SystemInfo, TrainingEstimate, device_text, model_info, model_name, source_infos
 from engine.models.store import ModelFiles
 from engine.models.switch import Switching
 from engine.models.trained import TrainedModel
-from engine.self_evaluation import OwnFigures, measure_own
-from engine.spelling import KnownWords
-from engine.tasks import Upkeep, UpkeepParts
+from engine.self_evaluation import CollectionMetrics, evaluate_on_collection
+from engine.spelling import CollectionVocabulary
+from engine.tasks import TaskParts, Tasks
 from engine.validation import Limits, terms
 
 log = logging.getLogger(__name__)
@@ -41,23 +41,23 @@ class LiveApp(LostFoundApp):
     def __init__(
         self,
         model: TrainedModel,
-        catalog: Catalog,
+        store: Store,
         *,
         fetcher: Fetcher,
         decoder: Decoder,
         index_path: Path,
         model_path: Path,
         limits: Limits,
-        upkeep: UpkeepParts,
+        tasks: TaskParts,
     ) -> None:
         super().__init__(
-            model, catalog, fetcher=fetcher, decoder=decoder, index_path=index_path, model_path=model_path, limits=limits
+            model, store, fetcher=fetcher, decoder=decoder, index_path=index_path, model_path=model_path, limits=limits
         )
-        self.jobs = JobBoard(FolderShelf(catalog.path.parent / "jobs"))
-        self.switching = Switching(self, ModelFiles(catalog.path.parent / "models", model_path))
-        self.upkeep = Upkeep(self, upkeep, self.switching)
-        self._known_words = KnownWords(catalog)
-        self._own_figures: OwnFigures | None = None
+        self.jobs = JobManager(FileJobStore(store.path.parent / "jobs"))
+        self.switching = Switching(self, ModelFiles(store.path.parent / "models", model_path))
+        self.tasks = Tasks(self, tasks, self.switching)
+        self._vocabulary_of_collection = CollectionVocabulary(store)
+        self._collection_metrics: CollectionMetrics | None = None
 
     # Long work
 
@@ -68,23 +68,23 @@ class LiveApp(LostFoundApp):
             then_resume: as the next step of the same job, go on with a change of the model that a crash ended.
 
         Raises:
-            CatalogueError: nothing usable is there. BusyError: another job is running.
+            SourceError: nothing usable is there. BusyError: another job is running.
         """
-        self.upkeep.open(location)  # a wrong path is said at once, not by a job that failed
-        work = self._index_and_resume if then_resume else self.upkeep.index
+        self.tasks.open(location)  # a wrong path is said at once, not by a job that failed
+        work = self._index_and_resume if then_resume else self.tasks.index
         return self.jobs.start("index", "Indexing your catalogue", lambda note, stop: work(location, note, stop))
 
     def start_training(self) -> JobStatus:
         """Train on the collection's titles in the background; the new model takes over only when it is better. Raises BusyError."""
-        return self.jobs.start("train", "Training on this collection's titles", self.upkeep.train)
+        return self.jobs.start("train", "Training on this collection's titles", self.tasks.train)
 
     def start_rebuild(self) -> JobStatus:
         """Read every catalogue again, then train, in the background. Raises BusyError."""
-        return self.jobs.start("rebuild", "Rebuilding the index and training again", self.upkeep.rebuild)
+        return self.jobs.start("rebuild", "Rebuilding the index and training again", self.tasks.rebuild)
 
     def start_retry(self) -> JobStatus:
         """Try the failed rows again in the background. Raises BusyError."""
-        return self.jobs.start("retry", "Trying the failed rows again", self.upkeep.retry)
+        return self.jobs.start("retry", "Trying the failed rows again", self.tasks.retry)
 
     def start_switch(self, path: Path) -> JobStatus:
         """Change to the model in a file, in the background: the collection is looked at with it, then it takes over in one moment.
@@ -95,7 +95,7 @@ class LiveApp(LostFoundApp):
             CheckpointError: the file is no usable model. QueryError: `bad_request`, it is in use already. BusyError: another job is
             running.
         """
-        model = self.switching.take_in(path)
+        model = self.switching.import_file(path)
         return self.jobs.start(
             "switch", f"Changing to {model_name(model)}", lambda note, stop: self.switching.run(model, note, stop)
         )
@@ -110,21 +110,21 @@ class LiveApp(LostFoundApp):
         )
 
     def start_measuring(self) -> JobStatus:
-        """Measure the model in use on the collection's own titles, in the background; see `own_figures`. Raises BusyError."""
+        """Measure the model in use on the collection's own titles, in the background; see `collection_metrics`. Raises BusyError."""
         return self.jobs.start("measure", "Measuring on this collection", self._measure)
 
-    def own_figures(self) -> OwnFigures | None:
+    def collection_metrics(self) -> CollectionMetrics | None:
         """What the last measuring found; None before the first, and once another model is in use."""
-        figures = self._own_figures
+        figures = self._collection_metrics
         return figures if figures is not None and figures.model_id == self.generation().model.model_id else None
 
     def models(self) -> list[ModelGeneration]:
         """Every model of which something is kept here, the one in use first."""
         return self.switching.models()
 
-    def drop_former_model(self) -> list[str]:
+    def drop_previous_models(self) -> list[str]:
         """Delete every model but the one in use, with its embeddings; returns their ids. Raises BusyError while one takes over."""
-        return self.switching.drop_former()
+        return self.switching.drop_previous()
 
     def stop_job(self, job_id: str | None = None) -> None:
         """Ask the job under way to stop. Raises QueryError `not_found` for an unknown id."""
@@ -144,8 +144,8 @@ class LiveApp(LostFoundApp):
         A job that is deaf for a quarter of a minute finds the collection closed under it; what it committed stays.
         """
         try:
-            self.switching.leave_unfinished()
-            self.jobs.stop_own()
+            self.switching.keep_pending()
+            self.jobs.cancel_own()
             ended = self.jobs.wait(_STOPPING_S)
             if ended is not None and ended.state in UNDER_WAY:
                 log.warning("A job did not stop within %g s: %s", _STOPPING_S, ended.message)
@@ -154,17 +154,17 @@ class LiveApp(LostFoundApp):
 
     def training_estimate(self) -> TrainingEstimate:
         """Whether training on the collection's titles makes sense, and for how long."""
-        return self.upkeep.estimate()
+        return self.tasks.estimate()
 
-    def remove_catalogue(self, name: str) -> int:
+    def remove_source(self, name: str) -> int:
         """Take a catalogue and its items out of the collection; returns how many items.
 
         Raises:
             QueryError: `not_found`. `bad_request` for what was added by hand, which belongs to no catalogue.
         """
-        if name == ADDED or name not in {entry.name for entry in self.catalog.catalogues()}:
+        if name == ADDED or name not in {entry.name for entry in self.store.sources()}:
             raise QueryError("not_found", f"There is no catalogue named {name!r:.80}.", remedy="Look at the list of catalogues.")
-        return len(self.catalog.remove_catalogue(name))
+        return len(self.store.remove_source(name))
 
     # What a page shows
 
@@ -172,16 +172,16 @@ class LiveApp(LostFoundApp):
         """The whole system at a glance."""
         return SystemInfo(
             items=self.count(),
-            failures=len(self.catalog.failures()),
+            failures=len(self.store.failures()),
             device=device_text(),
-            data_dir=self.catalog.path.parent,
+            data_dir=self.store.path.parent,
             model=model_info(self.generation().model),
-            catalogues=catalogue_infos(self.catalog),
+            sources=source_infos(self.store),
         )
 
     def page(self, limit: int, after_id: int = 0) -> list[Item]:
         """Up to `limit` items after an id, oldest first."""
-        return self.catalog.page(limit, after_id)
+        return self.store.page(limit, after_id)
 
     def items_page(self, limit: int, after_id: int = 0, *, where: Filter | None = None) -> list[Item]:
         """Up to `limit` items that pass a filter, oldest first, beyond the item `after_id`: the last id is the cursor to the next page.
@@ -192,34 +192,34 @@ class LiveApp(LostFoundApp):
         wanted = terms(self.limits, limit, where)
         if isinstance(after_id, bool) or not isinstance(after_id, int) or after_id < 0:
             raise QueryError("bad_request", f"A page begins after the id of an item, not {after_id!r:.40}.", remedy="Begin with 0.")
-        return self.catalog.matching_page(wanted.top_k, after_id, wanted.where)
+        return self.store.matching_page(wanted.top_k, after_id, wanted.where)
 
     def attribute_values(self, limit: int = 50) -> dict[str, list[tuple[str, int]]]:
         """Each attribute of the collection with its `limit` most frequent values and their counts, most frequent first."""
-        return self.catalog.attribute_values(max(1, limit))
+        return self.store.attribute_values(max(1, limit))
 
     def failures(self) -> list[Failure]:
         """Rows that are not in the collection, each with its reason."""
-        return self.catalog.failures()
+        return self.store.failures()
 
     def example_queries(self, n: int = 4) -> list[str]:
         """Short titles spread over the collection, to try; fewer or none where titles are long or missing."""
-        titles = dict.fromkeys(item.title for item in self.catalog.page(_EXAMPLES_FROM, 0) if _is_example(item.title))
+        titles = dict.fromkeys(item.title for item in self.store.page(_EXAMPLES_FROM, 0) if _is_example(item.title))
         short = list(titles)
         return [short[i * len(short) // n] for i in range(min(n, len(short)))]
 
     def unknown_words(self, query: str) -> list[str]:
         """The query's words that no title of the collection uses; none while the collection has no titles."""
-        vocabulary = self._known_words.vocabulary()
+        vocabulary = self._vocabulary_of_collection.vocabulary()
         return vocabulary.unknown(query) if len(vocabulary) else []
 
     def nearest_words(self, query: str, n: int = 3) -> list[str]:
         """Words of the collection close in spelling to the query's unknown ones, best first."""
-        return self._known_words.vocabulary().near(query, n)
+        return self._vocabulary_of_collection.vocabulary().near(query, n)
 
     def _index_and_resume(self, location: str, on_progress: OnProgress, stop: threading.Event) -> str:
         try:
-            said = self.upkeep.index(location, on_progress, stop)
+            said = self.tasks.index(location, on_progress, stop)
         finally:
             # Also when the catalogue could not be read to its end; not when a person wants to stop.
             model = None if stop.is_set() else self.switching.unfinished()
@@ -227,7 +227,7 @@ class LiveApp(LostFoundApp):
         return f"{said} {changed}".strip()
 
     def _measure(self, on_progress: OnProgress, stop: threading.Event) -> str:
-        self._own_figures = figures = measure_own(self, on_progress, stop)
+        self._collection_metrics = figures = evaluate_on_collection(self, on_progress, stop)
         return f"Measured on {figures.items:,} pictures of this collection: see the page Model."
 
 

@@ -13,11 +13,11 @@ from crossmodal.evaluation.metrics import RetrievalFigures
 from crossmodal.items import Item, Picture, Pixels
 from crossmodal.progress import OnProgress, Progress, check_stop
 from crossmodal.runtimes.torch import ALL_THREADS, freed_memory_kept, has_bf16, torch_threads
-from crossmodal.store import Catalog
+from crossmodal.store import Store
 from crossmodal.text.cleaning import counted, were
 from crossmodal.training.trainer import EpochFigures, TrainingPlan
 from datasets import LostFoundDataset, held_out_hashes
-from engine.info import DEMO, TrainingEstimate, catalogue_infos
+from engine.info import DEMO, TrainingEstimate, source_infos
 from engine.models.spec import DEFAULT_PRESET, ModelCard, ModelSpec
 from engine.models.trained import TrainedModel, build_untrained
 from system import LostFoundSystem, evaluate_titles, minimal_train_model
@@ -51,7 +51,7 @@ class Material:
 
     train: LostFoundDataset
     held_out: LostFoundDataset
-    catalogue: str
+    source: str
     damaged: int = 0
 
 
@@ -96,7 +96,7 @@ def learn(
     card = ModelCard(
         weights=weights.name,
         weights_note=weights.note,
-        catalogue=material.catalogue,
+        catalogue=material.source,
         trained_on=len(material.train),
         trained_at=time.time(),
         training_seconds=time.monotonic() - started,
@@ -188,7 +188,7 @@ def gathered(app: LostFoundApp, max_pictures: int, on_progress: OnProgress, stop
         for item, picture in _titled_pictures(app, size, max_pictures, damaged.append, on_progress, stop):
             if item.held_out:
                 marked.add(item.content_hash)
-            elif item.catalogue != DEMO:
+            elif item.source != DEMO:
                 drawn_by_hash.append(item.content_hash)
             yield picture.pixels, item.captions or (item.title,), item.content_hash
 
@@ -207,7 +207,7 @@ def gathered(app: LostFoundApp, max_pictures: int, on_progress: OnProgress, stop
     return Material(
         train=everything.subset([i for i, held in enumerate(sides) if not held]),
         held_out=everything.subset([i for i, held in enumerate(sides) if held]),
-        catalogue=", ".join(entry.name for entry in catalogue_infos(app.catalog)),
+        source=", ".join(entry.name for entry in source_infos(app.store)),
         damaged=len(damaged),
     )
 
@@ -215,9 +215,9 @@ def gathered(app: LostFoundApp, max_pictures: int, on_progress: OnProgress, stop
 def estimated(app: LostFoundApp, max_pictures: int) -> TrainingEstimate:
     """Whether training on the collection's titles makes sense, and for how long; from the speed of the last training here."""
     card = app.generation().model.card
-    pictures = min(app.catalog.count(), max_pictures)
+    pictures = min(app.store.count(), max_pictures)
     seconds = card.training_seconds * pictures / max(card.trained_on, 1)
-    own = pictures - app.catalog.count(catalogue=DEMO)
+    own = pictures - app.store.count(source=DEMO)
     if pictures < MIN_PICTURES:
         reason = f"Training needs at least {MIN_PICTURES} pictures with titles."
         return TrainingEstimate(pictures, seconds, worthwhile=False, reason=reason)
@@ -250,16 +250,16 @@ def _titled_pictures(
     Args:
         on_damaged: called with the number of an item whose stored picture is not what was written, or is no picture.
     """
-    total = app.catalog.count()
+    total = app.store.count()
     share = min(1.0, max_pictures / max(total, 1))
-    for done, item in enumerate(_items(app.catalog), start=1):
+    for done, item in enumerate(_items(app.store), start=1):
         check_stop(stop, "Training")
         if done % _AT_ONCE == 0:
             on_progress(Progress("model", "Reading the collection's pictures", done=done, total=total))
         if not (item.title or item.captions) or int(item.content_hash[:8], 16) >= share * 16**8:
             continue
         try:
-            picture = app.decoder.decode(app.catalog.rendition(item.item_id), square_px=size)
+            picture = app.decoder.decode(app.store.rendition(item.item_id), square_px=size)
         except QueryError:  # removed since its page was read
             continue
         except PictureError:
@@ -272,9 +272,9 @@ def _titled_pictures(
             yield item, picture
 
 
-def _items(catalog: Catalog) -> Iterator[Item]:
-    """Every item by its id, page by page; `Catalog.samples` would end at the first damaged picture."""
+def _items(store: Store) -> Iterator[Item]:
+    """Every item by its id, page by page; `Store.samples` would end at the first damaged picture."""
     after_id: int | None = None
-    while page := catalog.page(_AT_ONCE, after_id):
+    while page := store.page(_AT_ONCE, after_id):
         yield from page
         after_id = page[-1].item_id

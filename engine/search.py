@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from crossmodal.errors import QueryError
 from crossmodal.items import CaptionResult, Embedding, Picture, SearchResult
-from crossmodal.store import Catalog, Conditions
+from crossmodal.store import Conditions, Store
 from engine.encoding import Encoding, reads_titles
 from engine.models.generations import Generation
 from engine.validation import Terms
@@ -17,18 +17,18 @@ _FILTERS_KEPT = 16
 _SHORTEST = 1e-6
 
 
-class Finder:
+class Searcher:
     """Searches over the generation in use. May be used from many threads.
 
     Args:
         generation: the model and indexes in use, asked for at every search.
     """
 
-    def __init__(self, catalog: Catalog, generation: Callable[[], Generation], encoding: Encoding) -> None:
-        self._catalog = catalog
+    def __init__(self, store: Store, generation: Callable[[], Generation], encoding: Encoding) -> None:
+        self._store = store
         self._generation = generation
         self._encoding = encoding
-        self._filters = _Filters(catalog)
+        self._filters = _Filters(store)
 
     def by_texts(self, queries: Sequence[str], terms: Terms) -> list[list[SearchResult]]:
         """The results of each of n cleaned queries: encoded together, one pass over the index."""
@@ -43,7 +43,7 @@ class Finder:
     def by_item(self, item_id: int, terms: Terms) -> list[SearchResult]:
         """Items like an item, which is left out itself. Raises QueryError `not_found`."""
         generation = self._generation()
-        embedding = self._catalog.embedding(item_id, generation.model.model_id)
+        embedding = self._store.embedding(item_id, generation.model.model_id)
         return self.similar(generation, embedding[None], terms, exclude=(item_id,))[0]
 
     def by_both(self, query: str, picture: Picture, weight: float, terms: Terms) -> list[SearchResult]:
@@ -63,20 +63,20 @@ class Finder:
         generation = self._generation()
         model = generation.model
         if reads_titles(model):  # its embedding says the title, not only the picture
-            pixels = self._encoding.stored_pixels(model, self._catalog.rendition(item_id))
+            pixels = self._encoding.stored_pixels(model, self._store.rendition(item_id))
             embedding = model.encode_pixels(pixels[None])[0]
         else:
-            embedding = self._catalog.embedding(item_id, model.model_id)
-        own = self._catalog.texts_of_item(item_id) if exclude_own else []
+            embedding = self._store.embedding(item_id, model.model_id)
+        own = self._store.text_ids(item_id) if exclude_own else []
         return self._captions(generation, embedding, top_k, exclude=own)
 
     def _captions(
         self, generation: Generation, embedding: Embedding, top_k: int, *, exclude: Sequence[int] = ()
     ) -> list[CaptionResult]:
         [hits] = generation.texts.search(embedding[None], top_k, exclude=exclude)
-        speakers = self._catalog.speakers([text_id for text_id, _ in hits])
-        items = {item.item_id: item for item in self._catalog.items([item_id for _, item_id in speakers.values()])}
-        found = [(*speakers[text_id], score) for text_id, score in hits if text_id in speakers]
+        items_with_text = self._store.items_with_text([text_id for text_id, _ in hits])
+        items = {item.item_id: item for item in self._store.items([item_id for _, item_id in items_with_text.values()])}
+        found = [(*items_with_text[text_id], score) for text_id, score in hits if text_id in items_with_text]
         there = [(items[item_id], text, score) for text, item_id, score in found if item_id in items]
         return [CaptionResult(item, text, score, rank) for rank, (item, text, score) in enumerate(there, start=1)]
 
@@ -89,7 +89,7 @@ class Finder:
         if terms.min_score is not None:
             answers = [[hit for hit in hits if hit[1] >= terms.min_score] for hits in answers]
         wanted = dict.fromkeys(item_id for hits in answers for item_id, _ in hits)
-        items = {item.item_id: item for item in self._catalog.items(list(wanted))}
+        items = {item.item_id: item for item in self._store.items(list(wanted))}
         # An item removed a moment ago is left out.
         there = [[(items[item_id], score) for item_id, score in hits if item_id in items] for hits in answers]
         return [[SearchResult(item, score, rank) for rank, (item, score) in enumerate(hits, start=1)] for hits in there]
@@ -98,17 +98,17 @@ class Finder:
 class _Filters:
     """Ids that match a filter, kept until the collection changes."""
 
-    def __init__(self, catalog: Catalog) -> None:
-        self._catalog = catalog
+    def __init__(self, store: Store) -> None:
+        self._store = store
         self._kept: OrderedDict[tuple[int, Conditions], npt.NDArray[np.int64]] = OrderedDict()
 
     def allowed(self, where: Conditions) -> npt.NDArray[np.int64]:
         """Ascending ids. Shape: (n,) int64."""
         # Asked before the ids: what is committed in between is found under the next version.
-        key = (self._catalog.version(), where)
+        key = (self._store.version(), where)
         ids = self._kept.get(key)
         if ids is None:
-            ids = self._kept[key] = self._catalog.matching(where)
+            ids = self._kept[key] = self._store.matching(where)
             while len(self._kept) > _FILTERS_KEPT:
                 try:
                     self._kept.popitem(last=False)

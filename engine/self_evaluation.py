@@ -27,7 +27,7 @@ _TEXTS_AT_ONCE = 256
 
 
 @dataclass(frozen=True, slots=True)
-class OwnFigures:
+class CollectionMetrics:
     """A measurement of one model on the collection as it then was.
 
     Attributes:
@@ -44,11 +44,11 @@ class OwnFigures:
     result: RetrievalResult
 
 
-def measure_own(app: LostFoundApp, on_progress: OnProgress, stop: threading.Event | None = None) -> OwnFigures:
+def evaluate_on_collection(app: LostFoundApp, on_progress: OnProgress, stop: threading.Event | None = None) -> CollectionMetrics:
     """`measure_collection` together with what it was measured on. Raises alike."""
     model, total = app.generation().model, app.count()
     result = measure_collection(app, on_progress, stop)
-    return OwnFigures(
+    return CollectionMetrics(
         model_id=model.model_id,
         items=result.image_to_text.queries,
         collection=total,
@@ -100,7 +100,7 @@ def _sample(app: LostFoundApp, stop: threading.Event | None) -> list[Item]:
 
     def titled() -> Iterator[Item]:
         after_id = 0
-        while page := app.catalog.page(_PAGE, after_id):
+        while page := app.store.page(_PAGE, after_id):
             check_stop(stop, "Measuring")
             yield from (item for item in page if texts_of(item.title, item.captions))
             after_id = page[-1].item_id
@@ -117,10 +117,10 @@ def _pictures(
         check_stop(stop, "Measuring")
         try:
             if reads_titles(model):  # the stored embedding says the title, too
-                pixels = app.encoding.stored_pixels(model, app.catalog.rendition(item.item_id))
+                pixels = app.encoding.stored_pixels(model, app.store.rendition(item.item_id))
                 yield item.item_id, model.encode_pixels(pixels[None])[0]
             else:
-                yield item.item_id, app.catalog.embedding(item.item_id, model.model_id)
+                yield item.item_id, app.store.embedding(item.item_id, model.model_id)
         except QueryError:
             continue  # it was removed meanwhile
         if done % _REPORT_EVERY == 0:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from crossmodal.store import Catalog
+from crossmodal.store import Store
 from crossmodal.text.cleaning import FUNCTION_WORDS, words
 
 _CLOSENESS = 0.72
@@ -58,11 +58,11 @@ class _Counted:
     at: float
 
 
-class KnownWords:
+class CollectionVocabulary:
     """Words of the titles and captions of the newest 20,000 items. May be used from many threads; one of them counts."""
 
-    def __init__(self, catalog: Catalog) -> None:
-        self._catalog = catalog
+    def __init__(self, store: Store) -> None:
+        self._store = store
         self._counting = threading.Lock()
         self._latest: _Counted | None = None
 
@@ -82,12 +82,12 @@ class KnownWords:
             self._counting.release()
 
     def _is_fresh(self, counted: _Counted) -> bool:
-        if counted.version == self._catalog.version():
+        if counted.version == self._store.version():
             return True
         return counted.items > _FEW_ITEMS and time.monotonic() - counted.at < _FRESH_S
 
     def _counted(self) -> _Counted:
-        version = self._catalog.version()  # before the items are read: a commit in between is found again next time
-        items = self._catalog.page(_MOST_ITEMS, newest_first=True)
+        version = self._store.version()  # before the items are read: a commit in between is found again next time
+        items = self._store.page(_MOST_ITEMS, newest_first=True)
         words = Vocabulary(text for item in items for text in (item.title, *item.captions))
         return _Counted(words, version, len(items), time.monotonic())

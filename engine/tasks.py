@@ -9,13 +9,13 @@ from pathlib import Path
 
 from app_logic import LostFoundApp
 from crossmodal.backbones.resnet import PRETRAINED, Weights
-from crossmodal.errors import CatalogueError, TrainingError
+from crossmodal.errors import SourceError, TrainingError
 from crossmodal.evaluation.metrics import RetrievalFigures
 from crossmodal.ingest.plan import LookAgain
-from crossmodal.ingest.report import BroughtIn
-from crossmodal.ingest.sources.base import Catalogue
+from crossmodal.ingest.report import IngestSummary
+from crossmodal.ingest.sources.base import Source
 from crossmodal.progress import OnProgress
-from crossmodal.store.records import CatalogueInfo
+from crossmodal.store.records import SourceInfo
 from crossmodal.text.cleaning import counted
 from datasets import SimpleIndexDataset
 from engine.info import DEMO, TrainingEstimate
@@ -33,42 +33,42 @@ _AWAY = ("file_missing", "csv_no_rows", "csv_empty")
 
 
 @dataclass(frozen=True, slots=True)
-class UpkeepParts:
+class TaskParts:
     """What long work needs besides the app.
 
     Attributes:
-        open_catalogue: a path a person named to a catalogue.
+        open_source: a path a person named to a catalogue.
         training: how this installation trains.
         max_pictures: most pictures one training looks at; more are sampled by hash.
     """
 
-    open_catalogue: Callable[[str], Catalogue]
+    open_source: Callable[[str], Source]
     training: TrainingSettings
     max_pictures: int
 
 
-class Upkeep:
+class Tasks:
     """What may take minutes, done on the collection of one app."""
 
-    def __init__(self, app: LostFoundApp, parts: UpkeepParts, switching: Switching) -> None:
+    def __init__(self, app: LostFoundApp, parts: TaskParts, switching: Switching) -> None:
         self._app = app
         self._parts = parts
         self._switching = switching
 
-    def open(self, location: str) -> Catalogue:
+    def open(self, location: str) -> Source:
         """The catalogue at a path.
 
         Raises:
-            CatalogueError: nothing usable is there; where pictures that came from there are in the collection, it says that they stay.
+            SourceError: nothing usable is there; where pictures that came from there are in the collection, it says that they stay.
         """
         try:
-            return self._parts.open_catalogue(location)
-        except CatalogueError as error:
+            return self._parts.open_source(location)
+        except SourceError as error:
             path = _place(location) if error.code in _AWAY else ""
-            entry = next((each for each in self._app.catalog.catalogues() if each.items and each.location == path), None)
+            entry = next((each for each in self._app.store.sources() if each.items and each.location == path), None)
             if entry is None:
                 raise
-            raise CatalogueError(
+            raise SourceError(
                 error.code,
                 f"{error.message} What was read from there before stays in the collection: {counted(entry.items, 'picture')}.",
                 remedy="Perhaps a disk is away. If they are to leave, too: "
@@ -83,52 +83,52 @@ class Upkeep:
 
     def bring_in(
         self, location: str, on_progress: OnProgress, stop: threading.Event | None = None, *, look_again: LookAgain = "files"
-    ) -> BroughtIn:
+    ) -> IngestSummary:
         """Bring the catalogue at a path into the collection. The demo catalogue leaves as soon as a person's own has come.
 
         Raises:
-            CatalogueError, StoreError, Stopped: see `crossmodal.ingest.pipeline.ingest`.
+            SourceError, StoreError, Stopped: see `crossmodal.ingest.pipeline.ingest`.
         """
-        catalogue = self.open(location)
-        dataset = SimpleIndexDataset(catalogue, fetch=self._app.fetcher.fetch, max_image_bytes=self._app.limits.max_image_bytes)
+        source = self.open(location)
+        dataset = SimpleIndexDataset(source, fetch=self._app.fetcher.fetch, max_image_bytes=self._app.limits.max_image_bytes)
         report = self._app.index_dataset(dataset, look_again=look_again, on_progress=on_progress, stop=stop)
-        came = catalogue.name != DEMO and report.indexed + report.unchanged
-        return BroughtIn(report, self._remove_demo() if came else 0)
+        came = source.name != DEMO and report.indexed + report.unchanged
+        return IngestSummary(report, self._remove_demo() if came else 0)
 
     def wants_demo(self) -> bool:
         """Whether the demo belongs into the collection: nothing of a person's own is there, and nobody emptied it."""
-        begun = any(entry.name == DEMO for entry in self._app.catalog.catalogues())
-        return not self.has_own_catalogue() and (begun or self.is_new())
+        begun = any(entry.name == DEMO for entry in self._app.store.sources())
+        return not self.has_own_source() and (begun or self.is_new())
 
     def is_new(self) -> bool:
         """Whether nothing ever was in the collection; a first reading that was killed before it brought anything counts as none."""
-        catalog = self._app.catalog
-        read = any(entry.completed_at is not None for entry in catalog.catalogues())
-        return not read and not catalog.count() and not catalog.changes("").removal_seq
+        store = self._app.store
+        read = any(entry.completed_at is not None for entry in store.sources())
+        return not read and not store.count() and not store.changes("").removal_seq
 
-    def has_own_catalogue(self) -> bool:
+    def has_own_source(self) -> bool:
         """Whether a person's own catalogue is in the collection: then the demo has made room for it."""
-        return any(entry.name != DEMO and entry.items for entry in self._app.catalog.catalogues())
+        return any(entry.name != DEMO and entry.items for entry in self._app.store.sources())
 
-    def is_complete(self, catalogue: Catalogue) -> bool:
+    def is_complete(self, source: Source) -> bool:
         """Whether a catalogue was read to its end and its file has not changed since; a folder is never known to be unchanged."""
-        entry = next((entry for entry in self._app.catalog.catalogues() if entry.name == catalogue.name), None)
+        entry = next((entry for entry in self._app.store.sources() if entry.name == source.name), None)
         if entry is None or entry.completed_at is None:
             return False
         read_at = entry.began_at or entry.completed_at
-        path = Path(catalogue.location)
+        path = Path(source.location)
         return path.is_file() and path.stat().st_mtime < read_at
 
     def forget_removed(self) -> int:
         """Delete for good what was removed more than a day ago: until then it can be brought back. Returns how many items."""
-        return self._app.catalog.purge_removed(_UNDO_S)
+        return self._app.store.purge_removed(_UNDO_S)
 
     def retry(self, on_progress: OnProgress, stop: threading.Event | None = None) -> str:
         """Try every failed row again, and only those. A catalogue that cannot be read is named in the answer; the others go on."""
-        before = len(self._app.catalog.failures())
-        failed = [entry for entry in self._app.catalog.catalogues() if entry.failures]
+        before = len(self._app.store.failures())
+        failed = [entry for entry in self._app.store.sources() if entry.failures]
         unread = self._index_each(failed, on_progress, stop, look_again="failures")
-        left = len(self._app.catalog.failures())
+        left = len(self._app.store.failures())
         return " ".join([f"{before - left:,} of {before:,} failed rows are in the collection now.", *unread])
 
     def train(self, on_progress: OnProgress, stop: threading.Event | None = None) -> str:
@@ -158,7 +158,7 @@ class Upkeep:
 
     def rebuild(self, on_progress: OnProgress, stop: threading.Event | None = None) -> str:
         """Read every catalogue again, then train again. A catalogue that cannot be read is named in the answer; the others go on."""
-        unread = self._index_each(self._app.catalog.catalogues(), on_progress, stop)
+        unread = self._index_each(self._app.store.sources(), on_progress, stop)
         return " ".join([self.train(on_progress, stop), *unread])
 
     def put_into_use(self, model: TrainedModel, on_progress: OnProgress, stop: threading.Event | None = None) -> None:
@@ -170,7 +170,7 @@ class Upkeep:
 
     def embed_missing(self, model: TrainedModel, on_progress: OnProgress, stop: threading.Event | None = None) -> int:
         """Give every item and text that lacks one an embedding of this model; returns how many items. See `re_embedding.embed_missing`."""
-        return embed_missing(model, self._app.catalog, self._app.encoding, on_progress, stop).made
+        return embed_missing(model, self._app.store, self._app.encoding, on_progress, stop).made
 
     def material(self, on_progress: OnProgress, stop: threading.Event | None = None) -> Material:
         """The collection's pictures and titles, one part held out; see `material.gathered`."""
@@ -182,7 +182,7 @@ class Upkeep:
 
     def _index_each(
         self,
-        entries: Sequence[CatalogueInfo],
+        entries: Sequence[SourceInfo],
         on_progress: OnProgress,
         stop: threading.Event | None,
         *,
@@ -193,15 +193,15 @@ class Upkeep:
         for entry in entries:
             try:
                 self.index(entry.location, on_progress, stop, look_again=look_again)
-            except CatalogueError as error:
+            except SourceError as error:
                 log.info("%s", error.sentence)  # the answer says it, too
                 unread.append(f"{entry.name:.200} was left as it is: {error.sentence}")
         return unread
 
     def _remove_demo(self) -> int:
         """Returns how many pictures it had."""
-        if any(entry.name == DEMO for entry in self._app.catalog.catalogues()):
-            return len(self._app.catalog.remove_catalogue(DEMO))
+        if any(entry.name == DEMO for entry in self._app.store.sources()):
+            return len(self._app.store.remove_source(DEMO))
         return 0
 
 

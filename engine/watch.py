@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from crossmodal.errors import BusyError, CatalogueError
+from crossmodal.errors import BusyError, SourceError
 from crossmodal.ingest.plan import LookAgain
 from crossmodal.ingest.sources.folder import PICTURE_SUFFIXES
 from crossmodal.progress import OnProgress, Stopped
@@ -36,16 +36,16 @@ def watch_folder(
         ready: called once when no change can be missed any more.
 
     Raises:
-        CatalogueError: `location` is not a folder of pictures. StoreError: the collection cannot be written.
+        SourceError: `location` is not a folder of pictures. StoreError: the collection cannot be written.
     """
     from watchfiles import watch
 
-    catalogue = app.upkeep.open(location)
-    if catalogue.kind != "folder":
-        raise CatalogueError("bad_request", f"{catalogue.label} is no folder of pictures.", remedy="Only folders can be followed.")
+    source = app.tasks.open(location)
+    if source.kind != "folder":
+        raise SourceError("bad_request", f"{source.label} is no folder of pictures.", remedy="Only folders can be followed.")
     waiting: frozenset[str] | None = None
     for changes in watch(
-        catalogue.folder,
+        source.folder,
         watch_filter=lambda _change, name: _matters(name),
         stop_event=stop,
         debounce=_GATHER_MS,
@@ -53,7 +53,7 @@ def watch_folder(
         yield_on_timeout=True,
         raise_interrupt=False,
     ):
-        changed = frozenset(_key(catalogue.folder, name) for _, name in changes)
+        changed = frozenset(_key(source.folder, name) for _, name in changes)
         if waiting is None:  # the watch has begun: from here on nothing is missed, and the first round reads everything
             if _look(app, location, "files", on_progress, stop, say=say, warn=warn):
                 waiting = frozenset()
@@ -75,18 +75,18 @@ def _look(
     warn: Callable[[str, str], None],
 ) -> bool:
     """One round; False when it has to be tried again."""
-    before = app.catalog.version()
+    before = app.store.version()
     try:
-        sentence = app.upkeep.index(location, on_progress, stop, look_again=look_again)
+        sentence = app.tasks.index(location, on_progress, stop, look_again=look_again)
     except Stopped:
         return True  # the watch ends too
-    except CatalogueError as error:  # emptied, or gone for a moment: the collection keeps what it has
+    except SourceError as error:  # emptied, or gone for a moment: the collection keeps what it has
         warn(error.message, error.remedy)
         return True
     except BusyError as error:
         warn(error.message, error.remedy)
         return False
-    if app.catalog.version() != before:
+    if app.store.version() != before:
         say(sentence)
     return True
 

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from crossmodal.errors import BusyError
-from crossmodal.ingest.sources.files import read_named
+from crossmodal.ingest.sources.files import read_file
 from crossmodal.items import AddOutcome, CaptionResult, Item, SearchResult
 from ipc import protocol
 from ipc.protocol import BrokenFrameError, Document, socket_path
@@ -29,7 +29,7 @@ class NearLimits(NamedTuple):
     max_image_bytes: int
 
 
-class NearApp:
+class RemoteApp:
     """The methods of `LostFoundApp` that a short command uses; the same arguments, answers and errors.
 
     A file is read here, by whoever asks; an address is fetched there.
@@ -90,12 +90,12 @@ class NearApp:
         image: Image,
         title: str | None = None,
         *,
-        source: str = "",
+        origin: str = "",
         captions: Sequence[str] = (),
         attributes: Mapping[str, str] | None = None,
     ) -> AddOutcome:
         """See `LostFoundApp.add_new_item`."""
-        given = {"title": title, "source": source, "captions": list(captions), "attributes": dict(attributes or {})}
+        given = {"title": title, "origin": origin, "captions": list(captions), "attributes": dict(attributes or {})}
         answer, _ = self._ask("add", given, image)
         return AddOutcome(protocol.item_of(answer["item"]), bool(answer["created"]))
 
@@ -118,7 +118,7 @@ class NearApp:
         if isinstance(image, str):
             given = given | {"address": image}
         elif isinstance(image, Path):
-            data = read_named(image, max_bytes=self.limits.max_image_bytes)
+            data = read_file(image, max_bytes=self.limits.max_image_bytes)
         elif image is not None:
             data = image
         try:
@@ -145,7 +145,7 @@ class Near:
         self._path = socket_path(data_dir)
         self._model_path = str(model_path.absolute())
         self._connection: socket.socket | None = None
-        self.app: NearApp | None = None
+        self.app: RemoteApp | None = None
 
     def __enter__(self) -> Self:
         if self._path is None or not self._path.exists():
@@ -163,7 +163,7 @@ class Near:
             connection.close()
             return self
         connection.settimeout(_ANSWER_S)
-        self._connection, self.app = connection, NearApp(connection, limits)
+        self._connection, self.app = connection, RemoteApp(connection, limits)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

@@ -94,7 +94,7 @@ def socket_path(data_dir: Path) -> Path | None:
     return path if hasattr(socket, "AF_UNIX") and len(bytes(path)) <= _LONGEST else None
 
 
-_PLAIN = ("item_id", "title", "catalogue", "content_hash", "width_px", "height_px", "added_at", "source", "held_out")
+_PLAIN = ("item_id", "title", "source", "content_hash", "width_px", "height_px", "added_at", "origin", "held_out")
 
 
 def item_document(item: Item) -> dict[str, Any]:

@@ -113,7 +113,7 @@ class Resident:
 
     def __init__(self, app: LiveApp) -> None:
         self._app = app
-        self._path = socket_path(app.catalog.path.parent)
+        self._path = socket_path(app.store.path.parent)
         self._socket: socket.socket | None = None
         self._places = threading.BoundedSemaphore(_ANSWERS_AT_ONCE)
 

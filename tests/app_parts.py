@@ -9,13 +9,13 @@ from PIL import Image
 from app_logic import Limits, LostFoundApp
 from crossmodal.errors import FetchError
 from crossmodal.images.decode import DecodeLimits, decode_picture
-from crossmodal.ingest.sources.base import CatalogueLimits
-from crossmodal.ingest.sources.open import open_catalogue
+from crossmodal.ingest.sources.base import SourceLimits
+from crossmodal.ingest.sources.open import open_source
 from crossmodal.items import Picture
-from crossmodal.store import Catalog
+from crossmodal.store import Store
 from engine.live import LiveApp
 from engine.models.trained import TrainedModel
-from engine.tasks import UpkeepParts
+from engine.tasks import TaskParts
 from tests.tiny import SETTINGS, drawn
 
 LIMITS = Limits(max_query_chars=200, max_top_k=50, max_image_bytes=100_000)
@@ -28,7 +28,7 @@ def png(colour: str, thing: str, seed: int) -> bytes:
     return out.getvalue()
 
 
-class Shelf:
+class JobStore:
     """Answers addresses from memory, with 404 for all others."""
 
     def __init__(self, **pictures: bytes) -> None:
@@ -53,28 +53,28 @@ class InProcess:
         self.closed = True
 
 
-def make_app(folder: Path, model: TrainedModel, shelf: Shelf | None = None) -> LostFoundApp:
+def make_app(folder: Path, model: TrainedModel, shelf: JobStore | None = None) -> LostFoundApp:
     """An app on the collection in a folder, which may be there already."""
-    return LostFoundApp(model, Catalog(folder / "catalog.sqlite3"), **_parts(folder, shelf))
+    return LostFoundApp(model, Store(folder / "catalog.sqlite3"), **_parts(folder, shelf))
 
 
 def make_live_app(
-    folder: Path, model: TrainedModel, shelf: Shelf | None = None, *, training: object = SETTINGS, max_pictures: int = 1000
+    folder: Path, model: TrainedModel, shelf: JobStore | None = None, *, training: object = SETTINGS, max_pictures: int = 1000
 ) -> LiveApp:
     """The same with its long work."""
-    parts = UpkeepParts(
-        open_catalogue=lambda where: open_catalogue(
-            where, limits=CatalogueLimits(), name="demo" if Path(where).parent.name == "demo" else None
+    parts = TaskParts(
+        open_source=lambda where: open_source(
+            where, limits=SourceLimits(), name="demo" if Path(where).parent.name == "demo" else None
         ),
         training=training,
         max_pictures=max_pictures,
     )
-    return LiveApp(model, Catalog(folder / "catalog.sqlite3"), **_parts(folder, shelf), upkeep=parts)
+    return LiveApp(model, Store(folder / "catalog.sqlite3"), **_parts(folder, shelf), tasks=parts)
 
 
-def _parts(folder: Path, shelf: Shelf | None) -> dict[str, object]:
+def _parts(folder: Path, shelf: JobStore | None) -> dict[str, object]:
     return {
-        "fetcher": shelf or Shelf(),
+        "fetcher": shelf or JobStore(),
         "decoder": InProcess(),
         "index_path": folder / "image_features.pt",
         "model_path": folder / "model.pth",
@@ -82,7 +82,7 @@ def _parts(folder: Path, shelf: Shelf | None) -> dict[str, object]:
     }
 
 
-def csv_catalogue(folder: Path, pictures: dict[str, tuple[str, bytes]]) -> Path:
+def csv_source(folder: Path, pictures: dict[str, tuple[str, bytes]]) -> Path:
     """A CSV with `title,imgUrl` and its pictures beside it: {file name: (title, bytes)}; no bytes, no file."""
     folder.mkdir(parents=True, exist_ok=True)
     lines = ["title,imgUrl"]
@@ -95,7 +95,7 @@ def csv_catalogue(folder: Path, pictures: dict[str, tuple[str, bytes]]) -> Path:
 
 
 def things(n: int, name: Callable[[int], str] = "{:03}.png".format, *, seed: int = 0) -> dict[str, tuple[str, bytes]]:
-    """Rows for `csv_catalogue`, of every colour and thing in turn."""
+    """Rows for `csv_source`, of every colour and thing in turn."""
     from tests.tiny import COLOURS, THINGS
 
     kinds = [(colour, thing) for colour in COLOURS for thing in THINGS]

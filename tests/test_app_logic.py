@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from app_logic import LostFoundApp
-from crossmodal.errors import CatalogueError, CrossmodalError, FetchError, PictureError, QueryError, StoreError
-from crossmodal.ingest.sources.base import CatalogueLimits
-from crossmodal.ingest.sources.open import open_catalogue
+from crossmodal.errors import CrossmodalError, FetchError, PictureError, QueryError, SourceError, StoreError
+from crossmodal.ingest.sources.base import SourceLimits
+from crossmodal.ingest.sources.open import open_source
 from crossmodal.items import SearchResult
 from datasets import SimpleIndexDataset
 from engine.models.trained import TrainedModel
-from tests.app_parts import LIMITS, Shelf, csv_catalogue, make_app, png, things
+from tests.app_parts import LIMITS, JobStore, csv_source, make_app, png, things
 from tests.tiny import COLOURS, THINGS, shared_model
 
 KINDS = [(colour, thing) for colour in COLOURS for thing in THINGS]
@@ -27,7 +27,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> TrainedModel:
 
 @pytest.fixture
 def app(tmp_path: Path, model: TrainedModel) -> Iterator[LostFoundApp]:
-    app = make_app(tmp_path, model, Shelf(**{"red.png": png("red", "disc", 77), "text": b"no picture"}))
+    app = make_app(tmp_path, model, JobStore(**{"red.png": png("red", "disc", 77), "text": b"no picture"}))
     yield app
     app.close()
 
@@ -121,7 +121,7 @@ def test_an_impossible_query_is_refused(filled: LostFoundApp, query: str, code: 
         (b"\x89PNG" * 100_000, PictureError),
         ("https://shop.example/none.png", FetchError),
         ("https://shop.example/text", PictureError),
-        (Path("/nowhere/at/all.png"), CatalogueError),
+        (Path("/nowhere/at/all.png"), SourceError),
     ],
 )
 def test_what_is_no_picture_is_said(filled: LostFoundApp, image: bytes | str | Path, error: type[CrossmodalError]) -> None:
@@ -139,8 +139,8 @@ def test_an_added_picture_is_there_at_once(app: LostFoundApp) -> None:
     outcome = app.add_new_item("https://shop.example/red.png", "  My \u202e red\n disc ")
     assert outcome.created
     assert outcome.item.title == "My red disc"
-    assert outcome.item.source == "https://shop.example/red.png"
-    assert outcome.item.catalogue == "added"
+    assert outcome.item.origin == "https://shop.example/red.png"
+    assert outcome.item.source == "added"
     assert (outcome.item.width_px, outcome.item.height_px) == (32, 32)
     assert app.count() == 1
     assert app.item(outcome.item.item_id) == outcome.item == app.search_by_text("anything", 1)[0].item
@@ -150,7 +150,7 @@ def test_an_added_picture_is_there_at_once(app: LostFoundApp) -> None:
 
 def test_the_same_file_again_is_the_same_item(app: LostFoundApp) -> None:
     first = app.add_new_item(png("red", "disc", 1), "first")
-    again = app.add_new_item(png("red", "disc", 1), "second", source="elsewhere")
+    again = app.add_new_item(png("red", "disc", 1), "second", origin="elsewhere")
     assert not again.created
     assert again.item == first.item
     assert app.count() == 1
@@ -241,11 +241,11 @@ def test_switching_replaces_model_and_index_together(filled: LostFoundApp, tmp_p
     assert other.search_by_text("red disc", 1)
     card = ModelCard(RANDOM.name, RANDOM.note, "none", 0, 0.0, 0.0, None, ())
     new = TrainedModel(build_untrained(SPEC, seed=9), SPEC, card, model_id="").save(tmp_path / "model.pth")
-    catalog = filled.catalog
-    items = catalog.without_embedding(new.model_id, 100)
+    store = filled.store
+    items = store.without_embedding(new.model_id, 100)
     assert len(items) == len(KINDS)
     pixels = np.stack([filled.look_at(filled.rendition(item.item_id)).pixels for item in items])
-    catalog.add_embeddings(new.model_id, zip(items, new.encode_pixels(pixels), strict=True))
+    store.add_embeddings(new.model_id, zip(items, new.encode_pixels(pixels), strict=True))
     assert filled.generation().model is model
     filled.switch_to(new)
     for app in (filled, other):
@@ -265,18 +265,18 @@ def test_a_catalogue_ends_row_by_row(app: LostFoundApp, tmp_path: Path) -> None:
     rows["https://shop.example/none.png"] = ("nowhere", b"")
     rows["text.png"] = ("a text", b"I am a text.")
     rows["cut.png"] = ("half a picture", png("red", "disc", 3)[:90])
-    catalogue = open_catalogue(csv_catalogue(tmp_path / "mine", rows), limits=CatalogueLimits())
-    dataset = SimpleIndexDataset(catalogue, fetch=app.fetcher.fetch, max_image_bytes=LIMITS.max_image_bytes)
+    source = open_source(csv_source(tmp_path / "mine", rows), limits=SourceLimits())
+    dataset = SimpleIndexDataset(source, fetch=app.fetcher.fetch, max_image_bytes=LIMITS.max_image_bytes)
     report = app.index_dataset(dataset)
     assert (report.indexed, report.failed) == (7, 3)
     assert app.count() == 7
-    failed = {failure.title: failure for failure in app.catalog.failures()}
+    failed = {failure.title: failure for failure in app.store.failures()}
     assert failed.keys() == {"nowhere", "a text", "half a picture"}
     assert failed["nowhere"].code == "http_status"
     assert failed["a text"].code == "not_an_image"
     assert failed["half a picture"].code in ("image_corrupt", "not_an_image")
     assert all(failure.reason and failure.remedy for failure in failed.values())
-    assert {item.title for item in app.catalog.page(50)} == {title for title, _ in list(rows.values())[:7]}
+    assert {item.title for item in app.store.page(50)} == {title for title, _ in list(rows.values())[:7]}
     assert app._build_index_from_dataset(dataset).unchanged == 7  # by its documented name
 
 

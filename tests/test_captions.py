@@ -11,7 +11,7 @@ from crossmodal.items import CaptionResult
 from crossmodal.progress import ignore_progress
 from engine.live import LiveApp
 from engine.models.trained import TrainedModel
-from tests.app_parts import csv_catalogue, make_live_app, png, things
+from tests.app_parts import csv_source, make_live_app, png, things
 from tests.tiny import COLOURS, THINGS, shared_model
 
 KINDS = [(colour, thing) for colour in COLOURS for thing in THINGS]
@@ -85,8 +85,8 @@ def test_texts_follow_their_items(app: LiveApp) -> None:
     app.update_item(item.item_id, title="")
     assert app.captions_for_image(query) == []
     app.remove_item(item.item_id)
-    app.upkeep.forget_removed()
-    assert app.catalog.texts_without_embedding("nobody's", 10) == []
+    app.tasks.forget_removed()
+    assert app.store.texts_without_embedding("nobody's", 10) == []
 
 
 def test_an_item_can_leave_out_what_it_says_itself(app: LiveApp) -> None:
@@ -108,15 +108,15 @@ def test_an_item_can_leave_out_what_it_says_itself(app: LiveApp) -> None:
 def test_a_catalogue_brings_its_texts_and_another_process_sees_them(app: LiveApp, tmp_path: Path, model: TrainedModel) -> None:
     other = make_live_app(tmp_path, model)
     rows = things(12)
-    path = csv_catalogue(tmp_path / "mine", rows)
-    app.upkeep.index(str(path), ignore_progress)
+    path = csv_source(tmp_path / "mine", rows)
+    app.tasks.index(str(path), ignore_progress)
     query = png("red", "disc", 3)
     titles = {title for title, _ in rows.values()}
     assert set(said(app.captions_for_image(query, 50))) == set(said(other.captions_for_image(query, 50))) == titles
-    assert app.catalog.texts_without_embedding(model.model_id, 10) == []
+    assert app.store.texts_without_embedding(model.model_id, 10) == []
     name = next(iter(rows))
-    csv_catalogue(tmp_path / "mine", {**rows, name: ("an odd text", rows[name][1])})
-    app.upkeep.index(str(path), ignore_progress)
+    csv_source(tmp_path / "mine", {**rows, name: ("an odd text", rows[name][1])})
+    app.tasks.index(str(path), ignore_progress)
     assert "an odd text" in said(other.captions_for_image(query, 50))
     assert other.captions_for_image(query, 50) == app.captions_for_image(query, 50)
     other.close()
@@ -125,26 +125,26 @@ def test_a_catalogue_brings_its_texts_and_another_process_sees_them(app: LiveApp
 def test_texts_without_embeddings_are_read_at_the_start(app: LiveApp, tmp_path: Path, model: TrainedModel) -> None:
     """As after the migration of an older collection, or when another program brought the items."""
     fill(app)
-    with app.catalog._connections.writing() as db:
+    with app.store._connections.writing() as db:
         db.execute("DELETE FROM text_embeddings")
     app.close()
     (tmp_path / "text_features.pt").unlink()
     again = make_live_app(tmp_path, model)
     assert again.captions_for_image(png("red", "disc", 3)) == []
-    again.upkeep.embed_missing(model, ignore_progress)
+    again.tasks.embed_missing(model, ignore_progress)
     assert len(again.captions_for_image(png("red", "disc", 3), 50)) == len(KINDS)
     again.close()
 
 
 def test_a_damaged_text_is_dropped_and_made_again(app: LiveApp, tmp_path: Path, model: TrainedModel) -> None:
     fill(app)
-    with app.catalog._connections.writing() as db:
+    with app.store._connections.writing() as db:
         db.execute("UPDATE text_embeddings SET embedding = zeroblob(128) WHERE text_id = 2")
     app.close()
     (tmp_path / "text_features.pt").unlink(missing_ok=True)
     again = make_live_app(tmp_path, model)
     assert len(again.captions_for_image(png("red", "disc", 3), 50)) == len(KINDS) - 1
-    again.upkeep.embed_missing(model, ignore_progress)
+    again.tasks.embed_missing(model, ignore_progress)
     assert len(again.captions_for_image(png("red", "disc", 3), 50)) == len(KINDS)
     again.close()
 

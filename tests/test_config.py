@@ -19,10 +19,10 @@ def bare_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_defaults_lie_in_the_project() -> None:
     settings = Settings()
-    assert settings.catalogue_path == PROJECT_DIR / "dataset" / "amazon_products.csv"
+    assert settings.demo_csv_path == PROJECT_DIR / "dataset" / "amazon_products.csv"
     assert settings.model_path == PROJECT_DIR / "trained_model.pth"
     assert settings.index_path.name == "image_features.pt"
-    assert settings.catalog_path.parent == settings.index_path.parent == PROJECT_DIR / "data"
+    assert settings.store_path.parent == settings.index_path.parent == PROJECT_DIR / "data"
     assert settings.fetch_allow == ()
 
 
@@ -38,7 +38,7 @@ def test_values_come_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.setenv("EMBED_DIM", "64")
     settings = Settings()
     assert settings.embed_dim == 128
-    assert settings.catalog_path == tmp_path / "d" / "catalog.sqlite3"
+    assert settings.store_path == tmp_path / "d" / "catalog.sqlite3"
     assert settings.fetch_allow == ("127.0.0.1:8000", "intranet")
     assert settings.image_weights == Path("w.pth")
 

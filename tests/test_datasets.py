@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crossmodal.errors import FetchError, TrainingError
-from crossmodal.items import CatalogueRow, Failure
+from crossmodal.items import Failure, SourceRow
 from datasets import LostFoundDataset, SimpleIndexDataset, group_numbers, held_out_hashes
-from tests.crossmodal.ingest.fakes import FakeCatalogue
+from tests.crossmodal.ingest.fakes import FakeSource
 
 TITLES = [("red mug",), ("a blue hat", "hat, blue"), ("Mug - RED",), ("green lamp",)]
 
@@ -120,8 +120,8 @@ def test_too_few_pictures_cannot_be_split(hashes: list[str]) -> None:
 
 def test_the_index_is_built_from_rows_and_bytes(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(b"bytes of a")
-    here = CatalogueRow("1", "a mug", "a.jpg", 2)
-    there = CatalogueRow("2", "a hat", "https://shop.example/b.jpg", 3)
+    here = SourceRow("1", "a mug", "a.jpg", 2)
+    there = SourceRow("2", "a hat", "https://shop.example/b.jpg", 3)
     failed = Failure("3", "fake", "c.jpg", "", "row_errors", "Line 4 has too few fields.", "Repair it.")
     asked = []
 
@@ -129,7 +129,7 @@ def test_the_index_is_built_from_rows_and_bytes(tmp_path: Path) -> None:
         asked.append(url)
         raise FetchError("http_status", "It answered 404.", remedy="Look at the address.")
 
-    index = SimpleIndexDataset(FakeCatalogue([here, there, failed], folder=tmp_path), fetch=fetch, max_image_bytes=100)
+    index = SimpleIndexDataset(FakeSource([here, there, failed], folder=tmp_path), fetch=fetch, max_image_bytes=100)
     assert asked == []
     assert list(index) == [here, there, failed] == list(index)
     assert index.load(here) == b"bytes of a"

@@ -37,7 +37,7 @@ def run(arguments: list[str], theirs: Path, *, folder: Path = PROJECT) -> str:
 
 
 APP = (
-    "import app_logic, encoders, initialize, system; from engine import trained_model; from upkeep import learning, live_app, work"
+    "import app_logic, encoders, initialize, system; from engine.models import trained; from engine import live, retraining, tasks"
 )
 
 
@@ -47,7 +47,7 @@ def test_the_app_finds_its_own_datasets(their_packages: Path) -> None:
         assert importlib.metadata.version("datasets") == "5.2.0"
         {APP}
         import datasets, sys
-        assert datasets.LostFoundDataset is learning.LostFoundDataset
+        assert datasets.LostFoundDataset is retraining.LostFoundDataset
         assert not set({ENCODER_LIBRARIES!r}) & set(sys.modules)
         print(datasets.__file__)
     """
@@ -104,7 +104,7 @@ ENCODE = f"""
     print(tuple(words(["a red mug"]).values.shape))
     print(image_backbone("clip")(dict(small, image_size_px=32)).features)
     import datasets
-    assert datasets.LostFoundDataset is learning.LostFoundDataset
+    assert datasets.LostFoundDataset is retraining.LostFoundDataset
 """
 BESIDE = """
     try:

@@ -13,12 +13,12 @@ import pytest
 
 import initialize
 from config import Settings
-from crossmodal.errors import CatalogueError, CrossmodalError, StoreError
+from crossmodal.errors import CrossmodalError, SourceError, StoreError
 from crossmodal.progress import Progress, ignore_progress
 from engine.live import LiveApp
 from engine.models.trained import TrainedModel
 from initialize import build_system, initialize_system, is_demo, open_named
-from tests.app_parts import csv_catalogue, png, things
+from tests.app_parts import csv_source, png, things
 
 LONG_S = 120.0
 
@@ -129,7 +129,7 @@ def test_a_damaged_model_is_kept_aside_and_made_anew(installation: Path, started
     assert aside.read_bytes() == content
     assert any(aside.name in moment.message for moment in told)
     assert app.count() == 100
-    assert app.generation().model.model_id in app.catalog.models()
+    assert app.generation().model.model_id in app.store.models()
     assert len(app.search_by_text("red mug", 20)) == 20
 
 
@@ -177,7 +177,7 @@ def test_a_lost_index_is_built_anew_and_a_lost_collection_too(installation: Path
 
 
 def test_ones_own_catalogue_is_indexed_in_the_background(installation: Path, started: list[LiveApp], tmp_path: Path) -> None:
-    path = csv_catalogue(tmp_path / "mine", things(12))
+    path = csv_source(tmp_path / "mine", things(12))
     app = start(started, installation, catalogue=str(path))
     assert app.jobs.current() is not None
     ended = app.jobs.wait(LONG_S)
@@ -188,7 +188,7 @@ def test_ones_own_catalogue_is_indexed_in_the_background(installation: Path, sta
 
 def test_the_demo_does_not_come_back_after_it_made_room(installation: Path, started: list[LiveApp], tmp_path: Path) -> None:
     app = start(started, installation)
-    app.start_indexing(str(csv_catalogue(tmp_path / "mine", things(12))))
+    app.start_indexing(str(csv_source(tmp_path / "mine", things(12))))
     app.jobs.wait(LONG_S)
     assert app.count() == 12
     app.close()
@@ -198,7 +198,7 @@ def test_the_demo_does_not_come_back_after_it_made_room(installation: Path, star
 
 def test_ones_own_file_in_the_place_of_the_demo(started: list[LiveApp], tmp_path: Path) -> None:
     """The model is then learned from a demo drawn elsewhere, and nothing of it is in the collection."""
-    path = csv_catalogue(tmp_path / "dataset", things(12))
+    path = csv_source(tmp_path / "dataset", things(12))
     path.rename(path.with_name("amazon_products.csv"))
     before = (tmp_path / "dataset" / "amazon_products.csv").read_bytes()
     app = start(started, tmp_path, max_epochs=1)
@@ -280,7 +280,7 @@ def test_a_change_of_the_model_that_a_kill_ended_goes_on_beside_ones_own_catalog
     installation: Path, started: list[LiveApp], tmp_path: Path, kind: str
 ) -> None:
     """A folder is never known to be unchanged: each start reads it again, and goes on with the model after that."""
-    path = csv_catalogue(tmp_path / "mine", things(12))
+    path = csv_source(tmp_path / "mine", things(12))
     location = path
     if kind == "folder":
         path.unlink()
@@ -290,8 +290,8 @@ def test_a_change_of_the_model_that_a_kill_ended_goes_on_beside_ones_own_catalog
     model = app.generation().model
     new = TrainedModel(model.system, model.spec, replace(model.card, weights_note="another"), model_id="")
     new.save(tmp_path / "new.pth")
-    app.switching.take_in(tmp_path / "new.pth")
-    app.catalog.set_meta("next_model", new.model_id)  # as a kill leaves it
+    app.switching.import_file(tmp_path / "new.pth")
+    app.store.set_meta("next_model", new.model_id)  # as a kill leaves it
     app.close()
     started.clear()
     again = start(started, installation, catalogue=str(location))
@@ -361,13 +361,13 @@ def test_a_folder_that_cannot_be_is_said_before_anything_is_drawn_or_trained(tmp
 def test_a_demo_that_was_removed_stays_away(installation: Path, started: list[LiveApp]) -> None:
     app = start(started, installation)
     assert app.count()
-    app.remove_catalogue("demo")
+    app.remove_source("demo")
     app.close()
     assert start(started, installation).count() == 0
 
 
 @pytest.mark.parametrize("location", ["~nosuchuser/pictures", "\0", "x" * 5000])
 def test_a_location_that_is_no_path_is_one_clear_error(tmp_path: Path, location: str) -> None:
-    with pytest.raises(CatalogueError) as caught:
+    with pytest.raises(SourceError) as caught:
         open_named(location, settings(tmp_path))
     assert caught.value.code == "file_missing"

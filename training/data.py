@@ -19,8 +19,8 @@ from config import Settings
 from crossmodal.errors import CrossmodalError, TrainingError
 from crossmodal.images.decoder import Decoder
 from crossmodal.images.fetch import Fetcher, FetchLimits
-from crossmodal.ingest.sources.base import Catalogue
-from crossmodal.items import CatalogueRow, Failure, Pixels
+from crossmodal.ingest.sources.base import Source
+from crossmodal.items import Failure, Pixels, SourceRow
 from crossmodal.progress import OnProgress, Progress, check_stop
 from crossmodal.text.cleaning import words
 from datasets import SimpleIndexDataset, group_numbers, held_out_hashes
@@ -77,7 +77,7 @@ class TrainingData:
 
 @dataclass(frozen=True, slots=True)
 class _Decoded:
-    row: CatalogueRow
+    row: SourceRow
     content_hash: str
 
 
@@ -104,30 +104,34 @@ def read_training_data(
         The data, and the rows that could not be used, each with its reason.
 
     Raises:
-        CatalogueError: the catalogue cannot be read. TrainingError: fewer than 8 pictures with words. Stopped.
+        SourceError: the catalogue cannot be read. TrainingError: fewer than 8 pictures with words. Stopped.
     """
     rows, failures = _rows(dataset, max_pictures)
     folder.mkdir(parents=True, exist_ok=True)
-    pixel_file = folder / f"pictures-{_key(rows, dataset.catalogue)}-{size}.npy"
+    pixel_file = folder / f"pictures-{_key(rows, dataset.source)}-{size}.npy"
     list_file = pixel_file.with_suffix(".json")
     if not (pixel_file.is_file() and list_file.is_file()):
         _decode_all(rows, dataset, decoder, pixel_file, list_file, size=size, on_progress=on_progress, stop=stop)
     known = json.loads(list_file.read_text(encoding="utf-8"))
     kept = dict(known["kept"])
-    failures += [Failure(**failure) for failure in known["failures"]]
+    # Lists written before version 0.2 say "catalogue".
+    failures += [
+        Failure(**{"source" if name == "catalogue" else name: value for name, value in failure.items()})
+        for failure in known["failures"]
+    ]
     used = [_Decoded(row, kept[row.key]) for row in rows if row.key in kept]
     if len(used) < MIN_PICTURES:
         raise TrainingError(
             "training_failed",
-            f"{dataset.catalogue.location} has {len(used)} pictures with words; training needs {MIN_PICTURES} at least.",
+            f"{dataset.source.location} has {len(used)} pictures with words; training needs {MIN_PICTURES} at least.",
             remedy="Name a catalogue with more pictures and captions.",
         )
     pixels = np.load(pixel_file, mmap_mode="r", allow_pickle=False)
     return _data(used, pixels, size), failures
 
 
-def _rows(dataset: SimpleIndexDataset, max_pictures: int) -> tuple[list[CatalogueRow], list[Failure]]:
-    rows: list[CatalogueRow] = []
+def _rows(dataset: SimpleIndexDataset, max_pictures: int) -> tuple[list[SourceRow], list[Failure]]:
+    rows: list[SourceRow] = []
     failures: list[Failure] = []
     for entry in dataset:
         if isinstance(entry, Failure):
@@ -137,24 +141,24 @@ def _rows(dataset: SimpleIndexDataset, max_pictures: int) -> tuple[list[Catalogu
     return rows, failures
 
 
-def _key(rows: Sequence[CatalogueRow], catalogue: Catalogue) -> str:
+def _key(rows: Sequence[SourceRow], source: Source) -> str:
     """Of what was read: other rows, or a picture file that changed, are read anew."""
-    hashed = hashlib.sha256(catalogue.location.encode("utf-8", "surrogatepass"))
+    hashed = hashlib.sha256(source.location.encode("utf-8", "surrogatepass"))
     for row in rows:
-        path = catalogue.folder / row.location
+        path = source.folder / row.location
         with suppress(OSError, ValueError):
             hashed.update(f"{path.stat().st_mtime_ns} {path.stat().st_size}".encode())
         hashed.update(f"\n{row.key}\n{row.location}\n".encode("utf-8", "surrogatepass"))
     return hashed.hexdigest()[:16]
 
 
-def texts_of(row: CatalogueRow) -> tuple[str, ...]:
+def texts_of(row: SourceRow) -> tuple[str, ...]:
     """The captions of a row, or its title where it has none."""
     return tuple(text for text in (row.captions or (row.title,)) if words(text))
 
 
 def _decode_all(
-    rows: Sequence[CatalogueRow],
+    rows: Sequence[SourceRow],
     dataset: SimpleIndexDataset,
     decoder: Decoder,
     pixel_file: Path,
@@ -172,9 +176,7 @@ def _decode_all(
     for done, (row, found) in enumerate(_ahead(rows, dataset, decoder, size), start=1):
         check_stop(stop, "Reading the pictures")
         if isinstance(found, CrossmodalError):
-            failures.append(
-                Failure(row.key, dataset.catalogue.name, row.location, row.title, found.code, found.message, found.remedy)
-            )
+            failures.append(Failure(row.key, dataset.source.name, row.location, row.title, found.code, found.message, found.remedy))
         else:
             pixels[len(kept)] = found[0]
             kept.append((row.key, found[1]))
@@ -188,18 +190,18 @@ def _decode_all(
 
 
 def _ahead(
-    rows: Sequence[CatalogueRow], dataset: SimpleIndexDataset, decoder: Decoder, size: int
-) -> Iterator[tuple[CatalogueRow, tuple[Pixels, str] | CrossmodalError]]:
+    rows: Sequence[SourceRow], dataset: SimpleIndexDataset, decoder: Decoder, size: int
+) -> Iterator[tuple[SourceRow, tuple[Pixels, str] | CrossmodalError]]:
     """Each row with its square, in order, a few decoded ahead."""
 
-    def one(row: CatalogueRow) -> tuple[Pixels, str] | CrossmodalError:
+    def one(row: SourceRow) -> tuple[Pixels, str] | CrossmodalError:
         try:
             picture = decoder.decode(dataset.load(row), square_px=size)
         except CrossmodalError as error:
             return error
         return picture.pixels, picture.content_hash
 
-    waiting: deque[tuple[CatalogueRow, Future[tuple[Pixels, str] | CrossmodalError]]] = deque()
+    waiting: deque[tuple[SourceRow, Future[tuple[Pixels, str] | CrossmodalError]]] = deque()
     with ThreadPoolExecutor(_AHEAD, thread_name_prefix="pictures") as pool:
         for row in rows:
             waiting.append((row, pool.submit(one, row)))
@@ -219,7 +221,7 @@ def _data(used: Sequence[_Decoded], pixels: Pixels, size: int) -> TrainingData:
     return TrainingData(pixels[: len(used)], captions, names, hashes, sides, hashlib.sha256(text.encode()).hexdigest())
 
 
-def _sides(rows: Sequence[CatalogueRow], hashes: Sequence[str]) -> tuple[str, ...]:
+def _sides(rows: Sequence[SourceRow], hashes: Sequence[str]) -> tuple[str, ...]:
     """The side of each row; equal pictures go together, to the side that is measured on when they disagree."""
     named = [SPLIT_NAMES.get(row.attributes.get("split", "").strip().lower()) for row in rows]
     if not any(side == TEST for side in named):
@@ -243,7 +245,7 @@ class Material:
 
     data: TrainingData
     failures: tuple[Failure, ...]
-    catalogue: str
+    source: str
 
 
 def read_material(
@@ -252,18 +254,18 @@ def read_material(
     """Pictures with captions of the catalogue at a path, or of this installation's own.
 
     Raises:
-        CatalogueError, TrainingError, Stopped: see `read_training_data`.
+        SourceError, TrainingError, Stopped: see `read_training_data`.
     """
-    catalogue = open_named(location or settings.catalogue or str(settings.catalogue_path), settings)
+    source = open_named(location or settings.catalogue or str(settings.demo_csv_path), settings)
     fetcher = Fetcher(
         FetchLimits(timeout_s=settings.fetch_timeout_s, max_bytes=settings.max_image_bytes), allow=settings.fetch_allow
     )
-    dataset = SimpleIndexDataset(catalogue, fetch=fetcher.fetch, max_image_bytes=settings.max_image_bytes)
+    dataset = SimpleIndexDataset(source, fetch=fetcher.fetch, max_image_bytes=settings.max_image_bytes)
     with _decoder(settings) as decoder:
         data, failures = read_training_data(
             dataset, decoder, settings.cache_dir, size=size, max_pictures=max_pictures, on_progress=told, stop=stop
         )
-    return Material(data, tuple(failures), catalogue.label)
+    return Material(data, tuple(failures), source.label)
 
 
 @contextmanager

@@ -17,11 +17,11 @@ from crossmodal.evaluation.result import RetrievalResult
 from crossmodal.progress import OnProgress
 from crossmodal.runtimes.torch import ALL_THREADS, freed_memory_kept, has_bf16, torch_threads
 from crossmodal.training import distributed
-from crossmodal.training.callbacks import Pace
+from crossmodal.training.callbacks import ProgressReporter
 from crossmodal.training.losses import loss_named
 from crossmodal.training.optim import grouped_adamw
-from crossmodal.training.plan import Course, EpochFigures, TrainingPlan, Validation
-from crossmodal.training.run_dir import RunFolder
+from crossmodal.training.plan import EpochFigures, TrainingPlan, TrainingTask, Validation
+from crossmodal.training.run_dir import RunDir
 from crossmodal.training.sampler import seed_everything
 from crossmodal.training.trainer import train
 from engine.models.spec import ModelCard
@@ -51,7 +51,7 @@ class RunSettings:
 
     folder: Path
     cache: Path
-    catalogue: str
+    source: str
     recipe: Recipe
     seed: int = 42
     save_every_epochs: int = 0
@@ -162,8 +162,8 @@ class _Run:
         plan = self._plan()
         learner = self._learner.to(self._device)
         optimizer = grouped_adamw(learner, plan, towers=self._rates())
-        course = Course(batches.sampler.steps_per_epoch, batches.epoch, distributed.shared(learner), self._validate)
-        pace = Pace(self._told, recipe.epochs)
+        course = TrainingTask(batches.sampler.steps_per_epoch, batches.epoch, distributed.shared(learner), self._validate)
+        pace = ProgressReporter(self._told, recipe.epochs)
         self._history = train(
             learner,
             plan,
@@ -203,12 +203,12 @@ class _Run:
             batch_size=recipe.batch_size,
         )
 
-    def _folder(self) -> RunFolder:
+    def _folder(self) -> RunDir:
         said = {
             "preset": self._assembled.spec.preset,
             "recipe": asdict(self._recipe),
             "seed": self._settings.seed,
-            "catalogue": self._settings.catalogue,
+            "catalogue": self._settings.source,
             "processes": distributed.processes(),
             "weights": list(self._assembled.notes),
         }
@@ -216,8 +216,8 @@ class _Run:
         data = {"digest": self._data.digest, "pictures": len(self._data), **sides}
         path, writes = self._settings.folder, distributed.is_writer()
         if self._settings.resume:
-            return RunFolder.resume(path, said, data, writes=writes)
-        return RunFolder.create(path, said, data, product=PRODUCT, writes=writes)
+            return RunDir.resume(path, said, data, writes=writes)
+        return RunDir.create(path, said, data, product=PRODUCT, writes=writes)
 
     def _validate(self) -> Validation:
         places = self._data.side(VALIDATION)
@@ -251,7 +251,7 @@ class _Run:
         card = ModelCard(
             weights="pretrained weights" if self._assembled.pretrained else "random weights",
             weights_note=" ".join(self._assembled.notes),
-            catalogue=settings.catalogue,
+            catalogue=settings.source,
             trained_on=len(self._data.side(TRAIN)) if self._recipe.epochs else 0,
             trained_at=time.time(),
             training_seconds=self._training_s,
@@ -263,8 +263,8 @@ class _Run:
         model.card = replace(card, held_out=held_out_figures(result))
         settings.folder.mkdir(parents=True, exist_ok=True)
         model.save(settings.folder / MODEL)
-        about = {"Model": spec.preset, "Data": settings.catalogue, "Pictures": f"{len(self._data.side(TEST)):,} of the test side"}
-        write_report(settings.folder, result, title=f"{spec.preset} on {settings.catalogue}", about=about)
+        about = {"Model": spec.preset, "Data": settings.source, "Pictures": f"{len(self._data.side(TEST)):,} of the test side"}
+        write_report(settings.folder, result, title=f"{spec.preset} on {settings.source}", about=about)
         return RunReport(model, result, self._encoding_s, self._training_s)
 
 

@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from api.deps import TheDoor
+from api.deps import ServicesDep
 from api.errors import Json
 from api.responses import Health, Stats
 from engine.live import LiveApp
@@ -14,19 +14,19 @@ _COUNT_WAITS_S = 0.05
 
 
 @router.get("/health", tags=["reference"], response_model=Health)
-async def health(door: TheDoor) -> Response:
+async def health(door: ServicesDep) -> Response:
     """Whether the server lives. Never waits behind other work: under load the number of pictures may be a moment old."""
     return Json({"status": "healthy", "model_loaded": True, "num_images": await door.count.refreshed(_COUNT_WAITS_S)})
 
 
 @router.get("/api/stats", tags=["reference"], response_model=Stats)
-async def stats(door: TheDoor) -> Response:
+async def stats(door: ServicesDep) -> Response:
     """The collection and its model in numbers."""
     return Json(await door.run(_stats, door.app))
 
 
 @router.get("/metrics", tags=["operation"], response_class=Response, responses={200: {"content": {"text/plain": {}}}})
-async def metrics(door: TheDoor) -> Response:
+async def metrics(door: ServicesDep) -> Response:
     """Counters and histograms for Prometheus."""
     door.metrics.items.set(await door.count.refreshed(_COUNT_WAITS_S))
     return Response(door.metrics.text(), media_type=door.metrics.content_type)
@@ -36,7 +36,7 @@ def _stats(app: LiveApp) -> dict[str, object]:
     model = app.generation().model
     return {
         "num_images": app.count(),
-        "num_captions": app.catalog.count_captions(),
+        "num_captions": app.store.count_captions(),
         "embedding_dim": model.spec.embed_dim,
         "model_architecture": {
             "image_input_dim": model.image_input_dim,

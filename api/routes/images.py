@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from api.deps import Door, TheDoor, item_called
+from api.deps import Services, ServicesDep, item_called
 from api.openapi import problems, told
 from api.parameters import ItemName
 from api.settings import MAX_SIZE_PX
@@ -27,14 +27,14 @@ Size = Annotated[int, Query(ge=1, le=MAX_SIZE_PX, description="long side in pixe
 
 
 @router.get("/{image_id}", response_class=Response, responses=_ANSWERS)
-async def get_image(request: Request, door: TheDoor, image_id: ItemName) -> Response:
+async def get_image(request: Request, door: ServicesDep, image_id: ItemName) -> Response:
     """The picture of an item, as the collection keeps it."""
     item = await door.run(item_called, door.app, image_id)
     return await _picture(request, door, await door.run(door.app.rendition, item.item_id), None)
 
 
 @router.get("/{image_id}/thumbnail", response_class=Response, responses=_ANSWERS)
-async def get_thumbnail(request: Request, door: TheDoor, image_id: ItemName, size: Size = 256) -> Response:
+async def get_thumbnail(request: Request, door: ServicesDep, image_id: ItemName, size: Size = 256) -> Response:
     """The picture of an item, made smaller."""
     item = await door.run(item_called, door.app, image_id)
     options = door.options
@@ -43,7 +43,7 @@ async def get_thumbnail(request: Request, door: TheDoor, image_id: ItemName, siz
     return await _picture(request, door, await door.run(stored, item.item_id), None if as_it_is else size)
 
 
-async def _picture(request: Request, door: Door, stored: bytes, size: int | None) -> Response:
+async def _picture(request: Request, door: Services, stored: bytes, size: int | None) -> Response:
     """A stored JPEG, made smaller where a size is asked for.
 
     The ETag is made of the stored bytes, not of the original's: another size of renditions is another picture. What is made smaller

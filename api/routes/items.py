@@ -8,13 +8,13 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 from starlette.types import Scope
 
-from api.deps import Door, TheDoor, item_called, restored
+from api.deps import Services, ServicesDep, item_called, restored
 from api.errors import Json, Overload, bad_request, refusal
 from api.openapi import body, problems, told
 from api.parameters import ONLY_KNOWN, Cursor, ItemName, Limit, WhereText, filter_of
 from api.request_body import Upload, is_form, one_source, read
 from api.responses import Added, AddedMany, Attributes, Failures, ItemAnswer, ItemsPage, failure_of
-from api.schemas import ItemChange, NewItemQuestion, NewItemsQuestion
+from api.schemas import ItemChange, NewItemRequest, NewItemsRequest
 from crossmodal.errors import CrossmodalError
 from crossmodal.items import AddOutcome, Picture
 from crossmodal.store.filters import checked
@@ -26,17 +26,17 @@ _CHANGE = {"title": "my red mug", "attributes": {"shelf": "3"}}
 
 
 @router.get("/items", response_model=ItemsPage, responses=problems(422))
-async def list_items(door: TheDoor, limit: Limit = 50, cursor: Cursor = "0", where: WhereText = None) -> Response:
+async def list_items(door: ServicesDep, limit: Limit = 50, cursor: Cursor = "0", where: WhereText = None) -> Response:
     """Items, oldest first, page by page. Items added or removed meanwhile shift no page."""
     conditions = checked(await door.stored(filter_of(where)))
-    found = await door.run(door.app.catalog.matching_page, limit + 1, int(cursor), conditions)
+    found = await door.run(door.app.store.matching_page, limit + 1, int(cursor), conditions)
     page = found[:limit]  # one more tells whether this is the last page
     after = str(page[-1].item_id) if len(found) > limit else None
     return Json(await door.written(lambda: {"items": [door.item(item) for item in page], "next_cursor": after}, rows=len(page)))
 
 
 @router.get("/attributes", response_model=Attributes)
-async def list_attributes(door: TheDoor) -> Response:
+async def list_attributes(door: ServicesDep) -> Response:
     """What filters can be made of: attributes with their most frequent values."""
     found = await door.run(door.app.attribute_values)
     named = {name: [{"value": value, "count": count} for value, count in values] for name, values in found.items()}
@@ -44,7 +44,7 @@ async def list_attributes(door: TheDoor) -> Response:
 
 
 @router.get("/items/{item_id}", response_model=ItemAnswer, responses=problems(404))
-async def get_item(door: TheDoor, item_id: ItemName) -> Response:
+async def get_item(door: ServicesDep, item_id: ItemName) -> Response:
     """One item, by its id or by the name of its file."""
     return Json(door.item(await door.run(item_called, door.app, item_id)))
 
@@ -55,7 +55,7 @@ async def get_item(door: TheDoor, item_id: ItemName) -> Response:
     openapi_extra=body(ItemChange, _CHANGE),
     responses=problems(404, 415, 422, 507),
 )
-async def change_item(request: Request, door: TheDoor, item_id: ItemName) -> Response:
+async def change_item(request: Request, door: ServicesDep, item_id: ItemName) -> Response:
     """Replace an item's title or attributes, or both."""
     question, _ = await read(request, ItemChange)
     item = await door.run(item_called, door.app, item_id)
@@ -64,7 +64,7 @@ async def change_item(request: Request, door: TheDoor, item_id: ItemName) -> Res
 
 
 @router.delete("/items/{item_id}", status_code=204, response_class=Response, responses=problems(404, 507))
-async def delete_item(door: TheDoor, item_id: ItemName) -> Response:
+async def delete_item(door: ServicesDep, item_id: ItemName) -> Response:
     """Take an item out of the collection. `restore` undoes it until the page or the API is started the next time."""
     item = await door.run(item_called, door.app, item_id)
     await door.run(door.app.remove_item, item.item_id)
@@ -72,7 +72,7 @@ async def delete_item(door: TheDoor, item_id: ItemName) -> Response:
 
 
 @router.post("/items/{item_id}/restore", response_model=ItemAnswer, responses=problems(404, 507))
-async def restore_item(door: TheDoor, item_id: ItemName) -> Response:
+async def restore_item(door: ServicesDep, item_id: ItemName) -> Response:
     """Bring a removed item back, by the id it had; one that is there stays as it is."""
     return Json(door.item(await door.run(restored, door.app, item_id)))
 
@@ -88,10 +88,10 @@ class New(NamedTuple):
 
     name: str
     file: Upload | None
-    question: NewItemQuestion
+    question: NewItemRequest
 
 
-async def add(door: Door, new: New) -> AddOutcome:
+async def add(door: Services, new: New) -> AddOutcome:
     """Fetch or decode, then write.
 
     Raises:
@@ -100,7 +100,7 @@ async def add(door: Door, new: New) -> AddOutcome:
     return await _write(door, new, await _look(door, new))
 
 
-async def add_all(door: Door, news: Sequence[New], scope: Scope) -> list[dict[str, Any]]:
+async def add_all(door: Services, news: Sequence[New], scope: Scope) -> list[dict[str, Any]]:
     """An `AddedOrNot` for each, in their order. Few are under way at once, whatever comes at the same time.
 
     What is not fetched and decoded when the time is nearly over ends as `timeout`; what is being written by then is waited for, so that
@@ -120,7 +120,7 @@ async def add_all(door: Door, news: Sequence[New], scope: Scope) -> list[dict[st
     return outcomes
 
 
-async def _outcome(door: Door, new: New, ends_at: float, scope: Scope) -> dict[str, Any]:
+async def _outcome(door: Services, new: New, ends_at: float, scope: Scope) -> dict[str, Any]:
     shown = display_text(new.name, max_chars=_NAME_CHARS)
     try:
         outcome = await _write(door, new, await _look_in_time(door, new, ends_at))
@@ -129,7 +129,7 @@ async def _outcome(door: Door, new: New, ends_at: float, scope: Scope) -> dict[s
     return {"name": shown, "created": outcome.created, "item": door.item(outcome.item), "error": None}
 
 
-async def _look_in_time(door: Door, new: New, ends_at: float) -> Picture:
+async def _look_in_time(door: Services, new: New, ends_at: float) -> Picture:
     slots = door.batch_slots["pictures" if new.file else "addresses"]
     late = Overload(
         "timeout", "There was no time left for this picture.", remedy="It was not added: send it again, with fewer at once."
@@ -146,14 +146,14 @@ async def _look_in_time(door: Door, new: New, ends_at: float) -> Picture:
         raise late from None
 
 
-async def _look(door: Door, new: New) -> Picture:
+async def _look(door: Services, new: New) -> Picture:
     return await door.look_at(new.file.data if new.file else new.question.image_url or "")
 
 
-async def _write(door: Door, new: New, picture: Picture) -> AddOutcome:
-    source = new.file.name if new.file else new.question.image_url or ""
+async def _write(door: Services, new: New, picture: Picture) -> AddOutcome:
+    origin = new.file.name if new.file else new.question.image_url or ""
     words: dict[str, Any] = {"captions": new.question.captions, "attributes": new.question.attributes}
-    return await door.workers.run("adding", door.app.add_picture, picture, new.question.title, source=source, **words)
+    return await door.workers.run("adding", door.app.add_picture, picture, new.question.title, origin=origin, **words)
 
 
 add_router = APIRouter(tags=["items"], dependencies=[ONLY_KNOWN])
@@ -162,7 +162,7 @@ _ADDRESSED = {"image_url": "https://shop.example/red-disc.png", "title": "my mug
 _PLACE = told("Location", "where the item is")
 _ADDS: dict[str, Any] = {
     "response_model": Added,
-    "openapi_extra": body(NewItemQuestion, _ADDRESSED, file="image", one_of=("image_url",)),
+    "openapi_extra": body(NewItemRequest, _ADDRESSED, file="image", one_of=("image_url",)),
     "responses": {
         200: {"model": Added, "description": "It was there already.", "headers": _PLACE},
         201: {"headers": _PLACE},
@@ -172,13 +172,13 @@ _ADDS: dict[str, Any] = {
 
 
 @add_router.post("/upload", status_code=201, **_ADDS)
-async def upload(request: Request, door: TheDoor) -> Response:
+async def upload(request: Request, door: ServicesDep) -> Response:
     """Add a picture; the same as `POST /api/items`."""
     return await _added(request, door)
 
 
 @add_router.post("/api/items", status_code=201, **_ADDS)
-async def add_item(request: Request, door: TheDoor) -> Response:
+async def add_item(request: Request, door: ServicesDep) -> Response:
     """Add a picture. It comes as a file or an address, with a title, captions and attributes if there are any."""
     return await _added(request, door)
 
@@ -186,22 +186,22 @@ async def add_item(request: Request, door: TheDoor) -> Response:
 @add_router.post(
     "/api/items/batch",
     response_model=AddedMany,
-    openapi_extra=body(NewItemsQuestion, {"items": [_ADDRESSED]}, file="images", many=True),
+    openapi_extra=body(NewItemsRequest, {"items": [_ADDRESSED]}, file="images", many=True),
     responses=problems(415, 422, 507),
 )
-async def add_items(request: Request, door: TheDoor) -> Response:
+async def add_items(request: Request, door: ServicesDep) -> Response:
     """Add many pictures.
 
     They come as files in the fields `images`, or as addresses with their words. One that fails does not stop the others.
     What there is no time for ends as `timeout`, and is not added.
     """
     if is_form(request):
-        nothing, uploads = await read(request, NewItemQuestion, max_files=door.options.max_upload_files)
+        nothing, uploads = await read(request, NewItemRequest, max_files=door.options.max_upload_files)
         if not uploads or nothing.model_fields_set:
             raise bad_request("A form with many pictures holds files in the fields images, and nothing else.")
         news = [New(file.name, file, nothing) for file in uploads]
     else:
-        question, _ = await read(request, NewItemsQuestion)
+        question, _ = await read(request, NewItemsRequest)
         news = [New(item.image_url, None, item) for item in question.items]
     outcomes = await add_all(door, news, request.scope)
     created = sum(outcome["created"] for outcome in outcomes)
@@ -209,8 +209,8 @@ async def add_items(request: Request, door: TheDoor) -> Response:
     return Json({"added": created, "known": len(outcomes) - created - failed, "failed": failed, "results": outcomes})
 
 
-async def _added(request: Request, door: Door) -> Response:
-    question, uploads = await read(request, NewItemQuestion, max_files=1)
+async def _added(request: Request, door: Services) -> Response:
+    question, uploads = await read(request, NewItemRequest, max_files=1)
     one_source(uploads, image_url=question.image_url)
     outcome = await add(door, New("", uploads[0] if uploads else None, question))
     place = f"/api/items/{outcome.item.item_id}"
@@ -222,7 +222,7 @@ failures_router = APIRouter(prefix="/api", tags=["jobs"], dependencies=[ONLY_KNO
 
 
 @failures_router.get("/failures", response_model=Failures)
-async def list_failures(door: TheDoor, limit: Limit = 50, cursor: Cursor = "0") -> Response:
+async def list_failures(door: ServicesDep, limit: Limit = 50, cursor: Cursor = "0") -> Response:
     """What imports could not bring in. Each row has its reason and how often it was tried.
 
     One that comes in later, because it or its catalogue was mended and imported again, leaves the list.

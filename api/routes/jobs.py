@@ -7,14 +7,14 @@ from fastapi import APIRouter, Request
 from fastapi import Path as InPath
 from starlette.responses import Response
 
-from api.deps import Door, TheDoor
+from api.deps import Services, ServicesDep
 from api.errors import Json, Overload, error_response
 from api.exports import MEDIA_TYPES, Download, delete_export, export_file, export_files, start_export
 from api.openapi import body, problems, told
 from api.parameters import ONLY_KNOWN, JobId
 from api.request_body import read
 from api.responses import Exports, Job, Jobs
-from api.schemas import ExportQuestion, ImportQuestion
+from api.schemas import ExportRequest, ImportRequest
 from crossmodal.errors import AccessError, BusyError
 from crossmodal.jobs import JobStatus
 
@@ -35,15 +35,15 @@ ExportName = Annotated[str, InPath(max_length=200, description="as `GET /api/exp
     "/jobs/import",
     status_code=202,
     response_model=Job,
-    openapi_extra=body(ImportQuestion, {"location": "/path/to/folder-or.csv"}),
+    openapi_extra=body(ImportRequest, {"location": "/path/to/folder-or.csv"}),
     responses=_BEGUN | problems(404, 409, 415, 422),
 )
-async def start_import(request: Request, door: TheDoor) -> Response:
+async def start_import(request: Request, door: ServicesDep) -> Response:
     """Index a catalogue of the server's computer.
 
     A CSV or a folder, for instance; only where that is allowed: on loopback, or when its owner said so.
     """
-    question, _ = await read(request, ImportQuestion)
+    question, _ = await read(request, ImportRequest)
     if not door.options.allow_paths:
         raise AccessError(
             "forbidden", "Folders of this computer are not open to the network.", remedy="Send pictures with POST /api/items/batch."
@@ -55,16 +55,16 @@ async def start_import(request: Request, door: TheDoor) -> Response:
     "/jobs/export",
     status_code=202,
     response_model=Job,
-    openapi_extra=body(ExportQuestion, {"kind": "csv"}),
+    openapi_extra=body(ExportRequest, {"kind": "csv"}),
     responses=_BEGUN | problems(404, 409, 415, 422, 507),
 )
-async def begin_export(request: Request, door: TheDoor) -> Response:
+async def begin_export(request: Request, door: ServicesDep) -> Response:
     """Write the collection, or what passes a filter, into a file.
 
     As CSV, as Parquet, or as vectors with the ids in a second file. `GET /api/exports` lists the file when it is done; the
     newest twenty exports are kept.
     """
-    question, _ = await read(request, ExportQuestion)
+    question, _ = await read(request, ExportRequest)
     where = await door.stored(question.where)
     return await _started(
         request, door, door.run(start_export, door.app, door.options.export_dir, question.kind, where, shown=door.shown)
@@ -72,46 +72,46 @@ async def begin_export(request: Request, door: TheDoor) -> Response:
 
 
 @router.get("/jobs", response_model=Jobs)
-async def list_jobs(door: TheDoor) -> Response:
+async def list_jobs(door: ServicesDep) -> Response:
     """The last jobs, newest first."""
     jobs = await door.run(door.app.jobs.history)
     return Json({"jobs": [door.job(status) for status in jobs]})
 
 
 @router.get("/jobs/{job_id}", response_model=Job, responses=problems(404))
-async def get_job(door: TheDoor, job_id: JobId) -> Response:
+async def get_job(door: ServicesDep, job_id: JobId) -> Response:
     """A job as it stands."""
     return Json(door.job(await door.run(door.app.jobs.status, job_id)))
 
 
 @router.post("/jobs/{job_id}/cancel", status_code=202, response_model=Job, responses=problems(404))
-async def cancel_job(door: TheDoor, job_id: JobId) -> Response:
+async def cancel_job(door: ServicesDep, job_id: JobId) -> Response:
     """Ask a job to stop; what it did so far is kept. A job that has ended stays as it is."""
     await door.run(door.app.jobs.stop, job_id)
     return Json(door.job(await door.run(door.app.jobs.status, job_id)), status_code=202)
 
 
 @router.get("/exports", response_model=Exports)
-async def list_exports(door: TheDoor) -> Response:
+async def list_exports(door: ServicesDep) -> Response:
     """Names of the finished exports, newest first."""
     found = await door.run(export_files, door.options.export_dir)
     return Json({"exports": [path.name for path in found]})
 
 
 @router.get("/exports/{name}", response_class=Response, responses=_FILE | problems(404, 416))
-async def get_export(door: TheDoor, name: ExportName) -> Response:
+async def get_export(door: ServicesDep, name: ExportName) -> Response:
     """A finished export, or the parts of it that a header `Range` names."""
     return await door.run(Download, await door.run(export_file, door.options.export_dir, name))
 
 
 @router.delete("/exports/{name}", status_code=204, response_class=Response, responses=problems(404))
-async def remove_export(door: TheDoor, name: ExportName) -> Response:
+async def remove_export(door: ServicesDep, name: ExportName) -> Response:
     """Delete a finished export."""
     await door.run(delete_export, door.options.export_dir, name)
     return Response(status_code=204)
 
 
-async def _started(request: Request, door: Door, starting: Awaitable[JobStatus]) -> Response:
+async def _started(request: Request, door: Services, starting: Awaitable[JobStatus]) -> Response:
     try:
         status = await starting
     except BusyError as error:  # not an overload, but a conflict with the state of the one desk there is for jobs

@@ -10,13 +10,20 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from api.deps import Door, TheDoor, item_at, item_called
+from api.deps import Services, ServicesDep, item_at, item_called
 from api.errors import Json, bad_request
 from api.openapi import body, problems
 from api.parameters import ONLY_KNOWN
 from api.request_body import Upload, one_source, read
 from api.responses import BatchResults, Captions, Correction, ImageSearch, Results, TextSearch, captions_of, rows_of
-from api.schemas import AnyQuestion, BatchQuestion, CaptionQuestion, CorrectionQuestion, ImageQuestion, TextQuestion
+from api.schemas import (
+    AnySearchRequest,
+    BatchSearchRequest,
+    CaptionRequest,
+    CorrectionRequest,
+    ImageSearchRequest,
+    TextSearchRequest,
+)
 from crossmodal.errors import QueryError
 from crossmodal.items import Item, SearchResult
 from crossmodal.text.cleaning import clean_query
@@ -47,7 +54,7 @@ async def one_per_picture(search: Search, top_k: int, *, most: int, without: Col
         wanted = min(2 * wanted, most)
 
 
-async def by_text(door: Door, query: str, terms: Terms) -> list[SearchResult]:
+async def by_text(door: Services, query: str, terms: Terms) -> list[SearchResult]:
     """Together with whatever other queries wait at this moment."""
 
     async def search(top_k: int) -> list[SearchResult]:
@@ -56,7 +63,7 @@ async def by_text(door: Door, query: str, terms: Terms) -> list[SearchResult]:
     return await one_per_picture(search, terms.top_k, most=door.app.limits.max_top_k)
 
 
-async def by_item(door: Door, item: Item, terms: Terms) -> list[SearchResult]:
+async def by_item(door: Services, item: Item, terms: Terms) -> list[SearchResult]:
     """More like an item; neither it nor another item with the same picture is among them."""
 
     async def search(top_k: int) -> list[SearchResult]:
@@ -65,7 +72,7 @@ async def by_item(door: Door, item: Item, terms: Terms) -> list[SearchResult]:
     return await one_per_picture(search, terms.top_k, most=door.app.limits.max_top_k, without=(item.content_hash,))
 
 
-async def by_picture(door: Door, image: bytes | str, terms: Terms) -> list[SearchResult]:
+async def by_picture(door: Services, image: bytes | str, terms: Terms) -> list[SearchResult]:
     """Like a file or what lies at an address; the very same file is left out."""
     picture = await door.look_at(image)
 
@@ -76,7 +83,7 @@ async def by_picture(door: Door, image: bytes | str, terms: Terms) -> list[Searc
 
 
 async def by_both(
-    door: Door, query: str, image: bytes | str, weight: float, terms: Terms, *, without: tuple[str, ...] = ()
+    door: Services, query: str, image: bytes | str, weight: float, terms: Terms, *, without: tuple[str, ...] = ()
 ) -> list[SearchResult]:
     """Like a picture and fitting a text; the very same file is left out, and the content hashes `without`."""
     picture = await door.look_at(image)
@@ -98,12 +105,12 @@ legacy_router = APIRouter(prefix="/api/search", tags=["reference"])
 @legacy_router.post(
     "/text",
     response_model=TextSearch,
-    openapi_extra=body(TextQuestion, {"query": "red striped mug", "top_k": 5}),
+    openapi_extra=body(TextSearchRequest, {"query": "red striped mug", "top_k": 5}),
     responses=problems(415),
 )
-async def search_text(request: Request, door: TheDoor) -> Response:
+async def search_text(request: Request, door: ServicesDep) -> Response:
     """Pictures that fit a description."""
-    question, _ = await read(request, TextQuestion)
+    question, _ = await read(request, TextSearchRequest)
     results = await by_text(door, question.query, await door.terms(question))
     return Json({"query": question.query} | rows_of(results))
 
@@ -111,16 +118,18 @@ async def search_text(request: Request, door: TheDoor) -> Response:
 @legacy_router.post(
     "/image",
     response_model=ImageSearch,
-    openapi_extra=body(ImageQuestion, {"image_id": "1", "top_k": 5}, file="image", one_of=("image_id", "image_index", "image_url")),
+    openapi_extra=body(
+        ImageSearchRequest, {"image_id": "1", "top_k": 5}, file="image", one_of=("image_id", "image_index", "image_url")
+    ),
     responses=problems(404, 415, 502, 504),
 )
-async def search_image(request: Request, door: TheDoor) -> Response:
+async def search_image(request: Request, door: ServicesDep) -> Response:
     """Pictures like another one.
 
     That is one of the collection, named by `image_id` (or its place, `image_index`), or one sent as a file or an address. It is left out of
     its own results.
     """
-    question, uploads = await read(request, ImageQuestion, max_files=1)
+    question, uploads = await read(request, ImageSearchRequest, max_files=1)
     one_source(uploads, image_id=question.image_id, image_index=question.image_index, image_url=question.image_url)
     terms = await door.terms(question)
     if uploads or question.image_url is not None:
@@ -136,12 +145,12 @@ async def search_image(request: Request, door: TheDoor) -> Response:
 @legacy_router.post(
     "/image-to-text",
     response_model=Captions,
-    openapi_extra=body(CaptionQuestion, {"image_id": "1"}, file="image", one_of=("image_id", "image_url")),
+    openapi_extra=body(CaptionRequest, {"image_id": "1"}, file="image", one_of=("image_id", "image_url")),
     responses=problems(404, 415, 502, 504),
 )
-async def search_captions(request: Request, door: TheDoor) -> Response:
+async def search_captions(request: Request, door: ServicesDep) -> Response:
     """Texts of the collection that fit a picture."""
-    question, uploads = await read(request, CaptionQuestion, max_files=1)
+    question, uploads = await read(request, CaptionRequest, max_files=1)
     one_source(uploads, image_id=question.image_id, image_url=question.image_url)
     if question.image_id is not None:
         item = await door.run(item_called, door.app, question.image_id)
@@ -200,24 +209,24 @@ _ROWS = 10_000
 @router.post(
     "/search",
     response_model=Results,
-    openapi_extra=body(AnyQuestion, *_SEARCHES, file="image", one_of=("image_id", "image_url"), or_else="query"),
+    openapi_extra=body(AnySearchRequest, *_SEARCHES, file="image", one_of=("image_id", "image_url"), or_else="query"),
     responses=problems(404, 415, 422, 502, 504),
 )
-async def search(request: Request, door: TheDoor) -> Response:
+async def search(request: Request, door: ServicesDep) -> Response:
     """Pictures that fit a text, a picture, or both together."""
-    question, uploads = await read(request, AnyQuestion, max_files=1)
+    question, uploads = await read(request, AnySearchRequest, max_files=1)
     return Json(await door.results(await _answer(door, question, uploads, await door.terms(question))))
 
 
 @router.post(
     "/api/search/batch",
     response_model=BatchResults,
-    openapi_extra=body(BatchQuestion, _MANY),
+    openapi_extra=body(BatchSearchRequest, _MANY),
     responses=problems(415, 422),
 )
-async def search_batch(request: Request, door: TheDoor) -> Response:
+async def search_batch(request: Request, door: ServicesDep) -> Response:
     """Many text queries in one call. Each has its own results; the queries times `top_k` are 10,000 at most."""
-    question, _ = await read(request, BatchQuestion)
+    question, _ = await read(request, BatchSearchRequest)
     queries, terms = question.queries, await door.terms(question)
     if len(queries) * terms.top_k > _ROWS:
         what = f"{len(queries)} queries with {terms.top_k:,} results each are more than {_ROWS:,} results in one call."
@@ -233,12 +242,12 @@ async def search_batch(request: Request, door: TheDoor) -> Response:
 @router.post(
     "/correct-query",
     response_model=Correction,
-    openapi_extra=body(CorrectionQuestion, _MISSPELT),
+    openapi_extra=body(CorrectionRequest, _MISSPELT),
     responses=problems(415, 422),
 )
-async def correct_query(request: Request, door: TheDoor) -> Response:
+async def correct_query(request: Request, door: ServicesDep) -> Response:
     """What a query may have meant, in the words of this collection. Nothing is searched, and no search ever replaces a query."""
-    question, _ = await read(request, CorrectionQuestion)
+    question, _ = await read(request, CorrectionRequest)
     return Json(await door.run(correction_of, door.app, question.query))
 
 
@@ -250,7 +259,7 @@ def _check_all(limits: Limits, queries: list[str]) -> None:
             raise QueryError(error.code, f"queries.{place}: {error.message}", remedy=error.remedy) from None
 
 
-async def _answer(door: Door, question: AnyQuestion, uploads: list[Upload], terms: Terms) -> list[SearchResult]:
+async def _answer(door: Services, question: AnySearchRequest, uploads: list[Upload], terms: Terms) -> list[SearchResult]:
     sent = bool(uploads) or question.image_id is not None or question.image_url is not None
     if not sent:
         if question.query is None:

@@ -13,7 +13,7 @@ from random import Random
 
 from crossmodal.demo.drawing import draw_picture
 from crossmodal.demo.vocabulary import Combination, combination_at, is_held_out, position_of_item, title_for
-from crossmodal.errors import CatalogueError, StoreError
+from crossmodal.errors import SourceError, StoreError
 from crossmodal.progress import OnProgress, Progress, ignore_progress
 
 CSV_NAME = "amazon_products.csv"
@@ -71,11 +71,11 @@ def write_demo_catalogue(folder: Path, *, seed: int, items: int, on_progress: On
         on_progress: called now and then; what it raises ends the work and passes through.
 
     Raises:
-        CatalogueError: `bad_request`, `items` is less than 1.
+        SourceError: `bad_request`, `items` is less than 1.
         StoreError: `disk_full` or `read_only`, the folder cannot be written.
     """
     if items < 1:
-        raise CatalogueError("bad_request", f"A demo catalogue of {items} items was asked for.", remedy="Ask for at least 1.")
+        raise SourceError("bad_request", f"A demo catalogue of {items} items was asked for.", remedy="Ask for at least 1.")
     path = folder / CSV_NAME
     if path.exists():
         return path

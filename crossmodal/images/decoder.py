@@ -152,7 +152,7 @@ def _read(stream: IO[bytes], length: int) -> bytes:
 Thing = TypeVar("Thing")
 
 
-class FairPool(Generic[Thing]):
+class FifoPool(Generic[Thing]):
     """Hands things out to one thread each. A thing given back goes straight to whoever waited longest.
 
     `threading.Semaphore` and `queue.Queue` let a newcomer overtake those who wait; under load somebody then waits for ever.
@@ -224,7 +224,7 @@ class Decoder:
         self._patience_s = patience_s
         self._watchdog = Watchdog()
         self._children = [DecodeChild(limits, self._watchdog) for _ in range(max(1, workers))]
-        self._free = FairPool(reversed(self._children))  # the last one in is the first one out: one picture at a time, one process
+        self._free = FifoPool(reversed(self._children))  # the last one in is the first one out: one picture at a time, one process
         self._finalizer = weakref.finalize(self, _stop, self._children, self._watchdog)
 
     @property

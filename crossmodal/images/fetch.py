@@ -40,7 +40,7 @@ from crossmodal.images.public_address import (
 MAX_DIALS = 4
 MAX_OVERHEAD_BYTES = 2**20  # headers, chunk marks and what was read ahead; an honest answer stays far below
 
-Dial = Callable[[str, int, float], socket.socket]
+Connector = Callable[[str, int, float], socket.socket]
 
 
 class TooMuchBesidesError(Exception):
@@ -79,7 +79,7 @@ def dial(address: str, port: int, timeout_s: float) -> socket.socket:
     return connection
 
 
-class Hop:
+class SingleRequest:
     """One request: where it may connect, until when, and how much came.
 
     Args:
@@ -91,7 +91,7 @@ class Hop:
         tls_problem: why no encrypted connection came about, or empty.
     """
 
-    def __init__(self, address: Address, route: list[str], *, deadline: Deadline, dial: Dial) -> None:
+    def __init__(self, address: Address, route: list[str], *, deadline: Deadline, dial: Connector) -> None:
         self.address = address
         self.deadline = deadline
         self.open = False
@@ -122,10 +122,10 @@ class Hop:
             yield piece
 
 
-class Wire(io.RawIOBase):
+class CountingReader(io.RawIOBase):
     """A socket's bytes. Every single wait gets what is left of the deadline: a server that drips wins no time."""
 
-    def __init__(self, sock: socket.socket, hop: Hop) -> None:
+    def __init__(self, sock: socket.socket, hop: SingleRequest) -> None:
         self._sock = sock
         self._hop = hop
         self._raw = sock.makefile("rb", buffering=0)
@@ -253,7 +253,7 @@ class Fetcher:
         *,
         allow: Iterable[str] = (),
         resolve: Resolve = socket.getaddrinfo,
-        dial: Dial = dial,
+        dial: Connector = dial,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self.limits = limits
@@ -288,7 +288,7 @@ class Fetcher:
         """One hop: the body, or the next address."""
         check_address(address, ports=self.limits.ports, allow=self._allow)
         ips = route(address, resolve=self._resolve, allowed=address in self._allow, timeout_s=deadline.left())
-        hop = Hop(address, ips, deadline=deadline, dial=self._dial)
+        hop = SingleRequest(address, ips, deadline=deadline, dial=self._dial)
         with _Adapter(hop, self._tls_context() if address.scheme == "https" else None) as adapter:
             try:
                 with adapter.send(self._request(address), stream=True, timeout=deadline.left()) as response:
@@ -306,7 +306,7 @@ class Fetcher:
         }
         return requests.Request("GET", address.url, headers=headers).prepare()
 
-    def _read(self, response: requests.Response, hop: Hop) -> bytes | Address:
+    def _read(self, response: requests.Response, hop: SingleRequest) -> bytes | Address:
         if response.status_code in REDIRECTS:
             return parse_address(_location(response), base=hop.address)
         if response.status_code != HTTPStatus.OK:
@@ -321,7 +321,7 @@ class Fetcher:
             self._tls = ssl.create_default_context(cafile=certifi.where())
         return self._tls
 
-    def _failure(self, hop: Hop, error: Exception) -> FetchError:
+    def _failure(self, hop: SingleRequest, error: Exception) -> FetchError:
         if hop.deadline.over:
             return self._too_slow()
         if isinstance(error, TooMuchBesidesError):
@@ -356,16 +356,16 @@ def _status(code: int) -> str:
 
 
 class _Answer(http.client.HTTPResponse):
-    def __init__(self, sock: socket.socket, *args: Any, hop: Hop, **kwargs: Any) -> None:
+    def __init__(self, sock: socket.socket, *args: Any, hop: SingleRequest, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
         self.fp.close()
-        self.fp = io.BufferedReader(Wire(sock, hop))
+        self.fp = io.BufferedReader(CountingReader(sock, hop))
 
 
 class _Connection(urllib3.connection.HTTPConnection):
     """Connects where the hop says. The name stays in the Host header and nowhere else."""
 
-    def __init__(self, *args: Any, hop: Hop, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, hop: SingleRequest, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._hop = hop
         self.response_class = partial(_Answer, hop=hop)  # type: ignore[assignment]  # only ever called
@@ -389,7 +389,7 @@ class _SecureConnection(_Connection, urllib3.connection.HTTPSConnection):
 class _Adapter(requests.adapters.HTTPAdapter):
     """Sends one request over one new connection of ours."""
 
-    def __init__(self, hop: Hop, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, hop: SingleRequest, tls: ssl.SSLContext | None) -> None:
         super().__init__()
         host, port = hop.address.host, hop.address.port
         self._pool: urllib3.HTTPConnectionPool

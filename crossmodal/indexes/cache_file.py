@@ -51,7 +51,7 @@ def write(path: Path, *, kind: str, tag: IndexTag, item_ids: torch.Tensor, embed
         _sync_folder(path.parent)
     except OSError as error:
         draft.unlink(missing_ok=True)
-        raise errors.of_os(error, path) from error
+        raise errors.from_oserror(error, path) from error
     except RuntimeError as error:
         # So torch's zip writer reports a full disk.
         draft.unlink(missing_ok=True)

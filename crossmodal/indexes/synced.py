@@ -9,7 +9,7 @@ from crossmodal import errors
 from crossmodal.errors import StoreError
 from crossmodal.indexes.base import Hits, Ids, IndexTag, VectorIndex, Vectors
 from crossmodal.indexes.exact import ExactIndex
-from crossmodal.store import Catalog
+from crossmodal.store import Store
 from crossmodal.store.changes import PICTURES, Feed
 
 logger = logging.getLogger(__name__)
@@ -33,15 +33,15 @@ class SyncedIndex:
         refused: why the file was not used; None when it was.
 
     Raises:
-        StoreError: `index_corrupt`, an embedding in the catalog is damaged; `Catalog.drop_damaged` and a new embedding mend it.
+        StoreError: `index_corrupt`, an embedding in the catalog is damaged; `Store.drop_damaged` and a new embedding mend it.
     """
 
-    def __init__(self, catalog: Catalog, model_id: str, *, embed_dim: int, path: Path, feed: Feed = PICTURES) -> None:
+    def __init__(self, store: Store, model_id: str, *, embed_dim: int, path: Path, feed: Feed = PICTURES) -> None:
         self.model_id = model_id
         self.embed_dim = embed_dim
         self.path = path
         self.refused: StoreError | None = None
-        self._catalog = catalog
+        self._store = store
         self._feed = feed
         # A file of pictures is never taken for one of texts.
         self._name = model_id if feed is PICTURES else f"{feed.noun}s of {model_id}"
@@ -70,11 +70,11 @@ class SyncedIndex:
 
     def refresh(self) -> None:
         """Take in what changed in the catalog; costs some microseconds when nothing did."""
-        if self._catalog.version() == self._version:
+        if self._store.version() == self._version:
             return
         with self._lock:
             # Asked before the changes are read, so that a commit in between is found again next time.
-            version = self._catalog.version()
+            version = self._store.version()
             if version != self._version:
                 self._tag = self._caught_up(self._index, self._tag)
                 self._version = version
@@ -82,7 +82,7 @@ class SyncedIndex:
     def rebuild(self) -> None:
         """Build the index anew from the catalog; searches go on in the old one until it is done."""
         index = ExactIndex(self.embed_dim)
-        tag = self._caught_up(index, IndexTag(self._catalog.store_uuid, self._name))
+        tag = self._caught_up(index, IndexTag(self._store.store_uuid, self._name))
         with self._lock:
             self._index, self._tag, self._version = index, tag, -1
         self.refresh()
@@ -101,7 +101,7 @@ class SyncedIndex:
                 try:
                     index.save(self.path, tag=tag)
                 except OSError as error:  # a read-only disk refuses even that the draft be swept away
-                    raise errors.of_os(error, self.path) from error
+                    raise errors.from_oserror(error, self.path) from error
                 self._saved_tag = tag
 
     def close(self) -> None:
@@ -112,24 +112,24 @@ class SyncedIndex:
             logger.warning("%s", error.sentence)
 
     def _loaded(self) -> tuple[VectorIndex, IndexTag]:
-        store_uuid = self._catalog.store_uuid
+        store_uuid = self._store.store_uuid
         index, tag = ExactIndex.load(self.path, store_uuid=store_uuid, model_id=self._name, embed_dim=self.embed_dim)
-        here = self._catalog.mark(self.model_id, tag.seq, feed=self._feed)
-        if (tag.mark, tag.removal_mark) != (here, self._catalog.removal_mark(tag.removal_seq, feed=self._feed)):
+        here = self._store.mark(self.model_id, tag.seq, feed=self._feed)
+        if (tag.mark, tag.removal_mark) != (here, self._store.removal_mark(tag.removal_seq, feed=self._feed)):
             raise StoreError(
                 "index_model_mismatch", f"The index {self.path} is not of the collection as it is now.", remedy=_REMEDY
             )
         return index, tag
 
     def _check_count(self) -> None:
-        expected = self._catalog.embedded(self.model_id, feed=self._feed)
+        expected = self._store.embedded(self.model_id, feed=self._feed)
         if len(self._index) != expected:
             what = f"The index {self.path} holds {len(self._index)} {self._feed.noun}s, the collection {expected}."
             raise StoreError("index_corrupt", what, remedy=_REMEDY)
 
     def _caught_up(self, index: VectorIndex, tag: IndexTag) -> IndexTag:
         """Bring the index up to date; answers where it stands now."""
-        changes = self._catalog.changes(self.model_id, after_seq=tag.seq, after_removal=tag.removal_seq, feed=self._feed)
+        changes = self._store.changes(self.model_id, after_seq=tag.seq, after_removal=tag.removal_seq, feed=self._feed)
         if len(changes.removed_ids) or len(changes.item_ids):
             index.apply(changes.removed_ids, changes.item_ids, changes.embeddings)
         return IndexTag(tag.store_uuid, tag.model_id, changes.seq, changes.removal_seq, changes.mark, changes.removal_mark)

@@ -12,8 +12,8 @@ import numpy as np
 
 from crossmodal.ingest.plan import Decoded, Outcome, Unchanged
 from crossmodal.ingest.report import Tally
-from crossmodal.items import CatalogueRow, Embedding, Failure, Item, NewItem, Pixels, texts_of
-from crossmodal.store import Catalog
+from crossmodal.items import Embedding, Failure, Item, NewItem, Pixels, SourceRow, texts_of
+from crossmodal.store import Store
 from crossmodal.store.records import ItemTexts
 from crossmodal.store.texts import TextEmbeddings
 
@@ -24,12 +24,12 @@ EncodeTexts = Callable[[Sequence[str]], Mapping[str, Embedding]]
 
 def new_items(
     decoded: Sequence[Decoded],
-    catalog: Catalog,
+    store: Store,
     *,
     encode: Encode,
     encode_titled: EncodeTitled | None = None,
     model_id: str,
-    catalogue: str,
+    source: str,
 ) -> list[NewItem]:
     """An item for each picture, in their order; empty for none.
 
@@ -41,22 +41,22 @@ def new_items(
     """
     if encode_titled is not None and decoded:
         rows = encode_titled(np.stack([each.picture.pixels for each in decoded]), [each.task.row.title for each in decoded])
-        return [_item(each, row, catalogue=catalogue) for each, row in zip(decoded, rows, strict=True)]
+        return [_item(each, row, source=source) for each, row in zip(decoded, rows, strict=True)]
     embeddings: dict[str, Embedding] = {}
     fresh: dict[str, Pixels] = {}
     for content_hash, pixels in {each.picture.content_hash: each.picture.pixels for each in decoded}.items():
-        stored = catalog.embedding_of_content(content_hash, model_id)
+        stored = store.embedding_of_content(content_hash, model_id)
         if stored is None:
             fresh[content_hash] = pixels
         else:
             embeddings[content_hash] = stored
     if fresh:
         embeddings.update(zip(fresh, encode(np.stack(list(fresh.values()))), strict=True))
-    return [_item(each, embeddings[each.picture.content_hash], catalogue=catalogue) for each in decoded]
+    return [_item(each, embeddings[each.picture.content_hash], source=source) for each in decoded]
 
 
 def text_embeddings(
-    texts: Sequence[str], catalog: Catalog, *, encode_texts: EncodeTexts | None, model_id: str
+    texts: Sequence[str], store: Store, *, encode_texts: EncodeTexts | None, model_id: str
 ) -> Mapping[str, Mapping[str, Embedding]]:
     """Embeddings of those texts that have none in the collection yet, encoded together; empty without an encoder.
 
@@ -65,20 +65,20 @@ def text_embeddings(
     """
     if encode_texts is None or not texts:
         return {}
-    known = catalog.embedded_texts(texts, model_id)
+    known = store.embedded_texts(texts, model_id)
     fresh = [text for text in dict.fromkeys(texts) if text not in known]
     return {model_id: encode_texts(fresh)} if fresh else {}
 
 
-def _item(decoded: Decoded, embedding: Embedding, *, catalogue: str) -> NewItem:
+def _item(decoded: Decoded, embedding: Embedding, *, source: str) -> NewItem:
     row = decoded.task.row
     return NewItem(
         key=decoded.task.key,
         title=row.title,
         picture=decoded.picture,
         embedding=embedding,
-        catalogue=catalogue,
-        source=row.location,
+        source=source,
+        origin=row.location,
         captions=row.captions,
         attributes=row.attributes,
         held_out=row.held_out,
@@ -120,23 +120,23 @@ class Batches:
 
     def __init__(
         self,
-        catalog: Catalog,
+        store: Store,
         encode: Encode,
         *,
         encode_texts: EncodeTexts | None = None,
         encode_titled: EncodeTitled | None = None,
         model_id: str,
-        catalogue: str,
+        source: str,
         failed: Collection[str],
         batch_size: int,
         tally: Tally,
     ) -> None:
-        self._catalog = catalog
+        self._store = store
         self._encode = encode
         self._encode_texts = encode_texts
         self._encode_titled = encode_titled
         self._model_id = model_id
-        self._catalogue = catalogue
+        self._source = source
         self._failed = failed
         self._batch_size = batch_size
         self._tally = tally
@@ -185,15 +185,15 @@ class Batches:
             return
         entries = new_items(
             batch.pictures,
-            self._catalog,
+            self._store,
             encode=self._encode,
             encode_titled=self._encode_titled,
             model_id=self._model_id,
-            catalogue=self._catalogue,
+            source=self._source,
         )
         texts = [text for entry in entries for text in texts_of(entry.title, entry.captions)]
         texts += [text for row in batch.texts for text in texts_of(row.title, row.captions)]
-        said = text_embeddings(texts, self._catalog, encode_texts=self._encode_texts, model_id=self._model_id)
+        said = text_embeddings(texts, self._store, encode_texts=self._encode_texts, model_id=self._model_id)
         self._wait(_MAX_COMMITS - 1)
         self._commits.append(self._writer.submit(self._commit, batch, entries, said))
         self._tally.indexed += len(entries)
@@ -211,22 +211,22 @@ class Batches:
 
     def _commit(self, batch: _Batch, entries: list[NewItem], said: TextEmbeddings) -> None:
         if entries:
-            self._catalog.add_many(entries, model_id=self._model_id, said=said)
+            self._store.add_many(entries, model_id=self._model_id, said=said)
         if batch.failures:
-            self._catalog.record_failures(batch.failures)
+            self._store.record_failures(batch.failures)
         if batch.texts:
             titled = [self._model_id] if self._encode_titled is not None else []
-            self._catalog.update_texts(batch.texts, said=said, titled=titled)
+            self._store.update_texts(batch.texts, said=said, titled=titled)
         if batch.restored:
-            self._catalog.restore(batch.restored)
+            self._store.restore(batch.restored)
         if batch.mended:
-            self._catalog.clear_failures(batch.mended)
+            self._store.clear_failures(batch.mended)
 
     def _wait(self, most: int) -> None:
         while len(self._commits) > most:
             self._commits.popleft().result()
 
 
-def _texts_differ(row: CatalogueRow, item: Item) -> bool:
+def _texts_differ(row: SourceRow, item: Item) -> bool:
     here = (row.title, row.location, row.captions, row.held_out, dict(row.attributes))
-    return here != (item.title, item.source, item.captions, item.held_out, dict(item.attributes))
+    return here != (item.title, item.origin, item.captions, item.held_out, dict(item.attributes))

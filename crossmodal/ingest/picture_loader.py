@@ -4,11 +4,11 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from crossmodal.errors import AddressError, CatalogueError
+from crossmodal.errors import AddressError, SourceError
 from crossmodal.images.public_address import parse_address
 from crossmodal.ingest.sources.base import shown
-from crossmodal.ingest.sources.files import read_contained
-from crossmodal.items import CatalogueRow
+from crossmodal.ingest.sources.files import read_inside
+from crossmodal.items import SourceRow
 
 # A letter of its own before the colon is a Windows drive, not a scheme.
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]+):")
@@ -32,20 +32,20 @@ class PictureLoader:
         *,
         fetch: Callable[[str], bytes] | None,
         max_image_bytes: int,
-        held: Callable[[CatalogueRow], bytes | None] | None = None,
+        held: Callable[[SourceRow], bytes | None] | None = None,
     ) -> None:
         self._folder = folder.resolve()
         self._fetch = fetch
         self._max_image_bytes = max_image_bytes
         self._held = held
 
-    def __call__(self, row: CatalogueRow) -> bytes:
+    def __call__(self, row: SourceRow) -> bytes:
         """The bytes of a row's picture.
 
         Raises:
             AddressError: a scheme that is not http or https, or an address the fetcher refuses.
             FetchError: the address gave no picture.
-            CatalogueError: file_missing, path_outside, too_large.
+            SourceError: file_missing, path_outside, too_large.
         """
         data = self._held(row) if self._held is not None else None
         if data is not None:
@@ -69,12 +69,12 @@ class PictureLoader:
 
     def _read(self, location: str) -> bytes:
         try:
-            return read_contained(self._folder, location, max_bytes=self._max_image_bytes)
-        except CatalogueError as error:
+            return read_inside(self._folder, location, max_bytes=self._max_image_bytes)
+        except SourceError as error:
             further = next((name for name in _PICTURE_FOLDERS if _is_file(self._folder / name / location)), None)
             if error.code != "file_missing" or further is None:
                 raise
-        return read_contained(self._folder, f"{further}/{location}", max_bytes=self._max_image_bytes)
+        return read_inside(self._folder, f"{further}/{location}", max_bytes=self._max_image_bytes)
 
 
 def _is_file(path: Path) -> bool:

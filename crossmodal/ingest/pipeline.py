@@ -11,11 +11,11 @@ from crossmodal.ingest.commit import Batches, Encode, EncodeTexts, EncodeTitled
 from crossmodal.ingest.picture_loader import host_of
 from crossmodal.ingest.plan import Decoded, LookAgain, Outcome, Plan, Task, Unchanged
 from crossmodal.ingest.report import IngestReport, Tally
-from crossmodal.ingest.sources.base import Catalogue
-from crossmodal.ingest.workers import Lanes
-from crossmodal.items import CatalogueRow, Failure, Picture
+from crossmodal.ingest.sources.base import Source
+from crossmodal.ingest.workers import PerHostPool
+from crossmodal.items import Failure, Picture, SourceRow
 from crossmodal.progress import OnProgress, Stopped, ignore_progress
-from crossmodal.store import Catalog
+from crossmodal.store import Store
 
 
 class Decodes(Protocol):
@@ -24,7 +24,7 @@ class Decodes(Protocol):
     def decode(self, data: bytes, *, square_px: int) -> Picture: ...
 
 
-class Looking:
+class PictureTask:
     """A task to what becomes of it.
 
     Every error of the family becomes a `Failure`; any other is a mistake of ours and passes through.
@@ -35,11 +35,11 @@ class Looking:
         catalogue: name of the catalogue, for failures.
     """
 
-    def __init__(self, load: Callable[[CatalogueRow], bytes], decoder: Decodes, *, square_px: int, catalogue: str) -> None:
+    def __init__(self, load: Callable[[SourceRow], bytes], decoder: Decodes, *, square_px: int, source: str) -> None:
         self._load = load
         self._decoder = decoder
         self._square_px = square_px
-        self._catalogue = catalogue
+        self._source = source
 
     def __call__(self, task: Task) -> Outcome:
         """Unchanged when the collection has exactly these bytes under this key, otherwise decoded, or failed."""
@@ -52,7 +52,7 @@ class Looking:
         except CrossmodalError as error:
             return Failure(
                 key=task.key,
-                catalogue=self._catalogue,
+                source=self._source,
                 location=task.row.location,
                 title=task.row.title,
                 code=error.code,
@@ -71,12 +71,12 @@ _PATIENCE_S = 0.1
 
 
 def ingest(
-    catalogue: Catalogue,
+    source: Source,
     *,
-    load: Callable[[CatalogueRow], bytes],
+    load: Callable[[SourceRow], bytes],
     decoder: Decodes,
     encode: Encode,
-    catalog: Catalog,
+    store: Store,
     model_id: str,
     square_px: int,
     encode_texts: EncodeTexts | None = None,
@@ -111,44 +111,42 @@ def ingest(
 
     Raises:
         Stopped: `stop` was set before the end. Pictures that were decoded and taken into a batch are committed.
-        CatalogueError: the catalogue as a whole cannot be read. What was committed before stays; nothing is removed.
+        SourceError: the catalogue as a whole cannot be read. What was committed before stays; nothing is removed.
         StoreError, BusyError: the collection cannot be written. Batches committed before stay.
     """
     began_at = time.time()
-    catalog.put_catalogue(catalogue.name, kind=catalogue.kind, location=catalogue.location)
-    tally = Tally(catalogue.survey(), on_progress)
-    failed = frozenset(failure.key for failure in catalog.failures(catalogue.name))
-    plan = Plan(catalogue, catalog, model_id=model_id, look_again=look_again, failed=failed)
-    looking = Looking(load, decoder, square_px=square_px, catalogue=catalogue.name)
+    store.put_source(source.name, kind=source.kind, location=source.location)
+    tally = Tally(source.survey(), on_progress)
+    failed = frozenset(failure.key for failure in store.failures(source.name))
+    plan = Plan(source, store, model_id=model_id, look_again=look_again, failed=failed)
+    looking = PictureTask(load, decoder, square_px=square_px, source=source.name)
     with (
         Batches(
-            catalog,
+            store,
             encode,
             encode_texts=encode_texts,
             encode_titled=encode_titled,
             model_id=model_id,
-            catalogue=catalogue.name,
+            source=source.name,
             failed=failed,
             batch_size=batch_size,
             tally=tally,
         ) as batches,
-        Lanes(looking, lambda task: host_of(task.row.location), threads=threads, per_lane=_PER_HOST) as lanes,
+        PerHostPool(looking, lambda task: host_of(task.row.location), threads=threads, per_lane=_PER_HOST) as lanes,
     ):
         complete = _pump(plan, lanes, batches, ahead=_AHEAD * batch_size, tally=tally, stop=stop)
     if not complete:
         raise Stopped("Indexing")
     titled = [model_id] if encode_titled is not None else []
-    renamed = catalog.follow_renames(catalogue.name, plan.keys, unread=plan.unread, titled=titled)
-    removed, unread = catalog.remove_missing(catalogue.name, plan.keys, unread=plan.unread)
-    catalog.put_catalogue(
-        catalogue.name, kind=catalogue.kind, location=catalogue.location, began_at=began_at, completed_at=time.time()
-    )
-    return tally.finish(duplicates=catalogue.duplicates, renamed=len(renamed), removed=len(removed), unread=unread)
+    renamed = store.follow_renames(source.name, plan.keys, unread=plan.unread, titled=titled)
+    removed, unread = store.remove_missing(source.name, plan.keys, unread=plan.unread)
+    store.put_source(source.name, kind=source.kind, location=source.location, began_at=began_at, completed_at=time.time())
+    return tally.finish(duplicates=source.duplicates, renamed=len(renamed), removed=len(removed), unread=unread)
 
 
 def _pump(
     plan: Plan,
-    lanes: Lanes[Task, Outcome],
+    lanes: PerHostPool[Task, Outcome],
     batches: Batches,
     *,
     ahead: int,

@@ -6,9 +6,9 @@ from itertools import islice
 from typing import Literal
 
 from crossmodal.ingest.picture_loader import host_of
-from crossmodal.ingest.sources.base import Catalogue, Unread
-from crossmodal.items import CatalogueRow, Failure, Picture
-from crossmodal.store import Catalog
+from crossmodal.ingest.sources.base import Source, Unread
+from crossmodal.items import Failure, Picture, SourceRow
+from crossmodal.store import Store
 from crossmodal.store.records import Known
 
 
@@ -17,7 +17,7 @@ class Task:
     """A row whose picture has to be looked at. `key` is the row's identity in the whole collection."""
 
     key: str
-    row: CatalogueRow
+    row: SourceRow
     known: Known | None
 
 
@@ -58,8 +58,8 @@ class Plan:
 
     def __init__(
         self,
-        catalogue: Catalogue,
-        catalog: Catalog,
+        source: Source,
+        store: Store,
         *,
         model_id: str,
         look_again: LookAgain,
@@ -67,22 +67,22 @@ class Plan:
     ) -> None:
         self.keys: set[str] = set()
         self.unread: set[str] = set()
-        self._catalogue = catalogue
-        self._catalog = catalog
+        self._source = source
+        self._store = store
         self._model_id = model_id
         self._look_again = look_again
         self._failed = failed
 
     def __iter__(self) -> Iterator[Task | Unchanged | Failure]:
-        rows = self._catalogue.rows()
+        rows = self._source.rows()
         while chunk := list(islice(rows, _ROWS_A_QUESTION)):
-            keys = [collection_key(self._catalogue.name, row.key) for row in chunk]
+            keys = [collection_key(self._source.name, row.key) for row in chunk]
             self.keys.update(keys)
-            known = self._catalog.known(keys, model_id=self._model_id)
-            refused = self._catalog.refused(keys)
+            known = self._store.known(keys, model_id=self._model_id)
+            refused = self._store.refused(keys)
             for row, key in zip(chunk, keys, strict=True):
                 if isinstance(row, Unread):
-                    self.unread.update(collection_key(self._catalogue.name, beginning) for beginning in row.beginnings)
+                    self.unread.update(collection_key(self._source.name, beginning) for beginning in row.beginnings)
                 if isinstance(row, Failure):
                     yield replace(row, key=key)
                 else:
@@ -105,6 +105,6 @@ class Plan:
         return task.key in self._failed if self._look_again == "failures" else not host_of(task.row.location)
 
 
-def collection_key(catalogue: str, row_key: str) -> str:
+def collection_key(source: str, row_key: str) -> str:
     """A row's key within the whole collection: two catalogues may both have a row "1"."""
-    return f"{catalogue}\n{row_key}"
+    return f"{source}\n{row_key}"

@@ -118,7 +118,7 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
-class BroughtIn:
+class IngestSummary:
     """How the rows of one catalogue ended.
 
     Attributes:

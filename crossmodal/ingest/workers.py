@@ -12,7 +12,7 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 
-class Lanes(Generic[Job, Result]):
+class PerHostPool(Generic[Job, Result]):
     """Runs `work` on jobs in threads; results are taken in the order they become ready.
 
     Used by one thread, which submits and takes in turn and so decides how much is under way; the workers never block on it.
@@ -24,9 +24,9 @@ class Lanes(Generic[Job, Result]):
         per_lane: jobs of one lane running at once.
     """
 
-    def __init__(self, work: Callable[[Job], Result], lane_of: Callable[[Job], str], *, threads: int, per_lane: int) -> None:
+    def __init__(self, work: Callable[[Job], Result], host_of: Callable[[Job], str], *, threads: int, per_lane: int) -> None:
         self._work = work
-        self._lane_of = lane_of
+        self._lane_of = host_of
         self._per_lane = per_lane
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="ingest")
         self._lock = threading.Lock()

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from crossmodal.errors import BusyError, CrossmodalError, QueryError
-from crossmodal.jobs.store import KEPT, UNDER_WAY, JobStatus, MemoryShelf, Shelf, Wish
+from crossmodal.jobs.store import KEPT, UNDER_WAY, JobStatus, JobStore, MemoryJobStore, Wish
 from crossmodal.progress import OnProgress, Progress, Stopped
 
 log = logging.getLogger(__name__)
@@ -108,15 +108,15 @@ class RunningJob:
 _TELL_EVERY_S = 0.5
 
 
-class JobBoard:
+class JobManager:
     """Runs one job at a time and shows the last ones.
 
     Args:
         shelf: shared with other programs; None keeps everything in this one.
     """
 
-    def __init__(self, shelf: Shelf | None = None) -> None:
-        self._shelf: Shelf = shelf or MemoryShelf()
+    def __init__(self, shelf: JobStore | None = None) -> None:
+        self._shelf: JobStore = shelf or MemoryJobStore()
         self._lock = threading.Lock()
         self._since = time.time()
         self._own: RunningJob | None = None
@@ -208,7 +208,7 @@ class JobBoard:
             self._telling.join(timeout_s)
         return self._own.status
 
-    def stop_own(self) -> None:
+    def cancel_own(self) -> None:
         """Ask this program's job to stop, and no other's: for a program that ends."""
         if self._own is not None:
             self._own.stop()

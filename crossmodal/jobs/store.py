@@ -51,7 +51,7 @@ KEPT = 20
 """Jobs that are remembered; older ones go."""
 
 
-class Shelf(ABC):
+class JobStore(ABC):
     """The jobs of one collection. May be used from many threads."""
 
     @abstractmethod
@@ -83,38 +83,38 @@ class Shelf(ABC):
         """The oldest wish that was not heard yet, None when there is none; by whoever runs the job."""
 
 
-class MemoryShelf(Shelf):
+class MemoryJobStore(JobStore):
     """For one program: there is nobody else to take the place or to wish anything."""
 
     def __init__(self) -> None:
         self._jobs: dict[str, JobStatus] = {}
 
     def claim(self) -> ExitStack | None:
-        """See `Shelf`."""
+        """See `JobStore`."""
         return ExitStack()
 
     def write(self, status: JobStatus) -> None:
-        """See `Shelf`."""
+        """See `JobStore`."""
         self._jobs[status.job_id] = status
 
     def forget(self, job_id: str) -> None:
-        """See `Shelf`."""
+        """See `JobStore`."""
         self._jobs.pop(job_id, None)
 
     def jobs(self) -> list[JobStatus]:
-        """See `Shelf`."""
+        """See `JobStore`."""
         return sorted(self._jobs.copy().values(), key=lambda status: status.started_at, reverse=True)
 
     def tidy(self) -> None:
-        """See `Shelf`."""
+        """See `JobStore`."""
         for status in self.jobs()[KEPT:]:
             del self._jobs[status.job_id]
 
     def wish(self, job_id: str, wish: Wish) -> None:
-        """See `Shelf`."""
+        """See `JobStore`."""
 
     def wished(self, job_id: str) -> Wish | None:  # noqa: ARG002
-        """See `Shelf`."""
+        """See `JobStore`."""
         return None
 
 
@@ -125,7 +125,7 @@ _STALE_S = 60.0
 _WISHES: tuple[Wish, ...] = get_args(Wish)
 
 
-class FolderShelf(Shelf):
+class FileJobStore(JobStore):
     """The jobs of one collection. May be used from many threads and processes.
 
     Nothing here needs to survive a power cut, and a document that cannot be read is no job: it is passed over.
@@ -162,7 +162,7 @@ class FolderShelf(Shelf):
             log.warning("how a job stands could not be written: %s", error)
 
     def forget(self, job_id: str) -> None:
-        """See `Shelf`."""
+        """See `JobStore`."""
         (self._folder / f"{job_id}.json").unlink(missing_ok=True)
 
     def jobs(self) -> list[JobStatus]:
@@ -196,7 +196,7 @@ class FolderShelf(Shelf):
         try:
             _write_whole(path, wish)
         except OSError as error:
-            raise errors.of_os(error, path) from error
+            raise errors.from_oserror(error, path) from error
 
     def wished(self, job_id: str) -> Wish | None:
         """The oldest wish that was not heard yet; None when there is none."""

@@ -2,7 +2,7 @@
 
 from crossmodal.store.active_model import ModelSwitched
 from crossmodal.store.filters import Conditions, Filter
-from crossmodal.store.records import CatalogueInfo, Changes, ItemTexts, Known
-from crossmodal.store.store import Catalog
+from crossmodal.store.records import Changes, ItemTexts, Known, SourceInfo
+from crossmodal.store.store import Store
 
-__all__ = ["Catalog", "CatalogueInfo", "Changes", "Conditions", "Filter", "ItemTexts", "Known", "ModelSwitched"]
+__all__ = ["Changes", "Conditions", "Filter", "ItemTexts", "Known", "ModelSwitched", "SourceInfo", "Store"]

@@ -29,7 +29,7 @@ def activate(db: Connection, model_id: str, *, unreadable: Collection[int] = ())
     return True
 
 
-def announce(db: Connection, model_id: str, *, instead_of: str | None) -> bool:
+def set_initial(db: Connection, model_id: str, *, instead_of: str | None) -> bool:
     """Make a model the active one, unless another took the place of `instead_of` meanwhile; answers whether it is the active one."""
     active = meta.get(db, ACTIVE_MODEL)
     if active == instead_of:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from crossmodal.errors import BusyError, CrossmodalError, StoreError, disk_full, of_os, read_only
+from crossmodal.errors import BusyError, CrossmodalError, StoreError, disk_full, from_oserror, read_only
 
 # An extended code holds its primary code in the low byte; these I/O errors come from writing, the others from reading.
 _WRITE_ERRORS = {
@@ -36,7 +36,7 @@ def translated(path: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         raise _of_sqlite(error, path) from error
     except OSError as error:
-        raise of_os(error, path) from error
+        raise from_oserror(error, path) from error
 
 
 def damaged(path: Path, what: str, *, remedy: str = _DAMAGED) -> StoreError:

@@ -19,7 +19,7 @@ def record(db: Connection, failures: Sequence[Failure]) -> None:
         " attempts = failures.attempts + excluded.attempts",
         [
             (
-                *map(storable, (row.key, row.catalogue, row.location, row.title, row.code, row.reason, row.remedy)),
+                *map(storable, (row.key, row.source, row.location, row.title, row.code, row.reason, row.remedy)),
                 row.attempts,
                 row.failed_at or now,
             )
@@ -28,13 +28,13 @@ def record(db: Connection, failures: Sequence[Failure]) -> None:
     )
 
 
-def listed(db: Connection, *, catalogue: str | None) -> list[Failure]:
+def listed(db: Connection, *, source: str | None) -> list[Failure]:
     """All failures, or one catalogue's, in the order of their keys."""
     sql = "SELECT key, catalogue, location, title, code, reason, remedy, attempts, failed_at FROM failures"
     rows = (
         db.execute(f"{sql} ORDER BY key")
-        if catalogue is None
-        else db.execute(f"{sql} WHERE catalogue = ? ORDER BY key", (storable(catalogue),))
+        if source is None
+        else db.execute(f"{sql} WHERE catalogue = ? ORDER BY key", (storable(source),))
     )
     return [Failure(*row) for row in rows]
 

@@ -25,13 +25,13 @@ def item_of(row: Row) -> Item:
     Raises:
         StoreError: `index_corrupt`, its captions or attributes are not what was written.
     """
-    item_id, title, catalogue, content_hash, width_px, height_px, added_at, source = row[:8]
+    item_id, title, source, content_hash, width_px, height_px, added_at, origin = row[:8]
     captions, attributes, held_out = row[8:_ITEM_WIDTH]
     try:
         words, named = _captions(captions), _attributes(attributes)
     except (ValueError, RecursionError) as error:
         raise damaged_item(item_id, "its captions or attributes cannot be read") from error
-    return Item(item_id, title, catalogue, content_hash, width_px, height_px, added_at, source, words, named, bool(held_out))
+    return Item(item_id, title, source, content_hash, width_px, height_px, added_at, origin, words, named, bool(held_out))
 
 
 def _captions(text: str) -> tuple[str, ...]:
@@ -93,26 +93,26 @@ def items(db: Connection, item_ids: Sequence[int]) -> list[Item]:
     return [found[item_id] for item_id in item_ids if item_id in found]
 
 
-def page(db: Connection, limit: int, *, after_id: int | None, catalogue: str | None, newest_first: bool) -> list[Item]:
+def page(db: Connection, limit: int, *, after_id: int | None, source: str | None, newest_first: bool) -> list[Item]:
     """Up to `limit` items beyond `after_id` in the order of their ids."""
     conditions, values = ["removed_at IS NULL"], list[object]()
     if after_id is not None:
         conditions.append("item_id < ?" if newest_first else "item_id > ?")
         values.append(max(-1, min(after_id, _MAX_ID)))
-    if catalogue is not None:
+    if source is not None:
         conditions.append("catalogue = ?")
-        values.append(storable(catalogue))
+        values.append(storable(source))
     order = "DESC" if newest_first else "ASC"
     sql = f"SELECT {ITEM_COLUMNS} FROM items WHERE {' AND '.join(conditions)} ORDER BY item_id {order} LIMIT ?"
     return [item_of(row) for row in db.execute(sql, (*values, max(0, limit)))]
 
 
-def count(db: Connection, *, catalogue: str | None) -> int:
+def count(db: Connection, *, source: str | None) -> int:
     """How many items there are."""
-    if catalogue is None:
+    if source is None:
         row = db.execute("SELECT COUNT(*) FROM items INDEXED BY items_by_catalogue WHERE removed_at IS NULL").fetchone()
     else:
-        row = db.execute("SELECT COUNT(*) FROM items WHERE catalogue = ? AND removed_at IS NULL", (storable(catalogue),)).fetchone()
+        row = db.execute("SELECT COUNT(*) FROM items WHERE catalogue = ? AND removed_at IS NULL", (storable(source),)).fetchone()
     return int(row[0])
 
 

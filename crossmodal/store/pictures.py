@@ -43,9 +43,9 @@ def rendition(db: Connection, item_id: int) -> bytes:
     return _verified(item_id, *_columns(db, item_id, "rendition"))
 
 
-def samples(db: Connection, limit: int, *, after_id: int | None, catalogue: str | None) -> list[tuple[Item, bytes]]:
+def samples(db: Connection, limit: int, *, after_id: int | None, source: str | None) -> list[tuple[Item, bytes]]:
     """A page of items, each with its rendition; raises like `thumbnail`."""
-    page = items.page(db, limit, after_id=after_id, catalogue=catalogue, newest_first=False)
+    page = items.page(db, limit, after_id=after_id, source=source, newest_first=False)
     return [(item, rendition(db, item.item_id)) for item in page]
 
 

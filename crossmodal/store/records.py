@@ -32,14 +32,14 @@ class ItemTexts:
 
     key: str
     title: str
-    source: str = ""
+    origin: str = ""
     captions: tuple[str, ...] = ()
     attributes: Mapping[str, str] = field(default_factory=dict)
     held_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class CatalogueInfo:
+class SourceInfo:
     """A catalogue the collection was filled from.
 
     Attributes:
@@ -71,7 +71,7 @@ class Changes:
         embeddings: (n, embed_dim) float32, row i belongs to `item_ids[i]`.
         removed_ids: (m,) int64, some of which a reader may never have seen.
         seq, removal_seq: the position to ask from next time.
-        mark, removal_mark: what lies at `seq` and at `removal_seq`, as `Catalog.mark` and `Catalog.removal_mark` answer.
+        mark, removal_mark: what lies at `seq` and at `removal_seq`, as `Store.mark` and `Store.removal_mark` answer.
     """
 
     item_ids: npt.NDArray[np.int64] = field(repr=False)

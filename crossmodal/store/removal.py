@@ -19,12 +19,12 @@ def remove(db: Connection, item_ids: Sequence[int], *, vanished: bool = False) -
         (time.time(), vanished, id_list(item_ids)),
     ).fetchall()
     removed = [item_id for (item_id,) in rows]
-    announce(db, removed)
+    set_initial(db, removed)
     texts.settle(db, texts.of_items(db, removed))
     return removed
 
 
-def announce(db: Connection, item_ids: Sequence[int]) -> None:
+def set_initial(db: Connection, item_ids: Sequence[int]) -> None:
     """Tell the readers of the feed to drop these items, in every model's index."""
     # One row an item, so that the table never outgrows the collection.
     db.executemany("INSERT OR REPLACE INTO removals (item_id) VALUES (?)", [(item_id,) for item_id in item_ids])

@@ -48,12 +48,12 @@ def _take_place(db: Connection, old: int, new: int, *, titled: Collection[str]) 
     (key,) = db.execute("SELECT key FROM items WHERE item_id = ?", (new,)).fetchone()
     rows = db.execute("SELECT model_no, checksum, embedding FROM embeddings WHERE item_id = ?", (new,)).fetchall()
     said = texts.of_items(db, [new])
-    removal.announce(db, [new])
+    removal.set_initial(db, [new])
     db.execute("DELETE FROM items WHERE item_id = ?", (new,))
     (edited,) = db.execute(
-        "UPDATE items SET key = ?, source = ? WHERE item_id = ? RETURNING edited", (key, row.source, old)
+        "UPDATE items SET key = ?, source = ? WHERE item_id = ? RETURNING edited", (key, row.origin, old)
     ).fetchone()
-    writing.update_texts(db, [ItemTexts(key, row.title, row.source, row.captions, row.attributes, row.held_out)], titled=titled)
+    writing.update_texts(db, [ItemTexts(key, row.title, row.origin, row.captions, row.attributes, row.held_out)], titled=titled)
     if not (edited and titled):  # an embedding that depends on the new row's title says nothing of one that was edited
         sql = "INSERT OR IGNORE INTO embeddings (item_id, model_no, checksum, embedding) VALUES (?, ?, ?, ?)"
         db.executemany(sql, [(old, *embedding) for embedding in rows])

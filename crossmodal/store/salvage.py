@@ -14,7 +14,7 @@ class Origins(NamedTuple):
         by_hand: how many items came from no catalogue.
     """
 
-    catalogues: list[tuple[str, str]]
+    sources: list[tuple[str, str]]
     by_hand: int
 
 

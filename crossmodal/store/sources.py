@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from crossmodal.store import removal
 from crossmodal.store.connections import Connection
 from crossmodal.store.items import storable
-from crossmodal.store.records import CatalogueInfo
+from crossmodal.store.records import SourceInfo
 
 _MISSING = "catalogue = ? AND removed_at IS NULL AND key NOT IN (SELECT key FROM temp.present)"
 GONE = f"{_MISSING} AND NOT EXISTS (SELECT 1 FROM temp.unread WHERE substr(items.key, 1, length(beginning)) = beginning)"
@@ -25,14 +25,14 @@ def put(db: Connection, name: str, *, kind: str, location: str, began_at: float 
     )
 
 
-def listed(db: Connection) -> list[CatalogueInfo]:
+def listed(db: Connection) -> list[SourceInfo]:
     """Every catalogue with its counts, in the order they were added."""
     rows = db.execute(
         "SELECT name, kind, location, added_at, completed_at,"
         " (SELECT COUNT(*) FROM items WHERE items.catalogue = name AND removed_at IS NULL),"
         " (SELECT COUNT(*) FROM failures WHERE failures.catalogue = name), began_at FROM catalogues ORDER BY added_at, name"
     ).fetchall()
-    return [CatalogueInfo(*row) for row in rows]
+    return [SourceInfo(*row) for row in rows]
 
 
 def counts(db: Connection) -> dict[str, int]:

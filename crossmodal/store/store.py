@@ -1,4 +1,4 @@
-"""`Catalog`: the one durable store, and the only door to it."""
+"""`Store`: the one durable store, and the only door to it."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -29,14 +29,14 @@ from crossmodal.store import (
 from crossmodal.store.changes import PICTURES, Feed
 from crossmodal.store.connections import MIN_FREE_BYTES, Connection, Connections
 from crossmodal.store.filters import Conditions
-from crossmodal.store.records import CatalogueInfo, Changes, ItemTexts, Known
+from crossmodal.store.records import Changes, ItemTexts, Known, SourceInfo
 from crossmodal.store.texts import TextEmbeddings
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Catalog:
+class Store:
     """Items, pictures, embeddings, failures and catalogues in the SQLite file at `path`, made when it is not there.
 
     May be used from many threads, and by several processes on the same file at once. Every method that writes is one transaction:
@@ -163,15 +163,13 @@ class Catalog:
         """Items in the order asked for. Those not there any more are left out."""
         return self._read(items.items, item_ids)
 
-    def page(
-        self, limit: int, after_id: int | None = None, *, catalogue: str | None = None, newest_first: bool = False
-    ) -> list[Item]:
+    def page(self, limit: int, after_id: int | None = None, *, source: str | None = None, newest_first: bool = False) -> list[Item]:
         """Up to `limit` items beyond the item `after_id`, oldest or newest first; of one catalogue when it is named."""
-        return self._read(items.page, limit, after_id=after_id, catalogue=catalogue, newest_first=newest_first)
+        return self._read(items.page, limit, after_id=after_id, source=source, newest_first=newest_first)
 
-    def count(self, *, catalogue: str | None = None) -> int:
+    def count(self, *, source: str | None = None) -> int:
         """How many items there are, in all or in one catalogue."""
-        return self._read(items.count, catalogue=catalogue)
+        return self._read(items.count, source=source)
 
     def counts(self) -> dict[str, int]:
         """How many items each catalogue has, by name; those without any are left out."""
@@ -214,14 +212,14 @@ class Catalog:
         """The large JPEG of an item; raises like `thumbnail`."""
         return self._read(pictures.rendition, item_id)
 
-    def samples(self, *, catalogue: str | None = None, batch_size: int = 64) -> Iterator[tuple[Item, bytes]]:
+    def samples(self, *, source: str | None = None, batch_size: int = 64) -> Iterator[tuple[Item, bytes]]:
         """Every item with its large JPEG, in the order of the ids, for training.
 
         Read in batches: a reader that held one snapshot for a whole training would keep the write-ahead log from shrinking. Items
         added meanwhile are seen, items removed meanwhile are left out.
         """
         after_id: int | None = None
-        while batch := self._read(pictures.samples, batch_size, after_id=after_id, catalogue=catalogue):
+        while batch := self._read(pictures.samples, batch_size, after_id=after_id, source=source):
             yield from batch
             after_id = batch[-1][0].item_id
 
@@ -244,22 +242,22 @@ class Catalog:
 
     # Catalogues and failures
 
-    def put_catalogue(
+    def put_source(
         self, name: str, *, kind: str, location: str, began_at: float | None = None, completed_at: float | None = None
     ) -> None:
         """Write down a catalogue, and, once it was read to its end, when that reading began and ended (Unix seconds)."""
         self._write(sources.put, name, kind=kind, location=location, began_at=began_at, completed_at=completed_at)
 
-    def catalogues(self) -> list[CatalogueInfo]:
+    def sources(self) -> list[SourceInfo]:
         """Every catalogue with its counts, in the order they were added."""
         return self._read(sources.listed)
 
-    def remove_catalogue(self, name: str) -> list[int]:
+    def remove_source(self, name: str) -> list[int]:
         """Remove a catalogue's items, failures and entry; returns the items' ids. Read again, it brings all of them back."""
         return self._write(sources.remove, name)
 
     def follow_renames(
-        self, catalogue: str, keys_present: Iterable[str], *, unread: Collection[str] = (), titled: Collection[str] = ()
+        self, source: str, keys_present: Iterable[str], *, unread: Collection[str] = (), titled: Collection[str] = ()
     ) -> list[int]:
         """Let items whose row came back under another key since the last whole reading, with the same picture, be the items they were.
 
@@ -270,9 +268,9 @@ class Catalog:
             unread: see `remove_missing`.
             titled: see `update_texts`.
         """
-        return self._write(renames.follow, catalogue, keys_present, unread=unread, titled=titled)
+        return self._write(renames.follow, source, keys_present, unread=unread, titled=titled)
 
-    def remove_missing(self, catalogue: str, keys_present: Iterable[str], *, unread: Collection[str] = ()) -> tuple[list[int], int]:
+    def remove_missing(self, source: str, keys_present: Iterable[str], *, unread: Collection[str] = ()) -> tuple[list[int], int]:
         """Remove a catalogue's items, and forget its failures, whose key is not among `keys_present`. They come back with their row.
 
         Args:
@@ -281,15 +279,15 @@ class Catalog:
         Returns:
             The items' ids, and how many items stay because their key begins like that.
         """
-        return self._write(sources.remove_missing, catalogue, keys_present, unread=unread)
+        return self._write(sources.remove_missing, source, keys_present, unread=unread)
 
     def record_failures(self, rows: Sequence[Failure]) -> None:
         """Store failures; a key that failed before counts the attempts together and takes the new reason."""
         self._write(failures.record, rows)
 
-    def failures(self, catalogue: str | None = None) -> list[Failure]:
+    def failures(self, source: str | None = None) -> list[Failure]:
         """All failures, or one catalogue's, in the order of their keys."""
-        return self._read(failures.listed, catalogue=catalogue)
+        return self._read(failures.listed, source=source)
 
     def clear_failures(self, keys: Iterable[str]) -> None:
         """Forget failures; keys without one are fine."""
@@ -341,11 +339,11 @@ class Catalog:
         """Store embeddings of texts of items, all or none; texts nobody says are passed over. Returns how many were stored."""
         return self._write(texts.add_embeddings, said)
 
-    def speakers(self, text_ids: Sequence[int]) -> dict[int, tuple[str, int]]:
+    def items_with_text(self, text_ids: Sequence[int]) -> dict[int, tuple[str, int]]:
         """Each of the texts, by its id, with the id of the oldest item that says it; texts that no item says are left out."""
-        return self._read(texts.speakers, text_ids)
+        return self._read(texts.items_with_text, text_ids)
 
-    def texts_of_item(self, item_id: int) -> list[int]:
+    def text_ids(self, item_id: int) -> list[int]:
         """Ids of the texts an item says; empty for an unknown item."""
         return self._read(texts.of_items, [item_id])
 
@@ -372,9 +370,9 @@ class Catalog:
         """
         return self._write(active_model.activate, model_id, unreadable=unreadable)
 
-    def announce(self, model_id: str, *, instead_of: str | None) -> bool:
+    def set_initial(self, model_id: str, *, instead_of: str | None) -> bool:
         """Make a model the active one, unless another took the place of `instead_of` meanwhile; answers whether it is the active one."""
-        return self._write(active_model.announce, model_id, instead_of=instead_of)
+        return self._write(active_model.set_initial, model_id, instead_of=instead_of)
 
     # The feeds for indexes
 

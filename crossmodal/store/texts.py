@@ -107,7 +107,7 @@ def missing(db: Connection, model_id: str, limit: int, *, after_id: int) -> list
     ).fetchall()
 
 
-def speakers(db: Connection, text_ids: Sequence[int]) -> dict[int, tuple[str, int]]:
+def items_with_text(db: Connection, text_ids: Sequence[int]) -> dict[int, tuple[str, int]]:
     """Each text, by its id, with the oldest item that says it; texts that no item says at present are left out."""
     rows = db.execute(
         "SELECT text_id, text, MIN(item_id) FROM texts JOIN item_texts USING (text_id) JOIN items USING (item_id)"

@@ -131,7 +131,7 @@ def _insert(db: Connection, entry: NewItem, key: str) -> int:
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING item_id",
         (
             key,
-            storable(entry.catalogue),
+            storable(entry.source),
             *_text_values(entry),
             picture.content_hash,
             picture.width_px,
@@ -146,15 +146,15 @@ def _update(db: Connection, entry: NewItem, row: Row, model_ids: Collection[str]
     """Bring a known key up to date, live or removed. Embeddings of these models are written afterwards."""
     item_id, content_hash, removed_at = row
     picture = entry.picture
-    words = ItemTexts(entry.key, entry.title, entry.source, entry.captions, entry.attributes, entry.held_out)
+    words = ItemTexts(entry.key, entry.title, entry.origin, entry.captions, entry.attributes, entry.held_out)
     update_texts(db, [words], fresh=model_ids)
     db.execute(
         "UPDATE items SET catalogue = ? WHERE item_id = ? AND catalogue IS NOT ?",
-        (storable(entry.catalogue), item_id, storable(entry.catalogue)),
+        (storable(entry.source), item_id, storable(entry.source)),
     )
     if content_hash != picture.content_hash:
         # Every model's embedding shows the old picture, so every index must let go of the item.
-        removal.announce(db, [item_id])
+        removal.set_initial(db, [item_id])
         db.execute("DELETE FROM embeddings WHERE item_id = ?", (item_id,))
         db.execute(
             "UPDATE items SET content_hash = ?, width_px = ?, height_px = ? WHERE item_id = ?",
@@ -170,7 +170,7 @@ def _text_values(texts: NewItem | ItemTexts) -> tuple[str, str, str, str, int]:
     """In the order of `_TEXT_COLUMNS`."""
     captions = [storable(caption) for caption in texts.captions]
     attributes = json.dumps(_storable_attributes(texts.attributes))
-    return storable(texts.title), storable(texts.source), json.dumps(captions), attributes, int(texts.held_out)
+    return storable(texts.title), storable(texts.origin), json.dumps(captions), attributes, int(texts.held_out)
 
 
 def _storable_attributes(attributes: Mapping[str, str]) -> dict[str, str]:

@@ -46,7 +46,7 @@ def _writer(path: Path, first: int) -> "SummaryWriter":
     return SummaryWriter(str(path), purge_step=first, flush_secs=30)
 
 
-class Pace:
+class ProgressReporter:
     """Turns the callbacks of `train` into progress.
 
     The rate is that of the steps since the start (or since a run was taken up again), validation included, so that the time left is not

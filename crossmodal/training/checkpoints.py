@@ -78,7 +78,7 @@ def save_checkpoint(path: Path, state: Mapping[str, Tensor], details: Mapping[st
     try:
         _write(path, content)
     except OSError as error:
-        raise errors.of_os(error, path) from error
+        raise errors.from_oserror(error, path) from error
     except RuntimeError as error:  # so torch's zip writer reports a full disk
         raise errors.disk_full(path, "the model could not be written whole") from error
     return checkpoint
@@ -191,7 +191,7 @@ def _unread(path: Path, error: OSError) -> StoreError:
     if isinstance(error, PermissionError):  # `read_only` would speak of writing
         why = error.strerror or type(error).__name__
         return StoreError("index_missing", f"{path} cannot be read: {why}.", remedy="Let whoever runs this program read the file.")
-    return errors.of_os(error, path)
+    return errors.from_oserror(error, path)
 
 
 def _check_container(path: Path, file: IO[bytes], size: int) -> None:

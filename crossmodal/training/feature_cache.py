@@ -66,7 +66,7 @@ class FeatureCache:
             for name in ("values.bin", "rows.bin"):
                 (self.path / name).touch()
         except OSError as error:
-            raise errors.of_os(error, self.path) from error
+            raise errors.from_oserror(error, self.path) from error
         self._place: dict[bytes, int] = {}
         self._ends = np.zeros(1, np.int64)
         self._sums = np.zeros(0, np.uint32)
@@ -167,7 +167,7 @@ class FeatureCache:
             _write_at(self.path / "rows.bin", len(self) * _RECORD.itemsize, records.tobytes())
         except OSError as error:
             self._seen = (self.path / "rows.bin").stat().st_size  # a full disk may have taken a part
-            raise errors.of_os(error, self.path) from error
+            raise errors.from_oserror(error, self.path) from error
         self._take(records)
         self._seen = len(self) * _RECORD.itemsize
 

@@ -89,7 +89,7 @@ Batch = TypeVar("Batch")
 
 
 @dataclass(frozen=True, slots=True)
-class Course(Generic[Batch]):
+class TrainingTask(Generic[Batch]):
     """Batches, a loss and a way to measure.
 
     Attributes:

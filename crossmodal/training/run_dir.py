@@ -29,7 +29,7 @@ LAST, BEST, HISTORY = "last.pt", "best.pt", "history.jsonl"
 _FRESH = "Choose another folder, or continue this run with --resume."
 
 
-class RunFolder:
+class RunDir:
     """The files of one run. Only one process may write: every other one is made with `writes=False` and reads.
 
     Attributes:
@@ -42,7 +42,7 @@ class RunFolder:
     @classmethod
     def create(
         cls, path: Path, settings: Mapping[str, Any], data: Mapping[str, Any], *, product: str, writes: bool = True
-    ) -> "RunFolder":
+    ) -> "RunDir":
         """Begin a run.
 
         Args:
@@ -64,7 +64,7 @@ class RunFolder:
         return folder
 
     @classmethod
-    def resume(cls, path: Path, settings: Mapping[str, Any], data: Mapping[str, Any], *, writes: bool = True) -> "RunFolder":
+    def resume(cls, path: Path, settings: Mapping[str, Any], data: Mapping[str, Any], *, writes: bool = True) -> "RunDir":
         """Go on with a run that was begun with the same settings and data.
 
         Raises:
@@ -139,7 +139,7 @@ class RunFolder:
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
-            raise errors.of_os(error, path) from error
+            raise errors.from_oserror(error, path) from error
 
     def rewrite_history(self, lines: list[dict[str, Any]]) -> None:
         """Make `history.jsonl` say exactly this."""
@@ -188,7 +188,7 @@ class RunFolder:
             finally:
                 Path(temporary).unlink(missing_ok=True)
         except OSError as error:
-            raise errors.of_os(error, path) from error
+            raise errors.from_oserror(error, path) from error
 
 
 def versions(product: str) -> dict[str, Any]:

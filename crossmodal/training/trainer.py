@@ -18,15 +18,15 @@ from crossmodal.training import distributed
 from crossmodal.training.callbacks import Events
 from crossmodal.training.failures import Place, memory_watched, not_finite
 from crossmodal.training.optim import Updates, plain_adamw
-from crossmodal.training.plan import Batch, Course, EpochFigures, TrainingPlan, Validation
-from crossmodal.training.run_dir import BEST, RunFolder
+from crossmodal.training.plan import Batch, EpochFigures, TrainingPlan, TrainingTask, Validation
+from crossmodal.training.run_dir import BEST, RunDir
 
 
 class Run(Generic[Batch]):
     """One training under way: everything about it that changes."""
 
     def __init__(
-        self, model: nn.Module, plan: TrainingPlan, course: Course[Batch], updates: Updates, folder: RunFolder | None
+        self, model: nn.Module, plan: TrainingPlan, course: TrainingTask[Batch], updates: Updates, folder: RunDir | None
     ) -> None:
         self._model, self._plan, self._course, self._updates, self._folder = model, plan, course, updates, folder
         self._device = next(model.parameters()).device
@@ -269,17 +269,17 @@ def fit(
         Stopped: `stop` was set; the model then has no agreed weights.
         TrainingError: the loss or the validation figure is not finite; says where.
     """
-    course = Course(steps_per_epoch, lambda epoch, _start: batches(epoch), loss_of, validate)
+    course = TrainingTask(steps_per_epoch, lambda epoch, _start: batches(epoch), loss_of, validate)
     return train(model, plan, course, plain_adamw(model, plan), on_epoch=on_epoch, on_step=on_step, stop=stop)
 
 
 def train(
     model: nn.Module,
     plan: TrainingPlan,
-    course: Course[Batch],
+    course: TrainingTask[Batch],
     optimizer: torch.optim.Optimizer,
     *,
-    folder: RunFolder | None = None,
+    folder: RunDir | None = None,
     on_epoch: Callable[[EpochFigures], None] = lambda _figures: None,
     on_step: Callable[[int, int], None] = lambda _done, _total: None,
     stop: threading.Event | None = None,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from crossmodal.errors import CheckpointError, StoreError
 from crossmodal.indexes.synced import SyncedIndex
-from crossmodal.store import Catalog
+from crossmodal.store import Store
 from crossmodal.store.active_model import ACTIVE_MODEL
 from crossmodal.store.changes import PICTURES, TEXTS, Feed
 from engine.encoding import reads_titles
@@ -46,20 +46,20 @@ class Generations:
         prepared: a model that is about to take over: what is added meanwhile gets its embeddings, too.
     """
 
-    def __init__(self, catalog: Catalog, model: TrainedModel, *, index_path: Path, model_path: Path) -> None:
-        self._catalog = catalog
+    def __init__(self, store: Store, model: TrainedModel, *, index_path: Path, model_path: Path) -> None:
+        self._store = store
         self._index_path = index_path
         self._model_path = model_path
         self._switching = threading.Lock()
         self._seen_version = -1
-        self._active_at_start = catalog.get_meta(ACTIVE_MODEL)
+        self._active_at_start = store.get_meta(ACTIVE_MODEL)
         self.prepared: TrainedModel | None = None
         self._waiting: Generation | None = None
         self.latest = self.load(model)
 
     def current(self) -> Generation:
         """The model and indexes in use, caught up with every thread and process."""
-        version = self._catalog.version()
+        version = self._store.version()
         if version != self._seen_version:
             self._follow_switch()
             self._seen_version = version
@@ -83,20 +83,20 @@ class Generations:
         if self._waiting is None or self._waiting.model is not model:
             self._waiting = self.load(model)  # may take seconds; searches go on
         with self._switching:
-            if not self._catalog.activate(model.model_id, unreadable=unreadable):
+            if not self._store.activate(model.model_id, unreadable=unreadable):
                 return False  # a next try begins at once, before much more is added
             self.latest, self._waiting = self._waiting, None
         self.save()
         return True
 
-    def announce(self) -> bool:
+    def set_initial(self) -> bool:
         """Tell other processes which model this one began with, once its embeddings are complete.
 
         False, and nothing changed, if one of them switched since the start: then that model is followed.
         """
         model = self.latest.model
-        self._catalog.note_model(model.model_id, reads_titles=reads_titles(model))  # for when it is the former one
-        return self._catalog.announce(model.model_id, instead_of=self._active_at_start)
+        self._store.note_model(model.model_id, reads_titles=reads_titles(model))  # for when it is the former one
+        return self._store.set_initial(model.model_id, instead_of=self._active_at_start)
 
     def load(self, model: TrainedModel) -> Generation:
         """The indexes of a model. Embeddings that fail their checksum are dropped, to be made again from what is stored."""
@@ -111,21 +111,21 @@ class Generations:
 
     def _index(self, model: TrainedModel, path: Path, feed: Feed) -> SyncedIndex:
         try:
-            return SyncedIndex(self._catalog, model.model_id, embed_dim=model.spec.embed_dim, path=path, feed=feed)
+            return SyncedIndex(self._store, model.model_id, embed_dim=model.spec.embed_dim, path=path, feed=feed)
         except StoreError as error:
-            dropped = self._catalog.drop_damaged(model.model_id, feed=feed)
+            dropped = self._store.drop_damaged(model.model_id, feed=feed)
             if not dropped:
                 raise
             log.warning("%s %d damaged embeddings were dropped and will be made again", error, len(dropped))
-            return SyncedIndex(self._catalog, model.model_id, embed_dim=model.spec.embed_dim, path=path, feed=feed)
+            return SyncedIndex(self._store, model.model_id, embed_dim=model.spec.embed_dim, path=path, feed=feed)
 
     def _follow_switch(self) -> None:
         """Another process may have trained and switched: then its model file is the one to use here too."""
-        active = self._catalog.get_meta(ACTIVE_MODEL)
+        active = self._store.get_meta(ACTIVE_MODEL)
         if active in (None, self.latest.model.model_id):
             return
         with self._switching:
-            active = self._catalog.get_meta(ACTIVE_MODEL)
+            active = self._store.get_meta(ACTIVE_MODEL)
             if active in (None, self.latest.model.model_id):
                 return
             try:

@@ -12,7 +12,7 @@ import numpy as np
 from crossmodal.errors import CrossmodalError, PictureError, QueryError, StoreError
 from crossmodal.items import Item, Pixels
 from crossmodal.progress import OnProgress, Progress, check_stop
-from crossmodal.store import Catalog
+from crossmodal.store import Store
 from engine.encoding import Encoding, encoded_texts
 from engine.models.trained import TrainedModel
 
@@ -41,7 +41,7 @@ class Embedded:
 
 
 def embed_missing(
-    model: TrainedModel, catalog: Catalog, encoding: Encoding, on_progress: OnProgress, stop: threading.Event | None = None
+    model: TrainedModel, store: Store, encoding: Encoding, on_progress: OnProgress, stop: threading.Event | None = None
 ) -> Embedded:
     """Give every item and every text that lacks one an embedding of this model.
 
@@ -51,24 +51,24 @@ def embed_missing(
     Raises:
         Stopped: `stop` was set. StoreError, BusyError: the collection cannot be read or written; what was made so far stays.
     """
-    total = catalog.count()
-    before = catalog.models().get(model.model_id, 0)
+    total = store.count()
+    before = store.models().get(model.model_id, 0)
     unreadable: dict[int, CrossmodalError] = {}
     made, after_id, began = 0, 0, time.monotonic()
     with ThreadPoolExecutor(_DECODING, thread_name_prefix="re-embedding") as threads:
-        while items := catalog.without_embedding(model.model_id, _ITEMS_AT_ONCE, after_id=after_id):
+        while items := store.without_embedding(model.model_id, _ITEMS_AT_ONCE, after_id=after_id):
             check_stop(stop, "Indexing")
-            seen = list(threads.map(lambda item: _looked_at(model, catalog, encoding, item), items))
+            seen = list(threads.map(lambda item: _looked_at(model, store, encoding, item), items))
             unreadable |= {
                 item.item_id: pixels for item, pixels in zip(items, seen, strict=True) if isinstance(pixels, CrossmodalError)
             }
             read = [(item, pixels) for item, pixels in zip(items, seen, strict=True) if isinstance(pixels, np.ndarray)]
             if read:
                 embeddings = model.encode_items(np.stack([pixels for _, pixels in read]), [item.title for item, _ in read])
-                catalog.add_embeddings(model.model_id, [(item, row) for (item, _), row in zip(read, embeddings, strict=True)])
+                store.add_embeddings(model.model_id, [(item, row) for (item, _), row in zip(read, embeddings, strict=True)])
             made, after_id = made + len(read), items[-1].item_id
             on_progress(_moment(before + made, max(total, before + made), made / max(time.monotonic() - began, 1e-9)))
-    _embed_texts(model, catalog, on_progress, stop)
+    _embed_texts(model, store, on_progress, stop)
     if unreadable:
         _log_unreadable(unreadable)
     if made or unreadable:
@@ -78,10 +78,10 @@ def embed_missing(
     return Embedded(made, frozenset(unreadable))
 
 
-def _looked_at(model: TrainedModel, catalog: Catalog, encoding: Encoding, item: Item) -> Pixels | CrossmodalError | None:
+def _looked_at(model: TrainedModel, store: Store, encoding: Encoding, item: Item) -> Pixels | CrossmodalError | None:
     """The stored picture as the model reads it, or why it cannot be read; None when the item was removed meanwhile."""
     try:
-        return encoding.stored_pixels(model, catalog.rendition(item.item_id))
+        return encoding.stored_pixels(model, store.rendition(item.item_id))
     except PictureError as error:
         return error
     except StoreError as error:
@@ -101,11 +101,11 @@ def _log_unreadable(unreadable: Mapping[int, CrossmodalError]) -> None:
         log.warning("%d items more have none", len(unreadable) - _MOST_TOLD)
 
 
-def _embed_texts(model: TrainedModel, catalog: Catalog, on_progress: OnProgress, stop: threading.Event | None) -> None:
+def _embed_texts(model: TrainedModel, store: Store, on_progress: OnProgress, stop: threading.Event | None) -> None:
     done, after_id = 0, 0
-    while rows := catalog.texts_without_embedding(model.model_id, _TEXTS_AT_ONCE, after_id=after_id):
+    while rows := store.texts_without_embedding(model.model_id, _TEXTS_AT_ONCE, after_id=after_id):
         check_stop(stop, "Indexing")
-        catalog.add_text_embeddings({model.model_id: encoded_texts(model, [text for _, text in rows])})
+        store.add_text_embeddings({model.model_id: encoded_texts(model, [text for _, text in rows])})
         done, after_id = done + len(rows), rows[-1][0]
         on_progress(Progress("index", "Reading every text with the new model", done=done))
 

@@ -6,7 +6,7 @@ import uuid
 from pathlib import Path
 
 from crossmodal import errors
-from crossmodal.store import Catalog
+from crossmodal.store import Store
 from engine.info import ModelGeneration, model_name
 from engine.models.loading import load_model
 from engine.models.trained import TrainedModel
@@ -32,7 +32,7 @@ class ModelFiles:
         """The models that lie here, by id."""
         return {path.stem: path for path in sorted(self._folder.glob("*.pth"))}
 
-    def take_in(self, path: Path) -> TrainedModel:
+    def import_file(self, path: Path) -> TrainedModel:
         """Copy a model file here, and load it.
 
         Raises:
@@ -46,7 +46,7 @@ class ModelFiles:
             model = load_model(draft)  # what was copied, whatever becomes of the original
             draft.replace(self.path_of(model.model_id))
         except OSError as error:
-            raise errors.of_os(error, self._folder) from error
+            raise errors.from_oserror(error, self._folder) from error
         finally:
             draft.unlink(missing_ok=True)
         return model
@@ -62,7 +62,7 @@ class ModelFiles:
             saved = model.save(draft)
             draft.replace(self.path_of(saved.model_id))
         except OSError as error:
-            raise errors.of_os(error, self._folder) from error
+            raise errors.from_oserror(error, self._folder) from error
         finally:
             draft.unlink(missing_ok=True)
         return saved
@@ -74,7 +74,7 @@ class ModelFiles:
             _copy(self.path_of(model_id), draft)
             draft.replace(self._in_use)
         except OSError as error:
-            raise errors.of_os(error, self._in_use) from error
+            raise errors.from_oserror(error, self._in_use) from error
         finally:
             draft.unlink(missing_ok=True)
 
@@ -86,7 +86,7 @@ class ModelFiles:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise errors.of_os(error, self._folder) from error
+            raise errors.from_oserror(error, self._folder) from error
         return self._folder / f"{uuid.uuid4().hex}.draft"
 
 
@@ -102,14 +102,12 @@ def name_key(model_id: str) -> str:
     return f"name of model {model_id}"
 
 
-def name_of(catalog: Catalog, model_id: str) -> str:
+def name_of(store: Store, model_id: str) -> str:
     """What a person calls a model; the beginning of its id where the store does not say."""
-    return catalog.get_meta(name_key(model_id)) or model_id[:12]
+    return store.get_meta(name_key(model_id)) or model_id[:12]
 
 
-def known_models(
-    catalog: Catalog | None, files: ModelFiles, *, active: TrainedModel | None, model_path: Path
-) -> list[ModelGeneration]:
+def known_models(store: Store | None, files: ModelFiles, *, active: TrainedModel | None, model_path: Path) -> list[ModelGeneration]:
     """Every model that has embeddings or a file, the one in use first.
 
     Args:
@@ -119,11 +117,11 @@ def known_models(
     """
     first = active.model_id if active is not None else ""
     names = {first: model_name(active)} if active is not None else {}
-    embedded, listed = catalog.models() if catalog is not None else {}, files.listed()
+    embedded, listed = store.models() if store is not None else {}, files.listed()
     return [
         ModelGeneration(
             model_id=model_id,
-            name=names.get(model_id) or (name_of(catalog, model_id) if catalog is not None else model_id[:12]),
+            name=names.get(model_id) or (name_of(store, model_id) if store is not None else model_id[:12]),
             items_embedded=embedded.get(model_id, 0),
             active=model_id == first,
             path=model_path if model_id == first else listed.get(model_id),

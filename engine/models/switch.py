@@ -41,16 +41,16 @@ class Switching:
     def __init__(self, app: LostFoundApp, files: ModelFiles) -> None:
         self._app = app
         self._files = files
-        self._lock = LockFile(app.catalog.path.with_name("switching.lock"))
+        self._lock = LockFile(app.store.path.with_name("switching.lock"))
         self._program_ends = False
 
-    def take_in(self, path: Path) -> TrainedModel:
+    def import_file(self, path: Path) -> TrainedModel:
         """The model in a file, kept under its id.
 
         Raises:
             CheckpointError: the file is no usable model. QueryError: `bad_request`, it is in use already.
         """
-        model = self._files.take_in(path)
+        model = self._files.import_file(path)
         if model.model_id == self._app.generation().model.model_id:
             raise QueryError("bad_request", f"The model in {path.name:.80} is in use already.", remedy="Name another file.")
         return model
@@ -80,7 +80,7 @@ class Switching:
 
     def unfinished(self) -> TrainedModel | None:
         """The model of a pass that was killed, or ended with its program; None when there was none, or it is under way elsewhere."""
-        model_id = self._app.catalog.get_meta(_NEXT_MODEL)
+        model_id = self._app.store.get_meta(_NEXT_MODEL)
         if not model_id or model_id == self._app.generation().model.model_id or not self._lock.is_free():
             return None
         try:
@@ -89,16 +89,16 @@ class Switching:
             log.warning("a change of the model cannot go on: %s", error)
             return None
 
-    def leave_unfinished(self) -> None:
+    def keep_pending(self) -> None:
         """Before the program ends: what is stopped from now on goes on at the next start, as if it had been killed."""
         self._program_ends = True
 
     def models(self) -> list[ModelGeneration]:
         """Every model that has embeddings or a file here, the one in use first."""
         active = self._app.generation().model
-        return known_models(self._app.catalog, self._files, active=active, model_path=self._app.model_path)
+        return known_models(self._app.store, self._files, active=active, model_path=self._app.model_path)
 
-    def drop_former(self) -> list[str]:
+    def drop_previous(self) -> list[str]:
         """Delete every model but the one in use, with its embeddings and its file; returns their ids.
 
         Raises:
@@ -119,41 +119,41 @@ class Switching:
     def _drop_all_but(self, kept: Collection[str]) -> list[str]:
         gone = [entry.model_id for entry in self.models() if entry.model_id not in kept]
         for model_id in gone:
-            self._app.catalog.drop_model(model_id)
+            self._app.store.drop_model(model_id)
             self._files.drop(model_id)
-        if self._app.catalog.get_meta(_NEXT_MODEL) in gone:
-            self._app.catalog.set_meta(_NEXT_MODEL, "")
+        if self._app.store.get_meta(_NEXT_MODEL) in gone:
+            self._app.store.set_meta(_NEXT_MODEL, "")
         return gone
 
     def _make_and_switch(
         self, model: TrainedModel, former: TrainedModel, on_progress: OnProgress, stop: threading.Event | None
     ) -> str:
         """Answers what a person should know of it, which is mostly nothing."""
-        generations, catalog = self._app.generations, self._app.catalog
+        generations, store = self._app.generations, self._app.store
         self._keep_former(former)
         if model.model_id not in self._files.listed():  # dropped since it was taken in
             self._files.keep(model)
-        catalog.set_meta(name_key(model.model_id), model_name(model))
+        store.set_meta(name_key(model.model_id), model_name(model))
         for each in (former, model):  # whichever is not in use misses a new title otherwise, or makes needless embeddings
-            catalog.note_model(each.model_id, reads_titles=reads_titles(each))
-        catalog.set_meta(_NEXT_MODEL, model.model_id)
+            store.note_model(each.model_id, reads_titles=reads_titles(each))
+        store.set_meta(_NEXT_MODEL, model.model_id)
         generations.prepared = model
         try:
-            embedded = embed_missing(model, catalog, self._app.encoding, on_progress, stop)
+            embedded = embed_missing(model, store, self._app.encoding, on_progress, stop)
             check_stop(stop, "Changing the model")
             return self._switch(model, former, embedded, on_progress).note
         finally:
             generations.prepared = None
             if not self._program_ends:  # a person's stop or an error ends the wish; a kill or the program's end does not
-                catalog.set_meta(_NEXT_MODEL, "")
+                store.set_meta(_NEXT_MODEL, "")
 
     def _keep_former(self, former: TrainedModel) -> None:
         """Have the model in use under its id, too, so that one can go back to it."""
-        self._app.catalog.set_meta(name_key(former.model_id), model_name(former))
+        self._app.store.set_meta(name_key(former.model_id), model_name(former))
         if former.model_id in self._files.listed():
             return
         try:
-            self._files.take_in(self._app.model_path)
+            self._files.import_file(self._app.model_path)
         except (CheckpointError, StoreError) as error:
             log.warning("the model in use cannot be kept: %s", error)
 
@@ -167,7 +167,7 @@ class Switching:
             for _ in range(_PASSES):
                 if self._app.switch_to(model, unreadable=embedded.unreadable):
                     return embedded
-                embedded = embed_missing(model, self._app.catalog, self._app.encoding, on_progress)
+                embedded = embed_missing(model, self._app.store, self._app.encoding, on_progress)
             raise BusyError(
                 "busy", "So much is added that the new model does not catch up.", remedy="Try again when less is added."
             )

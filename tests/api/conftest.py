@@ -16,13 +16,13 @@ from config import Settings
 from crossmodal.errors import AddressError
 from crossmodal.images.public_address import MAX_CHARS
 from engine.live import LiveApp
-from tests.app_parts import LIMITS, Shelf, csv_catalogue, make_live_app, png, things
+from tests.app_parts import LIMITS, JobStore, csv_source, make_live_app, png, things
 from tests.tiny import shared_model
 
 THINGS = 24
 
 
-class StrictShelf(Shelf):
+class StrictShelf(JobStore):
     """Refuses what the network's own fetcher refuses before it asks."""
 
     def fetch(self, url: str) -> bytes:
@@ -39,7 +39,7 @@ def filled_app(folder: Path, n: int = THINGS) -> LiveApp:
     """A live app with `n` drawn things of a catalogue, named 000.png and so on."""
     app = make_live_app(folder, shared_model(), SHELF)
     app.limits = replace(LIMITS, max_query_chars=2_000, max_top_k=1_000)
-    app.upkeep.index(str(csv_catalogue(folder / "things", things(n))), lambda _: None, threading.Event())
+    app.tasks.index(str(csv_source(folder / "things", things(n))), lambda _: None, threading.Event())
     return app
 
 

@@ -43,7 +43,7 @@ def test_image_search(server: str) -> None:
 
 def test_image_search_by_file_name_and_place(server: str, live_app: LiveApp) -> None:
     first = live_app.items_page(1)[0]
-    name = first.source.rpartition("/")[2]
+    name = first.origin.rpartition("/")[2]
     by_name = requests.post(f"{server}/api/search/image", json={"image_id": name, "top_k": 3}, timeout=10).json()
     by_place = requests.post(f"{server}/api/search/image", json={"image_index": 0, "top_k": 3}, timeout=10).json()
     assert by_name == by_place
@@ -51,7 +51,7 @@ def test_image_search_by_file_name_and_place(server: str, live_app: LiveApp) -> 
 
 
 def test_image_search_with_a_file_leaves_the_very_same_picture_out(server: str, live_app: LiveApp) -> None:
-    [first] = live_app.catalog.named("000.png", limit=2)
+    [first] = live_app.store.named("000.png", limit=2)
     files = {"image": ("mug.png", png("red", "disc", 0), "image/png")}
     data = requests.post(f"{server}/api/search/image", files=files, data={"top_k": "4"}, timeout=10).json()
     assert data["num_results"] == 4

@@ -14,7 +14,7 @@ from crossmodal.items import Item
 from crossmodal.store import errors
 from engine.live import LiveApp
 from tests.api.conftest import BASE, SHELF
-from tests.app_parts import csv_catalogue, make_live_app, png, things
+from tests.app_parts import csv_source, make_live_app, png, things
 from tests.tiny import shared_model
 
 SECRET = Path("/srv/secret/catalog.sqlite3")
@@ -81,11 +81,11 @@ def test_where_others_come_the_owners_jobs_name_no_path(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "good.png").write_bytes(png("red", "disc", 1))
     (folder / "broken.png").write_bytes(b"no picture")
-    app.upkeep.index(str(folder), lambda _: None, threading.Event())
+    app.tasks.index(str(folder), lambda _: None, threading.Event())
     shutil.rmtree(folder)
     app.start_retry()
     app.jobs.wait(20)
-    app.jobs.start("index", "Indexing your catalogue", lambda note, stop: app.upkeep.index(str(folder), note, stop))
+    app.jobs.start("index", "Indexing your catalogue", lambda note, stop: app.tasks.index(str(folder), note, stop))
     app.jobs.wait(20)
     with TestClient(create_api(app, ApiOptions(allow_paths=False)), base_url=BASE) as client:
         jobs = client.get("/api/jobs")
@@ -110,8 +110,8 @@ def test_where_others_come_paths_of_the_server_are_not_shown(tmp_path: Path) -> 
     app = make_live_app(tmp_path, shared_model(), SHELF)
     for folder in ("one", "two"):
         seed = {"one": 1, "two": 2}[folder]
-        app.upkeep.index(str(csv_catalogue(tmp_path / folder, things(3, seed=seed))), lambda _: None, threading.Event())
-    by_hand = app.add_new_item(png("red", "bar", 9_000), source=str(tmp_path / "mug.png")).item
+        app.tasks.index(str(csv_source(tmp_path / folder, things(3, seed=seed))), lambda _: None, threading.Event())
+    by_hand = app.add_new_item(png("red", "bar", 9_000), origin=str(tmp_path / "mug.png")).item
     with TestClient(create_api(app, ApiOptions(allow_paths=False, export_dir=tmp_path / "out")), base_url=BASE) as client:
         everything = client.get("/api/items")
         assert str(tmp_path) not in everything.text
@@ -129,7 +129,7 @@ def test_where_others_come_paths_of_the_server_are_not_shown(tmp_path: Path) -> 
         assert client.get("/api/items", params={"where": '{"catalogue": [1]}'}).status_code == 422
     with TestClient(create_api(app, ApiOptions()), base_url=BASE) as client:
         items = client.get("/api/items").json()["items"]
-        assert {item["catalogue"] for item in items} == {item.catalogue for item in stored(app)}
+        assert {item["catalogue"] for item in items} == {item.source for item in stored(app)}
     app.close()
 
 

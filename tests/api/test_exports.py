@@ -13,7 +13,7 @@ from api import ApiOptions, create_api
 from api.exports import export_files
 from engine.live import LiveApp
 from tests.api.conftest import BASE, SHELF
-from tests.app_parts import csv_catalogue, make_live_app, png, things
+from tests.app_parts import csv_source, make_live_app, png, things
 from tests.tiny import shared_model
 
 NAME = "items-20260101-000000-{:03}{}"
@@ -119,9 +119,9 @@ def test_exports_say_what_they_are(live_app: LiveApp, tmp_path: Path) -> None:
 
 def test_where_others_come_an_export_names_no_path(tmp_path: Path) -> None:
     app = make_live_app(tmp_path / "data", shared_model(), SHELF)
-    app.upkeep.index(str(csv_catalogue(tmp_path / "things", things(3))), lambda _: None, threading.Event())
-    app.add_new_item(png("red", "bar", 9_000), source="https://shop.example/a.png?token=secret#part")
-    app.add_new_item(png("red", "bar", 9_001), source="/srv/secret/b.png")
+    app.tasks.index(str(csv_source(tmp_path / "things", things(3))), lambda _: None, threading.Event())
+    app.add_new_item(png("red", "bar", 9_000), origin="https://shop.example/a.png?token=secret#part")
+    app.add_new_item(png("red", "bar", 9_001), origin="/srv/secret/b.png")
     for allowed in (False, True):
         options = ApiOptions(allow_paths=allowed, export_dir=tmp_path / f"out-{allowed}")
         with TestClient(create_api(app, options), base_url=BASE) as client:

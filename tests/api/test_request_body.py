@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 from api import ApiOptions
 from api.middleware.limits import _Held
 from api.parameters import value_of
-from api.schemas import NewItemsQuestion
+from api.schemas import NewItemsRequest
 from crossmodal.errors import QueryError
 from engine.live import LiveApp
 from tests.api.conftest import Served
@@ -76,7 +76,7 @@ def test_json_that_is_no_question_is_refused_at_once(text: bytes) -> None:
 def test_of_many_faults_one_is_looked_for() -> None:
     items = [{f"{number:x}": 0 for number in range(199)}] * 199
     with pytest.raises(ValidationError) as refused:
-        NewItemsQuestion.model_validate({"items": items}, strict=True)
+        NewItemsRequest.model_validate({"items": items}, strict=True)
     assert refused.value.error_count() <= 200
 
 

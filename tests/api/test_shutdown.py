@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.index_kills import write_pictures
-from crossmodal.store import Catalog
+from crossmodal.store import Store
 from tests.commands.shell import Shell, installed, settled
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -22,11 +22,11 @@ LONGEST_S = 90
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name != "posix", reason="sends signals")]
 
 
-def count(store: Path) -> int:
-    if not store.exists():
+def count(store_path: Path) -> int:
+    if not store_path.exists():
         return 0
-    with Catalog(store) as catalog:
-        return catalog.count()
+    with Store(store_path) as store:
+        return store.count()
 
 
 def answers(port: int) -> bool:
@@ -41,7 +41,7 @@ def answers(port: int) -> bool:
 def test_a_server_told_to_end_stops_its_job_and_closes_everything(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, code: int
 ) -> None:
-    here, store = tmp_path / "here", tmp_path / "here" / "data" / "catalog.sqlite3"
+    here, store_path = tmp_path / "here", tmp_path / "here" / "data" / "catalog.sqlite3"
     installed(here)
     settled(here, monkeypatch)
     pictures = here / "pictures"
@@ -57,7 +57,7 @@ def test_a_server_told_to_end_stops_its_job_and_closes_everything(
         stderr=subprocess.PIPE,
         text=True,
     )
-    while process.poll() is None and not (count(store) and answers(port)):
+    while process.poll() is None and not (count(store_path) and answers(port)):
         time.sleep(0.02)
     process.send_signal(number)
     _, said = process.communicate(timeout=LONGEST_S)
@@ -65,9 +65,9 @@ def test_a_server_told_to_end_stops_its_job_and_closes_everything(
     assert f"The API answers on http://127.0.0.1:{port}; its documentation is http://127.0.0.1:{port}/docs." in said
     for trouble in ("Traceback", "damaged", "index_corrupt", "was closed"):
         assert trouble not in said
-    assert not store.with_name("catalog.sqlite3-wal").exists(), "the last one to close folds the log into the file"
+    assert not store_path.with_name("catalog.sqlite3-wal").exists(), "the last one to close folds the log into the file"
     assert (here / "data" / "image_features.pt").exists()
-    done = count(store)
+    done = count(store_path)
     assert 0 < done < PICTURES
     [[line]] = Shell(here).lines("index", pictures)
     assert line == f"{PICTURES - done:,} pictures indexed, {done:,} were there already, 0 failed."

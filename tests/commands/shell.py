@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from tests.app_parts import csv_catalogue, png, things
+from tests.app_parts import csv_source, png, things
 from tests.tiny import shared_model
 
 NAMES = ("DATA_DIR", "DATASET_DIR", "MODEL_PATH", "CATALOGUE", "DECODE_WORKERS", "DOWNLOAD_WEIGHTS")
@@ -48,7 +48,7 @@ def installed(folder: Path) -> None:
     """A model and a catalogue, nothing indexed yet."""
     folder.mkdir(parents=True, exist_ok=True)
     shared_model().save(folder / "trained_model.pth")
-    csv_catalogue(folder / "dataset", things(12)).rename(folder / "dataset" / "amazon_products.csv")
+    csv_source(folder / "dataset", things(12)).rename(folder / "dataset" / "amazon_products.csv")
 
 
 def settled(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -139,10 +139,10 @@ def test_nothing_listed_ends_with_one_and_says_why(shell: Shell) -> None:
 
 
 def test_a_catalogue_may_be_named_by_the_end_of_its_path(shell: Shell) -> None:
-    from tests.app_parts import csv_catalogue, things
+    from tests.app_parts import csv_source, things
 
     for place in ("a", "b"):
-        csv_catalogue(shell.folder / place / "mix", things(2, seed=ord(place))).unlink()
+        csv_source(shell.folder / place / "mix", things(2, seed=ord(place))).unlink()
         shell.lines("index", shell.folder / place / "mix")
         found = shell("list", "--where", "catalogue=mix")
         assert found.exit_code == (0 if place == "a" else 2), found.output
@@ -186,11 +186,11 @@ def test_listing_loads_no_model(shell: Shell) -> None:
 
 
 def test_a_catalogue_goes_by_the_end_of_its_path(shell: Shell) -> None:
-    from tests.app_parts import csv_catalogue, things
+    from tests.app_parts import csv_source, things
 
     places = [shell.folder / place / "mix" for place in ("a", "b")]
     for place in places:
-        csv_catalogue(place, things(2, seed=ord(place.parent.name))).unlink()
+        csv_source(place, things(2, seed=ord(place.parent.name))).unlink()
         shell.lines("index", place)
     unclear = shell("remove", "--catalogue", "mix", "--yes")
     assert unclear.exit_code == 2

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.app_parts import csv_catalogue, things
+from tests.app_parts import csv_source, things
 from tests.commands.shell import Shell
 
 
@@ -29,14 +29,14 @@ def test_what_was_removed_does_not_come_back_by_itself(shell: Shell, how: str) -
 def test_it_can_be_filled_again(shell: Shell) -> None:
     emptied(shell, "catalogue")
     folder = shell.folder / "mine"
-    csv_catalogue(folder, things(4, seed=7)).unlink()
+    csv_source(folder, things(4, seed=7)).unlink()
     shell.lines("index", folder)
     assert len(shell.lines("search", "red disc")) == 4
 
 
 def test_a_first_reading_that_was_killed_goes_on(empty_shell: Shell) -> None:
-    from crossmodal.store import Catalog
+    from crossmodal.store import Store
 
-    with Catalog(empty_shell.folder / "data" / "catalog.sqlite3") as catalog:
-        catalog.put_catalogue("x", kind="csv", location=str(empty_shell.folder / "dataset" / "amazon_products.csv"))
+    with Store(empty_shell.folder / "data" / "catalog.sqlite3") as store:
+        store.put_source("x", kind="csv", location=str(empty_shell.folder / "dataset" / "amazon_products.csv"))
     assert len(empty_shell.lines("search", "red disc", "-k", 20)) == 12

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.app_parts import csv_catalogue, png, things
+from tests.app_parts import csv_source, png, things
 from tests.commands.shell import Shell
 
 
 def pictures(folder: Path, n: int = 4, *, seed: int = 7) -> Path:
-    csv_catalogue(folder, things(n, seed=seed)).unlink()
+    csv_source(folder, things(n, seed=seed)).unlink()
     return folder
 
 
@@ -131,15 +131,15 @@ def test_an_emptied_folder_keeps_its_pictures_and_the_way_out_is_named(shell: Sh
 
 
 def test_a_collection_that_the_shell_began_says_which_model_it_is_searched_with(empty_shell: Shell) -> None:
-    from crossmodal.store import Catalog
+    from crossmodal.store import Store
     from crossmodal.store.active_model import ACTIVE_MODEL
 
     empty_shell.lines("index", pictures(empty_shell.folder / "mine"))
-    store = empty_shell.folder / "data" / "catalog.sqlite3"
-    with Catalog(store) as catalog:
-        [model_id] = catalog.models()
-        assert catalog.get_meta(ACTIVE_MODEL) == model_id
-        catalog.set_meta(ACTIVE_MODEL, "another")
+    store_path = empty_shell.folder / "data" / "catalog.sqlite3"
+    with Store(store_path) as store:
+        [model_id] = store.models()
+        assert store.get_meta(ACTIVE_MODEL) == model_id
+        store.set_meta(ACTIVE_MODEL, "another")
     empty_shell.lines("index", "--mend")
-    with Catalog(store) as catalog:
-        assert catalog.get_meta(ACTIVE_MODEL) == model_id
+    with Store(store_path) as store:
+        assert store.get_meta(ACTIVE_MODEL) == model_id

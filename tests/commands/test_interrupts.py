@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.index_kills import write_pictures
-from crossmodal.store import Catalog
+from crossmodal.store import Store
 from tests.commands.shell import Shell
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -28,8 +28,8 @@ def test_ctrl_c_keeps_what_was_done(empty_shell: Shell) -> None:
         text=True,
         start_new_session=True,
     )
-    store = empty_shell.folder / "data" / "catalog.sqlite3"
-    while process.poll() is None and not _count(store):
+    store_path = empty_shell.folder / "data" / "catalog.sqlite3"
+    while process.poll() is None and not _count(store_path):
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGINT)
     out, errors = process.communicate(timeout=60)
@@ -37,14 +37,14 @@ def test_ctrl_c_keeps_what_was_done(empty_shell: Shell) -> None:
     assert "Traceback" not in errors
     assert "start it again to go on" in errors
     assert out == ""
-    done = _count(store)
+    done = _count(store_path)
     assert 0 < done < 600
     [[said]] = empty_shell.lines("index", empty_shell.folder / "pictures")
     assert said == f"{600 - done:,} pictures indexed, {done:,} were there already, 0 failed."
 
 
-def _count(store: Path) -> int:
-    if not store.exists():
+def _count(store_path: Path) -> int:
+    if not store_path.exists():
         return 0
-    with Catalog(store) as catalog:
-        return catalog.count()
+    with Store(store_path) as store:
+        return store.count()

@@ -12,7 +12,7 @@ from commands import _console, _options
 from commands._app import stop_on_interrupt
 from commands._options import attributes_of, filter_of
 from commands._progress import ProgressBar, duration
-from crossmodal.errors import CatalogueError, QueryError
+from crossmodal.errors import QueryError, SourceError
 from crossmodal.progress import Progress
 
 
@@ -35,7 +35,7 @@ def test_a_picture_is_a_path_or_an_address(tmp_path) -> None:
     path.touch()
     assert _options.picture(str(path), max_bytes=10) == path
     assert _options.picture("HTTPS://x.test/a", max_bytes=10) == "HTTPS://x.test/a"
-    with pytest.raises(CatalogueError):
+    with pytest.raises(SourceError):
         _options.picture(str(tmp_path), max_bytes=10)
 
 
@@ -95,12 +95,12 @@ def test_times_in_words(seconds: float, words: str) -> None:
 def test_only_steps_that_took_a_while_are_told(capsys: pytest.CaptureFixture[str]) -> None:
     with ProgressBar() as told:
         told(Progress("model", "Model: loaded", finished=True))
-        told(Progress("index", "Looking", done=1, total=2))
+        told(Progress("index", "PictureTask", done=1, total=2))
         told(Progress("index", "Index: 2 pictures", finished=True))
         told(Progress("index", "again", finished=True))
     assert capsys.readouterr() == ("", "Index: 2 pictures\n")
     with ProgressBar(quiet=True) as told:
-        told(Progress("index", "Looking"))
+        told(Progress("index", "PictureTask"))
         told(Progress("index", "done", finished=True))
     assert capsys.readouterr() == ("", "")
 

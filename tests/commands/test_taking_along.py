@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from crossmodal.store import Catalog
+from crossmodal.store import Store
 from doctor import run
 from tests.commands.shell import Shell
 
@@ -75,9 +75,9 @@ def test_an_export_needs_no_model(shell: Shell, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_vectors_of_a_model_that_looked_at_nothing_are_refused(shell: Shell) -> None:
-    with Catalog(shell.folder / "data" / "catalog.sqlite3") as catalog:
-        for model_id in catalog.models():
-            catalog.drop_model(model_id)
+    with Store(shell.folder / "data" / "catalog.sqlite3") as store:
+        for model_id in store.models():
+            store.drop_model(model_id)
     result = shell("export", shell.folder / "out.npy")
     assert result.exit_code == 5
     assert "No item has an embedding of the model in use. Make them: python cli.py index --mend" in result.stderr
@@ -107,13 +107,13 @@ def test_a_model_is_named_by_the_beginning_of_its_id_also_when_an_embedding_is_d
     path = shell.folder / "out.npy"
     shell("export", path)
     about = json.loads(path.with_suffix(".ids.json").read_text())
-    store = shell.folder / "data" / "catalog.sqlite3"
-    with sqlite3.connect(store) as db:
+    store_path = shell.folder / "data" / "catalog.sqlite3"
+    with sqlite3.connect(store_path) as db:
         db.execute("UPDATE embeddings SET embedding = zeroblob(length(embedding)) WHERE item_id = 5")
     db.close()
     assert shell.lines("import-vectors", path, "--model", about["model_id"][:6]) == [["12", "imported"]]
-    with Catalog(store) as catalog:
-        assert len(catalog.changes(about["model_id"]).item_ids) == 12  # whole again
+    with Store(store_path) as store:
+        assert len(store.changes(about["model_id"]).item_ids) == 12  # whole again
     np.save(path, np.load(path)[:, :5])
     path.with_suffix(".ids.json").write_text(json.dumps(about["item_ids"]))
     result = shell("import-vectors", path, "--model", about["model_id"][:6])

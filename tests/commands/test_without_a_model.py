@@ -92,6 +92,6 @@ def test_a_step_that_is_repeated_is_announced_once(capsys: pytest.CaptureFixture
         for _ in range(3):
             told(Progress("model", "Waiting"))
         told(Progress("model", "Epoch 1", done=1, total=4))
-        told(Progress("index", "Looking", done=1, total=2))
+        told(Progress("index", "PictureTask", done=1, total=2))
         told(Progress("index", "the answer says this", finished=True))
     assert capsys.readouterr() == ("", "Waiting\n")

@@ -9,7 +9,7 @@ from crossmodal.progress import Progress, Stopped, check_stop, ignore_progress
 
 
 def test_a_moment_is_frozen_and_modest() -> None:
-    moment = Progress("index", "Looking")
+    moment = Progress("index", "PictureTask")
     assert (moment.done, moment.total, moment.seconds_left, moment.finished, dict(moment.figures)) == (0, 0, None, False, {})
     with pytest.raises(AttributeError):
         moment.done = 3  # type: ignore[misc]

@@ -11,7 +11,7 @@ import torch
 
 from crossmodal.images.decode import DecodeLimits
 from crossmodal.indexes import cache_file
-from crossmodal.store import Catalog
+from crossmodal.store import Store
 from crossmodal.store.checksums import embedding_checksum
 from doctor.finding import Finding, Place
 from doctor.run import CHECKS, examine
@@ -104,9 +104,9 @@ def shuffle_the_cache(folder: Path) -> None:
     """A sound file with the right tag whose rows stand under other ids."""
     model = load_model(folder / "trained_model.pth")
     path = folder / "image_features.pt"
-    with Catalog(folder / "catalog.sqlite3") as catalog:
+    with Store(folder / "catalog.sqlite3") as store:
         tag, ids, rows = cache_file.read(
-            path, kind="exact", store_uuid=catalog.store_uuid, model_id=model.model_id, embed_dim=model.spec.embed_dim
+            path, kind="exact", store_uuid=store.store_uuid, model_id=model.model_id, embed_dim=model.spec.embed_dim
         )
     rolled = rows.clone().roll(1, dims=0)
     cache_file.write(path, kind="exact", tag=tag, item_ids=ids.clone(), embeddings=rolled)

@@ -8,7 +8,7 @@ import pytest
 
 from config import Settings
 from crossmodal.progress import ignore_progress
-from crossmodal.store import Catalog
+from crossmodal.store import Store
 from doctor.repair import mend_collection
 from tests.crossmodal.store.test_schema import of_format
 from tests.doctor.broken import BREAKS, examined, findings_of
@@ -81,7 +81,7 @@ def test_a_store_of_an_older_format_is_named_and_left_as_it_is(healthy_folder: P
     assert examined(tmp_path) == {"older_format": "python cli.py list"}
     assert digests(tmp_path) == before
     assert sorted(path.name for path in tmp_path.iterdir()) == names
-    Catalog(tmp_path / "catalog.sqlite3").close()  # what the cure does first
+    Store(tmp_path / "catalog.sqlite3").close()  # what the cure does first
     assert "older_format" not in examined(tmp_path)
 
 
@@ -92,13 +92,13 @@ def test_where_nothing_is_yet_there_is_no_fault(tmp_path: Path) -> None:
 
 def test_a_sign_that_stands_for_many_things_is_noticed(healthy_folder: Path, tmp_path: Path) -> None:
     from engine.models.loading import load_model
-    from tests.app_parts import csv_catalogue, make_live_app, png
+    from tests.app_parts import csv_source, make_live_app, png
 
     folder = Path(shutil.copytree(healthy_folder, tmp_path / "here"))
     sign = png("black", "bar", 77)
-    table = csv_catalogue(tmp_path / "shop", {f"{n}.png": (f"thing number {n}", sign) for n in range(6)})
+    table = csv_source(tmp_path / "shop", {f"{n}.png": (f"thing number {n}", sign) for n in range(6)})
     live = make_live_app(folder, load_model(folder / "trained_model.pth"))
-    live.upkeep.index(str(table), ignore_progress)
+    live.tasks.index(str(table), ignore_progress)
     live.close()
     assert examined(folder)["placeholder_pictures"] == "python cli.py remove 21 22 23 24 25 26"
 
@@ -106,12 +106,12 @@ def test_a_sign_that_stands_for_many_things_is_noticed(healthy_folder: Path, tmp
 def test_a_damaged_store_is_begun_anew_from_its_own_catalogues(healthy_folder: Path, tmp_path: Path) -> None:
     """The damage lies where the catalogues do not; what was added by hand is in none of them."""
     from engine.models.loading import load_model
-    from tests.app_parts import csv_catalogue, make_live_app, things
+    from tests.app_parts import csv_source, make_live_app, things
 
     folder = Path(shutil.copytree(healthy_folder, tmp_path / "here"))
-    mine = csv_catalogue(tmp_path / "my pictures", things(3))
+    mine = csv_source(tmp_path / "my pictures", things(3))
     live = make_live_app(folder, load_model(folder / "trained_model.pth"))
-    live.upkeep.index(str(mine), ignore_progress)
+    live.tasks.index(str(mine), ignore_progress)
     live.close()
     store = folder / "catalog.sqlite3"
     data = bytearray(store.read_bytes())

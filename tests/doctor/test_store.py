@@ -7,7 +7,7 @@ from typing import cast
 import pytest
 
 from crossmodal.images.decoder import Decoder
-from crossmodal.store import Catalog
+from crossmodal.store import Store
 from doctor.finding import Subject
 from doctor.store import check_pictures
 from tests.app_parts import InProcess
@@ -16,14 +16,14 @@ from tests.doctor.broken import place_of
 
 def test_an_item_removed_meanwhile_is_no_fault(healthy_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = Path(shutil.copytree(healthy_folder, tmp_path / "here"))
-    with Catalog(folder / "catalog.sqlite3") as catalog:
-        thumbnail = catalog.thumbnail
+    with Store(folder / "catalog.sqlite3") as store:
+        thumbnail = store.thumbnail
 
         def removed_first(item_id: int) -> bytes:
             if item_id == 3:
-                catalog.remove([3])
+                store.remove([3])
             return thumbnail(item_id)
 
-        monkeypatch.setattr(catalog, "thumbnail", removed_first)
-        assert check_pictures(Subject(place_of(folder), cast(Decoder, InProcess()), catalog)) == []
-        assert catalog.count() == 19
+        monkeypatch.setattr(store, "thumbnail", removed_first)
+        assert check_pictures(Subject(place_of(folder), cast(Decoder, InProcess()), store)) == []
+        assert store.count() == 19

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from crossmodal.errors import CatalogueError, QueryError
+from crossmodal.errors import QueryError, SourceError
 from engine.export import export_items
-from engine.export_formats import Source
+from engine.export_formats import Exported
 from engine.import_vectors import import_vectors, read_vectors
 from engine.live import LiveApp
-from tests.app_parts import csv_catalogue, make_live_app, png
+from tests.app_parts import csv_source, make_live_app, png
 from tests.tiny import shared_model
 
 
@@ -35,20 +35,20 @@ def here(tmp_path: Path) -> Iterator[LiveApp]:
 def exported(tmp_path: Path) -> Path:
     """Vectors of another collection whose second and third item show other pictures, with a fourth that is not here at all."""
     there = collection(tmp_path / "there", 0, 11, 12, 13)
-    export_items(Source.of(there), tmp_path / "out.npy", "npy")
+    export_items(Exported.of(there), tmp_path / "out.npy", "npy")
     there.close()
     return tmp_path / "out.npy"
 
 
 def stored(app: LiveApp) -> list[bytes]:
     model_id = app.generation().model.model_id
-    return [app.catalog.embedding(item.item_id, model_id).tobytes() for item in app.page(100)]
+    return [app.store.embedding(item.item_id, model_id).tobytes() for item in app.page(100)]
 
 
 def bring_in(app: LiveApp, path: Path, ids: Path | None = None, *, skip_unknown: bool = False) -> int:
     model = app.generation().model
     return import_vectors(
-        app.catalog, read_vectors(path, ids), model_id=model.model_id, embed_dim=model.spec.embed_dim, skip_unknown=skip_unknown
+        app.store, read_vectors(path, ids), model_id=model.model_id, embed_dim=model.spec.embed_dim, skip_unknown=skip_unknown
     )
 
 
@@ -72,7 +72,7 @@ def test_content_hashes_of_an_export_must_be_one_a_row(exported: Path) -> None:
     about = json.loads(ids.read_text())
     for wrong in (about["content_hashes"][:-1], [1, 2, 3, 4], "abcd"):
         ids.write_text(json.dumps(about | {"content_hashes": wrong}))
-        with pytest.raises(CatalogueError, match="content hash"):
+        with pytest.raises(SourceError, match="content hash"):
             read_vectors(exported)
 
 
@@ -85,15 +85,15 @@ def test_ids_without_content_hashes_are_taken_at_their_word(here: LiveApp, tmp_p
 
 def test_every_item_that_shows_the_picture_gets_the_vector(here: LiveApp, tmp_path: Path) -> None:
     twice = {"one.png": ("first", png("blue", "bar", 5)), "two.png": ("second", png("blue", "bar", 5))}
-    here.upkeep.index(str(csv_catalogue(tmp_path / "shop", twice)), lambda _progress: None)
+    here.tasks.index(str(csv_source(tmp_path / "shop", twice)), lambda _progress: None)
     first, second = here.page(100, 3)
     assert first.content_hash == second.content_hash
     np.save(tmp_path / "v.npy", np.eye(1, 32, dtype=np.float32))
     (tmp_path / "ids.txt").write_text(first.content_hash)
     found = read_vectors(tmp_path / "v.npy", tmp_path / "ids.txt")
-    assert import_vectors(here.catalog, found, model_id="another model", embed_dim=None) == 2
+    assert import_vectors(here.store, found, model_id="another model", embed_dim=None) == 2
     for item in (first, second):
-        np.testing.assert_array_equal(here.catalog.embedding(item.item_id, "another model"), found.rows[0])
+        np.testing.assert_array_equal(here.store.embedding(item.item_id, "another model"), found.rows[0])
 
 
 def test_a_row_that_is_nearly_of_length_1_is_stored_with_it(here: LiveApp, tmp_path: Path) -> None:
@@ -101,4 +101,4 @@ def test_a_row_that_is_nearly_of_length_1_is_stored_with_it(here: LiveApp, tmp_p
     (tmp_path / "ids.txt").write_text("1 2 3")
     assert bring_in(here, tmp_path / "v.npy", tmp_path / "ids.txt") == 3
     for row, item in zip(np.eye(3, 32, dtype=np.float32), here.page(100), strict=True):
-        np.testing.assert_array_equal(here.catalog.embedding(item.item_id, here.generation().model.model_id), row)
+        np.testing.assert_array_equal(here.store.embedding(item.item_id, here.generation().model.model_id), row)

@@ -17,7 +17,7 @@ from engine import retraining
 from engine.live import LiveApp
 from engine.retraining import Material, gathered, learn, left_out, measure
 from tests import tiny
-from tests.app_parts import csv_catalogue, make_live_app, things
+from tests.app_parts import csv_source, make_live_app, things
 from tests.tiny import RANDOM, SETTINGS, SPEC, pairs, shared_model
 
 QUICK = replace(SETTINGS, max_epochs=2)
@@ -135,7 +135,7 @@ ITEMS = 60
 @pytest.fixture
 def app(tmp_path: Path) -> Iterator[LiveApp]:
     app = make_live_app(tmp_path, shared_model().save(tmp_path / "model.pth"))
-    app.upkeep.index(str(csv_catalogue(tmp_path / "mine", things(ITEMS))), ignore_progress)
+    app.tasks.index(str(csv_source(tmp_path / "mine", things(ITEMS))), ignore_progress)
     yield app
     app.close()
 
@@ -194,14 +194,14 @@ def test_a_disk_that_fails_ends_it(app: LiveApp, monkeypatch: pytest.MonkeyPatch
 
 def raising(app: LiveApp, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     """The third item cannot be had."""
-    rendition = app.catalog.rendition
+    rendition = app.store.rendition
 
     def third_fails(item_id: int) -> bytes:
         if item_id == 3:
             raise error
         return rendition(item_id)
 
-    monkeypatch.setattr(app.catalog, "rendition", third_fails)
+    monkeypatch.setattr(app.store, "rendition", third_fails)
 
 
 def test_how_it_is_said() -> None:

@@ -12,7 +12,7 @@ from crossmodal.progress import Progress, Stopped, ignore_progress
 from engine import self_evaluation
 from engine.live import LiveApp
 from engine.models.trained import TrainedModel
-from engine.self_evaluation import measure_collection, measure_own
+from engine.self_evaluation import evaluate_on_collection, measure_collection
 from tests.app_parts import make_live_app, png
 from tests.tiny import COLOURS, THINGS, shared_model
 
@@ -41,7 +41,7 @@ def test_recall_against_a_plain_copy(app: LiveApp) -> None:
     fill(app)
     app.add_new_item(png("red", "disc", 77))  # without a word: neither asked nor searched
     model, items = app.generation().model, [item for item in app.page(100) if item.title]
-    pictures = np.stack([app.catalog.embedding(item.item_id, model.model_id) for item in items]).astype(np.float64)
+    pictures = np.stack([app.store.embedding(item.item_id, model.model_id) for item in items]).astype(np.float64)
     titles = [item.title for item in items]
     scores = model.encode_texts(titles).astype(np.float64) @ pictures.T
     same = [[set(one.lower().split()) - {"a", "in"} == set(two.lower().split()) - {"a", "in"} for two in titles] for one in titles]
@@ -59,7 +59,7 @@ def test_recall_against_a_plain_copy(app: LiveApp) -> None:
 def test_items_are_sampled_by_hash_and_the_same_each_time(app: LiveApp, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(app)
     monkeypatch.setattr(self_evaluation, "MOST_ITEMS", 12)
-    once, again = (measure_own(app, ignore_progress) for _ in range(2))
+    once, again = (evaluate_on_collection(app, ignore_progress) for _ in range(2))
     assert (once.items, once.collection) == (12, 20)
     assert once.result.to_dict() == again.result.to_dict()
 
@@ -83,33 +83,33 @@ def test_a_stop_leaves_no_figures(app: LiveApp) -> None:
     stop = threading.Event()
     stop.set()
     with pytest.raises(Stopped):
-        measure_own(app, ignore_progress, stop)
+        evaluate_on_collection(app, ignore_progress, stop)
 
 
 def test_the_app_measures_in_the_background_and_forgets_with_the_model(app: LiveApp) -> None:
     fill(app)
-    assert app.own_figures() is None
+    assert app.collection_metrics() is None
     told: list[Progress] = []
     app.start_measuring()
     status = app.jobs.wait(60)
     assert status is not None
     assert status.state == "done", status.message
     assert "20 pictures" in status.message
-    figures = app.own_figures()
+    figures = app.collection_metrics()
     assert figures is not None
     assert figures.model_id == app.generation().model.model_id
     assert not figures.picture_only
-    measure_own(app, told.append)
+    evaluate_on_collection(app, told.append)
     assert told[-1].step == "measure"
-    app._own_figures = self_evaluation.OwnFigures("another", 20, 20, False, 0.0, figures.result)
-    assert app.own_figures() is None
+    app._collection_metrics = self_evaluation.CollectionMetrics("another", 20, 20, False, 0.0, figures.result)
+    assert app.collection_metrics() is None
 
 
 def test_a_model_that_reads_titles_is_asked_by_pictures_alone(app: LiveApp, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(app)
     plain = measure_collection(app, ignore_progress)
     monkeypatch.setattr(self_evaluation, "reads_titles", lambda model: True)
-    monkeypatch.setattr(app.catalog, "embedding", lambda *asked: pytest.fail("the stored embedding says the title"))
-    alone = measure_own(app, ignore_progress)
+    monkeypatch.setattr(app.store, "embedding", lambda *asked: pytest.fail("the stored embedding says the title"))
+    alone = evaluate_on_collection(app, ignore_progress)
     assert alone.picture_only
     assert alone.result.text_to_image.recall[10].value == pytest.approx(plain.text_to_image.recall[10].value, abs=0.11)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from benchmarks.made_up import MODEL_ID, made_up_item
 from crossmodal.items import Item
-from crossmodal.store import Catalog
-from engine.spelling import KnownWords, Vocabulary
+from crossmodal.store import Store
+from engine.spelling import CollectionVocabulary, Vocabulary
 
 TITLES = ["Red striped mug", "striped shirt for men", "blue umbrella", "mug, large"]
 
@@ -51,45 +51,45 @@ def test_any_text_is_answered(titles: list[str], query: str) -> None:
 
 
 @pytest.fixture
-def catalog(tmp_path: Path) -> Iterator[Catalog]:
-    with Catalog(tmp_path / "catalog.sqlite3") as catalog:
-        add(catalog, 1, "umbrella")
-        yield catalog
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store(tmp_path / "catalog.sqlite3") as store:
+        add(store, 1, "umbrella")
+        yield store
 
 
-def add(catalog: Catalog, number: int, title: str) -> None:
-    catalog.add(replace(made_up_item(number), title=title), model_id=MODEL_ID)
+def add(store: Store, number: int, title: str) -> None:
+    store.add(replace(made_up_item(number), title=title), model_id=MODEL_ID)
 
 
 @pytest.fixture
-def pages(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+def pages(store: Store, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many items each counting read."""
-    page, counted = catalog.page, []
+    page, counted = store.page, []
 
     def counting(limit: int, *, newest_first: bool) -> list[Item]:
         found = page(limit, newest_first=newest_first)
         counted.append(len(found))
         return found
 
-    monkeypatch.setattr(catalog, "page", counting)
+    monkeypatch.setattr(store, "page", counting)
     return counted
 
 
-def test_a_small_collection_is_followed_at_once(catalog: Catalog, pages: list[int]) -> None:
-    known = KnownWords(catalog)
+def test_a_small_collection_is_followed_at_once(store: Store, pages: list[int]) -> None:
+    known = CollectionVocabulary(store)
     assert known.vocabulary().unknown("umbrella kettle") == ["kettle"]
     assert known.vocabulary() is known.vocabulary()
-    add(catalog, 2, "kettle")
+    add(store, 2, "kettle")
     assert known.vocabulary().unknown("umbrella kettle") == []
     assert pages == [1, 2]
 
 
-def test_a_large_one_is_not_counted_at_every_change(catalog: Catalog, pages: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_one_is_not_counted_at_every_change(store: Store, pages: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.spelling._FEW_ITEMS", 0)
-    known = KnownWords(catalog)
+    known = CollectionVocabulary(store)
     known.vocabulary()
     for number in range(2, 6):
-        add(catalog, number, "kettle")
+        add(store, number, "kettle")
         known.vocabulary()
     assert pages == [1]
     monkeypatch.setattr("engine.spelling._FRESH_S", 0.0)
@@ -97,10 +97,10 @@ def test_a_large_one_is_not_counted_at_every_change(catalog: Catalog, pages: lis
     assert pages == [1, 5]
 
 
-def test_one_thread_counts_and_the_others_take_what_there_is(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
-    known, page = KnownWords(catalog), catalog.page
+def test_one_thread_counts_and_the_others_take_what_there_is(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    known, page = CollectionVocabulary(store), store.page
     former = known.vocabulary()
-    add(catalog, 2, "kettle")
+    add(store, 2, "kettle")
     counting, go_on = threading.Event(), threading.Event()
 
     def slow(limit: int, *, newest_first: bool) -> list[Item]:
@@ -108,7 +108,7 @@ def test_one_thread_counts_and_the_others_take_what_there_is(catalog: Catalog, m
         go_on.wait(60)
         return page(limit, newest_first=newest_first)
 
-    monkeypatch.setattr(catalog, "page", slow)
+    monkeypatch.setattr(store, "page", slow)
     with ThreadPoolExecutor(1) as threads:
         new = threads.submit(known.vocabulary)
         assert counting.wait(60)
@@ -117,8 +117,8 @@ def test_one_thread_counts_and_the_others_take_what_there_is(catalog: Catalog, m
         assert new.result(60).unknown("kettle") == []
 
 
-def test_threads_that_come_first_share_one_count(catalog: Catalog, pages: list[int]) -> None:
-    known = KnownWords(catalog)
+def test_threads_that_come_first_share_one_count(store: Store, pages: list[int]) -> None:
+    known = CollectionVocabulary(store)
     with ThreadPoolExecutor(8) as threads:
         found = list(threads.map(lambda _: known.vocabulary(), range(40)))
     assert pages == [1]

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from crossmodal.errors import BusyError, CatalogueError, QueryError, TrainingError
+from crossmodal.errors import BusyError, QueryError, SourceError, TrainingError
 from crossmodal.items import Picture
 from crossmodal.progress import Progress, Stopped, ignore_progress
 from engine.live import LiveApp
 from engine.models.loading import load_model
 from engine.models.spec import ModelCard
 from engine.models.trained import TrainedModel, build_untrained
-from tests.app_parts import Shelf, csv_catalogue, make_live_app, png, things
+from tests.app_parts import JobStore, csv_source, make_live_app, png, things
 from tests.engine.test_retraining import damage
 from tests.tiny import RANDOM, SETTINGS, SPEC, shared_model
 
@@ -39,8 +39,8 @@ def app(tmp_path: Path) -> Iterator[LiveApp]:
 
 
 def indexed(app: LiveApp, folder: Path, n: int, *, seed: int = 0) -> Path:
-    path = csv_catalogue(folder, things(n, seed=seed))
-    app.upkeep.index(str(path), ignore_progress)
+    path = csv_source(folder, things(n, seed=seed))
+    app.tasks.index(str(path), ignore_progress)
     return path
 
 
@@ -48,13 +48,13 @@ def indexed(app: LiveApp, folder: Path, n: int, *, seed: int = 0) -> Path:
 
 
 def test_indexing_says_what_came_of_it(app: LiveApp, tmp_path: Path) -> None:
-    path = csv_catalogue(tmp_path / "mine", things(12))
+    path = csv_source(tmp_path / "mine", things(12))
     told: list[Progress] = []
-    assert app.upkeep.index(str(path), told.append) == "12 pictures indexed, 0 were there already, 0 failed."
+    assert app.tasks.index(str(path), told.append) == "12 pictures indexed, 0 were there already, 0 failed."
     assert told[-1].done == 12
-    assert app.upkeep.index(str(path), ignore_progress) == "0 pictures indexed, 12 were there already, 0 failed."
+    assert app.tasks.index(str(path), ignore_progress) == "0 pictures indexed, 12 were there already, 0 failed."
     assert app.count() == 12
-    assert app.upkeep.is_complete(app.upkeep.open(str(path)))
+    assert app.tasks.is_complete(app.tasks.open(str(path)))
 
 
 def test_failed_rows_can_be_repaired_and_tried_again(tmp_path: Path) -> None:
@@ -63,14 +63,14 @@ def test_failed_rows_can_be_repaired_and_tried_again(tmp_path: Path) -> None:
     rows["https://shop.example/later.png"] = ("red disc later", b"")
     rows["text.png"] = ("a text", b"I am a text.")
     rows["cut.png"] = ("a cut picture", png("red", "bar", 4)[:90])
-    shelf = Shelf()
+    shelf = JobStore()
     app = make_live_app(tmp_path, untrained(tmp_path), shelf)
-    path = csv_catalogue(tmp_path / "mine", rows)
-    assert app.upkeep.index(str(path), ignore_progress).startswith("7 pictures indexed, 0 were there already, 3 failed")
+    path = csv_source(tmp_path / "mine", rows)
+    assert app.tasks.index(str(path), ignore_progress).startswith("7 pictures indexed, 0 were there already, 3 failed")
     assert {failure.title for failure in app.failures()} == {"red disc later", "a text", "a cut picture"}
     (path.parent / "cut.png").write_bytes(png("red", "bar", 4))
     shelf.pictures["https://shop.example/later.png"] = png("red", "disc", 5)
-    assert app.upkeep.retry(ignore_progress) == "2 of 3 failed rows are in the collection now."
+    assert app.tasks.retry(ignore_progress) == "2 of 3 failed rows are in the collection now."
     assert [failure.title for failure in app.failures()] == ["a text"]
     assert app.failures()[0].attempts == 2
     assert app.count() == 9
@@ -79,24 +79,24 @@ def test_failed_rows_can_be_repaired_and_tried_again(tmp_path: Path) -> None:
 
 def test_a_catalogue_that_is_gone_does_not_stop_the_others(app: LiveApp, tmp_path: Path) -> None:
     """One disk is unplugged: the catalogue behind it keeps what it has."""
-    gone = csv_catalogue(tmp_path / "disk", {**things(30), "bad.png": ("a text", b"I am a text.")})
-    here = csv_catalogue(tmp_path / "mine", {**things(29, seed=1), "cut.png": ("a cut picture", png("red", "bar", 4)[:90])})
+    gone = csv_source(tmp_path / "disk", {**things(30), "bad.png": ("a text", b"I am a text.")})
+    here = csv_source(tmp_path / "mine", {**things(29, seed=1), "cut.png": ("a cut picture", png("red", "bar", 4)[:90])})
     for path in (gone, here):
-        app.upkeep.index(str(path), ignore_progress)
+        app.tasks.index(str(path), ignore_progress)
     gone.parent.rename(tmp_path / "unplugged")
     (here.parent / "cut.png").write_bytes(png("red", "bar", 4))
-    name = next(entry.name for entry in app.catalog.catalogues() if entry.location == str(gone))
-    said = app.upkeep.retry(ignore_progress)
+    name = next(entry.name for entry in app.store.sources() if entry.location == str(gone))
+    said = app.tasks.retry(ignore_progress)
     assert said.startswith("1 of 2 failed rows are in the collection now. ")
     assert f"{name} was left as it is: " in said
     assert app.count() == 60
-    csv_catalogue(here.parent, things(40, seed=1))
-    said = app.upkeep.rebuild(ignore_progress)
+    csv_source(here.parent, things(40, seed=1))
+    said = app.tasks.rebuild(ignore_progress)
     assert f"{name} was left as it is: " in said
     assert app.count() == 70
     assert app.generation().model.card.trained_on == 56 or "stays" in said
     with pytest.raises(Stopped):
-        app.upkeep.rebuild(ignore_progress, stopped())
+        app.tasks.rebuild(ignore_progress, stopped())
 
 
 def stopped() -> threading.Event:
@@ -106,7 +106,7 @@ def stopped() -> threading.Event:
 
 
 def test_a_stopped_index_goes_on_where_it_stopped(app: LiveApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = csv_catalogue(tmp_path / "mine", things(300))
+    path = csv_source(tmp_path / "mine", things(300))
     stop, decode, decoded = threading.Event(), app.decoder.decode, []
 
     def stop_soon(data: bytes, *, square_px: int) -> Picture:
@@ -117,26 +117,26 @@ def test_a_stopped_index_goes_on_where_it_stopped(app: LiveApp, tmp_path: Path, 
 
     monkeypatch.setattr(app.decoder, "decode", stop_soon)
     with pytest.raises(Stopped):
-        app.upkeep.index(str(path), ignore_progress, stop)
+        app.tasks.index(str(path), ignore_progress, stop)
     so_far = app.count()
     assert 0 <= so_far < 300
-    assert not app.upkeep.is_complete(app.upkeep.open(str(path)))
+    assert not app.tasks.is_complete(app.tasks.open(str(path)))
     decoded.clear()
-    message = app.upkeep.index(str(path), ignore_progress)
+    message = app.tasks.index(str(path), ignore_progress)
     assert message == f"{300 - so_far} pictures indexed, {so_far} were there already, 0 failed."
     assert app.count() == 300
 
 
 def test_the_demo_leaves_when_something_of_ones_own_comes(app: LiveApp, tmp_path: Path) -> None:
     indexed(app, tmp_path / "demo", 10)
-    assert [entry.name for entry in app.catalog.catalogues()] == ["demo"]
-    csv_catalogue(tmp_path / "broken", {"none.png": ("nothing", b"")})
-    app.upkeep.index(str(tmp_path / "broken"), ignore_progress)
+    assert [entry.name for entry in app.store.sources()] == ["demo"]
+    csv_source(tmp_path / "broken", {"none.png": ("nothing", b"")})
+    app.tasks.index(str(tmp_path / "broken"), ignore_progress)
     assert app.count() == 10  # nothing came: the demo stays
-    path = csv_catalogue(tmp_path / "mine", things(3, seed=1))
-    said = app.upkeep.index(str(path), ignore_progress)
+    path = csv_source(tmp_path / "mine", things(3, seed=1))
+    said = app.tasks.index(str(path), ignore_progress)
     assert said == "3 pictures indexed, 0 were there already, 0 failed. The demo's 10 pictures made room for yours."
-    assert "demo" not in {entry.name for entry in app.catalog.catalogues()}
+    assert "demo" not in {entry.name for entry in app.store.sources()}
     assert app.count() == 3
 
 
@@ -146,32 +146,32 @@ def test_removed_items_can_be_brought_back_for_a_day_and_stay_away_after_it(
     path = indexed(app, tmp_path / "mine", 3)
     item = app.page(1)[0]
     app.remove_item(item.item_id)
-    assert app.upkeep.forget_removed() == 0
+    assert app.tasks.forget_removed() == 0
     app.restore_item(item.item_id)
     app.remove_item(item.item_id)
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + 86_401)
-    assert app.upkeep.forget_removed() == 1
+    assert app.tasks.forget_removed() == 1
     with pytest.raises(QueryError):
         app.restore_item(item.item_id)
-    app.upkeep.index(str(path), ignore_progress)
+    app.tasks.index(str(path), ignore_progress)
     assert app.count() == 2
-    app.catalog.remove_catalogue(app.catalog.catalogues()[0].name)
-    app.upkeep.index(str(path), ignore_progress)
+    app.store.remove_source(app.store.sources()[0].name)
+    app.tasks.index(str(path), ignore_progress)
     assert app.count() == 3, "a catalogue that was taken out starts anew"
 
 
 def test_a_catalogue_that_changed_while_it_was_read_was_not_read_whole(app: LiveApp, tmp_path: Path) -> None:
-    path = csv_catalogue(tmp_path / "mine", things(3, seed=1))
+    path = csv_source(tmp_path / "mine", things(3, seed=1))
 
     def change(_progress: Progress) -> None:
         os.utime(path)
 
-    app.upkeep.index(str(path), change)
-    assert not app.upkeep.is_complete(app.upkeep.open(str(path)))
+    app.tasks.index(str(path), change)
+    assert not app.tasks.is_complete(app.tasks.open(str(path)))
     time.sleep(0.02)
-    app.upkeep.index(str(path), ignore_progress)
-    assert app.upkeep.is_complete(app.upkeep.open(str(path)))
+    app.tasks.index(str(path), ignore_progress)
+    assert app.tasks.is_complete(app.tasks.open(str(path)))
 
 
 # Training
@@ -182,7 +182,7 @@ def test_training_takes_over_when_it_is_better(tmp_path: Path) -> None:
     indexed(app, tmp_path / "mine", 80)
     former = app.generation().model
     told: list[Progress] = []
-    message = app.upkeep.train(told.append)
+    message = app.tasks.train(told.append)
     assert message.startswith("The new model is in use: it finds")
     model = app.generation().model
     assert model.model_id != former.model_id
@@ -193,7 +193,7 @@ def test_training_takes_over_when_it_is_better(tmp_path: Path) -> None:
     assert app.count() == 80
     assert app.search_by_text("red disc", 1)[0].score > 0
     assert {moment.step for moment in told} == {"model", "index"}
-    assert set(app.catalog.models()) <= {former.model_id, model.model_id}
+    assert set(app.store.models()) <= {former.model_id, model.model_id}
     assert not list(tmp_path.glob("*.next"))
     app.close()
 
@@ -203,10 +203,10 @@ def test_a_model_that_is_no_better_changes_nothing(tmp_path: Path) -> None:
     app = make_live_app(tmp_path, good, training=replace(SETTINGS, max_epochs=1, learning_rate=1e-6))
     indexed(app, tmp_path / "mine", 60)
     before = (tmp_path / "model.pth").read_bytes()
-    assert "stays" in app.upkeep.train(ignore_progress)
+    assert "stays" in app.tasks.train(ignore_progress)
     assert app.generation().model is good
     assert (tmp_path / "model.pth").read_bytes() == before
-    assert set(app.catalog.models()) == {good.model_id}
+    assert set(app.store.models()) == {good.model_id}
     app.close()
 
 
@@ -215,7 +215,7 @@ def test_a_training_says_which_pictures_it_did_without(tmp_path: Path) -> None:
     app = make_live_app(tmp_path, good, training=replace(SETTINGS, max_epochs=1, learning_rate=1e-6))
     indexed(app, tmp_path / "mine", 60)
     damage(tmp_path, 0, 41)
-    assert app.upkeep.train(ignore_progress).endswith(" 2 damaged pictures were left out.")
+    assert app.tasks.train(ignore_progress).endswith(" 2 damaged pictures were left out.")
     app.close()
 
 
@@ -231,7 +231,7 @@ def test_a_stop_in_the_middle_changes_nothing(tmp_path: Path, at: str) -> None:
             stop.set()
 
     with pytest.raises(Stopped):
-        app.upkeep.train(stop_at, stop)
+        app.tasks.train(stop_at, stop)
     assert app.generation().model is former
     assert (tmp_path / "model.pth").read_bytes() == before
     assert app.search_by_text("red disc", 50) == results
@@ -241,14 +241,14 @@ def test_a_stop_in_the_middle_changes_nothing(tmp_path: Path, at: str) -> None:
 def test_too_few_titled_pictures_are_said(app: LiveApp, tmp_path: Path) -> None:
     indexed(app, tmp_path / "mine", 20)
     with pytest.raises(TrainingError, match="20 pictures with titles; training needs 50") as caught:
-        app.upkeep.train(ignore_progress)
+        app.tasks.train(ignore_progress)
     assert caught.value.remedy
 
 
 def test_the_material_is_split_once_for_all(app: LiveApp, tmp_path: Path) -> None:
     indexed(app, tmp_path / "mine", 60)
     app.add_new_item(png("red", "disc", 9999))  # no title: nothing to learn from
-    first, again = app.upkeep.material(ignore_progress, None), app.upkeep.material(ignore_progress, None)
+    first, again = app.tasks.material(ignore_progress, None), app.tasks.material(ignore_progress, None)
     assert first.held_out.content_hashes == again.held_out.content_hashes
     assert (len(first.train), len(first.held_out)) == (48, 12)
     assert not set(first.train.content_hashes) & set(first.held_out.content_hashes)
@@ -257,7 +257,7 @@ def test_the_material_is_split_once_for_all(app: LiveApp, tmp_path: Path) -> Non
 def test_a_large_collection_is_sampled(tmp_path: Path) -> None:
     app = make_live_app(tmp_path, untrained(tmp_path), max_pictures=60)
     indexed(app, tmp_path / "mine", 120)
-    material = app.upkeep.material(ignore_progress, None)
+    material = app.tasks.material(ignore_progress, None)
     assert 50 <= len(material.train) + len(material.held_out) <= 80
     app.close()
 
@@ -278,7 +278,7 @@ def test_the_estimate_tells_whether_it_is_worth_the_time(app: LiveApp, tmp_path:
 
 
 def test_indexing_in_the_background(app: LiveApp, tmp_path: Path) -> None:
-    path = csv_catalogue(tmp_path / "mine", things(12))
+    path = csv_source(tmp_path / "mine", things(12))
     status = app.start_indexing(str(path))
     assert (status.name, status.state) == ("index", "running")
     ended = app.jobs.wait(LONG_S)
@@ -289,7 +289,7 @@ def test_indexing_in_the_background(app: LiveApp, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("where", ["", "/nowhere/at/all", "https://shop.example/a.csv", "\0"])
 def test_a_wrong_path_is_said_at_once(app: LiveApp, where: str) -> None:
-    with pytest.raises(CatalogueError) as caught:
+    with pytest.raises(SourceError) as caught:
         app.start_indexing(where)
     assert caught.value.remedy
     assert app.jobs.current() is None
@@ -310,7 +310,7 @@ def test_one_job_at_a_time_and_searching_goes_on(app: LiveApp, tmp_path: Path) -
 
 def test_rebuild_reads_again_and_trains(app: LiveApp, tmp_path: Path) -> None:
     path = indexed(app, tmp_path / "mine", 60)
-    csv_catalogue(path.parent, things(70))
+    csv_source(path.parent, things(70))
     app.start_rebuild()
     ended = app.jobs.wait(LONG_S)
     assert ended is not None
@@ -330,7 +330,7 @@ def test_the_system_at_a_glance(app: LiveApp, tmp_path: Path) -> None:
     assert info.data_dir == tmp_path
     assert info.model.model_id == app.generation().model.model_id
     assert info.model.embed_dim == SPEC.embed_dim
-    assert [(entry.items, entry.complete) for entry in info.catalogues] == [(5, True), (1, True)]
+    assert [(entry.items, entry.complete) for entry in info.sources] == [(5, True), (1, True)]
     assert info.device.startswith("CPU, ")
 
 
@@ -350,12 +350,12 @@ def test_examples_and_words_come_from_the_collection(app: LiveApp, tmp_path: Pat
 def test_a_catalogue_can_be_taken_out(app: LiveApp, tmp_path: Path) -> None:
     indexed(app, tmp_path / "mine", 5)
     app.add_new_item(png("red", "disc", 800), "by hand")
-    [name] = [entry.name for entry in app.catalog.catalogues()]
+    [name] = [entry.name for entry in app.store.sources()]
     for unknown in ("nothing", "added", "", "x" * 5000):
         with pytest.raises(QueryError) as caught:
-            app.remove_catalogue(unknown)
+            app.remove_source(unknown)
         assert len(str(caught.value)) < 200
-    assert app.remove_catalogue(name) == 5
+    assert app.remove_source(name) == 5
     assert app.count() == 1
 
 
@@ -366,7 +366,7 @@ def test_a_model_of_another_preset_is_not_trained_here(app: LiveApp, tmp_path: P
     estimate = app.training_estimate()
     assert not estimate.worthwhile
     with pytest.raises(TrainingError, match=r"python cli\.py train --preset mobilenet-minilm"):
-        app.upkeep.train(ignore_progress)
+        app.tasks.train(ignore_progress)
     assert app.generation().model is model
 
 
@@ -374,8 +374,8 @@ def test_a_model_of_another_preset_is_not_trained_here(app: LiveApp, tmp_path: P
 
 
 def test_closing_stops_the_job_first(app: LiveApp, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    path, begun = csv_catalogue(tmp_path / "mine", things(300)), threading.Event()
-    work = app.upkeep.index
+    path, begun = csv_source(tmp_path / "mine", things(300)), threading.Event()
+    work = app.tasks.index
     app.jobs.start("index", "x", lambda note, stop: work(str(path), lambda moment: (begun.set(), note(moment))[1], stop))
     begun.wait(LONG_S)
     app.close()
@@ -386,7 +386,7 @@ def test_closing_stops_the_job_first(app: LiveApp, tmp_path: Path, caplog: pytes
     again = make_live_app(tmp_path, app.generations.latest.model)
     so_far = again.count()
     assert (
-        again.upkeep.index(str(path), ignore_progress) == f"{300 - so_far} pictures indexed, {so_far} were there already, 0 failed."
+        again.tasks.index(str(path), ignore_progress) == f"{300 - so_far} pictures indexed, {so_far} were there already, 0 failed."
     )
     again.close()
 

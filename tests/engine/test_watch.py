@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from crossmodal.errors import CatalogueError
+from crossmodal.errors import SourceError
 from crossmodal.progress import ignore_progress
 from engine.live import LiveApp
 from engine.watch import watch_folder
-from tests.app_parts import csv_catalogue, make_live_app, png, things
+from tests.app_parts import csv_source, make_live_app, png, things
 from tests.tiny import shared_model
 
 LONG_S = 30.0
@@ -22,7 +22,7 @@ class Watched:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "pictures"
-        csv_catalogue(self.folder, things(3)).unlink()
+        csv_source(self.folder, things(3)).unlink()
         self.app: LiveApp = make_live_app(folder / "here", shared_model())
         self.said: list[str] = []
         self.warned: list[str] = []
@@ -51,7 +51,7 @@ class Watched:
         self.warned.append(f"{message} {remedy}")
 
     def sources(self) -> list[str]:
-        return sorted(item.source for item in self.app.page(100))
+        return sorted(item.origin for item in self.app.page(100))
 
     def becomes(self, state: Callable[[], bool]) -> bool:
         """Whether something comes true before long."""
@@ -80,18 +80,18 @@ def test_what_happens_to_the_folder_happens_to_the_collection(watched: Watched) 
     (watched.folder / "new").mkdir()
     (watched.folder / "new" / "one.png").write_bytes(png("black", "bar", 41))
     assert watched.becomes(lambda: "new/one.png" in watched.sources())
-    ids = {item.source: item.item_id for item in watched.app.page(9)}
+    ids = {item.origin: item.item_id for item in watched.app.page(9)}
     (watched.folder / "000.png").rename(watched.folder / "renamed.png")
     assert watched.becomes(lambda: watched.sources() == ["001.png", "002.png", "new/one.png", "renamed.png"])
-    assert watched.becomes(lambda: {item.source: item.item_id for item in watched.app.page(9)}["renamed.png"] == ids["000.png"])
+    assert watched.becomes(lambda: {item.origin: item.item_id for item in watched.app.page(9)}["renamed.png"] == ids["000.png"])
     assert watched.becomes(lambda: any("1 picture only changed its name" in sentence for sentence in watched.said))
     (watched.folder / "001.png").unlink()
     assert watched.becomes(lambda: watched.sources() == ["002.png", "new/one.png", "renamed.png"])
     assert watched.becomes(lambda: any("1 picture left the collection" in sentence for sentence in watched.said))
-    before = {item.source: item.content_hash for item in watched.app.page(9)}
+    before = {item.origin: item.content_hash for item in watched.app.page(9)}
     (watched.folder / "002.png").write_bytes(png("yellow", "disc", 42))
-    assert watched.becomes(lambda: {item.source: item.content_hash for item in watched.app.page(9)}["002.png"] != before["002.png"])
-    after = {item.source: item.content_hash for item in watched.app.page(9)}
+    assert watched.becomes(lambda: {item.origin: item.content_hash for item in watched.app.page(9)}["002.png"] != before["002.png"])
+    after = {item.origin: item.content_hash for item in watched.app.page(9)}
     assert after["renamed.png"] == before["renamed.png"]
     assert any("1 picture indexed" in sentence for sentence in watched.said)
 
@@ -122,7 +122,7 @@ def test_an_emptied_folder_keeps_the_collection_and_says_so(watched: Watched) ->
 
 def test_only_folders_can_be_followed(tmp_path: Path) -> None:
     live = make_live_app(tmp_path / "here", shared_model())
-    table = csv_catalogue(tmp_path / "mine", things(2))
-    with pytest.raises(CatalogueError, match="no folder"):
+    table = csv_source(tmp_path / "mine", things(2))
+    with pytest.raises(SourceError, match="no folder"):
         watch_folder(live, str(table), ignore_progress, threading.Event(), say=print, warn=print)
     live.close()

@@ -21,10 +21,10 @@ from crossmodal.images.decoder import Decoder
 from crossmodal.images.fetch import Fetcher
 from crossmodal.ingest.picture_loader import PictureLoader
 from crossmodal.ingest.pipeline import ingest
-from crossmodal.ingest.sources.base import CatalogueLimits
-from crossmodal.ingest.sources.open import open_catalogue
+from crossmodal.ingest.sources.base import SourceLimits
+from crossmodal.ingest.sources.open import open_source
 from crossmodal.items import Embedding, Failure, Pixels
-from crossmodal.store import Catalog
+from crossmodal.store import Store
 from tests.crossmodal.images.web import serve
 
 PICTURE_PATH = "/corpus/picture/base_jpeg.jpg"
@@ -37,34 +37,34 @@ def mean_colours(pixels: Pixels) -> Embedding:
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-def index(path: Path, store: Path, decoder: Decoder, fetcher: Fetcher, *, only_read: bool) -> dict[str, Any]:
+def index(path: Path, store_path: Path, decoder: Decoder, fetcher: Fetcher, *, only_read: bool) -> dict[str, Any]:
     """What became of one CSV: counts, titles, failures; or its one error."""
-    limits = CatalogueLimits()
+    limits = SourceLimits()
     try:
-        catalogue = open_catalogue(path, limits=limits)
+        source = open_source(path, limits=limits)
         if only_read:
-            entries = list(catalogue.rows())
+            entries = list(source.rows())
             failed = sum(isinstance(entry, Failure) for entry in entries)
             return {
                 "rows": len(entries) - failed,
                 "failed": failed,
-                "duplicates": catalogue.duplicates,
+                "duplicates": source.duplicates,
                 "titles": [],
                 "failures": [],
             }
-        with Catalog(store) as catalog:
+        with Store(store_path) as store:
             report = ingest(
-                catalogue,
-                load=PictureLoader(catalogue.folder, fetch=fetcher.fetch, max_image_bytes=limits.max_image_bytes),
+                source,
+                load=PictureLoader(source.folder, fetch=fetcher.fetch, max_image_bytes=limits.max_image_bytes),
                 decoder=decoder,
                 encode=mean_colours,
-                catalog=catalog,
+                store=store,
                 model_id="colours",
                 square_px=16,
             )
-            failures = [(failure.code, failure.reason, failure.remedy) for failure in catalog.failures()]
-            titles = sorted(item.title for item in catalog.page(10_000))
-            items = catalog.count()
+            failures = [(failure.code, failure.reason, failure.remedy) for failure in store.failures()]
+            titles = sorted(item.title for item in store.page(10_000))
+            items = store.count()
     except CrossmodalError as error:
         return {"error": error.code, "http": error.http_status, "message": error.message, "remedy": error.remedy}
     assert items == report.indexed

@@ -22,7 +22,7 @@ from benchmarks.made_up import MODEL_ID, made_up_item, unit
 from crossmodal.errors import StoreError
 from crossmodal.indexes.synced import SyncedIndex
 from crossmodal.items import Item
-from crossmodal.store import Catalog
+from crossmodal.store import Store
 from tests.hostile import memory
 from tests.hostile.conftest import Corpus
 from tests.hostile.outcomes import outcome_of
@@ -45,9 +45,9 @@ def embedding(number: int) -> np.ndarray:
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A closed collection of 50 items with its saved index."""
     folder = tmp_path_factory.mktemp("sound")
-    with Catalog(folder / CATALOG) as catalog:
-        catalog.add_many([made_up_item(number, embed_dim=DIM) for number in range(COUNT)], model_id=MODEL_ID)
-        SyncedIndex(catalog, MODEL_ID, embed_dim=DIM, path=folder / TENSOR).close()
+    with Store(folder / CATALOG) as store:
+        store.add_many([made_up_item(number, embed_dim=DIM) for number in range(COUNT)], model_id=MODEL_ID)
+        SyncedIndex(store, MODEL_ID, embed_dim=DIM, path=folder / TENSOR).close()
     return folder
 
 
@@ -58,15 +58,15 @@ def folder(sound: Path, tmp_path: Path) -> Path:
 
 def search_everything(folder: Path) -> StoreError | None:
     """Open, find every item by its own picture, read its words and its picture; answers why the tensor file was not used."""
-    with Catalog(folder / CATALOG) as catalog:
-        index = SyncedIndex(catalog, MODEL_ID, embed_dim=DIM, path=folder / TENSOR)
+    with Store(folder / CATALOG) as store:
+        index = SyncedIndex(store, MODEL_ID, embed_dim=DIM, path=folder / TENSOR)
         entries = [made_up_item(number, embed_dim=DIM) for number in range(COUNT)]
         hits = index.search(np.stack([entry.embedding for entry in entries]), 1)
-        assert len(index) == COUNT == catalog.count()
+        assert len(index) == COUNT == store.count()
         for entry, (best,) in zip(entries, hits, strict=True):
-            item: Item = catalog.item(best[0])
+            item: Item = store.item(best[0])
             assert (item.title, item.content_hash) == (entry.title, entry.picture.content_hash), "a shifted row"
-            assert catalog.rendition(item.item_id) == entry.picture.rendition
+            assert store.rendition(item.item_id) == entry.picture.rendition
         return index.refused
 
 
@@ -126,13 +126,13 @@ def run_code(folder: Path) -> None:
 
 
 def title_is_a_path(folder: Path) -> None:
-    with Catalog(folder / CATALOG) as catalog, catalog._connections.writing() as db:
+    with Store(folder / CATALOG) as store, store._connections.writing() as db:
         db.execute("UPDATE items SET source = '../../../../etc/passwd' WHERE key = 'made up 1'")
 
 
 def captions_are(words: str) -> Damage:
     def damage(folder: Path) -> None:
-        with Catalog(folder / CATALOG) as catalog, catalog._connections.writing() as db:
+        with Store(folder / CATALOG) as store, store._connections.writing() as db:
             db.execute("UPDATE items SET captions = ?", (words,))
 
     return damage
@@ -205,8 +205,8 @@ def test_the_same_damage_to_our_own_folder(folder: Path, name: str) -> None:
 
 def test_a_collection_that_is_gone_is_a_new_one_and_the_old_index_is_not_used(folder: Path) -> None:
     (folder / CATALOG).unlink()
-    with Catalog(folder / CATALOG) as catalog:
-        index = SyncedIndex(catalog, MODEL_ID, embed_dim=DIM, path=folder / TENSOR)
+    with Store(folder / CATALOG) as store:
+        index = SyncedIndex(store, MODEL_ID, embed_dim=DIM, path=folder / TENSOR)
         assert index.refused is not None
         assert index.refused.code == "index_model_mismatch"
         assert len(index) == 0
@@ -245,7 +245,7 @@ def test_the_corpus_own_files_opened_as_a_collection(hostile_corpus: Corpus, tmp
             continue
         copy = tmp_path / f"{entry['id'].replace('/', '_')}.sqlite3"
         shutil.copy(file, copy)
-        outcome = outcome_of(lambda copy=copy: Catalog(copy).close())
+        outcome = outcome_of(lambda copy=copy: Store(copy).close())
         problem = outcome.complaint("reject", "index_corrupt")
         if copy.read_bytes() != file.read_bytes():
             problem = "the file was changed"

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from crossmodal.errors import AddressError, BusyError, CatalogueError, CrossmodalError, PictureError, QueryError
+from crossmodal.errors import AddressError, BusyError, CrossmodalError, PictureError, QueryError, SourceError
 from engine.live import LiveApp
 from ipc import protocol
-from ipc.client import Near, NearApp, NearLimits
+from ipc.client import Near, NearLimits, RemoteApp
 from ipc.protocol import NAME, socket_path
 from ipc.server import Resident, _listening
 from tests.api.conftest import SHELF, filled_app
@@ -31,8 +31,8 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveApp]:
 
 
 @pytest.fixture
-def near(app: LiveApp) -> Iterator[NearApp]:
-    with Near(app.catalog.path.parent, app.model_path) as found:
+def near(app: LiveApp) -> Iterator[RemoteApp]:
+    with Near(app.store.path.parent, app.model_path) as found:
         assert found.app is not None
         yield found.app
 
@@ -42,7 +42,7 @@ def found_nothing(folder: Path, model: Path) -> bool:
         return near.app is None
 
 
-def test_every_search_answers_as_the_app_itself(app: LiveApp, near: NearApp, tmp_path: Path) -> None:
+def test_every_search_answers_as_the_app_itself(app: LiveApp, near: RemoteApp, tmp_path: Path) -> None:
     path = tmp_path / "red.png"
     path.write_bytes(RED)
     address = next(iter(SHELF.pictures))
@@ -60,9 +60,9 @@ def test_every_search_answers_as_the_app_itself(app: LiveApp, near: NearApp, tmp
     assert near.rendition(2) == app.rendition(2)
 
 
-def test_what_is_added_through_it_is_in_the_collection(app: LiveApp, near: NearApp) -> None:
+def test_what_is_added_through_it_is_in_the_collection(app: LiveApp, near: RemoteApp) -> None:
     data = png("blue", "bar", 4_321)
-    outcome = near.add_new_item(data, "My bar", source="here", captions=["a blue bar"], attributes={"shelf": "3"})
+    outcome = near.add_new_item(data, "My bar", origin="here", captions=["a blue bar"], attributes={"shelf": "3"})
     assert outcome.created
     assert app.item(outcome.item.item_id) == outcome.item
     assert (outcome.item.title, outcome.item.captions, outcome.item.attributes) == ("My bar", ("a blue bar",), {"shelf": "3"})
@@ -77,11 +77,11 @@ def test_what_is_added_through_it_is_in_the_collection(app: LiveApp, near: NearA
         (lambda near: near.search_by_text("red", where={"a": 7}), CrossmodalError, "bad_request"),
         (lambda near: near.search_by_item(9_999), QueryError, "not_found"),
         (lambda near: near.search_by_image(b"<!doctype html>"), PictureError, "not_an_image"),
-        (lambda near: near.search_by_image(Path("nosuch.png")), CatalogueError, "file_missing"),
+        (lambda near: near.search_by_image(Path("nosuch.png")), SourceError, "file_missing"),
         (lambda near: near._ask("format the disk", {}), CrossmodalError, "bad_request"),
     ],
 )
-def test_an_error_is_the_apps_own(near: NearApp, ask: object, kind: type[CrossmodalError], code: str) -> None:
+def test_an_error_is_the_apps_own(near: RemoteApp, ask: object, kind: type[CrossmodalError], code: str) -> None:
     with pytest.raises(kind) as error:
         ask(near)  # type: ignore[operator]
     assert error.value.code == code
@@ -89,7 +89,7 @@ def test_an_error_is_the_apps_own(near: NearApp, ask: object, kind: type[Crossmo
     assert near.search_by_text("red disc")  # the connection goes on
 
 
-def test_an_inside_address_is_refused_over_there(app: LiveApp, near: NearApp, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_inside_address_is_refused_over_there(app: LiveApp, near: RemoteApp, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(url: str) -> bytes:
         raise AddressError("url_blocked_address", f"{url} leads inside.", remedy="Use another.")
 
@@ -99,7 +99,7 @@ def test_an_inside_address_is_refused_over_there(app: LiveApp, near: NearApp, mo
 
 
 def test_a_fault_inside_is_one_sentence(
-    app: LiveApp, near: NearApp, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    app: LiveApp, near: RemoteApp, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(app, "item", lambda item_id: 1 / 0)
     with pytest.raises(CrossmodalError) as error:
@@ -109,7 +109,7 @@ def test_a_fault_inside_is_one_sentence(
 
 
 def test_the_socket_is_its_owners_alone(app: LiveApp) -> None:
-    mode = (app.catalog.path.parent / NAME).stat().st_mode
+    mode = (app.store.path.parent / NAME).stat().st_mode
     assert stat.S_ISSOCK(mode)
     assert stat.S_IMODE(mode) == 0o600
 
@@ -192,9 +192,9 @@ def test_no_socket_where_the_path_is_too_long(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("said", [b"", b"\0", b"GET / HTTP/1.1\r\n\r\n", protocol._LENGTHS.pack(2, 0) + b"[]", b"\xff" * 64])
-def test_nonsense_ends_the_connection_and_nothing_else(app: LiveApp, near: NearApp, said: bytes) -> None:
+def test_nonsense_ends_the_connection_and_nothing_else(app: LiveApp, near: RemoteApp, said: bytes) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as stranger:
-        stranger.connect(str(app.catalog.path.parent / NAME))
+        stranger.connect(str(app.store.path.parent / NAME))
         stranger.sendall(said)
         stranger.shutdown(socket.SHUT_WR)
         with suppress(ConnectionResetError):  # closed with some of the nonsense unread
@@ -213,7 +213,7 @@ def test_many_ask_at_once(app: LiveApp) -> None:
     answers = []
 
     def ask() -> None:
-        with Near(app.catalog.path.parent, app.model_path) as near:
+        with Near(app.store.path.parent, app.model_path) as near:
             assert near.app is not None
             answers.extend(near.app.search_by_text("red disc", 1)[0].item.title for _ in range(5))
 
@@ -229,7 +229,7 @@ def test_a_late_answer_is_never_taken_for_the_next_one() -> None:
     near_side, far_side = socket.socketpair()
     with near_side, far_side:
         near_side.settimeout(0.2)
-        near = NearApp(near_side, NearLimits(1_000))
+        near = RemoteApp(near_side, NearLimits(1_000))
         with pytest.raises(BusyError):
             near.unknown_words("first")
         with suppress(OSError):

@@ -11,16 +11,16 @@ from pathlib import Path
 
 from benchmarks.made_up import MODEL_ID, made_up_item
 from crossmodal.errors import CrossmodalError
-from crossmodal.store import Catalog
+from crossmodal.store import Store
 
 
 def main() -> int:
     path, start, count = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     try:
-        with Catalog(path, min_free_bytes=0) as catalog:
+        with Store(path, min_free_bytes=0) as store:
             os.write(1, b"open\n")
             for number in range(start, start + count):
-                catalog.add(made_up_item(number), model_id=MODEL_ID)
+                store.add(made_up_item(number), model_id=MODEL_ID)
                 os.write(1, b"ack %d\n" % number)
     except CrossmodalError as error:
         os.write(1, b"error " + error.code.encode() + b"\n")

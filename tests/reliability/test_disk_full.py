@@ -13,7 +13,7 @@ import pytest
 from benchmarks.made_up import MODEL_ID, made_up_item
 from crossmodal.errors import StoreError
 from crossmodal.indexes.synced import SyncedIndex
-from crossmodal.store import Catalog
+from crossmodal.store import Store
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -48,60 +48,60 @@ def take_all_space(folder: Path) -> Path:
     return ballast
 
 
-def fill(catalog: Catalog) -> tuple[list[int], StoreError]:
+def fill(store: Store) -> tuple[list[int], StoreError]:
     """Add until the disk is full; the numbers that were acknowledged, and what was said then."""
     acknowledged = []
     for number in range(10_000):
         try:
-            catalog.add(made_up_item(number, picture_bytes=20_000), model_id=MODEL_ID)
+            store.add(made_up_item(number, picture_bytes=20_000), model_id=MODEL_ID)
         except StoreError as error:
             return acknowledged, error
         acknowledged.append(number)
     raise AssertionError("the disk never filled")
 
 
-def check(catalog: Catalog, numbers: list[int]) -> None:
-    assert catalog.count() == len(numbers)
-    known = catalog.known([made_up_item(number).key for number in numbers])
+def check(store: Store, numbers: list[int]) -> None:
+    assert store.count() == len(numbers)
+    known = store.known([made_up_item(number).key for number in numbers])
     for number in numbers:
         entry = made_up_item(number, picture_bytes=20_000)
         item_id = known[entry.key].item.item_id
-        assert catalog.rendition(item_id) == entry.picture.rendition
-        assert catalog.embedding(item_id, MODEL_ID).tobytes() == entry.embedding.tobytes()
+        assert store.rendition(item_id) == entry.picture.rendition
+        assert store.embedding(item_id, MODEL_ID).tobytes() == entry.embedding.tobytes()
 
 
 def test_a_full_disk(small_disk: Path) -> None:
-    with Catalog(small_disk / "catalog.sqlite3", min_free_bytes=0) as catalog:
-        catalog.add(made_up_item(10**6, picture_bytes=20_000), model_id=MODEL_ID)
-        index = SyncedIndex(catalog, MODEL_ID, embed_dim=64, path=small_disk / "image_features.pt")
+    with Store(small_disk / "catalog.sqlite3", min_free_bytes=0) as store:
+        store.add(made_up_item(10**6, picture_bytes=20_000), model_id=MODEL_ID)
+        index = SyncedIndex(store, MODEL_ID, embed_dim=64, path=small_disk / "image_features.pt")
         ballast = small_disk / "ballast"
         ballast.write_bytes(bytes(2**20))
-        numbers, error = fill(catalog)
+        numbers, error = fill(store)
         assert error.code == "disk_full"
-        assert str(catalog.path) in str(error)
+        assert str(store.path) in str(error)
         assert len(numbers) > 10
         numbers.append(10**6)
-        check(catalog, numbers)
+        check(store, numbers)
         hits = index.search(made_up_item(numbers[3], picture_bytes=20_000).embedding[None], 1)
-        assert catalog.item(hits[0][0][0]).title == made_up_item(numbers[3], picture_bytes=20_000).title
+        assert store.item(hits[0][0][0]).title == made_up_item(numbers[3], picture_bytes=20_000).title
         with pytest.raises(StoreError):
-            catalog.add_many([made_up_item(number, picture_bytes=20_000) for number in range(20_000, 20_100)], model_id=MODEL_ID)
-        check(catalog, numbers)
+            store.add_many([made_up_item(number, picture_bytes=20_000) for number in range(20_000, 20_100)], model_id=MODEL_ID)
+        check(store, numbers)
 
         ballast.unlink()
-        catalog.add(made_up_item(77_777, picture_bytes=20_000), model_id=MODEL_ID)
-        check(catalog, [*numbers, 77_777])
-    with Catalog(small_disk / "catalog.sqlite3", min_free_bytes=0) as catalog:
-        check(catalog, [*numbers, 77_777])
+        store.add(made_up_item(77_777, picture_bytes=20_000), model_id=MODEL_ID)
+        check(store, [*numbers, 77_777])
+    with Store(small_disk / "catalog.sqlite3", min_free_bytes=0) as store:
+        check(store, [*numbers, 77_777])
 
 
 def test_a_full_disk_while_the_index_is_saved(small_disk: Path) -> None:
-    with Catalog(small_disk / "catalog.sqlite3", min_free_bytes=0) as catalog:
-        catalog.add_many([made_up_item(number) for number in range(50)], model_id=MODEL_ID)
-        index = SyncedIndex(catalog, MODEL_ID, embed_dim=64, path=small_disk / "image_features.pt")
+    with Store(small_disk / "catalog.sqlite3", min_free_bytes=0) as store:
+        store.add_many([made_up_item(number) for number in range(50)], model_id=MODEL_ID)
+        index = SyncedIndex(store, MODEL_ID, embed_dim=64, path=small_disk / "image_features.pt")
         index.save()
         before = index.path.read_bytes()
-        catalog.remove([1])
+        store.remove([1])
         index.refresh()
         ballast = take_all_space(small_disk)
         with pytest.raises(StoreError) as raised:
@@ -117,25 +117,25 @@ def test_a_full_disk_while_the_index_is_saved(small_disk: Path) -> None:
 def test_a_disk_too_full_for_a_new_collection(small_disk: Path) -> None:
     ballast = take_all_space(small_disk)
     with pytest.raises(StoreError) as raised:
-        Catalog(small_disk / "catalog.sqlite3", min_free_bytes=0)
+        Store(small_disk / "catalog.sqlite3", min_free_bytes=0)
     assert raised.value.code == "disk_full"
     ballast.unlink()
-    with Catalog(small_disk / "catalog.sqlite3", min_free_bytes=0) as catalog:
-        assert catalog.count() == 0
+    with Store(small_disk / "catalog.sqlite3", min_free_bytes=0) as store:
+        assert store.count() == 0
 
 
 def test_a_disk_that_may_only_be_read(small_disk: Path) -> None:
     """Permissions do not stop the superuser; a disk mounted for reading does."""
-    with Catalog(small_disk / "catalog.sqlite3", min_free_bytes=0) as catalog:
-        catalog.add(made_up_item(1), model_id=MODEL_ID)
+    with Store(small_disk / "catalog.sqlite3", min_free_bytes=0) as store:
+        store.add(made_up_item(1), model_id=MODEL_ID)
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     for name in ("catalog.sqlite3", "new.sqlite3"):
         with pytest.raises(StoreError) as raised:
-            Catalog(small_disk / name, min_free_bytes=0)
+            Store(small_disk / name, min_free_bytes=0)
         assert raised.value.code == "read_only"
     subprocess.run(["mount", "-o", "remount,rw", str(small_disk)], check=True)
-    with Catalog(small_disk / "catalog.sqlite3", min_free_bytes=0) as catalog:
-        assert catalog.count() == 1
+    with Store(small_disk / "catalog.sqlite3", min_free_bytes=0) as store:
+        assert store.count() == 1
 
 
 def test_a_file_that_may_not_grow(tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_a_file_that_may_not_grow(tmp_path: Path) -> None:
     assert (done.returncode, lines[-1], done.stderr) == (3, "error disk_full", b"")
     numbers = [int(line.removeprefix("ack ")) for line in lines[1:-1]]
     assert len(numbers) > 10
-    with Catalog(path) as catalog:
-        assert catalog.count() == len(numbers)
-        assert len(catalog.known([made_up_item(number).key for number in numbers])) == len(numbers)
-        catalog.add(made_up_item(5000), model_id=MODEL_ID)
+    with Store(path) as store:
+        assert store.count() == len(numbers)
+        assert len(store.known([made_up_item(number).key for number in numbers])) == len(numbers)
+        store.add(made_up_item(5000), model_id=MODEL_ID)

@@ -12,7 +12,7 @@ import pytest
 from benchmarks.kill_rounds import run_rounds
 from benchmarks.made_up import MODEL_ID, made_up_item
 from crossmodal.indexes.synced import SyncedIndex
-from crossmodal.store import Catalog
+from crossmodal.store import Store
 
 PROJECT = Path(__file__).resolve().parents[2]
 ROUNDS = int(os.environ.get("CROSSMODAL_KILL_ROUNDS", "12"))
@@ -31,10 +31,10 @@ def test_nothing_acknowledged_is_lost_when_writers_are_killed(tmp_path: Path) ->
 def test_the_comparison_sees_what_is_lost_and_what_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The rounds above prove something only if they would have noticed."""
     path = tmp_path / "catalog.sqlite3"
-    real = Catalog.known
+    real = Store.known
     spoilt = False
 
-    def spoil(self: Catalog, *args: object, **kwargs: object) -> object:
+    def spoil(self: Store, *args: object, **kwargs: object) -> object:
         nonlocal spoilt
         if not spoilt:
             spoilt = True
@@ -44,7 +44,7 @@ def test_the_comparison_sees_what_is_lost_and_what_is_wrong(tmp_path: Path, monk
                 db.execute("UPDATE items SET key = 'gone' WHERE item_id = ?", (second.item_id,))
         return real(self, *args, **kwargs)
 
-    monkeypatch.setattr(Catalog, "known", spoil)
+    monkeypatch.setattr(Store, "known", spoil)
     report = run_rounds(path, 1, writers=1, longest_s=0.2)
     assert report.lost
     assert any("is not what was written" in sentence for sentence in report.wrong)
@@ -54,10 +54,10 @@ SAVER = """
 import os, sys
 from pathlib import Path
 from benchmarks.made_up import MODEL_ID
-from crossmodal.store import Catalog
+from crossmodal.store import Store
 from crossmodal.indexes.synced import SyncedIndex
 folder = Path(sys.argv[1])
-with Catalog(folder / "catalog.sqlite3") as catalog:
+with Store(folder / "catalog.sqlite3") as store:
     os.write(1, b"begin\\n")
     while True:
         index = SyncedIndex(catalog, MODEL_ID, embed_dim=64, path=folder / "image_features.pt")
@@ -69,16 +69,16 @@ with Catalog(folder / "catalog.sqlite3") as catalog:
 
 def test_a_kill_while_the_index_is_built_or_saved_leaves_a_sound_start(tmp_path: Path) -> None:
     entries = [made_up_item(number) for number in range(400)]
-    with Catalog(tmp_path / "catalog.sqlite3") as catalog:
-        items = catalog.add_many(entries, model_id=MODEL_ID)
+    with Store(tmp_path / "catalog.sqlite3") as store:
+        items = store.add_many(entries, model_id=MODEL_ID)
     for delay_s in (0.01, 0.06):
         with subprocess.Popen([sys.executable, "-c", SAVER, str(tmp_path)], cwd=PROJECT, stdout=subprocess.PIPE) as process:
             assert process.stdout is not None
             assert process.stdout.readline() == b"begin\n"
             time.sleep(delay_s)
             process.kill()
-        with Catalog(tmp_path / "catalog.sqlite3") as catalog:
-            index = SyncedIndex(catalog, MODEL_ID, embed_dim=64, path=tmp_path / "image_features.pt")
+        with Store(tmp_path / "catalog.sqlite3") as store:
+            index = SyncedIndex(store, MODEL_ID, embed_dim=64, path=tmp_path / "image_features.pt")
             assert index.refused is None or index.refused.code == "index_missing", "a half-written file must never have the name"
             hits = index.search(entries[7].embedding[None], 1)
             assert hits[0][0][0] == items[7].item_id

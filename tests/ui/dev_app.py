@@ -18,7 +18,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "ui")]
 
 import fake_app  # noqa: E402
 
-from crossmodal.errors import CatalogueError  # noqa: E402
+from crossmodal.errors import SourceError  # noqa: E402
 from crossmodal.items import Failure  # noqa: E402
 from crossmodal.progress import OnProgress, Progress  # noqa: E402
 from ui import startup  # noqa: E402
@@ -29,7 +29,7 @@ KIND = os.environ.get("FAKE", "plain")
 def build(note: OnProgress) -> fake_app.FakeApp:
     if KIND == "broken":
         return fake_app.build_fake(
-            note, error=CatalogueError("csv_missing_columns", "shop.csv has no column title.", remedy="Add one.")
+            note, error=SourceError("csv_missing_columns", "shop.csv has no column title.", remedy="Add one.")
         )
     if KIND == "slow":
         _slowly(note)
@@ -47,7 +47,7 @@ def build(note: OnProgress) -> fake_app.FakeApp:
     if KIND == "hostile":
         for number, title in enumerate(json.loads(Path(os.environ["FAKE_TITLES"]).read_text(encoding="utf-8"))):
             picture = fake_app.draw("box", "green", "dotted", size=(60 + number, 60))
-            app.put(picture, title, source=title, attributes={title: title}, catalogue=title)
+            app.put(picture, title, origin=title, attributes={title: title}, source=title)
     if KIND == "measured":
         collapsed = "The text embeddings have collapsed: effective rank 1.2 of 256, mean cosine 0.999."
         app.own = replace(app.figures, result=replace(app.figures.result, warnings=(collapsed,)))

@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw, UnidentifiedImageError
 
 from crossmodal.errors import AddressError, CrossmodalError, FetchError, PictureError, QueryError
 from crossmodal.items import CaptionResult, Failure, Item, Picture, SearchResult, texts_of
-from crossmodal.jobs import JobBoard, JobStatus
+from crossmodal.jobs import JobManager, JobStatus
 from crossmodal.progress import OnProgress, Progress, check_stop
 from tests.ui.fake_models import FakeModels
 
@@ -65,7 +65,7 @@ class FakeModelInfo:
 
 
 @dataclass(frozen=True)
-class FakeCatalogue:
+class FakeSource:
     name: str
     location: str
     items: int
@@ -81,7 +81,7 @@ class FakeInfo:
     device: str
     data_dir: Path
     model: FakeModelInfo
-    catalogues: tuple[FakeCatalogue, ...]
+    sources: tuple[FakeSource, ...]
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ class FakeApp(FakeModels):
     max_query_chars = 1_000
 
     def __init__(self, things: Sequence[str] = THINGS, *, work: Callable[[OnProgress, Event], str] | None = None) -> None:
-        self.jobs = JobBoard()
+        self.jobs = JobManager()
         self.keep_models()
         self.model = FakeModelInfo()
         self.estimate = FakeEstimate(1_500, 240.0, True, "1,500 pictures with titles of their own.")
@@ -163,13 +163,13 @@ class FakeApp(FakeModels):
                 self.put(draw(thing, colour, pattern), title, attributes={"category": thing, "colour": colour, "price": "12.50"})
 
     def put(
-        self, data: bytes, title: str, *, source: str = "", attributes: Mapping[str, str] | None = None, catalogue: str = "demo"
+        self, data: bytes, title: str, *, origin: str = "", attributes: Mapping[str, str] | None = None, source: str = "demo"
     ) -> Item:
         """Place an item straight into the collection."""
         picture = look(data)
         item_id = len(self._items) + len(self._removed) + 1
-        item = Item(item_id, title, catalogue, picture.content_hash, picture.width_px, picture.height_px, 1_763_690_000.0 + item_id)
-        self._items[item_id] = replace(item, source=source or f"images/{item_id:04}.png", attributes=attributes or {})
+        item = Item(item_id, title, source, picture.content_hash, picture.width_px, picture.height_px, 1_763_690_000.0 + item_id)
+        self._items[item_id] = replace(item, origin=origin or f"images/{item_id:04}.png", attributes=attributes or {})
         self._pictures[item_id] = picture
         return self._items[item_id]
 
@@ -229,16 +229,16 @@ class FakeApp(FakeModels):
     def look_at(self, image: bytes | str) -> Picture:
         return look(self._fetch(image) if isinstance(image, str) else image)
 
-    def add_new_item(self, image: bytes | str, title: str | None = None, *, source: str = "") -> FakeOutcome:
-        return self.add_picture(self.look_at(image), title, source=source)
+    def add_new_item(self, image: bytes | str, title: str | None = None, *, origin: str = "") -> FakeOutcome:
+        return self.add_picture(self.look_at(image), title, origin=origin)
 
-    def add_picture(self, picture: Picture, title: str | None = None, *, source: str = "") -> FakeOutcome:
+    def add_picture(self, picture: Picture, title: str | None = None, *, origin: str = "") -> FakeOutcome:
         for item in self._items.values():
             if item.content_hash == picture.content_hash:
                 return FakeOutcome(item, created=False)
         item_id = len(self._items) + len(self._removed) + 1
         item = Item(
-            item_id, title or "", "added", picture.content_hash, picture.width_px, picture.height_px, time.time(), source=source
+            item_id, title or "", "added", picture.content_hash, picture.width_px, picture.height_px, time.time(), origin=origin
         )
         self._items[item_id], self._pictures[item_id] = item, picture
         return FakeOutcome(item, created=True)
@@ -282,7 +282,7 @@ class FakeApp(FakeModels):
         return list(self.failed)
 
     def info(self) -> FakeInfo:
-        own = (FakeCatalogue("demo", "dataset/amazon_products.csv", len(self._items), len(self.failed), not self.failed, True),)
+        own = (FakeSource("demo", "dataset/amazon_products.csv", len(self._items), len(self.failed), not self.failed, True),)
         return FakeInfo(len(self._items), len(self.failed), "CPU, 2 threads", Path("/home/ada/visual-search/data"), self.model, own)
 
     def start_indexing(self, location: str) -> JobStatus:
@@ -310,8 +310,8 @@ class FakeApp(FakeModels):
     def training_estimate(self) -> FakeEstimate:
         return self.estimate
 
-    def remove_catalogue(self, name: str) -> int:
-        gone = [key for key, item in self._items.items() if item.catalogue == name]
+    def remove_source(self, name: str) -> int:
+        gone = [key for key, item in self._items.items() if item.source == name]
         for key in gone:
             self._items.pop(key)
         return len(gone)

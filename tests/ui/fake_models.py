@@ -7,7 +7,7 @@ from pathlib import Path
 from threading import Event
 
 from crossmodal.errors import CheckpointError, QueryError
-from crossmodal.jobs import JobBoard, JobStatus
+from crossmodal.jobs import JobManager, JobStatus
 from crossmodal.progress import OnProgress
 
 
@@ -63,7 +63,7 @@ class FakeOwnFigures:
 class FakeModels:
     """What the page Model may call."""
 
-    jobs: JobBoard
+    jobs: JobManager
     _work: Callable[[OnProgress, Event], str]
 
     def keep_models(self) -> None:
@@ -98,7 +98,7 @@ class FakeModels:
         self.switched_to.append(path)
         return self.jobs.start("switch", "Changing the model", change)
 
-    def drop_former_model(self) -> list[str]:
+    def drop_previous_models(self) -> list[str]:
         gone = [one.model_id for one in self.generations if not one.active]
         self.generations = [one for one in self.generations if one.active]
         return gone
@@ -111,5 +111,5 @@ class FakeModels:
 
         return self.jobs.start("measure", "Measuring on this collection", measure)
 
-    def own_figures(self) -> FakeOwnFigures | None:
+    def collection_metrics(self) -> FakeOwnFigures | None:
         return self.own

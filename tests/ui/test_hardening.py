@@ -76,4 +76,4 @@ def test_no_page_is_given_html_or_a_path_to_show() -> None:
         source = path.read_text(encoding="utf-8")
         assert "unsafe_allow_html" not in source, path.name
         assert "unsafe_allow_javascript" not in source, path.name
-        assert path.name == "style.py" or "st.html(" not in source, path.name
+        assert path.name == "theme.py" or "st.html(" not in source, path.name

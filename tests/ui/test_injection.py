@@ -32,7 +32,7 @@ def markdown_places(at: AppTest) -> Iterator[str]:
 def poisoned(collection: FakeApp) -> FakeApp:
     for number, text in enumerate(INJECTIONS):
         picture = draw("box", "green", "dotted", size=(61 + number, 60))
-        collection.put(picture, text, source=text, attributes={text: text}, catalogue=text)
+        collection.put(picture, text, origin=text, attributes={text: text}, source=text)
         collection.failed.append(Failure(text, text, text, text, "not_an_image", text, text))
     collection.model = replace(collection.model, weights_note=" ".join(INJECTIONS))
     return collection

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from crossmodal.errors import QueryError, StoreError
 from tests.ui.fake_app import FakeApp
 from tests.ui.test_other_pages import listen_on, words
-from ui.components import catalogues, dialogs
+from ui.components import dialogs, sources
 
 Visit = Callable[..., AppTest]
 KEPT = Path("/data/models/77aa12c0ffee4b15.pth")
@@ -71,7 +71,7 @@ def test_a_run_folder_is_meant_as_the_model_in_it(visit: Visit, monkeypatch: pyt
     asked: list[Path] = []
     monkeypatch.setattr(dialogs, "switch", lambda app, path, name: asked.append(path))
     listen_on(monkeypatch, "127.0.0.1")
-    assert catalogues.listens_on_loopback()
+    assert sources.listens_on_loopback()
     at = visit("model")
     (tmp_path / "model.pth").write_bytes(b"a model")
     for typed in (f" {tmp_path} ", str(tmp_path / "model.pth")):

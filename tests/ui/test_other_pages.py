@@ -7,13 +7,13 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from crossmodal.errors import CatalogueError, PictureError, StoreError
+from crossmodal.errors import PictureError, SourceError, StoreError
 from crossmodal.items import Failure
 from crossmodal.progress import Progress
 from tests.ui.conftest import key
 from tests.ui.fake_app import FakeApp, FakeEstimate, build_fake
 from ui import startup
-from ui.components import catalogues
+from ui.components import sources
 
 Visit = Callable[..., AppTest]
 
@@ -62,7 +62,7 @@ def test_removing_the_last_page_steps_back(visit: Visit, collection: FakeApp) ->
 
 
 def test_an_empty_collection_says_how_to_begin(visit: Visit, collection: FakeApp) -> None:
-    collection.remove_catalogue("demo")
+    collection.remove_source("demo")
     assert "The collection is empty" in words(visit("collection"))
 
 
@@ -73,7 +73,7 @@ def test_folders_are_offered_on_loopback_only(
     visit: Visit, monkeypatch: pytest.MonkeyPatch, address: str | None, offered: bool
 ) -> None:
     listen_on(monkeypatch, address)
-    assert catalogues.listens_on_loopback() is offered
+    assert sources.listens_on_loopback() is offered
     at = open_tab(visit("collection"), "Catalogues")
     assert bool([box for box in at.text_input if box.key == "catalogue-location"]) is offered
 
@@ -93,7 +93,7 @@ def test_indexing_a_folder_runs_in_the_background(visit: Visit, collection: Fake
 
 def test_a_wrong_folder_is_said(visit: Visit, collection: FakeApp, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(location: str) -> None:
-        raise CatalogueError("file_missing", f"There is nothing at {location}.", remedy="Check the spelling.")
+        raise SourceError("file_missing", f"There is nothing at {location}.", remedy="Check the spelling.")
 
     listen_on(monkeypatch, "127.0.0.1")
     monkeypatch.setattr(collection, "start_indexing", refuse)
@@ -227,7 +227,7 @@ def test_a_store_that_cannot_be_read_is_one_sentence(visit: Visit, collection: F
 
 
 def test_a_start_that_fails_says_why_and_can_be_tried_again(monkeypatch: pytest.MonkeyPatch, visit: Visit) -> None:
-    wrong = CatalogueError("csv_empty", "shop.csv is empty.", remedy="Fill it.")
+    wrong = SourceError("csv_empty", "shop.csv is empty.", remedy="Fill it.")
     monkeypatch.setattr(startup, "build", lambda note: build_fake(note, error=wrong))
     at = visit()
     assert "shop.csv is empty. Fill it." in words(at)

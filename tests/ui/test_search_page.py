@@ -247,7 +247,7 @@ def test_share_shows_a_link_with_the_words(visit: Visit) -> None:
 
 
 def test_empty_collection_says_how_to_begin(monkeypatch: pytest.MonkeyPatch, visit: Visit, collection: FakeApp) -> None:
-    collection.remove_catalogue("demo")
+    collection.remove_source("demo")
     at = visit(q="red")
     assert at.get_by_key("empty").subheader[0].value == "The collection is empty"
     assert not at.error

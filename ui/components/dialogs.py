@@ -61,17 +61,17 @@ def drop_models(app: "LiveApp", number: int) -> None:
     what = "One model that is not in use is" if number == 1 else f"{number:,} models that are not in use are"
     st.markdown(f"{what} deleted from this collection, with what was noted of each picture. No picture is lost.")
     st.markdown("Going back to one then takes its own file, and looking at every picture again.")
-    _answer(app.drop_former_model, "Delete", key="drop-models")
+    _answer(app.drop_previous_models, "Delete", key="drop-models")
 
 
 @st.dialog("Remove this catalogue", icon=":material/delete:")
-def remove_catalogue(app: "LiveApp", name: str, called: str, items: int) -> None:
+def remove_source(app: "LiveApp", name: str, called: str, items: int) -> None:
     """Ask before a catalogue's items leave the collection; `called` is what the page calls it."""
     st.text(
         f"{formatting.count(items, 'picture')} of “{shorten(called, 80)}” will no longer be found. "
         "The files themselves stay where they are."
     )
-    _answer(lambda: app.remove_catalogue(name), "Remove", key="remove-catalogue")
+    _answer(lambda: app.remove_source(name), "Remove", key="remove-catalogue")
 
 
 def _answer(work: Callable[[], object], label: str, *, key: str, waiting: str = "One moment") -> None:

@@ -23,12 +23,12 @@ def title_of(item: Item) -> str:
     """Its title; without one the last part of where it came from (the file name); without that, that it has none."""
     return (
         clean(item.title)
-        or clean(PurePosixPath(urlsplit(item.source).path if "://" in item.source else item.source).name)
+        or clean(PurePosixPath(urlsplit(item.origin).path if "://" in item.origin else item.origin).name)
         or NO_TITLE
     )
 
 
-def catalogue_called(name: str) -> str:
+def source_called(name: str) -> str:
     """What the page calls a catalogue."""
     return "Added by hand" if name == BY_HAND else clean(name)
 

@@ -8,7 +8,7 @@ from crossmodal.errors import CrossmodalError
 from crossmodal.items import Item
 from ui import formatting, session
 from ui.components import dialogs, grid
-from ui.components.grid import catalogue_called, title_of
+from ui.components.grid import source_called, title_of
 from ui.formatting import clean, literal, shorten
 from ui.navigation import go_to_search
 
@@ -55,12 +55,12 @@ def _facts(item: Item) -> None:
         **{clean(name): clean(value) for name, value in item.attributes.items() if clean(value)},
         "Size": formatting.size(item.width_px, item.height_px),
         "Added": formatting.date(item.added_at),
-        "Catalogue": catalogue_called(item.catalogue),
+        "Catalogue": source_called(item.source),
     }
     st.table({literal(name): literal(shorten(value, 2_000)) for name, value in known.items()}, border="horizontal")
-    if item.source:
+    if item.origin:
         st.caption("Where it came from")
-        st.code(clean(item.source), language=None, wrap_lines=True)
+        st.code(clean(item.origin), language=None, wrap_lines=True)
 
 
 def _actions(app: "LiveApp", item: Item) -> None:

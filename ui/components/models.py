@@ -10,13 +10,15 @@ import streamlit as st
 
 from crossmodal.errors import CrossmodalError
 from ui import formatting, session
-from ui.components import catalogues, dialogs, job_bar
-from ui.components.catalogues import listens_on_loopback
+from ui.components import dialogs, job_bar, sources
+from ui.components.sources import listens_on_loopback
 from ui.formatting import clean, literal, shorten
 
 if TYPE_CHECKING:
-    from engine.info import ModelGeneration
+    from crossmodal.evaluation.result import DirectionFigures, Figure
+    from engine.info import ModelGeneration, ModelInfo, SystemInfo
     from engine.live import LiveApp
+    from engine.self_evaluation import CollectionMetrics
 
 _IN_A_RUN = "model.pth"
 
@@ -92,10 +94,6 @@ def _from_elsewhere(app: "LiveApp") -> None:
             )
 
 
-if TYPE_CHECKING:
-    from engine.info import ModelInfo, SystemInfo
-
-
 def quality(model: "ModelInfo") -> None:
     """How often a search is right, beside guessing."""
     figures = model.held_out
@@ -136,15 +134,9 @@ def facts(info: "SystemInfo") -> None:
     st.table({name: literal(clean(value)) for name, value in rows.items()}, border="horizontal")
 
 
-if TYPE_CHECKING:
-    from crossmodal.evaluation.result import DirectionFigures, Figure
-    from engine.live import LiveApp
-    from engine.self_evaluation import OwnFigures
-
-
 def show_metrics(app: "LiveApp") -> None:
     """The last measurement of the model in use, and the button for one."""
-    figures = app.own_figures()
+    figures = app.collection_metrics()
     if figures is None:
         st.markdown(
             "Not measured yet. Every title is searched for among the pictures, and every picture among the titles. "
@@ -154,10 +146,10 @@ def show_metrics(app: "LiveApp") -> None:
         _found(figures)
     label = "Measure on this collection" if figures is None else "Measure again"
     if st.button(label, key="measure", icon=":material/straighten:", disabled=job_bar.is_running(app)):
-        catalogues.begin(app.start_measuring)
+        sources.begin(app.start_measuring)
 
 
-def _found(figures: "OwnFigures") -> None:
+def _found(figures: "CollectionMetrics") -> None:
     for warning in figures.result.warnings:
         st.warning(literal(warning), icon=":material/warning:")
     st.markdown(_sentence(figures))
@@ -173,7 +165,7 @@ def _found(figures: "OwnFigures") -> None:
     )
 
 
-def _sentence(figures: "OwnFigures") -> str:
+def _sentence(figures: "CollectionMetrics") -> str:
     looked = formatting.count(figures.items, "picture")
     of = (
         f"{looked} with titles"

@@ -59,10 +59,6 @@ def _row(app: "LiveApp", caption: CaptionResult) -> None:
         )
 
 
-if TYPE_CHECKING:
-    from engine.live import LiveApp
-
-
 @dataclass(frozen=True)
 class Answer:
     """Results, how long they took, or why there are none."""
@@ -100,9 +96,6 @@ def is_address(words: str) -> bool:
     """Whether what was typed as words is the address of something on the web."""
     return words.strip().lower().startswith(("http://", "https://")) and " " not in words.strip()
 
-
-if TYPE_CHECKING:
-    from engine.live import LiveApp
 
 _SHOWN_AT_FIRST = 10
 

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from ui import formatting
-from ui.components import catalogues, job_bar
+from ui.components import job_bar, sources
 from ui.formatting import literal
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def offer(app: "LiveApp") -> None:
             "you can search and leave the page meanwhile. The new model takes over only when it finds more than the present one."
         )
         if st.button("Train", type="primary", key="train", icon=":material/school:"):
-            catalogues.begin(app.start_training)
+            sources.begin(app.start_training)
 
 
 def live(app: "LiveApp") -> None:

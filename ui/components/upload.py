@@ -17,7 +17,10 @@ from ui.navigation import go_to_search
 from ui.startup import settings
 
 if TYPE_CHECKING:
+    from streamlit.runtime.uploaded_file_manager import UploadedFile
+
     from engine.live import LiveApp
+
 
 _SHOWN = 5
 
@@ -67,11 +70,6 @@ def _find(one: Added) -> None:
         session.ask_picture(one.picture, one.name)
         go_to_search()
 
-
-if TYPE_CHECKING:
-    from streamlit.runtime.uploaded_file_manager import UploadedFile
-
-    from engine.live import LiveApp
 
 Seen = Picture | CrossmodalError
 _FILES, _ADDRESS = "Files", "Address"
@@ -185,7 +183,7 @@ def _add_files(app: "LiveApp", files: "list[UploadedFile]", seen: dict[str, Seen
 def _add(app: "LiveApp", picture: Seen, title: str, source: str) -> Added:
     if isinstance(picture, CrossmodalError):
         return Added(source, problem=picture)
-    outcome = session.attempt(app.add_picture, picture, title.strip() or None, source=source)
+    outcome = session.attempt(app.add_picture, picture, title.strip() or None, origin=source)
     if isinstance(outcome, CrossmodalError):
         return Added(source, problem=outcome)
     return Added(title_of(outcome.item), item_id=outcome.item.item_id, created=outcome.created, picture=picture)

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui.components import catalogues, grid, item_dialog, training
+from ui.components import grid, item_dialog, sources, training
 from ui.startup import the_app
 
 PARTS = {"Pictures": ":material/photo_library:", "Catalogues": ":material/folder_open:", "Failed rows": ":material/error_outline:"}
@@ -21,10 +21,10 @@ part = st.segmented_control(
 )
 if part == "Pictures":
     grid.undo_bar(app)
-    catalogues.show_items(app)
+    sources.show_items(app)
 elif part == "Catalogues":
     training.offer(app)
-    catalogues.show(app)
+    sources.show(app)
 else:
-    catalogues.failed_rows(app)
+    sources.failed_rows(app)
 item_dialog.show(app)

@@ -7,9 +7,9 @@ from pathlib import Path, PurePosixPath
 from typing import Protocol, runtime_checkable
 from urllib.parse import unquote, urlsplit
 
-from crossmodal.items import CatalogueRow, Failure
+from crossmodal.items import Failure, SourceRow
 
-Entry = CatalogueRow | Failure
+Entry = SourceRow | Failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ def unread(failure: Failure, *beginnings: str) -> Unread:
     return Unread(**values, beginnings=beginnings)
 
 
-class Catalogue(Protocol):
+class Source(Protocol):
     """A CSV, a folder of pictures, an archive or a table of them, read again at every call of `rows`.
 
     Attributes:
@@ -63,7 +63,7 @@ class Catalogue(Protocol):
         """How many entries `rows` will give, found by reading once through.
 
         Raises:
-            CatalogueError: the catalogue as a whole cannot be read, or holds nothing.
+            SourceError: the catalogue as a whole cannot be read, or holds nothing.
         """
         ...
 
@@ -71,7 +71,7 @@ class Catalogue(Protocol):
         """Every row in a stable order; keys are unique. A row that cannot be used comes as a `Failure` with its reason.
 
         Raises:
-            CatalogueError: the catalogue as a whole cannot be read; what came before is valid.
+            SourceError: the catalogue as a whole cannot be read; what came before is valid.
         """
         ...
 
@@ -80,17 +80,17 @@ class Catalogue(Protocol):
 class HoldsPictures(Protocol):
     """A catalogue whose own file holds the pictures: nothing beside it has to be read for them."""
 
-    def held(self, row: CatalogueRow) -> bytes | None:
+    def held(self, row: SourceRow) -> bytes | None:
         """The bytes of a row's picture; None when they lie at its `location` after all. Safe to call from several threads.
 
         Raises:
-            CatalogueError: the file cannot be read there, or the picture is larger than the limits allow.
+            SourceError: the file cannot be read there, or the picture is larger than the limits allow.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class CatalogueLimits:
+class SourceLimits:
     """Bounds of reading; every one exists so that a file from a stranger costs bounded time and memory.
 
     Attributes:

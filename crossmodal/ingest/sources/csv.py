@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from crossmodal.errors import CatalogueError
-from crossmodal.ingest.sources.base import CatalogueLimits, Entry, Unread, one_line, shown, title_from_location, unread
+from crossmodal.errors import SourceError
+from crossmodal.ingest.sources.base import Entry, SourceLimits, Unread, one_line, shown, title_from_location, unread
 from crossmodal.ingest.sources.csv_columns import (
     CAPTIONS_BETWEEN,
     DELIMITERS,
@@ -17,7 +17,7 @@ from crossmodal.ingest.sources.csv_columns import (
     restored,
 )
 from crossmodal.ingest.sources.csv_reader import Record, RecordReader, encoding_error, open_csv_text
-from crossmodal.items import CatalogueRow, Failure
+from crossmodal.items import Failure, SourceRow
 
 
 class CsvTable:
@@ -26,17 +26,17 @@ class CsvTable:
     Lines before the header that are blank, a comment ("# exported") or a spreadsheet's hint ("sep=;") are left out.
 
     Raises:
-        CatalogueError: the file cannot be opened, is not a CSV, or its header lacks a column or names one twice.
+        SourceError: the file cannot be opened, is not a CSV, or its header lacks a column or names one twice.
     """
 
-    def __init__(self, path: Path, *, limits: CatalogueLimits) -> None:
+    def __init__(self, path: Path, *, limits: SourceLimits) -> None:
         self.path = path
         self._limits = limits
         headers = {delimiter: self._header(delimiter) for delimiter in DELIMITERS}
         self._delimiter = next((delimiter for delimiter, header in headers.items() if is_header(header.cells)), DELIMITERS[0])
         header = headers[self._delimiter]
         if header.problem:
-            raise CatalogueError(
+            raise SourceError(
                 header.code, f"Line {header.line} of {shown(path.name)} {header.problem}.", remedy="Repair that line."
             )
         self.columns: Columns = read_columns(header.cells, limits=limits)
@@ -45,11 +45,11 @@ class CsvTable:
         """The rows after the header, in the file's order.
 
         Raises:
-            CatalogueError: csv_encoding, csv_malformed or csv_too_many_rows, as soon as it is met.
+            SourceError: csv_encoding, csv_malformed or csv_too_many_rows, as soon as it is met.
         """
         for count, record in enumerate(self._after_header(self._delimiter)):
             if count > self._limits.max_rows:
-                raise CatalogueError(
+                raise SourceError(
                     "csv_too_many_rows",
                     f"{shown(self.path.name)} has more than {self._limits.max_rows:,} rows.",
                     remedy="Split it, or raise CROSSMODAL_MAX_CATALOGUE_ROWS.",
@@ -60,7 +60,7 @@ class CsvTable:
     def _header(self, delimiter: str) -> Record:
         header = next(self._after_header(delimiter), None)
         if header is None:
-            raise CatalogueError(
+            raise SourceError(
                 "csv_empty",
                 f"{shown(self.path.name)} holds blank lines only.",
                 remedy="It needs a line with the columns' names and one line a picture.",
@@ -91,7 +91,7 @@ _YES = frozenset({"yes", "true", "1", "y"})
 _FIX_LINE = "Repair that line of the CSV, then index again."
 
 
-class CsvCatalogue:
+class CsvSource:
     """A `Catalogue` read from a CSV; every cell stays the text it is ("007" stays "007", a product may be called "NA").
 
     The key of a row is its id (column `id`, `asin`, ...), otherwise its picture's location, with the title added for later rows
@@ -104,12 +104,12 @@ class CsvCatalogue:
         name: identity in the collection; None takes the absolute path.
 
     Raises:
-        CatalogueError: the file is missing, is not a CSV, lacks a column, or has no rows.
+        SourceError: the file is missing, is not a CSV, lacks a column, or has no rows.
     """
 
     kind = "csv"
 
-    def __init__(self, path: Path, *, limits: CatalogueLimits, name: str | None = None) -> None:
+    def __init__(self, path: Path, *, limits: SourceLimits, name: str | None = None) -> None:
         self.path = path.resolve()
         self.folder = self.path.parent
         self.name = name or str(self.path)
@@ -118,7 +118,7 @@ class CsvCatalogue:
         self.duplicates = 0
         self._table = CsvTable(self.path, limits=limits)
         if next(self._table.records(), None) is None:
-            raise CatalogueError("csv_no_rows", f"{shown(self.label)} has a header and 0 rows.", remedy="Add one line a picture.")
+            raise SourceError("csv_no_rows", f"{shown(self.label)} has a header and 0 rows.", remedy="Add one line a picture.")
 
     @property
     def columns(self) -> Columns:
@@ -135,7 +135,7 @@ class CsvCatalogue:
         Memory grows with the number of rows by their keys; with captions by the whole text, as a picture's captions may lie apart.
 
         Raises:
-            CatalogueError: csv_encoding, csv_malformed or csv_too_many_rows, as soon as it is met.
+            SourceError: csv_encoding, csv_malformed or csv_too_many_rows, as soon as it is met.
         """
         self.duplicates = 0
         return self._captioned() if self.columns.captions else self._titled()
@@ -144,7 +144,7 @@ class CsvCatalogue:
         seen: dict[str, int] = {}
         for record in self._table.records():
             entry = self._entry(record)
-            if isinstance(entry, CatalogueRow):
+            if isinstance(entry, SourceRow):
                 if not entry.title and not self._is_said(record):
                     entry = replace(entry, title=title_from_location(entry.location))
                 has_id = entry.key != entry.location
@@ -161,7 +161,7 @@ class CsvCatalogue:
             yield entry
 
     def _captioned(self) -> Iterator[Entry]:
-        first: dict[str, CatalogueRow] = {}
+        first: dict[str, SourceRow] = {}
         texts: dict[str, dict[str, None]] = {}
         for record in self._table.records():
             entry = self._entry(record)
@@ -191,7 +191,7 @@ class CsvCatalogue:
             what = f"{shown(location)} in place of a picture address" if one_line(location) else "no picture address"
             return self._failure(record, "row_errors", f"Line {record.line} has {what}.")
         item_id = cells[columns.item_id] if columns.item_id is not None else ""
-        return CatalogueRow(
+        return SourceRow(
             key=item_id or location,
             title=self._title(cells),
             location=location,
@@ -224,7 +224,7 @@ class CsvCatalogue:
         cells = record.cells if len(record.cells) == len(columns.names) else None
         failure = Failure(
             key=f"line {record.line}",
-            catalogue=self.name,
+            source=self.name,
             location=cells[columns.picture] if cells else "",
             title=self._title(cells) if cells else "",
             code=code,
@@ -235,10 +235,10 @@ class CsvCatalogue:
         keys = record.cells if cells is None or columns.item_id is None else [cells[columns.item_id]]
         return unread(failure, *(filter(None, keys) if record.cells else [""]))
 
-    def _named_twice(self, row: CatalogueRow) -> Failure:
+    def _named_twice(self, row: SourceRow) -> Failure:
         return Failure(
             key=f"line {row.line}",
-            catalogue=self.name,
+            source=self.name,
             location=row.location,
             title=row.title,
             code="row_errors",

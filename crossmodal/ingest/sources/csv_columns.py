@@ -4,8 +4,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from crossmodal.errors import CatalogueError
-from crossmodal.ingest.sources.base import CatalogueLimits, shown
+from crossmodal.errors import SourceError
+from crossmodal.ingest.sources.base import SourceLimits, shown
 
 # Names are compared in lower case without spaces, "_", "-" and ".": "Image URL", "image_url" and "imageUrl" are one. When several
 # columns of a kind are there, the first of these lists wins and the others are attributes.
@@ -54,14 +54,14 @@ class Columns:
     restorable: bool = False
 
 
-def read_columns(header: Sequence[str], *, limits: CatalogueLimits) -> Columns:
+def read_columns(header: Sequence[str], *, limits: SourceLimits) -> Columns:
     """The meaning of a header's names.
 
     Raises:
-        CatalogueError: csv_too_wide, csv_duplicate_columns, or csv_missing_columns (none for the pictures, or none for the words).
+        SourceError: csv_too_wide, csv_duplicate_columns, or csv_missing_columns (none for the pictures, or none for the words).
     """
     if len(header) > limits.max_columns:
-        raise CatalogueError(
+        raise SourceError(
             "csv_too_wide",
             f"The file has {len(header):,} columns; {limits.max_columns} are read at most.",
             remedy="Delete the columns you do not need.",
@@ -72,7 +72,7 @@ def read_columns(header: Sequence[str], *, limits: CatalogueLimits) -> Columns:
     plain = list(header) if restorable else [_plain(name) for name in header]
     for place, name in enumerate(plain):
         if name and name in plain[:place]:
-            raise CatalogueError(
+            raise SourceError(
                 "csv_duplicate_columns", f"The column {shown(header[place])} occurs twice.", remedy="Rename or delete one of them."
             )
     if restorable:
@@ -151,10 +151,10 @@ def _first(plain: Sequence[str], wanted: Sequence[str]) -> int | None:
     return next((plain.index(name) for name in wanted if name in plain), None)
 
 
-def _missing(header: Sequence[str], *, picture: bool, words: bool) -> CatalogueError:
+def _missing(header: Sequence[str], *, picture: bool, words: bool) -> SourceError:
     lacking = [text for text, lacks in (('"title" (or caption)', words), ('"imgUrl" (or image_url, image)', picture)) if lacks]
     found = ", ".join(shown(name, most=30) for name in header[:12]) + (", …" if len(header) > 12 else "")
-    return CatalogueError(
+    return SourceError(
         "csv_missing_columns",
         f"There is no column {' and none '.join(lacking)}; the first line names {found}.",
         remedy="Put the columns' names into the first line, such as title,imgUrl or image,caption.",

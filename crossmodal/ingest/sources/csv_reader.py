@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from crossmodal.errors import CatalogueError
-from crossmodal.ingest.sources.base import CatalogueLimits, shown
+from crossmodal.errors import SourceError
+from crossmodal.ingest.sources.base import SourceLimits, shown
 
 _SAVE_AS_CSV = "Open it in its program and save it as CSV UTF-8."
 _SAVE_AS_UTF8 = 'Save it again as "CSV UTF-8": in a spreadsheet under Save as, in a text editor under Encoding.'
@@ -43,7 +43,7 @@ _MARKS = (
 )
 
 
-def open_csv_text(path: Path, *, limits: CatalogueLimits) -> TextIO:
+def open_csv_text(path: Path, *, limits: SourceLimits) -> TextIO:
     """The CSV as text, line ends untouched.
 
     UTF-8, or UTF-16 and UTF-32 where the first bytes say so, as spreadsheets write them. Nothing is guessed beyond that: a wrong
@@ -52,7 +52,7 @@ def open_csv_text(path: Path, *, limits: CatalogueLimits) -> TextIO:
     The caller closes it. Reading from it may raise `UnicodeDecodeError`; `encoding_error` says where.
 
     Raises:
-        CatalogueError: file_missing, too_large, csv_empty, csv_encoding, or another kind of file than a CSV (csv_malformed,
+        SourceError: file_missing, too_large, csv_empty, csv_encoding, or another kind of file than a CSV (csv_malformed,
             unsupported_format; the message says which kind).
     """
     raw = _open_plain_file(path, limits=limits)
@@ -61,14 +61,14 @@ def open_csv_text(path: Path, *, limits: CatalogueLimits) -> TextIO:
         _refuse_other_kinds(head, path)
         encoding = next((name for mark, name in _MARKS if head.startswith(mark)), "utf-8")
         if encoding == "utf-8" and head.count(0) > len(head) // 4:
-            raise CatalogueError("csv_encoding", f"{shown(path.name)} is not UTF-8 text.", remedy=_SAVE_AS_UTF8)
+            raise SourceError("csv_encoding", f"{shown(path.name)} is not UTF-8 text.", remedy=_SAVE_AS_UTF8)
         return io.TextIOWrapper(raw, encoding=encoding, errors="strict", newline="")
     except BaseException:
         raw.close()
         raise
 
 
-def encoding_error(path: Path, *, limits: CatalogueLimits) -> CatalogueError:
+def encoding_error(path: Path, *, limits: SourceLimits) -> SourceError:
     """The error for text that cannot be decoded, with the first line (1 = header) where that is so, when it can be told."""
     with _open_plain_file(path, limits=limits) as raw:
         number = 0
@@ -78,27 +78,27 @@ def encoding_error(path: Path, *, limits: CatalogueLimits) -> CatalogueError:
                 line.decode("utf-8")
             except UnicodeDecodeError:
                 here = number + (not line.endswith(b"\n"))
-                return CatalogueError("csv_encoding", f"Line {here} of {shown(path.name)} is not UTF-8 text.", remedy=_SAVE_AS_UTF8)
-    return CatalogueError(
+                return SourceError("csv_encoding", f"Line {here} of {shown(path.name)} is not UTF-8 text.", remedy=_SAVE_AS_UTF8)
+    return SourceError(
         "csv_encoding", f"{shown(path.name)} is not valid text of the encoding it is marked with.", remedy=_SAVE_AS_UTF8
     )
 
 
-def _open_plain_file(path: Path, *, limits: CatalogueLimits) -> io.BufferedReader:
+def _open_plain_file(path: Path, *, limits: SourceLimits) -> io.BufferedReader:
     try:
         # Without O_NONBLOCK the opening of a named pipe waits for ever.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except OSError as error:
-        raise CatalogueError(
+        raise SourceError(
             "file_missing", f"{shown(str(path))} cannot be opened: {error.strerror}.", remedy="Check the path and who may read it."
         ) from error
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
-        raise CatalogueError("csv_malformed", f"{shown(str(path))} is not a plain file.", remedy="Name a CSV file or a folder.")
+        raise SourceError("csv_malformed", f"{shown(str(path))} is not a plain file.", remedy="Name a CSV file or a folder.")
     if status.st_size > limits.max_csv_bytes:
         os.close(descriptor)
-        raise CatalogueError(
+        raise SourceError(
             "too_large",
             f"{shown(path.name)} is {status.st_size / 2**20:,.0f} MiB; a catalogue may be {limits.max_csv_bytes / 2**20:,.0f} MiB.",
             remedy="Split it into several files.",
@@ -108,16 +108,16 @@ def _open_plain_file(path: Path, *, limits: CatalogueLimits) -> io.BufferedReade
 
 def _refuse_other_kinds(head: bytes, path: Path) -> None:
     if not head:
-        raise CatalogueError(
+        raise SourceError(
             "csv_empty", f"{shown(path.name)} is empty.", remedy="It needs a line with the columns' names and one line a picture."
         )
     for code, start, kind, remedy in _OTHER_KINDS:
         if head.startswith(start):
-            raise CatalogueError(code, f"{shown(path.name)} is {kind}, not a CSV.", remedy=remedy)
+            raise SourceError(code, f"{shown(path.name)} is {kind}, not a CSV.", remedy=remedy)
     if head.startswith(b"PK\x03\x04"):
         if b"xl/" in head or path.suffix.lower() in (".xlsx", ".xlsm"):
-            raise CatalogueError("csv_malformed", f"{shown(path.name)} is an Excel file (.xlsx), not a CSV.", remedy=_SAVE_AS_CSV)
-        raise CatalogueError(
+            raise SourceError("csv_malformed", f"{shown(path.name)} is an Excel file (.xlsx), not a CSV.", remedy=_SAVE_AS_CSV)
+        raise SourceError(
             "unsupported_format",
             f"{shown(path.name)} is a zip archive or an office document, not a CSV.",
             remedy="Unpack it, or save the table as CSV UTF-8.",
@@ -125,7 +125,7 @@ def _refuse_other_kinds(head: bytes, path: Path) -> None:
     start_of_text = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
     if start_of_text in (b"<", b"{", b"["):
         kind = "a web page or XML" if start_of_text == b"<" else "JSON"
-        raise CatalogueError("csv_malformed", f"{shown(path.name)} looks like {kind}, not a CSV.", remedy=_SAVE_AS_CSV)
+        raise SourceError("csv_malformed", f"{shown(path.name)} looks like {kind}, not a CSV.", remedy=_SAVE_AS_CSV)
 
 
 # A bad quotation mark makes the reader look ahead and come back; this many times the longest row may be read again in one file.
@@ -163,10 +163,10 @@ class RecordReader:
         delimiter: one character.
 
     Raises:
-        CatalogueError: csv_malformed, while iterating: there are so many broken quotation marks that this is no CSV.
+        SourceError: csv_malformed, while iterating: there are so many broken quotation marks that this is no CSV.
     """
 
-    def __init__(self, text: TextIO, *, delimiter: str, limits: CatalogueLimits) -> None:
+    def __init__(self, text: TextIO, *, delimiter: str, limits: SourceLimits) -> None:
         self._text = text
         self._delimiter = delimiter
         self._limits = limits
@@ -234,7 +234,7 @@ class RecordReader:
         self._line -= len(lines)
         self._read_again += sum(map(len, lines))
         if self._read_again > _REREAD_ROWS * self._limits.max_row_chars:
-            raise CatalogueError(
+            raise SourceError(
                 "csv_malformed",
                 f"Up to line {self._line} too many quotation marks are never closed.",
                 remedy="Export the table again; a quotation mark inside a cell is written twice.",

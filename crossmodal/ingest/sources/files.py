@@ -4,17 +4,17 @@ import os
 import stat
 from pathlib import Path, PureWindowsPath
 
-from crossmodal.errors import CatalogueError
+from crossmodal.errors import SourceError
 from crossmodal.ingest.sources.base import shown
 
 _KEEP_INSIDE = "Put the picture into the catalogue's folder and name it by a path relative to it."
 
 
-def read_contained(folder: Path, location: str, *, max_bytes: int) -> bytes:
+def read_inside(folder: Path, location: str, *, max_bytes: int) -> bytes:
     """The bytes of the file at `location`, a path relative to `folder`; both kinds of slashes are understood.
 
     Raises:
-        CatalogueError: file_missing; path_outside (absolute, or leading out of the folder, also through a link, or not a
+        SourceError: file_missing; path_outside (absolute, or leading out of the folder, also through a link, or not a
             plain file); too_large (more than `max_bytes`).
     """
     path = _inside(folder, location)
@@ -26,13 +26,13 @@ def read_contained(folder: Path, location: str, *, max_bytes: int) -> bytes:
         with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor, not a path
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
-                raise CatalogueError("path_outside", f"{shown(location)} is not a plain file.", remedy=_KEEP_INSIDE)
+                raise SourceError("path_outside", f"{shown(location)} is not a plain file.", remedy=_KEEP_INSIDE)
             data = b"" if status.st_size > max_bytes else file.read(max_bytes + 1)
     except OSError as error:
         raise _unreadable(location, error) from error
     size = max(status.st_size, len(data))
     if size > max_bytes:
-        raise CatalogueError(
+        raise SourceError(
             "too_large",
             f"{shown(location)} is {size / 2**20:,.1f} MiB; {max_bytes / 2**20:,.1f} MiB are read at most.",
             remedy="Make it smaller.",
@@ -40,17 +40,17 @@ def read_contained(folder: Path, location: str, *, max_bytes: int) -> bytes:
     return data
 
 
-def read_named(path: Path, *, max_bytes: int) -> bytes:
+def read_file(path: Path, *, max_bytes: int) -> bytes:
     """The bytes of a file that a person named: links are followed wherever they lead, for no catalogue drew them.
 
     Raises:
-        CatalogueError: as `read_contained`.
+        SourceError: as `read_inside`.
     """
     try:
         place = path.resolve(strict=True)
     except (OSError, RuntimeError, ValueError) as error:
         raise _unreadable(path.name, error) from error
-    return read_contained(place.parent, place.name, max_bytes=max_bytes)
+    return read_inside(place.parent, place.name, max_bytes=max_bytes)
 
 
 def _inside(folder: Path, location: str) -> Path:
@@ -58,25 +58,23 @@ def _inside(folder: Path, location: str) -> Path:
     root = folder.resolve()
     path = root / location.replace("\\", "/")
     if windows.drive or windows.root or not Path(os.path.normpath(path)).is_relative_to(root):
-        raise CatalogueError("path_outside", f"{shown(location)} lies outside the catalogue's folder.", remedy=_KEEP_INSIDE)
+        raise SourceError("path_outside", f"{shown(location)} lies outside the catalogue's folder.", remedy=_KEEP_INSIDE)
     try:
         resolved = path.resolve(strict=True)
     except (OSError, RuntimeError, ValueError) as error:
         raise _unreadable(location, error) from error
     if not resolved.is_relative_to(root):
-        raise CatalogueError(
+        raise SourceError(
             "path_outside", f"{shown(location)} is a link that leads out of the catalogue's folder.", remedy=_KEEP_INSIDE
         )
     return resolved
 
 
-def _unreadable(location: str, error: Exception) -> CatalogueError:
+def _unreadable(location: str, error: Exception) -> SourceError:
     """OSError: missing, unreadable, a name too long; RuntimeError: links in a circle; ValueError: a NUL in the name."""
     if isinstance(error, FileNotFoundError | NotADirectoryError):
-        return CatalogueError(
+        return SourceError(
             "file_missing", f"There is no file {shown(location)}.", remedy="Check its name, or put the picture there."
         )
     reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is not a usable file name"
-    return CatalogueError(
-        "file_missing", f"{shown(location)} cannot be read: {reason}.", remedy="Check its name and who may read it."
-    )
+    return SourceError("file_missing", f"{shown(location)} cannot be read: {reason}.", remedy="Check its name and who may read it.")

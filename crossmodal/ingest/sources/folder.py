@@ -4,10 +4,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from crossmodal.errors import CatalogueError
-from crossmodal.ingest.sources.base import CatalogueLimits, Entry, one_line, shown, title_from_location, unread
-from crossmodal.ingest.sources.files import read_contained
-from crossmodal.items import CatalogueRow, Failure
+from crossmodal.errors import SourceError
+from crossmodal.ingest.sources.base import Entry, SourceLimits, one_line, shown, title_from_location, unread
+from crossmodal.ingest.sources.files import read_inside
+from crossmodal.items import Failure, SourceRow
 
 # Also kinds that need an optional decoder or cannot be read: such a file is then listed with its reason, not passed over.
 PICTURE_SUFFIXES = frozenset(
@@ -15,7 +15,7 @@ PICTURE_SUFFIXES = frozenset(
 )
 
 
-class FolderCatalogue:
+class FolderSource:
     """A `Catalogue` of the pictures in a folder and the folders in it, in the order of their names.
 
     A key is the path relative to the folder. Hidden files and folders, files that are no pictures by their suffix, and linked
@@ -27,12 +27,12 @@ class FolderCatalogue:
         name: identity in the collection; None takes the absolute path.
 
     Raises:
-        CatalogueError: csv_no_rows, there is no picture in the folder.
+        SourceError: csv_no_rows, there is no picture in the folder.
     """
 
     kind = "folder"
 
-    def __init__(self, folder: Path, *, limits: CatalogueLimits, name: str | None = None) -> None:
+    def __init__(self, folder: Path, *, limits: SourceLimits, name: str | None = None) -> None:
         self.folder = folder.resolve()
         self.name = name or str(self.folder)
         self.label = self.folder.name or str(self.folder)
@@ -40,7 +40,7 @@ class FolderCatalogue:
         self.duplicates = 0
         self._limits = limits
         if next(self._places(), None) is None:
-            raise CatalogueError(
+            raise SourceError(
                 "csv_no_rows",
                 f"There are no pictures in {shown(str(self.folder))}.",
                 remedy="Put pictures (JPEG, PNG, WebP, GIF) into it.",
@@ -54,11 +54,11 @@ class FolderCatalogue:
         """One row a picture.
 
         Raises:
-            CatalogueError: csv_too_many_rows, as soon as it is met.
+            SourceError: csv_too_many_rows, as soon as it is met.
         """
         for count, place in enumerate(self._places()):
             if count >= self._limits.max_rows:
-                raise CatalogueError(
+                raise SourceError(
                     "csv_too_many_rows",
                     f"{shown(str(self.folder))} holds more than {self._limits.max_rows:,} pictures.",
                     remedy="Name a folder further down, or raise CROSSMODAL_MAX_CATALOGUE_ROWS.",
@@ -72,9 +72,9 @@ class FolderCatalogue:
         except UnicodeEncodeError:
             shown_key = key.encode(errors="backslashreplace").decode()
             return self._failure(shown_key, "file_missing", f"The name {shown(shown_key)} is not valid text.", "Rename the file.")
-        except CatalogueError as error:
+        except SourceError as error:
             return self._failure(key, error.code, error.message, error.remedy)
-        return CatalogueRow(
+        return SourceRow(
             key=key,
             title=texts[0] if texts else title_from_location(key),
             # "a:b.jpg" would read as an address with a scheme.
@@ -87,11 +87,11 @@ class FolderCatalogue:
         beside = Path(key).with_suffix(".txt")
         if not (self.folder / beside).is_file():
             return ()
-        data = read_contained(self.folder, beside.as_posix(), max_bytes=self._limits.max_text_bytes)
+        data = read_inside(self.folder, beside.as_posix(), max_bytes=self._limits.max_text_bytes)
         try:
             lines = data.decode("utf-8-sig").splitlines()
         except UnicodeDecodeError as error:
-            raise CatalogueError(
+            raise SourceError(
                 "csv_encoding", f"{shown(beside.as_posix())} is not UTF-8 text.", remedy="Save it as UTF-8."
             ) from error
         return tuple(text for text in map(one_line, lines) if text)
@@ -117,5 +117,5 @@ class FolderCatalogue:
 
     def _failure(self, key: str, code: str, reason: str, remedy: str) -> Failure:
         return Failure(
-            key=key, catalogue=self.name, location=key, title=title_from_location(key), code=code, reason=reason, remedy=remedy
+            key=key, source=self.name, location=key, title=title_from_location(key), code=code, reason=reason, remedy=remedy
         )

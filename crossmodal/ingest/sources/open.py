@@ -2,19 +2,19 @@
 
 from pathlib import Path
 
-from crossmodal.errors import CatalogueError
-from crossmodal.ingest.sources.base import Catalogue, CatalogueLimits, shown
-from crossmodal.ingest.sources.csv import CsvCatalogue
-from crossmodal.ingest.sources.folder import FolderCatalogue
-from crossmodal.ingest.sources.tar_shards import ShardsCatalogue, shards_in
-from crossmodal.ingest.sources.zip import ZipCatalogue
+from crossmodal.errors import SourceError
+from crossmodal.ingest.sources.base import Source, SourceLimits, shown
+from crossmodal.ingest.sources.csv import CsvSource
+from crossmodal.ingest.sources.folder import FolderSource
+from crossmodal.ingest.sources.tar_shards import TarSource, shards_in
+from crossmodal.ingest.sources.zip import ZipSource
 
 _NAME_ONE = "Name a CSV, Parquet, ZIP or tar file or a folder on this computer."
 
 _TABLES = (".csv", ".tsv")
 
 
-def open_catalogue(where: str | Path, *, limits: CatalogueLimits, name: str | None = None) -> Catalogue:
+def open_source(where: str | Path, *, limits: SourceLimits, name: str | None = None) -> Source:
     """The catalogue at a path; `~` is the person's own folder.
 
     A file is taken for what its ending says; every ending that is not known is a CSV, which says what else the file is. A folder that holds
@@ -26,66 +26,66 @@ def open_catalogue(where: str | Path, *, limits: CatalogueLimits, name: str | No
         name: identity in the collection; None takes the absolute path.
 
     Raises:
-        CatalogueError: file_missing, or why the CSV or the folder cannot be a catalogue.
+        SourceError: file_missing, or why the CSV or the folder cannot be a catalogue.
     """
     text = str(where).strip()
     if not text or "\0" in text or "://" in text:
-        raise CatalogueError("file_missing", f"{shown(text)} is not a path.", remedy=_NAME_ONE)
+        raise SourceError("file_missing", f"{shown(text)} is not a path.", remedy=_NAME_ONE)
     try:
         path = Path(text).expanduser().resolve()
         exists, is_folder = path.exists(), path.is_dir()
     except (OSError, RuntimeError) as error:
-        raise CatalogueError(
+        raise SourceError(
             "file_missing", f"{shown(text)} cannot be opened.", remedy="Check the path and who may read it."
         ) from error
     if not exists:
-        raise CatalogueError("file_missing", f"There is nothing at {shown(text)}.", remedy=_NAME_ONE)
+        raise SourceError("file_missing", f"There is nothing at {shown(text)}.", remedy=_NAME_ONE)
     if not is_folder:
         return _of_file(path, limits=limits, name=name)
     return _table_of(path, limits=limits, name=name) or _of_folder(path, limits=limits, name=name)
 
 
-def _of_file(path: Path, *, limits: CatalogueLimits, name: str | None) -> Catalogue:
+def _of_file(path: Path, *, limits: SourceLimits, name: str | None) -> Source:
     ending = path.suffix.lower() if path.is_file() else ""
     if ending == ".zip":
-        return ZipCatalogue(path, limits=limits, name=name)
+        return ZipSource(path, limits=limits, name=name)
     if ending == ".tar":
-        return ShardsCatalogue(path, limits=limits, name=name)
+        return TarSource(path, limits=limits, name=name)
     if ending in (".parquet", ".pq"):
         return _parquet(path, limits=limits, name=name)
     try:
-        return CsvCatalogue(path, limits=limits, name=name)
-    except CatalogueError as error:
+        return CsvSource(path, limits=limits, name=name)
+    except SourceError as error:
         if ending in _TABLES or error.code != "csv_missing_columns":
             raise
         what = f"{shown(path.name)} is not a catalogue: {error.message}"
-        raise CatalogueError(error.code, what, remedy=f"{_NAME_ONE} {error.remedy}") from error
+        raise SourceError(error.code, what, remedy=f"{_NAME_ONE} {error.remedy}") from error
 
 
-def _of_folder(path: Path, *, limits: CatalogueLimits, name: str | None) -> Catalogue:
+def _of_folder(path: Path, *, limits: SourceLimits, name: str | None) -> Source:
     try:
-        return FolderCatalogue(path, limits=limits, name=name)
-    except CatalogueError:
+        return FolderSource(path, limits=limits, name=name)
+    except SourceError:
         if shards_in(path):
-            return ShardsCatalogue(path, limits=limits, name=name)
+            return TarSource(path, limits=limits, name=name)
         if any(path.glob("*.parquet")) or any(path.glob("data/*.parquet")):
             return _parquet(path, limits=limits, name=name)
         raise
 
 
-def _parquet(path: Path, *, limits: CatalogueLimits, name: str | None) -> Catalogue:
-    from crossmodal.ingest.sources.parquet import ParquetCatalogue  # loads Arrow, which takes longer than all the rest
+def _parquet(path: Path, *, limits: SourceLimits, name: str | None) -> Source:
+    from crossmodal.ingest.sources.parquet import ParquetSource  # loads Arrow, which takes longer than all the rest
 
-    return ParquetCatalogue(path, limits=limits, name=name)
+    return ParquetSource(path, limits=limits, name=name)
 
 
-def _table_of(folder: Path, *, limits: CatalogueLimits, name: str | None) -> CsvCatalogue | None:
+def _table_of(folder: Path, *, limits: SourceLimits, name: str | None) -> CsvSource | None:
     tables = sorted(path for path in folder.glob("*.csv") if not path.name.startswith("."))
     if len(tables) != 1:
         return None
     try:
-        return CsvCatalogue(tables[0], limits=limits, name=name)
-    except CatalogueError as error:
+        return CsvSource(tables[0], limits=limits, name=name)
+    except SourceError as error:
         # Some other table that happens to lie among the pictures.
         if error.code == "csv_missing_columns":
             return None

@@ -9,12 +9,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from crossmodal.errors import CatalogueError
+from crossmodal.errors import SourceError
 from crossmodal.ingest.sources.archives import location_of
-from crossmodal.ingest.sources.base import CatalogueLimits, Entry, one_line, shown, title_from_location
+from crossmodal.ingest.sources.base import Entry, SourceLimits, one_line, shown, title_from_location
 from crossmodal.ingest.sources.csv_columns import CAPTION_NAMES, HELD_OUT_NAMES, ID_NAMES, PICTURE_NAMES, TITLE_NAMES
 from crossmodal.ingest.sources.parquet_reader import PictureColumn, opened, rows_of
-from crossmodal.items import CatalogueRow, Failure
+from crossmodal.items import Failure, SourceRow
 
 # img2dataset names the column of the bytes by the format.
 _BYTES_NAMES = (*PICTURE_NAMES, "imagebytes", "bytes", "jpg", "jpeg", "png", "webp")
@@ -52,7 +52,7 @@ def read_columns(schema: pa.Schema, *, label: str) -> ParquetColumns:
         label: name of the file, for the message.
 
     Raises:
-        CatalogueError: csv_missing_columns, there is no column for the pictures.
+        SourceError: csv_missing_columns, there is no column for the pictures.
     """
     kinds = {field.name: field.type for field in schema}
     held = _first([name for name in kinds if _holds_bytes(kinds[name])], _BYTES_NAMES) or next(
@@ -61,7 +61,7 @@ def read_columns(schema: pa.Schema, *, label: str) -> ParquetColumns:
     texts = [name for name in kinds if _is_text(kinds[name])]
     named = _first(texts, PICTURE_NAMES)
     if held is None and named is None:
-        raise CatalogueError(
+        raise SourceError(
             "csv_missing_columns",
             f"{shown(label)} has no column of pictures; it has {', '.join(shown(name, most=30) for name in list(kinds)[:12])}.",
             remedy='Name the column "image" (bytes, or a struct of bytes and path) or "url".',
@@ -120,7 +120,7 @@ _YES = frozenset({"yes", "true", "1", "y"})
 _MEND = "Repair the file, then index again."
 
 
-class ParquetCatalogue:
+class ParquetSource:
     """A `Catalogue` read from one Parquet file, or from all in a folder (and in its folder `data`), in the order of their names.
 
     Columns are recognised as those of a CSV. The key of a row is its id; without one, the picture's path or address where the file only
@@ -132,12 +132,12 @@ class ParquetCatalogue:
         name: identity in the collection; None takes the absolute path.
 
     Raises:
-        CatalogueError: file_malformed, too_large, csv_missing_columns, csv_no_rows.
+        SourceError: file_malformed, too_large, csv_missing_columns, csv_no_rows.
     """
 
     kind = "parquet"
 
-    def __init__(self, path: Path, *, limits: CatalogueLimits, name: str | None = None) -> None:
+    def __init__(self, path: Path, *, limits: SourceLimits, name: str | None = None) -> None:
         self.path = path.resolve()
         self.folder = self.path if self.path.is_dir() else self.path.parent
         self.name = name or str(self.path)
@@ -148,7 +148,7 @@ class ParquetCatalogue:
         self._files = parquet_files_in(self.path) if self.path.is_dir() else [self.path]
         self._rows = [opened(file, limits=limits).metadata.num_rows for file in self._files]
         if not sum(self._rows):
-            raise CatalogueError("csv_no_rows", f"{shown(self.label)} has 0 rows.", remedy="Name a file with one row a picture.")
+            raise SourceError("csv_no_rows", f"{shown(self.label)} has 0 rows.", remedy="Name a file with one row a picture.")
         self.columns: ParquetColumns = read_columns(opened(self._files[0], limits=limits).schema_arrow, label=self.label)
         leaf = self.columns.bytes_leaf
         self._pictures = [PictureColumn(file, leaf, limits=limits) for file in self._files] if leaf else []
@@ -161,19 +161,19 @@ class ParquetCatalogue:
         """The rows, file by file, without their pictures; memory grows by the keys.
 
         Raises:
-            CatalogueError: file_malformed, too_large, csv_too_many_rows, as soon as it is met.
+            SourceError: file_malformed, too_large, csv_too_many_rows, as soon as it is met.
         """
         self.duplicates = 0
         seen: dict[str, int] = {}
         for number, (label, values) in enumerate(self._values(), start=1):
             if number > self._limits.max_rows:
-                raise CatalogueError(
+                raise SourceError(
                     "csv_too_many_rows",
                     f"{shown(self.label)} has more than {self._limits.max_rows:,} rows.",
                     remedy="Name fewer files, or raise CROSSMODAL_MAX_CATALOGUE_ROWS.",
                 )
             entry = self._entry(label, values, number)
-            if isinstance(entry, CatalogueRow):
+            if isinstance(entry, SourceRow):
                 has_id = entry.key not in (label, entry.location)
                 content = hash(_content(entry)) if has_id else hash(entry.title)
                 if not has_id and seen.get(entry.key, content) != content:
@@ -187,8 +187,8 @@ class ParquetCatalogue:
                     entry = self._named_twice(entry, label)
             yield entry
 
-    def held(self, row: CatalogueRow) -> bytes | None:
-        """The bytes in a row's cell; None when the file only names the picture. Raises CatalogueError: file_malformed, too_large."""
+    def held(self, row: SourceRow) -> bytes | None:
+        """The bytes in a row's cell; None when the file only names the picture. Raises SourceError: file_malformed, too_large."""
         if not self._pictures:
             return None
         place = row.line - 1
@@ -197,12 +197,12 @@ class ParquetCatalogue:
                 data = pictures(place)
                 if data is not None and len(data) > self._limits.max_image_bytes:
                     most = self._limits.max_image_bytes / 2**20
-                    raise CatalogueError(
+                    raise SourceError(
                         "too_large", f"{len(data):,} bytes; {most:,.1f} MiB are read at most.", remedy="Make it smaller."
                     )
                 return data
             place -= count
-        raise CatalogueError("file_malformed", f"{shown(self.label)} has no row {row.line}.", remedy=_MEND)
+        raise SourceError("file_malformed", f"{shown(self.label)} has no row {row.line}.", remedy=_MEND)
 
     def _values(self) -> Iterator[tuple[str, dict[str, Any] | str]]:
         """Each row's place, by its number in its own file: that stays when a file comes before it. With the row's values, or its fault."""
@@ -221,7 +221,7 @@ class ParquetCatalogue:
         item_id = one_line(_text(values.get(self.columns.item_id))) if self.columns.item_id else ""
         attributes = {name: text for name in self.columns.attributes if (text := _text(values.get(name)))}
         held_out = self.columns.held_out is not None and _text(values.get(self.columns.held_out)).casefold() in _YES
-        return CatalogueRow(
+        return SourceRow(
             key=item_id or (label if self._pictures else place),
             title=words[0] if words else title_from_location(place or label),
             location=place if not self._pictures else location_of(place or label),
@@ -231,10 +231,10 @@ class ParquetCatalogue:
             held_out=held_out,
         )
 
-    def _named_twice(self, row: CatalogueRow, label: str) -> Failure:
+    def _named_twice(self, row: SourceRow, label: str) -> Failure:
         return Failure(
             key=label,
-            catalogue=self.name,
+            source=self.name,
             location=row.location,
             title=row.title,
             code="row_errors",
@@ -257,7 +257,7 @@ def parquet_files_in(folder: Path) -> list[Path]:
     return []
 
 
-def _content(row: CatalogueRow) -> tuple[object, ...]:
+def _content(row: SourceRow) -> tuple[object, ...]:
     """All of a row but its identity and its picture; rows that hold a picture differ by their place, for its bytes are not read here."""
     return (row.title, row.location, row.captions, tuple(row.attributes.items()), row.held_out)
 

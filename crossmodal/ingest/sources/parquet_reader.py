@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from crossmodal.errors import CatalogueError
-from crossmodal.ingest.sources.base import CatalogueLimits, shown
+from crossmodal.errors import SourceError
+from crossmodal.ingest.sources.base import SourceLimits, shown
 
 # The pipeline asks for pictures nearly in their order, from some threads at once: a row asked for late is still here.
 _ROWS_KEPT = 256
@@ -29,19 +29,19 @@ _TEXTS_A_ROW = 32
 Lengths = npt.NDArray[np.int64]
 
 
-def opened(path: Path, *, limits: CatalogueLimits, folded: Sequence[str] = ()) -> pq.ParquetFile:
+def opened(path: Path, *, limits: SourceLimits, folded: Sequence[str] = ()) -> pq.ParquetFile:
     """The file with its footer read, nothing else.
 
     Args:
         folded: leaves whose texts are read as a dictionary and a number a row, so that a text that many rows share is there once.
 
     Raises:
-        CatalogueError: file_malformed, too_large (the file, or what a part of it says it unpacks to).
+        SourceError: file_malformed, too_large (the file, or what a part of it says it unpacks to).
     """
     with translated(path):
         size = path.stat().st_size
         if size > limits.max_archive_bytes:
-            raise CatalogueError("too_large", f"{shown(path.name)} is {size / 2**30:,.0f} GiB.", remedy="Split it.")
+            raise SourceError("too_large", f"{shown(path.name)} is {size / 2**30:,.0f} GiB.", remedy="Split it.")
         file = pq.ParquetFile(
             path,
             read_dictionary=list(folded),
@@ -54,25 +54,25 @@ def opened(path: Path, *, limits: CatalogueLimits, folded: Sequence[str] = ()) -
             unpacked = _suspicious_bytes(file.metadata.row_group(number), limits)
             if unpacked > limits.max_unpacked_bytes:
                 what = f"A part of {shown(path.name)} unpacks to {unpacked / 2**20:,.0f} MiB, more than {limits.max_ratio} times its size."
-                raise CatalogueError("too_large", what, remedy="Write it again with smaller row groups, or without the long texts.")
+                raise SourceError("too_large", what, remedy="Write it again with smaller row groups, or without the long texts.")
         return file
 
 
-def rows_of(path: Path, leaves: Sequence[str], *, limits: CatalogueLimits) -> Iterator[dict[str, Any] | str]:
+def rows_of(path: Path, leaves: Sequence[str], *, limits: SourceLimits) -> Iterator[dict[str, Any] | str]:
     """The rows of some leaves in their order: the values by column, or in a few words why the row is too long and was not unpacked.
 
     Args:
         leaves: at least one; none of them a picture's bytes.
 
     Raises:
-        CatalogueError: file_malformed, too_large (what `opened` refuses, or lists of very many texts).
+        SourceError: file_malformed, too_large (what `opened` refuses, or lists of very many texts).
     """
     with translated(path):
         plain = opened(path, limits=limits)
         texts = _text_parts(plain, leaves)
         most = max((part.num_values for part in texts), default=0)
         if most > _TEXTS_A_ROW * limits.max_rows:
-            raise CatalogueError("too_large", f"{shown(path.name)} has {most:,} texts in a part.", remedy="Leave that column out.")
+            raise SourceError("too_large", f"{shown(path.name)} has {most:,} texts in a part.", remedy="Leave that column out.")
         # Texts that are written as what they add to the one before are whole when they are read: then one row at a time is.
         growing = {part.path_in_schema for part in texts if "DELTA_BYTE_ARRAY" in part.encodings}
         file = opened(path, limits=limits, folded=sorted({part.path_in_schema for part in texts} - growing))
@@ -94,13 +94,13 @@ def _text_parts(file: pq.ParquetFile, leaves: Sequence[str]) -> list[Any]:
     return [file.metadata.row_group(group).column(place) for group in range(file.num_row_groups) for place in places]
 
 
-def _suspicious_bytes(group: Any, limits: CatalogueLimits) -> int:
+def _suspicious_bytes(group: Any, limits: SourceLimits) -> int:
     """What those columns of a row group say they unpack to that are packed smaller than pictures and words are."""
     sizes = ((part.total_uncompressed_size, part.total_compressed_size) for part in map(group.column, range(group.num_columns)))
     return sum(size for size, packed in sizes if size > limits.max_ratio * packed)
 
 
-def _unpacked(batch: pa.RecordBatch, limits: CatalogueLimits) -> Iterator[dict[str, Any] | str]:
+def _unpacked(batch: pa.RecordBatch, limits: SourceLimits) -> Iterator[dict[str, Any] | str]:
     measures = [_lengths(column) for column in batch.columns]
     longest = np.max([longest for longest, _ in measures], axis=0)
     whole = np.sum([whole for _, whole in measures], axis=0)
@@ -161,11 +161,11 @@ def _unfolded(kind: pa.DataType) -> pa.DataType:
 
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
-    """Let Arrow's errors leave as ours. Raises CatalogueError `file_malformed`."""
+    """Let Arrow's errors leave as ours. Raises SourceError `file_malformed`."""
     try:
         yield
     except (pa.ArrowException, OSError, ValueError, KeyError, OverflowError) as error:
-        raise CatalogueError(
+        raise SourceError(
             "file_malformed", f"{shown(path.name)} is not a sound Parquet file.", remedy="Download or write it again."
         ) from error
 
@@ -180,7 +180,7 @@ class PictureColumn:
         leaf: the column, or `image.bytes` for a field of a struct.
     """
 
-    def __init__(self, path: Path, leaf: str, *, limits: CatalogueLimits) -> None:
+    def __init__(self, path: Path, leaf: str, *, limits: SourceLimits) -> None:
         self._path = path
         self._leaf = leaf
         self._limits = limits
@@ -193,7 +193,7 @@ class PictureColumn:
         self._next = -1
 
     def __call__(self, row: int) -> bytes | None:
-        """The bytes in a row, 0 = first; None for an empty cell. Raises CatalogueError `file_malformed`."""
+        """The bytes in a row, 0 = first; None for an empty cell. Raises SourceError `file_malformed`."""
         with self._lock, translated(self._path):
             if row not in self._kept:
                 self._read_to(row)

@@ -10,10 +10,10 @@ from io import BufferedReader
 from pathlib import Path
 from types import MappingProxyType
 
-from crossmodal.errors import CatalogueError
+from crossmodal.errors import SourceError
 from crossmodal.ingest.sources.archives import is_picture_name, leads_outside, location_of
-from crossmodal.ingest.sources.base import CatalogueLimits, Entry, one_line, shown, title_from_location, unread
-from crossmodal.items import CatalogueRow, Failure
+from crossmodal.ingest.sources.base import Entry, SourceLimits, one_line, shown, title_from_location, unread
+from crossmodal.items import Failure, SourceRow
 
 # A header of a stranger may claim any length for a member's name; all of it would be read at once.
 _LONGEST_READ = 2**20
@@ -78,7 +78,7 @@ def samples(path: Path) -> Iterator[Sample]:
     """The samples of a shard in their order; only headers are read, and memory does not grow with the shard.
 
     Raises:
-        CatalogueError: file_malformed, it is no tar file, damaged there or cut short; what came before is valid.
+        SourceError: file_malformed, it is no tar file, damaged there or cut short; what came before is valid.
     """
     sample: Sample | None = None
     for member in _members(path):
@@ -105,7 +105,7 @@ def _members(path: Path) -> Iterator[Member]:
             if file.read(tarfile.BLOCKSIZE) != tarfile.NUL * tarfile.BLOCKSIZE:  # the reader takes an end too early for the end
                 raise tarfile.ReadError("no mark at the end")
     except (tarfile.TarError, OSError, ValueError, OverflowError, RecursionError) as error:
-        raise CatalogueError(
+        raise SourceError(
             "file_malformed",
             f"{shown(path.name)} is not a sound tar file.",
             remedy="Download or write it again; a .tar.gz is unpacked first.",
@@ -119,7 +119,7 @@ _MOST_ATTRIBUTES = 50
 _DOWNLOAD_AGAIN = "Write the shard again."
 
 
-class ShardsCatalogue:
+class TarSource:
     """A `Catalogue` of the samples in one tar file, or in all tar files of a folder, in the order of their names.
 
     The title is the first line of the sample's `.txt`, or `title`, `caption` or `text` of its `.json`; further lines are captions, and what
@@ -130,12 +130,12 @@ class ShardsCatalogue:
         name: identity in the collection; None takes the absolute path.
 
     Raises:
-        CatalogueError: file_malformed (no tar file), too_large, csv_no_rows.
+        SourceError: file_malformed (no tar file), too_large, csv_no_rows.
     """
 
     kind = "shards"
 
-    def __init__(self, path: Path, *, limits: CatalogueLimits, name: str | None = None) -> None:
+    def __init__(self, path: Path, *, limits: SourceLimits, name: str | None = None) -> None:
         self.path = path.resolve()
         self.folder = self.path if self.path.is_dir() else self.path.parent
         self.name = name or str(self.path)
@@ -147,7 +147,7 @@ class ShardsCatalogue:
         self._places: OrderedDict[str, tuple[Path, Member]] = OrderedDict()
         self._lock = threading.Lock()
         if not any(True for shard in self._shards for _ in samples(self._checked(shard))):
-            raise CatalogueError(
+            raise SourceError(
                 "csv_no_rows", f"There are no samples in {shown(self.label)}.", remedy="Name tar files that hold pictures."
             )
 
@@ -159,7 +159,7 @@ class ShardsCatalogue:
         """One row a sample; a damaged shard gives what lies before the damage, and one failure.
 
         Raises:
-            CatalogueError: csv_too_many_rows, as soon as it is met.
+            SourceError: csv_too_many_rows, as soon as it is met.
         """
         count = 0
         for shard in self._shards:
@@ -171,17 +171,17 @@ class ShardsCatalogue:
                         break
                     yield self._entry(shard, sample, again=sample.key in seen, count=count)
                     seen.add(sample.key)
-            except CatalogueError as error:
+            except SourceError as error:
                 yield unread(self._failure(shard.name, error.code, error.message, error.remedy), f"{shard.name}/")
             if count > self._limits.max_rows:
-                raise CatalogueError(
+                raise SourceError(
                     "csv_too_many_rows",
                     f"{shown(self.label)} holds more than {self._limits.max_rows:,} samples.",
                     remedy="Name fewer shards, or raise CROSSMODAL_MAX_CATALOGUE_ROWS.",
                 )
 
-    def held(self, row: CatalogueRow) -> bytes:
-        """The bytes of a row's picture. Raises CatalogueError: file_malformed."""
+    def held(self, row: SourceRow) -> bytes:
+        """The bytes of a row's picture. Raises SourceError: file_malformed."""
         with self._lock:
             place = self._places.get(row.key)
         if place is None:
@@ -207,17 +207,17 @@ class ShardsCatalogue:
                 self._places.popitem(last=False)
         try:
             return self._row(key, shard, sample)
-        except CatalogueError as error:
+        except SourceError as error:
             return self._failure(key, error.code, error.message, error.remedy)
 
-    def _row(self, key: str, shard: Path, sample: Sample) -> CatalogueRow:
+    def _row(self, key: str, shard: Path, sample: Sample) -> SourceRow:
         lines = tuple(text for text in map(one_line, self._text(shard, sample, ".txt").splitlines()) if text)
         named = self._named(shard, sample)
         said = next((named[word] for word in _WORDS if named.get(word)), "")
         words = lines or ((one_line(said),) if one_line(said) else ())
         label = one_line(self._text(shard, sample, ".cls"))
         attributes = {name: value for name, value in named.items() if name not in _WORDS} | ({"cls": label} if label else {})
-        return CatalogueRow(
+        return SourceRow(
             key=key,
             title=words[0] if words else title_from_location(sample.key),
             location=location_of(key),
@@ -231,7 +231,7 @@ class ShardsCatalogue:
         try:
             values = json.loads(text) if text else {}
         except (ValueError, RecursionError) as error:
-            raise CatalogueError(
+            raise SourceError(
                 "file_malformed", f"The JSON of {shown(sample.key)} cannot be read.", remedy=_DOWNLOAD_AGAIN
             ) from error
         if not isinstance(values, dict):
@@ -246,11 +246,11 @@ class ShardsCatalogue:
         if member is None or not member.plain:
             return ""
         if member.size > self._limits.max_text_bytes:
-            raise CatalogueError("too_large", f"{shown(member.name)} is too long for a text.", remedy=_DOWNLOAD_AGAIN)
+            raise SourceError("too_large", f"{shown(member.name)} is too long for a text.", remedy=_DOWNLOAD_AGAIN)
         try:
             return self._read(shard, member).decode("utf-8-sig")
         except UnicodeDecodeError as error:
-            raise CatalogueError("csv_encoding", f"{shown(member.name)} is not UTF-8 text.", remedy="Save it as UTF-8.") from error
+            raise SourceError("csv_encoding", f"{shown(member.name)} is not UTF-8 text.", remedy="Save it as UTF-8.") from error
 
     def _read(self, shard: Path, member: Member) -> bytes:
         try:
@@ -258,11 +258,11 @@ class ShardsCatalogue:
                 file.seek(member.offset)
                 data = file.read(member.size)
         except OSError as error:
-            raise CatalogueError(
+            raise SourceError(
                 "file_missing", f"{shown(shard.name)} cannot be read: {error.strerror}.", remedy="Check the disk."
             ) from error
         if len(data) < member.size:
-            raise CatalogueError("file_malformed", f"{shown(shard.name)} ends too early.", remedy=_DOWNLOAD_AGAIN)
+            raise SourceError("file_malformed", f"{shown(shard.name)} ends too early.", remedy=_DOWNLOAD_AGAIN)
         return data
 
     def _found_again(self, key: str) -> tuple[Path, Member]:
@@ -271,7 +271,7 @@ class ShardsCatalogue:
                 for sample in samples(shard):
                     if sample.picture is not None and f"{shard.name}/{sample.key}" == key:
                         return shard, sample.picture
-        raise CatalogueError("file_missing", f"There is no sample {shown(key)}.", remedy=_DOWNLOAD_AGAIN)
+        raise SourceError("file_missing", f"There is no sample {shown(key)}.", remedy=_DOWNLOAD_AGAIN)
 
     def _counted(self, shard: Path) -> int:
         """Rows a shard gives: its samples, and one for damage."""
@@ -279,19 +279,19 @@ class ShardsCatalogue:
         try:
             for _ in samples(self._checked(shard)):
                 count += 1
-        except CatalogueError:
+        except SourceError:
             count += 1
         return count
 
     def _checked(self, shard: Path) -> Path:
         size = shard.stat().st_size if shard.is_file() else 0
         if size > self._limits.max_archive_bytes:
-            raise CatalogueError("too_large", f"{shown(shard.name)} is {size / 2**30:,.0f} GiB.", remedy="Write smaller shards.")
+            raise SourceError("too_large", f"{shown(shard.name)} is {size / 2**30:,.0f} GiB.", remedy="Write smaller shards.")
         return shard
 
     def _failure(self, key: str, code: str, reason: str, remedy: str) -> Failure:
         return Failure(
-            key=key, catalogue=self.name, location=key, title=title_from_location(key), code=code, reason=reason, remedy=remedy
+            key=key, source=self.name, location=key, title=title_from_location(key), code=code, reason=reason, remedy=remedy
         )
 
 

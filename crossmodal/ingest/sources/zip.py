@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from crossmodal.errors import CatalogueError
+from crossmodal.errors import SourceError
 from crossmodal.ingest.sources.archives import is_picture_name, leads_outside, location_of
-from crossmodal.ingest.sources.base import CatalogueLimits, Entry, one_line, shown, title_from_location
-from crossmodal.items import CatalogueRow, Failure
+from crossmodal.ingest.sources.base import Entry, SourceLimits, one_line, shown, title_from_location
+from crossmodal.items import Failure, SourceRow
 
 # PKWARE's APPNOTE 6.3.10, sections 4.3.14 to 4.3.16.
 _END = struct.Struct("<4s4H2LH")
@@ -70,8 +70,8 @@ _SMALL = 2**20
 _PACK_AGAIN = "Pack the pictures again, or name the folder they lie in."
 
 
-class ZipCatalogue:
-    """A `Catalogue` of the pictures in a ZIP, in the order of its table of contents; titles as `FolderCatalogue` makes them.
+class ZipSource:
+    """A `Catalogue` of the pictures in a ZIP, in the order of its table of contents; titles as `FolderSource` makes them.
 
     A member that is encrypted, a link, packed suspiciously small, larger than a picture may be, or named to lead out of the folder it
     would be unpacked to, is a row with a reason.
@@ -81,12 +81,12 @@ class ZipCatalogue:
         name: identity in the collection; None takes the absolute path.
 
     Raises:
-        CatalogueError: file_malformed (no sound ZIP), too_large (the file, its table of contents, or a ZIP bomb as a whole), csv_no_rows.
+        SourceError: file_malformed (no sound ZIP), too_large (the file, its table of contents, or a ZIP bomb as a whole), csv_no_rows.
     """
 
     kind = "zip"
 
-    def __init__(self, path: Path, *, limits: CatalogueLimits, name: str | None = None) -> None:
+    def __init__(self, path: Path, *, limits: SourceLimits, name: str | None = None) -> None:
         self.path = path.resolve()
         self.folder = self.path.parent
         self.name = name or str(self.path)
@@ -106,12 +106,12 @@ class ZipCatalogue:
         """One row a picture.
 
         Raises:
-            CatalogueError: csv_too_many_rows, as soon as it is met.
+            SourceError: csv_too_many_rows, as soon as it is met.
         """
         seen: set[str] = set()
         for count, member in enumerate(self._members()):
             if count >= self._limits.max_rows:
-                raise CatalogueError(
+                raise SourceError(
                     "csv_too_many_rows",
                     f"{shown(self.label)} holds more than {self._limits.max_rows:,} pictures.",
                     remedy="Split it, or raise CROSSMODAL_MAX_CATALOGUE_ROWS.",
@@ -124,16 +124,16 @@ class ZipCatalogue:
             problem = self._problem(member)
             yield self._failure(name, *problem) if problem else self._row(name)
 
-    def held(self, row: CatalogueRow) -> bytes:
-        """The bytes of a row's picture. Raises CatalogueError: file_malformed, too_large."""
+    def held(self, row: SourceRow) -> bytes:
+        """The bytes of a row's picture. Raises SourceError: file_malformed, too_large."""
         return self._read(row.key, most=self._limits.max_image_bytes)
 
     def _row(self, name: str) -> Entry:
         try:
             texts = self._texts(name)
-        except CatalogueError as error:
+        except SourceError as error:
             return self._failure(name, error.code, error.message, error.remedy)
-        return CatalogueRow(
+        return SourceRow(
             key=name,
             title=texts[0] if texts else title_from_location(name),
             location=location_of(name),
@@ -148,7 +148,7 @@ class ZipCatalogue:
         try:
             lines = self._read(beside, most=self._limits.max_text_bytes).decode("utf-8-sig").splitlines()
         except UnicodeDecodeError as error:
-            raise CatalogueError("csv_encoding", f"{shown(beside)} is not UTF-8 text.", remedy="Save it as UTF-8.") from error
+            raise SourceError("csv_encoding", f"{shown(beside)} is not UTF-8 text.", remedy="Save it as UTF-8.") from error
         return tuple(text for text in map(one_line, lines) if text)
 
     def _problem(self, member: zipfile.ZipInfo) -> tuple[str, str, str] | None:
@@ -176,9 +176,9 @@ class ZipCatalogue:
                 data = file.read(most + 1)
         except (*_BROKEN, KeyError, OSError) as error:
             what = f"{shown(name)} in {shown(self.label)} is damaged."
-            raise CatalogueError("file_malformed", what, remedy=_PACK_AGAIN) from error
+            raise SourceError("file_malformed", what, remedy=_PACK_AGAIN) from error
         if len(data) > most:
-            raise CatalogueError("too_large", f"{shown(name)} is more than {most / 2**20:,.2f} MiB.", remedy="Make it smaller.")
+            raise SourceError("too_large", f"{shown(name)} is more than {most / 2**20:,.2f} MiB.", remedy="Make it smaller.")
         return data
 
     def _members(self) -> Iterator[zipfile.ZipInfo]:
@@ -189,16 +189,16 @@ class ZipCatalogue:
             size, directory = self.path.stat().st_size, directory_bytes(self.path)
             if size > self._limits.max_archive_bytes or directory > self._limits.max_directory_bytes:
                 what = f"{shown(self.label)} is {size / 2**20:,.0f} MiB with {directory / 2**20:,.0f} MiB of names."
-                raise CatalogueError("too_large", what, remedy="Unpack it and name the folder.")
+                raise SourceError("too_large", what, remedy="Unpack it and name the folder.")
             return zipfile.ZipFile(self.path)
         except (*_BROKEN, OSError) as error:
-            raise CatalogueError("file_malformed", f"{shown(self.label)} is not a sound ZIP file.", remedy=_PACK_AGAIN) from error
+            raise SourceError("file_malformed", f"{shown(self.label)} is not a sound ZIP file.", remedy=_PACK_AGAIN) from error
 
     def _check_whole(self) -> None:
         members = list(self._members())
         if not members:
             self._archive.close()
-            raise CatalogueError(
+            raise SourceError(
                 "csv_no_rows",
                 f"There are no pictures in {shown(self.label)}.",
                 remedy="Put pictures (JPEG, PNG, WebP, GIF) into it.",
@@ -208,9 +208,9 @@ class ZipCatalogue:
         if unpacked > max(_SMALL, self._limits.max_ratio * self.path.stat().st_size):
             self._archive.close()
             what = f"{shown(self.label)} unpacks to {unpacked / 2**30:,.1f} GiB, more than {self._limits.max_ratio} times its size."
-            raise CatalogueError("too_large", what, remedy=_PACK_AGAIN)
+            raise SourceError("too_large", what, remedy=_PACK_AGAIN)
 
     def _failure(self, name: str, code: str, reason: str, remedy: str) -> Failure:
         return Failure(
-            key=name, catalogue=self.name, location=name, title=title_from_location(name), code=code, reason=reason, remedy=remedy
+            key=name, source=self.name, location=name, title=title_from_location(name), code=code, reason=reason, remedy=remedy
         )

@@ -18,7 +18,7 @@ from api import ApiOptions, create_api
 from api.errors import Json
 from engine.live import LiveApp
 from tests.api.conftest import BASE, SHELF, THINGS, Served
-from tests.app_parts import csv_catalogue, make_live_app, png, things
+from tests.app_parts import csv_source, make_live_app, png, things
 from tests.tiny import shared_model
 
 _SEEDS = count(5_000)
@@ -225,7 +225,7 @@ def test_a_picture_is_asked_for_only_when_it_changed(client: TestClient) -> None
 
 
 def test_an_import_can_be_watched(client: TestClient, live_app: LiveApp, tmp_path: object) -> None:
-    where = csv_catalogue(tmp_path / "more", things(6, "more-{}.png".format, seed=77))
+    where = csv_source(tmp_path / "more", things(6, "more-{}.png".format, seed=77))
     job = client.post("/api/jobs/import", json={"location": str(where)})
     assert job.status_code == 202
     live_app.jobs.wait(60)
@@ -338,7 +338,7 @@ def bad_app(tmp_path_factory: pytest.TempPathFactory) -> LiveApp:
 
 
 def test_an_imports_failures_are_listed_with_their_reasons(bad_app: LiveApp) -> None:
-    folder = bad_app.catalog.path.parent.parent
+    folder = bad_app.store.path.parent.parent
     with TestClient(create_api(bad_app, ApiOptions()), base_url=BASE) as client:
         job = client.post("/api/jobs/import", json={"location": str(folder / "things.csv")}).json()
         bad_app.jobs.wait(60)
@@ -351,7 +351,7 @@ def test_an_imports_failures_are_listed_with_their_reasons(bad_app: LiveApp) -> 
         assert by_title["a broken one"]["code"] == "not_an_image"
         assert all(row["reason"] and row["remedy"] and row["attempts"] == 1 for row in answer["failures"])
         (folder / "broken.png").write_bytes(png("blue", "disc", 2))
-        bad_app.upkeep.index(str(folder / "things.csv"), lambda _: None, threading.Event())
+        bad_app.tasks.index(str(folder / "things.csv"), lambda _: None, threading.Event())
         answer = client.get("/api/failures").json()
         assert {row["title"] for row in answer["failures"]} == set(by_title) - {"a broken one"}
         assert {row["attempts"] for row in answer["failures"]} == {2}
@@ -371,7 +371,7 @@ def test_failures_come_page_by_page(bad_app: LiveApp) -> None:
 
 
 def test_where_others_come_failures_name_no_path(bad_app: LiveApp) -> None:
-    folder: Path = bad_app.catalog.path.parent.parent
+    folder: Path = bad_app.store.path.parent.parent
     with TestClient(create_api(bad_app, ApiOptions(allow_paths=False)), base_url=BASE) as client:
         answer = client.get("/api/failures")
     assert "secret" not in answer.text

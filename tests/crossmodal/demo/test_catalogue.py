@@ -14,7 +14,7 @@ from PIL import Image
 
 from crossmodal.demo.catalogue import CSV_NAME, demo_item, write_demo_catalogue
 from crossmodal.demo.vocabulary import COMBINATION_COUNT
-from crossmodal.errors import CatalogueError, StoreError
+from crossmodal.errors import SourceError, StoreError
 from crossmodal.progress import Progress
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -148,7 +148,7 @@ def test_a_folder_that_cannot_be_made_is_one_error(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("items", [0, -3])
 def test_an_empty_catalogue_is_refused(tmp_path: Path, items: int) -> None:
-    with pytest.raises(CatalogueError, match=str(items)) as caught:
+    with pytest.raises(SourceError, match=str(items)) as caught:
         write_demo_catalogue(tmp_path, seed=1, items=items)
     assert caught.value.code == "bad_request"
     assert not list(tmp_path.iterdir())

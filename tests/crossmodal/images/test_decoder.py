@@ -16,7 +16,7 @@ from PIL import Image
 from crossmodal.errors import BusyError, PictureError
 from crossmodal.images import decoder as module
 from crossmodal.images.decode import DecodeLimits, decode_picture
-from crossmodal.images.decoder import ChildDiedError, DecodeChild, Decoder, FairPool
+from crossmodal.images.decoder import ChildDiedError, DecodeChild, Decoder, FifoPool
 from crossmodal.images.formats import has_decoder
 from crossmodal.images.public_address import Watchdog
 from tests.crossmodal.images.drawing import corners, encode, is_upright
@@ -332,7 +332,7 @@ def wait_until(condition: object) -> None:
 
 
 def test_each_thing_is_with_one_thread_at_a_time() -> None:
-    pool = FairPool("ab")
+    pool = FifoPool("ab")
     in_use: set[str] = set()
     most = 0
 
@@ -357,7 +357,7 @@ def test_each_thing_is_with_one_thread_at_a_time() -> None:
 
 
 def test_who_came_first_is_served_first_and_no_newcomer_overtakes() -> None:
-    pool = FairPool(["only"])
+    pool = FifoPool(["only"])
     order: list[int] = []
     held = pool.take(timeout_s=1)
 
@@ -380,7 +380,7 @@ def test_who_came_first_is_served_first_and_no_newcomer_overtakes() -> None:
 
 
 def test_patience_ends_and_the_place_is_given_up() -> None:
-    pool = FairPool(["only"])
+    pool = FifoPool(["only"])
     held = pool.take(timeout_s=1)
     assert pool.take(timeout_s=0.02) is None
     assert held is not None
@@ -389,7 +389,7 @@ def test_patience_ends_and_the_place_is_given_up() -> None:
 
 
 def test_a_closed_pool_sends_everybody_home() -> None:
-    pool = FairPool(["only"])
+    pool = FifoPool(["only"])
     held = pool.take(timeout_s=1)
     got: list[object] = []
     thread = threading.Thread(target=lambda: got.append(pool.take(timeout_s=10)))

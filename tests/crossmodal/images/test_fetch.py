@@ -14,13 +14,13 @@ from crossmodal.errors import CrossmodalError, FetchError
 from crossmodal.images.fetch import (
     MAX_DIALS,
     MAX_OVERHEAD_BYTES,
+    Connector,
+    CountingReader,
     Deadline,
-    Dial,
     Fetcher,
     FetchLimits,
-    Hop,
+    SingleRequest,
     TooMuchBesidesError,
-    Wire,
     dial,
     read_body,
 )
@@ -342,8 +342,8 @@ def test_many_threads_share_a_fetcher() -> None:
 ADDRESS = parse_address("http://shop.example/")
 
 
-def hop(route: list[str], reach: Dial, *, seconds: float = 5) -> Hop:
-    return Hop(ADDRESS, route, deadline=Deadline(seconds), dial=reach)
+def hop(route: list[str], reach: Connector, *, seconds: float = 5) -> SingleRequest:
+    return SingleRequest(ADDRESS, route, deadline=Deadline(seconds), dial=reach)
 
 
 def test_a_deadline_runs_out() -> None:
@@ -395,7 +395,7 @@ def test_bytes_besides_the_picture_are_counted_and_the_pictures_are_not() -> Non
 
 def test_a_wire_waits_no_longer_than_the_deadline() -> None:
     near, far = socket.socketpair()
-    with near, far, Wire(near, hop(["a"], dial, seconds=0.1)) as wire:
+    with near, far, CountingReader(near, hop(["a"], dial, seconds=0.1)) as wire:
         far.sendall(b"abc")
         assert wire.read(10) == b"abc"
         begun = time.monotonic()

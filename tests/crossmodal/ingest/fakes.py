@@ -9,7 +9,7 @@ import numpy as np
 
 from crossmodal.errors import PictureError
 from crossmodal.ingest.sources.base import Entry
-from crossmodal.items import CatalogueRow, Embedding, Picture, Pixels
+from crossmodal.items import Embedding, Picture, Pixels, SourceRow
 
 SQUARE_PX = 4
 DIM = 8
@@ -60,7 +60,7 @@ def expected_embedding(pixels: Pixels) -> Embedding:
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-class FakeCatalogue:
+class FakeSource:
     """Rows from memory."""
 
     kind = "csv"
@@ -80,11 +80,11 @@ class FakeCatalogue:
         return iter(self.entries)
 
 
-def folder_of_pictures(folder: Path, count: int, *, prefix: str = "thing") -> list[CatalogueRow]:
+def folder_of_pictures(folder: Path, count: int, *, prefix: str = "thing") -> list[SourceRow]:
     """Write `count` different pictures and give a row for each."""
     rows = []
     for number in range(count):
         name = f"{prefix}{number:03}.jpg"
         (folder / name).write_bytes(picture_bytes(f"{prefix} {number}"))
-        rows.append(CatalogueRow(key=name, title=f"{prefix} {number}", location=name, line=number + 2))
+        rows.append(SourceRow(key=name, title=f"{prefix} {number}", location=name, line=number + 2))
     return rows

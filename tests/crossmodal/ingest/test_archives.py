@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from crossmodal.errors import CatalogueError
+from crossmodal.errors import SourceError
 from crossmodal.ingest.sources.archives import is_picture_name, leads_outside
-from crossmodal.ingest.sources.base import CatalogueLimits, Unread
-from crossmodal.ingest.sources.open import open_catalogue
-from crossmodal.ingest.sources.tar_shards import ShardsCatalogue
-from crossmodal.ingest.sources.zip import ZipCatalogue, directory_bytes
-from crossmodal.items import CatalogueRow, Failure
+from crossmodal.ingest.sources.base import SourceLimits, Unread
+from crossmodal.ingest.sources.open import open_source
+from crossmodal.ingest.sources.tar_shards import TarSource
+from crossmodal.ingest.sources.zip import ZipSource, directory_bytes
+from crossmodal.items import Failure, SourceRow
 
-LIMITS = CatalogueLimits(max_image_bytes=1000, max_rows=50)
+LIMITS = SourceLimits(max_image_bytes=1000, max_rows=50)
 
 
 def zipped(path: Path, members: dict[str, bytes], *, method: int = zipfile.ZIP_DEFLATED) -> Path:
@@ -39,7 +39,7 @@ def tarred(path: Path, members: dict[str, bytes]) -> Path:
     return path
 
 
-def failures(entries: list[CatalogueRow | Failure]) -> dict[str, str]:
+def failures(entries: list[SourceRow | Failure]) -> dict[str, str]:
     return {entry.key: entry.code for entry in entries if isinstance(entry, Failure)}
 
 
@@ -55,16 +55,16 @@ def test_a_zip_of_pictures(tmp_path: Path) -> None:
             "read.me": b"5",
         },
     )
-    catalogue = open_catalogue(path, limits=LIMITS)
-    assert isinstance(catalogue, ZipCatalogue)
-    rows = list(catalogue.rows())
+    source = open_source(path, limits=LIMITS)
+    assert isinstance(source, ZipSource)
+    rows = list(source.rows())
     assert [(row.key, row.title, row.captions) for row in rows] == [
         ("a/red_mug.jpg", "A mug.", ("A mug.", "Red.")),
         ("b.png", "b", ()),
     ]
-    assert catalogue.survey() == 2
-    assert [catalogue.held(row) for row in rows] == [b"1", b"2"]
-    assert list(catalogue.rows()) == rows
+    assert source.survey() == 2
+    assert [source.held(row) for row in rows] == [b"1", b"2"]
+    assert list(source.rows()) == rows
 
 
 @pytest.mark.parametrize(
@@ -101,8 +101,8 @@ def test_members_that_are_not_read_are_rows_with_a_reason(tmp_path: Path) -> Non
         archive.writestr("words.txt", b"\xff\xfe\xfd")
         with pytest.warns(UserWarning, match="Duplicate"):
             archive.writestr("good.png", b"2")
-    catalogue = ZipCatalogue(path, limits=LIMITS)
-    assert failures(list(catalogue.rows())) == {
+    source = ZipSource(path, limits=LIMITS)
+    assert failures(list(source.rows())) == {
         "../up.png": "path_outside",
         "large.png": "too_large",
         "lzma.png": "unsupported_format",
@@ -118,16 +118,16 @@ def test_an_encrypted_member_is_said(tmp_path: Path) -> None:
     for mark, offset in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
         data[data.find(mark) + offset] |= 1
     path.write_bytes(bytes(data))
-    assert failures(list(ZipCatalogue(path, limits=LIMITS).rows())) == {"a.png": "unsupported_format"}
+    assert failures(list(ZipSource(path, limits=LIMITS).rows())) == {"a.png": "unsupported_format"}
 
 
 def test_bombs_are_refused_one_by_one_and_as_a_whole(tmp_path: Path) -> None:
-    limits = CatalogueLimits(max_image_bytes=10 * 2**20)
+    limits = SourceLimits(max_image_bytes=10 * 2**20)
     some = zipped(tmp_path / "one.zip", {"bomb.png": bytes(5 * 2**20), "good.png": os.urandom(2**16)})
-    assert failures(list(ZipCatalogue(some, limits=limits).rows())) == {"bomb.png": "too_large"}
+    assert failures(list(ZipSource(some, limits=limits).rows())) == {"bomb.png": "too_large"}
     many = zipped(tmp_path / "many.zip", {f"{n}.png": bytes(2**20) for n in range(20)})
-    with pytest.raises(CatalogueError, match="unpacks to"):
-        ZipCatalogue(many, limits=limits)
+    with pytest.raises(SourceError, match="unpacks to"):
+        ZipSource(many, limits=limits)
 
 
 def test_a_member_that_unpacks_to_more_than_it_says_is_cut_off(tmp_path: Path) -> None:
@@ -136,18 +136,18 @@ def test_a_member_that_unpacks_to_more_than_it_says_is_cut_off(tmp_path: Path) -
     place = data.find(b"PK\1\2")
     data[place + 24 : place + 28] = struct.pack("<L", 10)
     path.write_bytes(bytes(data))
-    catalogue = ZipCatalogue(path, limits=LIMITS)
-    [row] = catalogue.rows()
-    with suppress(CatalogueError):
-        assert len(catalogue.held(row)) <= LIMITS.max_image_bytes
+    source = ZipSource(path, limits=LIMITS)
+    [row] = source.rows()
+    with suppress(SourceError):
+        assert len(source.held(row)) <= LIMITS.max_image_bytes
 
 
 @pytest.mark.parametrize("damage", [b"", b"PK\3\4", b"x" * 100, b"PK\5\6" + b"\xff" * 18])
 def test_what_is_no_zip_is_said(tmp_path: Path, damage: bytes) -> None:
     path = tmp_path / "x.zip"
     path.write_bytes(damage)
-    with pytest.raises(CatalogueError) as caught:
-        open_catalogue(path, limits=LIMITS)
+    with pytest.raises(SourceError) as caught:
+        open_source(path, limits=LIMITS)
     assert caught.value.code in ("file_malformed", "too_large")
     assert caught.value.remedy
 
@@ -156,25 +156,25 @@ def test_a_cut_zip_and_one_with_a_changed_byte(tmp_path: Path) -> None:
     path = zipped(tmp_path / "x.zip", {"a.png": b"0123456789" * 5}, method=zipfile.ZIP_STORED)
     whole = path.read_bytes()
     path.write_bytes(whole.replace(b"0123", b"0124", 1))
-    catalogue = ZipCatalogue(path, limits=LIMITS)
-    with pytest.raises(CatalogueError, match="damaged"):
-        catalogue.held(next(iter(catalogue.rows())))
+    source = ZipSource(path, limits=LIMITS)
+    with pytest.raises(SourceError, match="damaged"):
+        source.held(next(iter(source.rows())))
     path.write_bytes(whole[:-30])
-    with pytest.raises(CatalogueError):
-        ZipCatalogue(path, limits=LIMITS)
+    with pytest.raises(SourceError):
+        ZipSource(path, limits=LIMITS)
 
 
 def test_the_length_of_the_contents_is_known_before_they_are_read(tmp_path: Path) -> None:
     path = zipped(tmp_path / "x.zip", {f"{n}.png": b"1" for n in range(30)})
     with zipfile.ZipFile(path) as archive:
         assert directory_bytes(path) == sum(46 + len(info.filename) for info in archive.infolist())
-    with pytest.raises(CatalogueError, match="names"):
-        ZipCatalogue(path, limits=CatalogueLimits(max_directory_bytes=100))
-    with pytest.raises(CatalogueError):
-        list(ZipCatalogue(path, limits=CatalogueLimits(max_rows=5)).rows())
+    with pytest.raises(SourceError, match="names"):
+        ZipSource(path, limits=SourceLimits(max_directory_bytes=100))
+    with pytest.raises(SourceError):
+        list(ZipSource(path, limits=SourceLimits(max_rows=5)).rows())
     assert zipped(tmp_path / "empty.zip", {"read.me": b"1"})
-    with pytest.raises(CatalogueError, match="no pictures"):
-        ZipCatalogue(tmp_path / "empty.zip", limits=LIMITS)
+    with pytest.raises(SourceError, match="no pictures"):
+        ZipSource(tmp_path / "empty.zip", limits=LIMITS)
 
 
 END, LOCATOR, END_64 = (struct.Struct(form) for form in ("<4s4H2LH", "<4sLQL", "<4sQ2H2L4Q"))
@@ -208,8 +208,8 @@ def test_a_length_in_64_bits_is_found_where_any_reader_looks(tmp_path: Path) -> 
     for declared, told in ((length, 10), (10, length)):
         path = in_64(fresh(), declared=declared, told=told)
         assert directory_bytes(path) == length
-        with pytest.raises(CatalogueError) as caught:
-            ZipCatalogue(path, limits=CatalogueLimits(max_directory_bytes=1000))
+        with pytest.raises(SourceError) as caught:
+            ZipSource(path, limits=SourceLimits(max_directory_bytes=1000))
         assert caught.value.code == "too_large"
     # Python of today does not find this one, and believes the 32 bits that say nothing.
     assert directory_bytes(in_64(fresh(), declared=None, told=10, gap=b"more")) == 0xFFFFFFFF
@@ -235,11 +235,11 @@ def test_webdataset_and_img2dataset_shards(tmp_path: Path) -> None:
         },
     )
     tarred(tmp_path / "00001.tar", {"000.jpg": b"4"})
-    catalogue = open_catalogue(tmp_path, limits=LIMITS)
-    assert isinstance(catalogue, ShardsCatalogue)
-    entries = list(catalogue.rows())
+    source = open_source(tmp_path, limits=LIMITS)
+    assert isinstance(source, TarSource)
+    entries = list(source.rows())
     assert failures(entries) == {"00000.tar/001": "row_errors"}
-    rows = [entry for entry in entries if isinstance(entry, CatalogueRow)]
+    rows = [entry for entry in entries if isinstance(entry, SourceRow)]
     assert [(row.key, row.title) for row in rows] == [
         ("00000.tar/000", "a red mug"),
         ("00000.tar/sub/002", "002"),
@@ -248,9 +248,9 @@ def test_webdataset_and_img2dataset_shards(tmp_path: Path) -> None:
     ]
     assert dict(rows[0].attributes) == {"url": "https://x.test/1.jpg", "width": "3", "status": "success"}
     assert dict(rows[1].attributes) == {"cls": "7"}
-    assert [catalogue.held(row) for row in rows] == [b"1", b"2", b"3", b"4"]
-    assert catalogue.survey() == len(entries) == 5
-    fresh = ShardsCatalogue(tmp_path, limits=LIMITS)
+    assert [source.held(row) for row in rows] == [b"1", b"2", b"3", b"4"]
+    assert source.survey() == len(entries) == 5
+    fresh = TarSource(tmp_path, limits=LIMITS)
     assert fresh.held(rows[2]) == b"3"  # also for a row whose place was forgotten
 
 
@@ -271,8 +271,8 @@ def test_hostile_members_of_a_shard(tmp_path: Path) -> None:
             info = tarfile.TarInfo(name)
             info.size = len(data)
             archive.addfile(info, io.BytesIO(data))
-    catalogue = open_catalogue(path, limits=LIMITS)
-    entries = list(catalogue.rows())
+    source = open_source(path, limits=LIMITS)
+    entries = list(source.rows())
     assert failures(entries) == {
         "x.tar/link": "path_outside",
         "x.tar/pipe": "path_outside",
@@ -280,19 +280,19 @@ def test_hostile_members_of_a_shard(tmp_path: Path) -> None:
         "x.tar/large": "too_large",
         "x.tar/bad": "file_malformed",
     }
-    assert [entry.key for entry in entries if isinstance(entry, CatalogueRow)] == ["x.tar/good"]
+    assert [entry.key for entry in entries if isinstance(entry, SourceRow)] == ["x.tar/good"]
 
 
 def test_a_cut_shard_gives_what_came_before_and_the_next_one_is_read(tmp_path: Path) -> None:
     whole = tarred(tmp_path / "a.tar", {f"{n}.jpg": bytes([n]) * 900 for n in range(6)})
     whole.write_bytes(whole.read_bytes()[: 3 * 1536 + 600])
     tarred(tmp_path / "b.tar", {"x.jpg": b"1"})
-    catalogue = ShardsCatalogue(tmp_path, limits=LIMITS)
-    entries = list(catalogue.rows())
+    source = TarSource(tmp_path, limits=LIMITS)
+    entries = list(source.rows())
     assert failures(entries) == {"a.tar": "file_malformed"}
     assert [entry.beginnings for entry in entries if isinstance(entry, Unread)] == [("a.tar/",)]
     assert [entry.key for entry in entries][-1] == "b.tar/x"
-    assert catalogue.survey() == len(entries)
+    assert source.survey() == len(entries)
 
 
 @pytest.mark.parametrize("kept", [2 * 1536, 2 * 1536 + 200, 2 * 1536 + 512, 6 * 1536])
@@ -300,8 +300,8 @@ def test_a_shard_that_ends_too_early_says_so_wherever_it_was_cut(tmp_path: Path,
     """At the end of a member, within a header, after one, and before the mark at the end: the reader takes each for the end."""
     path = tarred(tmp_path / "a.tar", {f"{n}.jpg": bytes([n]) * 900 for n in range(6)})
     path.write_bytes(path.read_bytes()[:kept])
-    catalogue = open_catalogue(path, limits=LIMITS)
-    entries = list(catalogue.rows())
+    source = open_source(path, limits=LIMITS)
+    entries = list(source.rows())
     assert failures(entries) == {"a.tar": "file_malformed"}
     assert entries[0].key == "a.tar/0"
 
@@ -313,19 +313,19 @@ def test_a_header_that_claims_a_giant_name_is_not_read(tmp_path: Path) -> None:
     path.write_bytes(info.tobuf(tarfile.GNU_FORMAT))
     with path.open("r+b") as file:
         file.truncate(2**30 + 4096)  # a file with a hole, which costs no disk
-    with pytest.raises(CatalogueError, match="sound tar"):
-        open_catalogue(path, limits=LIMITS)
+    with pytest.raises(SourceError, match="sound tar"):
+        open_source(path, limits=LIMITS)
 
 
 @pytest.mark.parametrize("data", [b"", b"x" * 2000, bytes(10240), b"\x1f\x8b\x08" + bytes(600)])
 def test_what_is_no_shard_is_said(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "x.tar"
     path.write_bytes(data)
-    with pytest.raises(CatalogueError):
-        open_catalogue(path, limits=LIMITS)
+    with pytest.raises(SourceError):
+        open_source(path, limits=LIMITS)
 
 
 def test_too_many_samples(tmp_path: Path) -> None:
     path = tarred(tmp_path / "x.tar", {f"{n}.jpg": b"1" for n in range(60)})
-    with pytest.raises(CatalogueError, match="more than 50"):
-        list(ShardsCatalogue(path, limits=LIMITS).rows())
+    with pytest.raises(SourceError, match="more than 50"):
+        list(TarSource(path, limits=LIMITS).rows())

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from crossmodal.errors import CatalogueError, CrossmodalError, FetchError
+from crossmodal.errors import CrossmodalError, FetchError, SourceError
 from crossmodal.ingest.picture_loader import PictureLoader, host_of, scheme_of
-from crossmodal.items import CatalogueRow
+from crossmodal.items import SourceRow
 
 
 def fetch(url: str) -> bytes:
@@ -15,7 +15,7 @@ def fetch(url: str) -> bytes:
 
 def load(folder: Path, location: str, **options: object) -> bytes:
     loader = PictureLoader(folder, fetch=fetch, max_image_bytes=100, **options)  # type: ignore[arg-type]
-    return loader(CatalogueRow(key="1", title="Mug", location=location))
+    return loader(SourceRow(key="1", title="Mug", location=location))
 
 
 def test_addresses_go_to_the_fetcher_and_paths_to_the_folder(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_the_usual_folders_may_not_be_links_that_lead_out(tmp_path: Path) -> Non
     folder = tmp_path / "catalogue"
     folder.mkdir()
     (folder / "images").symlink_to(outside)
-    with pytest.raises(CatalogueError) as error:
+    with pytest.raises(SourceError) as error:
         load(folder, "a.jpg")
     assert error.value.code == "path_outside"
 
@@ -75,7 +75,7 @@ def test_the_usual_folders_may_not_be_links_that_lead_out(tmp_path: Path) -> Non
 def test_without_a_fetcher_addresses_are_refused(tmp_path: Path) -> None:
     loader = PictureLoader(tmp_path, fetch=None, max_image_bytes=100)
     with pytest.raises(CrossmodalError) as error:
-        loader(CatalogueRow(key="1", title="Mug", location="http://x.test/a.jpg"))
+        loader(SourceRow(key="1", title="Mug", location="http://x.test/a.jpg"))
     assert error.value.code == "url_scheme"
 
 

@@ -7,18 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from crossmodal.errors import CatalogueError, FetchError, StoreError
+from crossmodal.errors import FetchError, SourceError, StoreError
 from crossmodal.ingest.picture_loader import PictureLoader
 from crossmodal.ingest.pipeline import IngestReport, ingest
 from crossmodal.ingest.sources.base import unread
-from crossmodal.items import CatalogueRow, Failure, Item, NewItem
+from crossmodal.items import Failure, Item, NewItem, SourceRow
 from crossmodal.progress import Progress, Stopped
-from crossmodal.store import Catalog
+from crossmodal.store import Store
 from tests.crossmodal.ingest.fakes import (
     SQUARE_PX,
-    FakeCatalogue,
     FakeDecoder,
     FakeEncoder,
+    FakeSource,
     expected_embedding,
     folder_of_pictures,
     picture_bytes,
@@ -32,7 +32,7 @@ class Bench:
     """A collection, a folder of pictures, and tools that count."""
 
     folder: Path
-    catalog: Catalog
+    store: Store
     decoder: FakeDecoder = field(default_factory=FakeDecoder)
     encoder: FakeEncoder = field(default_factory=FakeEncoder)
     pages: dict[str, bytes] = field(default_factory=dict)
@@ -44,28 +44,26 @@ class Bench:
             raise FetchError("http_status", "That address answered 404 (not found).", remedy="Check it.")
         return self.pages[url]
 
-    def run(
-        self, catalogue: FakeCatalogue, *, load: Callable[[CatalogueRow], bytes] | None = None, **options: object
-    ) -> IngestReport:
+    def run(self, source: FakeSource, *, load: Callable[[SourceRow], bytes] | None = None, **options: object) -> IngestReport:
         settings: dict[str, object] = {"model_id": MODEL, "batch_size": 4, "threads": 3, **options}
         return ingest(
-            catalogue,
+            source,
             load=load or PictureLoader(self.folder, fetch=self.fetch, max_image_bytes=1000),
             decoder=self.decoder,
             encode=self.encoder,
-            catalog=self.catalog,
+            store=self.store,
             square_px=SQUARE_PX,
             **settings,  # type: ignore[arg-type]
         )
 
-    def catalogue(self, rows: Sequence[CatalogueRow | Failure], *, name: str = "fake") -> FakeCatalogue:
-        return FakeCatalogue(list(rows), folder=self.folder, name=name)
+    def source(self, rows: Sequence[SourceRow | Failure], *, name: str = "fake") -> FakeSource:
+        return FakeSource(list(rows), folder=self.folder, name=name)
 
     def titles(self, name: str = "fake") -> list[str]:
-        return sorted(item.title for item in self.catalog.page(1000, catalogue=name))
+        return sorted(item.title for item in self.store.page(1000, source=name))
 
     def item(self, title: str) -> Item:
-        [item] = [item for item in self.catalog.page(1000) if item.title == title]
+        [item] = [item for item in self.store.page(1000) if item.title == title]
         return item
 
 
@@ -73,8 +71,8 @@ class Bench:
 def bench(tmp_path: Path) -> Iterator[Bench]:
     folder = tmp_path / "pictures"
     folder.mkdir()
-    with Catalog(tmp_path / "catalog.sqlite3") as catalog:
-        yield Bench(folder, catalog)
+    with Store(tmp_path / "catalog.sqlite3") as store:
+        yield Bench(folder, store)
 
 
 def counts(report: IngestReport) -> tuple[int, int, int, int, int]:
@@ -84,11 +82,11 @@ def counts(report: IngestReport) -> tuple[int, int, int, int, int]:
 def test_every_row_is_indexed_with_its_own_picture_words_and_embedding(bench: Bench) -> None:
     rows = folder_of_pictures(bench.folder, 10)
     rows[3] = replace(rows[3], captions=("one", "two"), attributes={"colour": "red"}, held_out=True)
-    report = bench.run(bench.catalogue(rows))
+    report = bench.run(bench.source(rows))
     assert counts(report) == (10, 0, 0, 0, 0)
     assert bench.titles() == sorted(row.title for row in rows)
     item = bench.item("thing 3")
-    assert (item.captions, dict(item.attributes), item.held_out, item.source) == (
+    assert (item.captions, dict(item.attributes), item.held_out, item.origin) == (
         ("one", "two"),
         {"colour": "red"},
         True,
@@ -99,9 +97,9 @@ def test_every_row_is_indexed_with_its_own_picture_words_and_embedding(bench: Be
         stored = bench.item(row.title)
         assert stored.content_hash == picture.content_hash
         np.testing.assert_array_equal(
-            bench.catalog.embedding(stored.item_id, MODEL), expected_embedding(picture.pixels[np.newaxis])[0]
+            bench.store.embedding(stored.item_id, MODEL), expected_embedding(picture.pixels[np.newaxis])[0]
         )
-        assert bench.catalog.thumbnail(stored.item_id) == picture.thumbnail
+        assert bench.store.thumbnail(stored.item_id) == picture.thumbnail
     assert sum(bench.encoder.batches) == 10
     assert max(bench.encoder.batches) == 4
 
@@ -110,42 +108,42 @@ def test_failures_carry_their_reasons_and_nothing_else_is_in_the_collection(benc
     good = folder_of_pictures(bench.folder, 3)
     (bench.folder / "text.jpg").write_text("not a picture")
     bad = [
-        CatalogueRow("t", "Text", "text.jpg"),
-        CatalogueRow("m", "Missing", "missing.jpg"),
-        CatalogueRow("w", "Web", "http://x.test/none.jpg"),
+        SourceRow("t", "Text", "text.jpg"),
+        SourceRow("m", "Missing", "missing.jpg"),
+        SourceRow("w", "Web", "http://x.test/none.jpg"),
         Failure("line 9", "fake", "", "Blank", "row_errors", "Line 9 has no picture address.", "Repair it."),
     ]
-    report = bench.run(bench.catalogue([*good, *bad]))
+    report = bench.run(bench.source([*good, *bad]))
     assert counts(report) == (3, 0, 4, 0, 0)
-    assert {failure.title: failure.code for failure in bench.catalog.failures("fake")} == {
+    assert {failure.title: failure.code for failure in bench.store.failures("fake")} == {
         "Text": "not_an_image",
         "Missing": "file_missing",
         "Web": "http_status",
         "Blank": "row_errors",
     }
-    assert all(failure.reason and failure.remedy for failure in bench.catalog.failures("fake"))
+    assert all(failure.reason and failure.remedy for failure in bench.store.failures("fake"))
     assert len(bench.titles()) == 3
 
 
 def test_a_second_run_decodes_and_encodes_nothing(bench: Bench) -> None:
     rows = folder_of_pictures(bench.folder, 6)
     bench.pages["http://x.test/a.jpg"] = picture_bytes("web")
-    rows.append(CatalogueRow("web", "Web", "http://x.test/a.jpg"))
-    bench.run(bench.catalogue(rows))
-    ids = {item.title: item.item_id for item in bench.catalog.page(100)}
+    rows.append(SourceRow("web", "Web", "http://x.test/a.jpg"))
+    bench.run(bench.source(rows))
+    ids = {item.title: item.item_id for item in bench.store.page(100)}
     before = len(bench.decoder.decoded), bench.encoder.encoded, len(bench.fetched)
-    assert counts(bench.run(bench.catalogue(rows))) == (0, 7, 0, 0, 0)
+    assert counts(bench.run(bench.source(rows))) == (0, 7, 0, 0, 0)
     assert (len(bench.decoder.decoded), bench.encoder.encoded, len(bench.fetched)) == before
-    assert {item.title: item.item_id for item in bench.catalog.page(100)} == ids
+    assert {item.title: item.item_id for item in bench.store.page(100)} == ids
 
 
 def test_only_a_changed_file_is_encoded_again_and_changed_words_cost_no_encoding(bench: Bench) -> None:
     rows = folder_of_pictures(bench.folder, 5)
-    bench.run(bench.catalogue(rows))
+    bench.run(bench.source(rows))
     old = bench.item("thing 1")
     (bench.folder / rows[1].location).write_bytes(picture_bytes("new picture"))
     rows[2] = replace(rows[2], title="renamed")
-    assert counts(bench.run(bench.catalogue(rows))) == (1, 4, 0, 0, 0)
+    assert counts(bench.run(bench.source(rows))) == (1, 4, 0, 0, 0)
     assert bench.encoder.encoded == 6
     assert bench.item("thing 1").item_id == old.item_id
     assert bench.item("thing 1").content_hash != old.content_hash
@@ -155,11 +153,11 @@ def test_only_a_changed_file_is_encoded_again_and_changed_words_cost_no_encoding
 def test_equal_pictures_are_encoded_once_within_and_between_runs(bench: Bench) -> None:
     for name in ("a.jpg", "b.jpg", "c.jpg"):
         (bench.folder / name).write_bytes(picture_bytes("same"))
-    rows = [CatalogueRow(name, name, name) for name in ("a.jpg", "b.jpg")]
-    bench.run(bench.catalogue(rows))
-    bench.run(bench.catalogue([*rows, CatalogueRow("c.jpg", "c.jpg", "c.jpg")]))
+    rows = [SourceRow(name, name, name) for name in ("a.jpg", "b.jpg")]
+    bench.run(bench.source(rows))
+    bench.run(bench.source([*rows, SourceRow("c.jpg", "c.jpg", "c.jpg")]))
     assert bench.encoder.encoded == 1
-    first, second, third = (bench.catalog.embedding(bench.item(name).item_id, MODEL) for name in ("a.jpg", "b.jpg", "c.jpg"))
+    first, second, third = (bench.store.embedding(bench.item(name).item_id, MODEL) for name in ("a.jpg", "b.jpg", "c.jpg"))
     np.testing.assert_array_equal(first, second)
     np.testing.assert_array_equal(first, third)
 
@@ -167,57 +165,57 @@ def test_equal_pictures_are_encoded_once_within_and_between_runs(bench: Bench) -
 def test_another_model_encodes_what_the_collection_has_without_it(bench: Bench) -> None:
     rows = folder_of_pictures(bench.folder, 3)
     bench.pages["http://x.test/a.jpg"] = picture_bytes("web")
-    rows.append(CatalogueRow("web", "Web", "http://x.test/a.jpg"))
-    bench.run(bench.catalogue(rows))
-    assert counts(bench.run(bench.catalogue(rows), model_id="model-b")) == (4, 0, 0, 0, 0)
+    rows.append(SourceRow("web", "Web", "http://x.test/a.jpg"))
+    bench.run(bench.source(rows))
+    assert counts(bench.run(bench.source(rows), model_id="model-b")) == (4, 0, 0, 0, 0)
     assert bench.encoder.encoded == 8
-    assert bench.catalog.models() == {MODEL: 4, "model-b": 4}
+    assert bench.store.models() == {MODEL: 4, "model-b": 4}
 
 
 def test_vanished_rows_leave_the_collection_and_come_back_with_their_rows(bench: Bench) -> None:
     rows = folder_of_pictures(bench.folder, 4)
     bench.pages["http://x.test/a.jpg"] = picture_bytes("web")
-    rows.append(CatalogueRow("web", "thing 4", "http://x.test/a.jpg"))
-    other = bench.catalogue(folder_of_pictures(bench.folder, 2, prefix="other"), name="other")
-    bench.run(bench.catalogue(rows))
+    rows.append(SourceRow("web", "thing 4", "http://x.test/a.jpg"))
+    other = bench.source(folder_of_pictures(bench.folder, 2, prefix="other"), name="other")
+    bench.run(bench.source(rows))
     bench.run(other)
-    ids = {item.title: item.item_id for item in bench.catalog.page(100)}
-    assert counts(bench.run(bench.catalogue(rows[:3]))) == (0, 3, 0, 0, 2)
+    ids = {item.title: item.item_id for item in bench.store.page(100)}
+    assert counts(bench.run(bench.source(rows[:3]))) == (0, 3, 0, 0, 2)
     assert bench.titles() == ["thing 0", "thing 1", "thing 2"]
     assert len(bench.titles("other")) == 2
-    assert counts(bench.run(bench.catalogue(rows))) == (0, 5, 0, 0, 0)
-    assert {item.title: item.item_id for item in bench.catalog.page(100)} == ids
+    assert counts(bench.run(bench.source(rows))) == (0, 5, 0, 0, 0)
+    assert {item.title: item.item_id for item in bench.store.page(100)} == ids
     assert bench.encoder.encoded == 7
 
 
 def test_a_renamed_file_stays_the_item_it_was(bench: Bench) -> None:
     rows = folder_of_pictures(bench.folder, 3)
-    bench.run(bench.catalogue(rows))
+    bench.run(bench.source(rows))
     before = {title: bench.item(title).item_id for title in bench.titles()}
     (bench.folder / rows[1].location).rename(bench.folder / "moved.jpg")
-    rows[1] = CatalogueRow("moved.jpg", "moved", "moved.jpg")
-    report = bench.run(bench.catalogue(rows))
+    rows[1] = SourceRow("moved.jpg", "moved", "moved.jpg")
+    report = bench.run(bench.source(rows))
     assert (report.renamed, counts(report)) == (1, (0, 2, 0, 0, 0))
     assert bench.item("moved").item_id == before["thing 1"]
     assert bench.encoder.encoded == 3
     # Away for one reading, and back under a third name.
-    bench.run(bench.catalogue([rows[0], rows[2]]))
-    rows[1] = CatalogueRow("again.jpg", "again", "moved.jpg")
-    assert bench.run(bench.catalogue(rows)).renamed == 1
+    bench.run(bench.source([rows[0], rows[2]]))
+    rows[1] = SourceRow("again.jpg", "again", "moved.jpg")
+    assert bench.run(bench.source(rows)).renamed == 1
     assert bench.item("again").item_id == before["thing 1"]
-    bench.catalog.remove([before["thing 1"]])
-    assert bench.run(bench.catalogue(rows)).renamed == 0
+    bench.store.remove([before["thing 1"]])
+    assert bench.run(bench.source(rows)).renamed == 0
     assert bench.titles() == ["thing 0", "thing 2"], "it has its row again: a person removed it"
 
 
 def test_a_rename_is_followed_by_the_next_run_when_one_is_stopped(bench: Bench) -> None:
     rows = folder_of_pictures(bench.folder, 3)
-    bench.run(bench.catalogue(rows))
+    bench.run(bench.source(rows))
     before = bench.item("thing 0").item_id
-    rows[0] = CatalogueRow("moved", "moved", rows[0].location)
+    rows[0] = SourceRow("moved", "moved", rows[0].location)
     stop = threading.Event()
 
-    def load(row: CatalogueRow) -> bytes:
+    def load(row: SourceRow) -> bytes:
         while row.key != "moved" and "moved" not in bench.titles():
             time.sleep(0.01)
         if row.key != "moved":
@@ -225,8 +223,8 @@ def test_a_rename_is_followed_by_the_next_run_when_one_is_stopped(bench: Bench) 
         return (bench.folder / row.location).read_bytes()
 
     with pytest.raises(Stopped):
-        bench.run(bench.catalogue(rows), batch_size=1, load=load, stop=stop)
-    report = bench.run(bench.catalogue(rows))
+        bench.run(bench.source(rows), batch_size=1, load=load, stop=stop)
+    report = bench.run(bench.source(rows))
     assert (report.renamed, report.indexed, report.removed) == (1, 0, 0)
     assert bench.item("moved").item_id == before
 
@@ -234,120 +232,120 @@ def test_a_rename_is_followed_by_the_next_run_when_one_is_stopped(bench: Bench) 
 def test_a_vanished_row_that_fails_when_it_returns_comes_back_when_it_is_whole(bench: Bench) -> None:
     rows = folder_of_pictures(bench.folder, 2)
     whole = (bench.folder / rows[1].location).read_bytes()
-    bench.run(bench.catalogue(rows))
-    bench.run(bench.catalogue(rows[:1]))
+    bench.run(bench.source(rows))
+    bench.run(bench.source(rows[:1]))
     (bench.folder / rows[1].location).write_bytes(b"half")
-    assert counts(bench.run(bench.catalogue(rows))) == (0, 1, 1, 0, 0)
+    assert counts(bench.run(bench.source(rows))) == (0, 1, 1, 0, 0)
     (bench.folder / rows[1].location).write_bytes(whole)
-    bench.run(bench.catalogue(rows))
+    bench.run(bench.source(rows))
     assert bench.titles() == ["thing 0", "thing 1"]
-    assert bench.catalog.failures() == []
+    assert bench.store.failures() == []
 
 
 def test_vanished_rows_that_a_stopped_run_did_not_reach_come_back_with_the_next(bench: Bench) -> None:
     rows = folder_of_pictures(bench.folder, 40)
-    bench.run(bench.catalogue(rows))
-    bench.run(bench.catalogue(rows[:1]))
+    bench.run(bench.source(rows))
+    bench.run(bench.source(rows[:1]))
     stop = threading.Event()
     read: list[str] = []
 
-    def load(row: CatalogueRow) -> bytes:
+    def load(row: SourceRow) -> bytes:
         read.append(row.key)
         if len(read) > 5:
             stop.set()
         return (bench.folder / row.location).read_bytes()
 
     with pytest.raises(Stopped):
-        bench.run(bench.catalogue(rows), load=load, stop=stop)
+        bench.run(bench.source(rows), load=load, stop=stop)
     assert len(bench.titles()) < 40
-    bench.run(bench.catalogue(rows))
+    bench.run(bench.source(rows))
     assert len(bench.titles()) == 40
 
 
 def test_what_a_person_removed_stays_away_also_when_it_is_forgotten(bench: Bench) -> None:
     rows = folder_of_pictures(bench.folder, 3)
-    bench.run(bench.catalogue(rows))
-    bench.catalog.remove([bench.item("thing 1").item_id])
-    bench.run(bench.catalogue([rows[0], rows[1]]))  # row 2 is away for a while
-    bench.catalog.purge_removed()
-    assert counts(bench.run(bench.catalogue(rows))) == (1, 2, 0, 0, 0)
-    assert counts(bench.run(bench.catalogue(rows), look_again="everything")) == (0, 3, 0, 0, 0)
+    bench.run(bench.source(rows))
+    bench.store.remove([bench.item("thing 1").item_id])
+    bench.run(bench.source([rows[0], rows[1]]))  # row 2 is away for a while
+    bench.store.purge_removed()
+    assert counts(bench.run(bench.source(rows))) == (1, 2, 0, 0, 0)
+    assert counts(bench.run(bench.source(rows), look_again="everything")) == (0, 3, 0, 0, 0)
     assert bench.titles() == ["thing 0", "thing 2"]
 
 
 def test_rows_that_may_lie_in_a_part_that_cannot_be_read_are_not_taken_for_gone(bench: Bench) -> None:
     rows = [replace(row, key=f"sub/{row.key}") for row in folder_of_pictures(bench.folder, 3)]
     rows += folder_of_pictures(bench.folder, 2, prefix="other")
-    bench.run(bench.catalogue(rows))
+    bench.run(bench.source(rows))
     part = unread(Failure("sub", "fake", "sub", "sub", "file_missing", "The folder cannot be read.", "Check it."), "sub/")
-    report = bench.run(bench.catalogue([part, *rows[3:4]]))
+    report = bench.run(bench.source([part, *rows[3:4]]))
     assert (report.removed, report.unread, report.failed) == (1, 3, 1)
     assert bench.titles() == ["other 0", "thing 0", "thing 1", "thing 2"]
-    assert [failure.key for failure in bench.catalog.failures()] == ["fake\nsub"]
-    report = bench.run(bench.catalogue(rows[3:4]))
+    assert [failure.key for failure in bench.store.failures()] == ["fake\nsub"]
+    report = bench.run(bench.source(rows[3:4]))
     assert (report.removed, report.unread) == (3, 0)
 
 
 def test_what_a_person_removed_stays_removed(bench: Bench) -> None:
     rows = folder_of_pictures(bench.folder, 3)
-    bench.run(bench.catalogue(rows))
-    bench.run(bench.catalogue(rows[:2]))
-    bench.run(bench.catalogue(rows))  # row 2 vanished and came back: from now on it is like any other
+    bench.run(bench.source(rows))
+    bench.run(bench.source(rows[:2]))
+    bench.run(bench.source(rows))  # row 2 vanished and came back: from now on it is like any other
     for title in ("thing 1", "thing 2"):
-        bench.catalog.remove([bench.item(title).item_id])
+        bench.store.remove([bench.item(title).item_id])
     (bench.folder / rows[1].location).write_bytes(picture_bytes("another picture"))
-    assert counts(bench.run(bench.catalogue(rows))) == (0, 3, 0, 0, 0)
-    assert counts(bench.run(bench.catalogue(rows), look_again="everything")) == (0, 3, 0, 0, 0)
+    assert counts(bench.run(bench.source(rows))) == (0, 3, 0, 0, 0)
+    assert counts(bench.run(bench.source(rows), look_again="everything")) == (0, 3, 0, 0, 0)
     assert bench.titles() == ["thing 0"]
 
 
 def test_a_file_that_goes_bad_keeps_its_last_good_picture_and_is_listed(bench: Bench) -> None:
     rows = folder_of_pictures(bench.folder, 2)
     good = (bench.folder / rows[0].location).read_bytes()
-    bench.run(bench.catalogue(rows))
+    bench.run(bench.source(rows))
     (bench.folder / rows[0].location).write_bytes(b"broken")
-    assert counts(bench.run(bench.catalogue(rows))) == (0, 1, 1, 0, 0)
+    assert counts(bench.run(bench.source(rows))) == (0, 1, 1, 0, 0)
     assert len(bench.titles()) == 2
-    [failure] = bench.catalog.failures("fake")
+    [failure] = bench.store.failures("fake")
     assert failure.code == "not_an_image"
     (bench.folder / rows[0].location).write_bytes(good)
-    assert counts(bench.run(bench.catalogue(rows))) == (0, 2, 0, 0, 0)
-    assert bench.catalog.failures("fake") == []
+    assert counts(bench.run(bench.source(rows))) == (0, 2, 0, 0, 0)
+    assert bench.store.failures("fake") == []
 
 
 def test_failures_are_retried_without_reading_what_is_indexed(bench: Bench) -> None:
     rows = folder_of_pictures(bench.folder, 4)
-    rows += [CatalogueRow("late", "Late", "late.jpg"), CatalogueRow("web", "Web", "http://x.test/a.jpg")]
-    assert counts(bench.run(bench.catalogue(rows))) == (4, 0, 2, 0, 0)
+    rows += [SourceRow("late", "Late", "late.jpg"), SourceRow("web", "Web", "http://x.test/a.jpg")]
+    assert counts(bench.run(bench.source(rows))) == (4, 0, 2, 0, 0)
     (bench.folder / "late.jpg").write_bytes(picture_bytes("late"))
     read: list[str] = []
 
-    def load(row: CatalogueRow) -> bytes:
+    def load(row: SourceRow) -> bytes:
         read.append(row.key)
         return PictureLoader(bench.folder, fetch=bench.fetch, max_image_bytes=1000)(row)
 
-    assert counts(bench.run(bench.catalogue(rows), load=load, look_again="failures")) == (1, 4, 1, 0, 0)
+    assert counts(bench.run(bench.source(rows), load=load, look_again="failures")) == (1, 4, 1, 0, 0)
     assert sorted(read) == ["late", "web"]
-    [failure] = bench.catalog.failures("fake")
+    [failure] = bench.store.failures("fake")
     assert (failure.title, failure.attempts) == ("Web", 2)
 
 
 def test_a_failure_whose_row_is_gone_is_forgotten(bench: Bench) -> None:
     rows = folder_of_pictures(bench.folder, 2)
-    bench.run(bench.catalogue([*rows, CatalogueRow("m", "Missing", "missing.jpg")]))
-    assert len(bench.catalog.failures()) == 1
-    bench.run(bench.catalogue(rows))
-    assert bench.catalog.failures() == []
+    bench.run(bench.source([*rows, SourceRow("m", "Missing", "missing.jpg")]))
+    assert len(bench.store.failures()) == 1
+    bench.run(bench.source(rows))
+    assert bench.store.failures() == []
 
 
 def test_everything_is_fetched_again_when_asked(bench: Bench) -> None:
     url = "http://x.test/a.jpg"
     bench.pages[url] = picture_bytes("old")
-    rows = [CatalogueRow("web", "Web", url)]
-    bench.run(bench.catalogue(rows))
+    rows = [SourceRow("web", "Web", url)]
+    bench.run(bench.source(rows))
     bench.pages[url] = picture_bytes("new")
-    assert counts(bench.run(bench.catalogue(rows))) == (0, 1, 0, 0, 0)
-    assert counts(bench.run(bench.catalogue(rows), look_again="everything")) == (1, 0, 0, 0, 0)
+    assert counts(bench.run(bench.source(rows))) == (0, 1, 0, 0, 0)
+    assert counts(bench.run(bench.source(rows), look_again="everything")) == (1, 0, 0, 0, 0)
     assert len(bench.fetched) == 2
 
 
@@ -357,7 +355,7 @@ def test_a_host_is_asked_by_two_at_once_at_most(bench: Bench) -> None:
     most: dict[str, int] = {}
     both = threading.Barrier(2, timeout=10)
 
-    def load(row: CatalogueRow) -> bytes:
+    def load(row: SourceRow) -> bytes:
         host = row.location.split("/")[2]
         with lock:
             now[host] = now.get(host, 0) + 1
@@ -368,8 +366,8 @@ def test_a_host_is_asked_by_two_at_once_at_most(bench: Bench) -> None:
             now[host] -= 1
         return picture_bytes(row.key)
 
-    rows = [CatalogueRow(f"{host}{n}", f"{host} {n}", f"http://{host}/{n}.jpg") for n in range(10) for host in ("a.test", "b.test")]
-    assert bench.run(bench.catalogue(rows), load=load, threads=8).indexed == 20
+    rows = [SourceRow(f"{host}{n}", f"{host} {n}", f"http://{host}/{n}.jpg") for n in range(10) for host in ("a.test", "b.test")]
+    assert bench.run(bench.source(rows), load=load, threads=8).indexed == 20
     assert most["a.test"] == 2
     assert most["b.test"] <= 2
 
@@ -379,34 +377,34 @@ def test_stopping_keeps_what_was_done_and_the_next_run_goes_on(bench: Bench) -> 
     stop = threading.Event()
     encode = bench.encoder
 
-    def load(row: CatalogueRow) -> bytes:
+    def load(row: SourceRow) -> bytes:
         if encode.encoded >= 12:
             stop.set()
         return (bench.folder / row.location).read_bytes()
 
     with pytest.raises(Stopped):
-        bench.run(bench.catalogue(rows), load=load, stop=stop)
+        bench.run(bench.source(rows), load=load, stop=stop)
     done = bench.encoder.encoded
     assert 12 <= done < 40
-    assert bench.catalog.count() == done
-    assert not bench.catalog.catalogues()[0].completed_at
-    report = bench.run(bench.catalogue(rows))
+    assert bench.store.count() == done
+    assert not bench.store.sources()[0].completed_at
+    report = bench.run(bench.source(rows))
     assert counts(report) == (40 - done, done, 0, 0, 0)
     assert bench.encoder.encoded == 40
-    assert bench.catalog.catalogues()[0].completed_at
+    assert bench.store.sources()[0].completed_at
 
 
 def test_stopping_before_the_end_removes_nothing(bench: Bench) -> None:
     rows = folder_of_pictures(bench.folder, 5)
-    bench.run(bench.catalogue(rows))
+    bench.run(bench.source(rows))
     stop = threading.Event()
     stop.set()
     with pytest.raises(Stopped):
-        bench.run(bench.catalogue(rows[:1]), stop=stop)
-    assert bench.catalog.count() == 5
+        bench.run(bench.source(rows[:1]), stop=stop)
+    assert bench.store.count() == 5
 
 
-class FullDisk(Catalog):
+class FullDisk(Store):
     """Fails at the third batch, as a disk that fills up."""
 
     writes = 0
@@ -421,46 +419,46 @@ class FullDisk(Catalog):
 def test_a_write_that_fails_ends_the_run_and_loses_only_what_was_not_committed(bench: Bench, tmp_path: Path) -> None:
     rows = folder_of_pictures(bench.folder, 40)
     FullDisk.writes = 0
-    with FullDisk(tmp_path / "full.sqlite3") as catalog:
-        broken = Bench(bench.folder, catalog)
+    with FullDisk(tmp_path / "full.sqlite3") as store:
+        broken = Bench(bench.folder, store)
         with pytest.raises(StoreError) as error:
-            broken.run(broken.catalogue(rows))
+            broken.run(broken.source(rows))
         assert error.value.code == "disk_full"
-        kept = catalog.count()
+        kept = store.count()
         assert 8 <= kept <= 16
-        report = broken.run(broken.catalogue(rows))
+        report = broken.run(broken.source(rows))
         assert counts(report) == (40 - kept, kept, 0, 0, 0)
-        assert catalog.count() == 40
+        assert store.count() == 40
     assert threading.active_count() < 20
 
 
 def test_a_mistake_of_ours_is_not_dressed_up_as_a_failure_of_the_row(bench: Bench) -> None:
-    def load(row: CatalogueRow) -> bytes:
+    def load(row: SourceRow) -> bytes:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        bench.run(bench.catalogue(folder_of_pictures(bench.folder, 3)), load=load)
+        bench.run(bench.source(folder_of_pictures(bench.folder, 3)), load=load)
 
 
 def test_a_catalogue_that_breaks_off_removes_nothing(bench: Bench) -> None:
     rows = folder_of_pictures(bench.folder, 5)
-    bench.run(bench.catalogue(rows))
+    bench.run(bench.source(rows))
 
-    class Broken(FakeCatalogue):
-        def rows(self) -> Iterator[CatalogueRow | Failure]:
+    class Broken(FakeSource):
+        def rows(self) -> Iterator[SourceRow | Failure]:
             yield self.entries[0]
-            raise CatalogueError("csv_encoding", "Line 3 is not UTF-8 text.")
+            raise SourceError("csv_encoding", "Line 3 is not UTF-8 text.")
 
-    with pytest.raises(CatalogueError):
+    with pytest.raises(SourceError):
         bench.run(Broken(list(rows), folder=bench.folder))
-    assert bench.catalog.count() == 5
+    assert bench.store.count() == 5
 
 
 def test_progress_counts_to_the_total_and_ends(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("crossmodal.ingest.report._PAUSE_S", 0.0)
     told: list[Progress] = []
-    rows = [*folder_of_pictures(bench.folder, 9), CatalogueRow("m", "Missing", "missing.jpg")]
-    bench.run(bench.catalogue(rows), on_progress=told.append)
+    rows = [*folder_of_pictures(bench.folder, 9), SourceRow("m", "Missing", "missing.jpg")]
+    bench.run(bench.source(rows), on_progress=told.append)
     assert told[-1].finished
     assert (told[-1].done, told[-1].total, told[-1].failed) == (10, 10, 1)
     assert [each.done for each in told] == sorted(each.done for each in told)
@@ -471,15 +469,15 @@ def test_a_slow_source_is_not_kept_waiting_for_a_full_batch(bench: Bench, monkey
     monkeypatch.setattr("crossmodal.ingest.pipeline._LONGEST_WAIT_S", 0.05)
     seen: list[int] = []
 
-    def load(row: CatalogueRow) -> bytes:
+    def load(row: SourceRow) -> bytes:
         if row.key == "thing003.jpg":
             deadline = threading.Event()
             for _ in range(100):
-                if bench.catalog.count() == 3:
+                if bench.store.count() == 3:
                     break
                 deadline.wait(0.05)
-            seen.append(bench.catalog.count())
+            seen.append(bench.store.count())
         return (bench.folder / row.location).read_bytes()
 
-    bench.run(bench.catalogue(folder_of_pictures(bench.folder, 4)), load=load, batch_size=32)
+    bench.run(bench.source(folder_of_pictures(bench.folder, 4)), load=load, batch_size=32)
     assert seen == [3]

@@ -15,12 +15,12 @@ from crossmodal.images.decoder import Decoder
 from crossmodal.images.fetch import Fetcher, FetchLimits
 from crossmodal.ingest.picture_loader import PictureLoader
 from crossmodal.ingest.pipeline import IngestReport, ingest
-from crossmodal.ingest.sources.base import CatalogueLimits
-from crossmodal.ingest.sources.open import open_catalogue
+from crossmodal.ingest.sources.base import SourceLimits
+from crossmodal.ingest.sources.open import open_source
 from crossmodal.items import Embedding, Pixels
-from crossmodal.store import Catalog
+from crossmodal.store import Store
 
-LIMITS = CatalogueLimits()
+LIMITS = SourceLimits()
 
 
 def jpeg(number: int) -> bytes:
@@ -70,15 +70,15 @@ def mean_colours(pixels: Pixels) -> Embedding:
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-def run(path: Path, catalog: Catalog, decoder: Decoder, *, allow: str, **options: str) -> IngestReport:
-    catalogue = open_catalogue(path, limits=LIMITS)
+def run(path: Path, store: Store, decoder: Decoder, *, allow: str, **options: str) -> IngestReport:
+    source = open_source(path, limits=LIMITS)
     fetcher = Fetcher(FetchLimits(timeout_s=5), allow=(allow,))
     return ingest(
-        catalogue,
-        load=PictureLoader(catalogue.folder, fetch=fetcher.fetch, max_image_bytes=LIMITS.max_image_bytes),
+        source,
+        load=PictureLoader(source.folder, fetch=fetcher.fetch, max_image_bytes=LIMITS.max_image_bytes),
         decoder=decoder,
         encode=mean_colours,
-        catalog=catalog,
+        store=store,
         model_id="colours",
         square_px=32,
         **options,  # type: ignore[arg-type]
@@ -101,10 +101,10 @@ def test_seven_of_ten_are_indexed_and_three_listed_with_reasons_until_repaired(
     tmp_path: Path, server: str, decoder: Decoder
 ) -> None:
     table = ten_rows(tmp_path, server)
-    with Catalog(tmp_path / "store" / "catalog.sqlite3") as catalog:
-        report = run(table, catalog, decoder, allow=server)
+    with Store(tmp_path / "store" / "catalog.sqlite3") as store:
+        report = run(table, store, decoder, allow=server)
         assert (report.indexed, report.failed) == (7, 3)
-        failures = {failure.title: failure for failure in catalog.failures()}
+        failures = {failure.title: failure for failure in store.failures()}
         assert {title: failure.code for title, failure in failures.items()} == {
             "Thing 7": "http_status",
             "Thing 8": "not_an_image",
@@ -112,25 +112,25 @@ def test_seven_of_ten_are_indexed_and_three_listed_with_reasons_until_repaired(
         }
         assert "404" in failures["Thing 7"].reason
         assert all(failure.reason and failure.remedy for failure in failures.values())
-        assert sorted(item.title for item in catalog.page(100)) == [f"Thing {n}" for n in range(7)]
-        for item in catalog.page(100):
+        assert sorted(item.title for item in store.page(100)) == [f"Thing {n}" for n in range(7)]
+        for item in store.page(100):
             number = int(item.title.removeprefix("Thing "))
             expected = mean_colours(decoder.decode(jpeg(number), square_px=32).pixels[np.newaxis])[0]
-            np.testing.assert_array_equal(catalog.embedding(item.item_id, "colours"), expected)
+            np.testing.assert_array_equal(store.embedding(item.item_id, "colours"), expected)
             assert item.attributes["price"] == f"00{number}"
 
         (tmp_path / "cut.jpg").write_bytes(jpeg(9))
-        report = run(table, catalog, decoder, allow=server, look_again="failures")
+        report = run(table, store, decoder, allow=server, look_again="failures")
         assert (report.indexed, report.unchanged, report.failed) == (1, 7, 2)
-        assert {failure.title: failure.attempts for failure in catalog.failures()} == {"Thing 7": 2, "Thing 8": 2}
-        assert catalog.count() == 8
+        assert {failure.title: failure.attempts for failure in store.failures()} == {"Thing 7": 2, "Thing 8": 2}
+        assert store.count() == 8
 
 
 def test_an_address_of_the_own_network_is_not_asked_unless_it_is_allowed(tmp_path: Path, server: str, decoder: Decoder) -> None:
     (tmp_path / "things.csv").write_text(f"title,imgUrl\nMug,http://{server}/1.jpg\n")
-    with Catalog(tmp_path / "catalog.sqlite3") as catalog:
-        assert run(tmp_path / "things.csv", catalog, decoder, allow="nas.test").failed == 1
-        [failure] = catalog.failures()
+    with Store(tmp_path / "catalog.sqlite3") as store:
+        assert run(tmp_path / "things.csv", store, decoder, allow="nas.test").failed == 1
+        [failure] = store.failures()
         assert failure.code.startswith("url_blocked")
 
 
@@ -138,9 +138,9 @@ def test_reopened_after_a_stop_the_rest_is_indexed(tmp_path: Path, server: str, 
     for number in range(10):
         (tmp_path / f"{number}.jpg").write_bytes(jpeg(number))
     path = tmp_path / "store" / "catalog.sqlite3"
-    with Catalog(path) as catalog:
-        assert run(tmp_path, catalog, decoder, allow=server).indexed == 10
+    with Store(path) as store:
+        assert run(tmp_path, store, decoder, allow=server).indexed == 10
     (tmp_path / "new.jpg").write_bytes(jpeg(10))
-    with Catalog(path) as catalog:
-        report = run(tmp_path, catalog, decoder, allow=server)
+    with Store(path) as store:
+        report = run(tmp_path, store, decoder, allow=server)
         assert (report.indexed, report.unchanged) == (1, 10)

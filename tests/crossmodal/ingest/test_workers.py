@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from crossmodal.ingest.workers import Lanes
+from crossmodal.ingest.workers import PerHostPool
 
 LONG_S = 10.0
 
@@ -18,7 +18,7 @@ class Crowd:
         self._lock = threading.Lock()
 
     def __call__(self, job: str) -> str:
-        lane = lane_of(job)
+        lane = host_of(job)
         for name, step in ((lane, 1), ("all", 1)):
             with self._lock:
                 self._now[name] = self._now.get(name, 0) + step
@@ -30,11 +30,11 @@ class Crowd:
         return job.upper()
 
 
-def lane_of(job: str) -> str:
+def host_of(job: str) -> str:
     return job.split()[0] if " " in job else ""
 
 
-def take_all(lanes: Lanes[str, str]) -> list[str]:
+def take_all(lanes: PerHostPool[str, str]) -> list[str]:
     results = []
     while lanes.under_way:
         result = lanes.take(timeout_s=LONG_S)
@@ -46,7 +46,7 @@ def take_all(lanes: Lanes[str, str]) -> list[str]:
 def test_every_job_is_done_once_and_no_lane_or_pool_is_overfull() -> None:
     crowd = Crowd()
     jobs = [f"{host} {number}" for number in range(20) for host in ("slow", "fast", "other")] + [f"file{n}" for n in range(20)]
-    with Lanes(crowd, lane_of, threads=5, per_lane=2) as lanes:
+    with PerHostPool(crowd, host_of, threads=5, per_lane=2) as lanes:
         for job in jobs:
             lanes.submit(job)
         assert sorted(take_all(lanes)) == sorted(job.upper() for job in jobs)
@@ -63,7 +63,7 @@ def test_a_slow_lane_does_not_hold_up_the_others() -> None:
             assert gate.wait(LONG_S)
         return job
 
-    with Lanes(work, lane_of, threads=3, per_lane=2) as lanes:
+    with PerHostPool(work, host_of, threads=3, per_lane=2) as lanes:
         for job in ("slow 1", "slow 2", "slow 3", "slow 4", "fast 1", "fast 2"):
             lanes.submit(job)
         assert {lanes.take(timeout_s=LONG_S), lanes.take(timeout_s=LONG_S)} == {"fast 1", "fast 2"}
@@ -76,7 +76,7 @@ def test_what_the_work_raises_is_raised_where_results_are_taken() -> None:
     def work(job: str) -> str:
         raise ZeroDivisionError(job)
 
-    with Lanes(work, lane_of, threads=1, per_lane=1) as lanes:
+    with PerHostPool(work, host_of, threads=1, per_lane=1) as lanes:
         lanes.submit("a 1")
         with pytest.raises(ZeroDivisionError, match="a 1"):
             lanes.take(timeout_s=LONG_S)
@@ -86,7 +86,7 @@ def test_what_the_work_raises_is_raised_where_results_are_taken() -> None:
 def test_leaving_drops_what_waits_and_waits_for_what_runs() -> None:
     crowd = Crowd(0.02)
     begun = time.monotonic()
-    with Lanes(crowd, lane_of, threads=2, per_lane=2) as lanes:
+    with PerHostPool(crowd, host_of, threads=2, per_lane=2) as lanes:
         for number in range(1000):
             lanes.submit(f"host {number}")
             lanes.submit(f"file{number}")

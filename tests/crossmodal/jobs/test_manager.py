@@ -9,24 +9,24 @@ from pathlib import Path
 import pytest
 
 from crossmodal.errors import BusyError, QueryError, TrainingError
-from crossmodal.jobs import FolderShelf, JobBoard, JobStatus
+from crossmodal.jobs import FileJobStore, JobManager, JobStatus
 from crossmodal.progress import OnProgress, Progress, check_stop
 
 LONG_S = 10.0
 
-shelves: list[FolderShelf | None] = []
+shelves: list[FileJobStore | None] = []
 
 
 @pytest.fixture(autouse=True, params=["memory", "folder"])
 def _shelf(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[None]:
     """Every test runs with each kind of shelf."""
-    shelves.append(FolderShelf(tmp_path / "jobs") if request.param == "folder" else None)
+    shelves.append(FileJobStore(tmp_path / "jobs") if request.param == "folder" else None)
     yield
     shelves.clear()
 
 
-def new_board() -> JobBoard:
-    return JobBoard(shelves[0])
+def new_board() -> JobManager:
+    return JobManager(shelves[0])
 
 
 class Gate:
@@ -52,7 +52,7 @@ def gate() -> Iterator[Gate]:
     gate.open.set()
 
 
-def ended(board: JobBoard) -> JobStatus:
+def ended(board: JobManager) -> JobStatus:
     status = board.wait(LONG_S)
     assert status is not None
     assert status.state != "running"
@@ -82,7 +82,7 @@ def test_a_job_runs_and_is_done(gate: Gate) -> None:
 
 
 def test_progress_is_seen_and_steps_and_epochs_are_kept() -> None:
-    step = Progress("index", "Looking", done=1, total=3)
+    step = Progress("index", "PictureTask", done=1, total=3)
     epoch = Progress("model", "Epoch 1 is done", figures={"epoch": 1, "loss": 2.0})
     last = Progress("index", "Index: 3 of 3", done=3, total=3, finished=True)
     gate, board = Gate(step, epoch, step, last), new_board()

@@ -8,39 +8,39 @@ from pathlib import Path
 import pytest
 
 from crossmodal.errors import StoreError
-from crossmodal.jobs import FolderShelf, JobStatus
+from crossmodal.jobs import FileJobStore, JobStatus
 from crossmodal.progress import Progress
 
 JOB = "a" * 32
 
 
 @pytest.fixture
-def shelf(tmp_path: Path) -> FolderShelf:
-    return FolderShelf(tmp_path)
+def shelf(tmp_path: Path) -> FileJobStore:
+    return FileJobStore(tmp_path)
 
 
 def status(job_id: str, state: str = "running") -> JobStatus:
-    return JobStatus("index", state, Progress("index", "Looking"), "Looking", time.time(), job_id=job_id)  # type: ignore[arg-type]
+    return JobStatus("index", state, Progress("index", "PictureTask"), "PictureTask", time.time(), job_id=job_id)  # type: ignore[arg-type]
 
 
-def heard(shelf: FolderShelf) -> list[str]:
+def heard(shelf: FileJobStore) -> list[str]:
     found = []
     while (wish := shelf.wished(JOB)) is not None:
         found.append(wish)
     return found
 
 
-def test_each_wish_is_heard_once_in_its_order(shelf: FolderShelf, tmp_path: Path) -> None:
+def test_each_wish_is_heard_once_in_its_order(shelf: FileJobStore, tmp_path: Path) -> None:
     assert heard(shelf) == []
     for wish in ("pause", "resume", "stop", "resume"):
-        FolderShelf(tmp_path).wish(JOB, wish)  # type: ignore[arg-type]
+        FileJobStore(tmp_path).wish(JOB, wish)  # type: ignore[arg-type]
     shelf.wish("b" * 32, "pause")
     assert heard(shelf) == ["pause", "resume", "stop", "resume"]
     assert heard(shelf) == []
 
 
 def test_a_wish_that_comes_while_another_is_heard_stays(
-    shelf: FolderShelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shelf: FileJobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read = Path.read_text
 
@@ -55,8 +55,8 @@ def test_a_wish_that_comes_while_another_is_heard_stays(
     assert heard(shelf) == ["pause", "stop"]
 
 
-def test_no_wish_is_lost_between_threads(shelf: FolderShelf, tmp_path: Path) -> None:
-    wishing = [threading.Thread(target=lambda: [FolderShelf(tmp_path).wish(JOB, "stop") for _ in range(40)]) for _ in range(3)]
+def test_no_wish_is_lost_between_threads(shelf: FileJobStore, tmp_path: Path) -> None:
+    wishing = [threading.Thread(target=lambda: [FileJobStore(tmp_path).wish(JOB, "stop") for _ in range(40)]) for _ in range(3)]
     for thread in wishing:
         thread.start()
     found = []
@@ -68,7 +68,7 @@ def test_no_wish_is_lost_between_threads(shelf: FolderShelf, tmp_path: Path) -> 
 
 
 def test_a_wish_that_cannot_be_written_is_said_and_leaves_nothing(
-    shelf: FolderShelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shelf: FileJobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -80,17 +80,17 @@ def test_a_wish_that_cannot_be_written_is_said_and_leaves_nothing(
     assert raised.value.code == "disk_full"
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(StoreError):
-        FolderShelf(tmp_path / "no folder").wish(JOB, "stop")
+        FileJobStore(tmp_path / "no folder").wish(JOB, "stop")
 
 
-def test_what_is_no_wish_is_passed_over(shelf: FolderShelf, tmp_path: Path) -> None:
+def test_what_is_no_wish_is_passed_over(shelf: FileJobStore, tmp_path: Path) -> None:
     (tmp_path / f"{JOB}.0.wish").write_text("fly")
     shelf.wish(JOB, "pause")
     assert heard(shelf) == ["pause"]
     assert list(tmp_path.iterdir()) == []
 
 
-def test_tidying_keeps_the_wishes_of_the_job_under_way_and_drafts_at_work(shelf: FolderShelf, tmp_path: Path) -> None:
+def test_tidying_keeps_the_wishes_of_the_job_under_way_and_drafts_at_work(shelf: FileJobStore, tmp_path: Path) -> None:
     place = shelf.claim()
     assert place is not None
     with place:

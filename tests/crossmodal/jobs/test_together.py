@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from crossmodal.errors import BusyError, CatalogueError, QueryError
-from crossmodal.jobs import FolderShelf, JobBoard, JobStatus
+from crossmodal.errors import BusyError, QueryError, SourceError
+from crossmodal.jobs import FileJobStore, JobManager, JobStatus
 from crossmodal.progress import OnProgress, Progress, check_stop
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -19,14 +19,14 @@ LONG_S = 20.0
 OTHER = """
 import sys, time
 from pathlib import Path
-from crossmodal.jobs import FolderShelf, JobBoard
+from crossmodal.jobs import FileJobStore, JobManager
 from crossmodal.progress import Progress, check_stop
 def work(note, stop):
     for done in range(10**6):
         check_stop(stop, "Indexing")
-        note(Progress("index", "Looking", done=done, total=10**6))
+        note(Progress("index", "PictureTask", done=done, total=10**6))
         time.sleep(0.01)
-board = JobBoard(FolderShelf(Path(sys.argv[1])))
+board = JobManager(FileJobStore(Path(sys.argv[1])))
 print(board.start("index", "Indexing your catalogue", work).job_id, flush=True)
 print(board.wait().state, flush=True)
 """
@@ -49,7 +49,7 @@ class Slow:
         done = 0
         while not self.let_go.wait(0.01):
             check_stop(stop, "The work")
-            note(Progress("index", "Looking", done=(done := done + 1), total=100, figures={"epoch": 1}))
+            note(Progress("index", "PictureTask", done=(done := done + 1), total=100, figures={"epoch": 1}))
         return "All done."
 
 
@@ -61,12 +61,12 @@ def slow() -> Iterator[Slow]:
 
 
 @pytest.fixture
-def boards(tmp_path: Path) -> tuple[JobBoard, JobBoard]:
+def boards(tmp_path: Path) -> tuple[JobManager, JobManager]:
     """As two programs have them: nothing in common but the folder."""
-    return JobBoard(FolderShelf(tmp_path / "jobs")), JobBoard(FolderShelf(tmp_path / "jobs"))
+    return JobManager(FileJobStore(tmp_path / "jobs")), JobManager(FileJobStore(tmp_path / "jobs"))
 
 
-def test_the_other_sees_it_and_its_progress_and_its_end(boards: tuple[JobBoard, JobBoard], slow: Slow) -> None:
+def test_the_other_sees_it_and_its_progress_and_its_end(boards: tuple[JobManager, JobManager], slow: Slow) -> None:
     here, there = boards
     begun = here.start("index", "Indexing your catalogue", slow)
     seen = there.current()
@@ -83,7 +83,7 @@ def test_the_other_sees_it_and_its_progress_and_its_end(boards: tuple[JobBoard, 
     assert not there.running()
 
 
-def test_one_at_a_time_among_all(boards: tuple[JobBoard, JobBoard], slow: Slow) -> None:
+def test_one_at_a_time_among_all(boards: tuple[JobManager, JobManager], slow: Slow) -> None:
     here, there = boards
     here.start("index", "Indexing your catalogue", slow)
     with pytest.raises(BusyError, match="running"):
@@ -97,7 +97,7 @@ def test_one_at_a_time_among_all(boards: tuple[JobBoard, JobBoard], slow: Slow) 
 
 
 @pytest.mark.parametrize("by_id", [True, False])
-def test_the_other_pauses_resumes_and_stops_it(boards: tuple[JobBoard, JobBoard], slow: Slow, by_id: bool) -> None:
+def test_the_other_pauses_resumes_and_stops_it(boards: tuple[JobManager, JobManager], slow: Slow, by_id: bool) -> None:
     here, there = boards
     job_id = here.start("index", "Indexing", slow).job_id
     named = job_id if by_id else None
@@ -113,18 +113,18 @@ def test_the_other_pauses_resumes_and_stops_it(boards: tuple[JobBoard, JobBoard]
         there.stop("../running")
 
 
-def test_a_program_that_ends_stops_its_own_job_and_no_other(boards: tuple[JobBoard, JobBoard], slow: Slow) -> None:
+def test_a_program_that_ends_stops_its_own_job_and_no_other(boards: tuple[JobManager, JobManager], slow: Slow) -> None:
     here, there = boards
     job_id = here.start("index", "Indexing", slow).job_id
-    there.stop_own()
+    there.cancel_own()
     assert there.wait(0.1) is None
     time.sleep(0.7)  # longer than it takes to hear a wish
     assert there.status(job_id).state == "running"
 
 
-def test_a_failure_is_told_with_its_code(boards: tuple[JobBoard, JobBoard]) -> None:
+def test_a_failure_is_told_with_its_code(boards: tuple[JobManager, JobManager]) -> None:
     def fail(note: OnProgress, stop: threading.Event) -> str:
-        raise CatalogueError("csv_empty", "There is nothing in it.", remedy="Fill it.")
+        raise SourceError("csv_empty", "There is nothing in it.", remedy="Fill it.")
 
     here, there = boards
     job_id = here.start("index", "Indexing", fail).job_id
@@ -134,23 +134,23 @@ def test_a_failure_is_told_with_its_code(boards: tuple[JobBoard, JobBoard]) -> N
     assert (error.code, error.message, error.remedy) == ("csv_empty", "There is nothing in it.", "Fill it.")
 
 
-def test_what_ended_before_a_program_began_is_history_and_no_news(boards: tuple[JobBoard, JobBoard], tmp_path: Path) -> None:
+def test_what_ended_before_a_program_began_is_history_and_no_news(boards: tuple[JobManager, JobManager], tmp_path: Path) -> None:
     here, _ = boards
     here.start("index", "Indexing", lambda note, stop: "fine")
     here.wait(LONG_S)
-    late = JobBoard(FolderShelf(tmp_path / "jobs"))
+    late = JobManager(FileJobStore(tmp_path / "jobs"))
     assert late.current() is None
     assert [status.state for status in late.history()] == ["done"]
 
 
 def test_a_job_ends_with_its_killed_program(tmp_path: Path) -> None:
-    board = JobBoard(FolderShelf(tmp_path / "jobs"))
+    board = JobManager(FileJobStore(tmp_path / "jobs"))
     command = [sys.executable, "-c", OTHER, str(tmp_path / "jobs")]
     with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None
         job_id = other.stdout.readline().strip()
         until(lambda: board.status(job_id).progress.done > 1)
-        with pytest.raises(BusyError, match="Looking"):
+        with pytest.raises(BusyError, match="PictureTask"):
             board.start("train", "Training", lambda note, stop: "fine")
         other.send_signal(signal.SIGKILL)
         other.wait()
@@ -163,7 +163,7 @@ def test_a_job_ends_with_its_killed_program(tmp_path: Path) -> None:
 
 
 def test_another_program_hears_the_wish(tmp_path: Path) -> None:
-    board = JobBoard(FolderShelf(tmp_path / "jobs"))
+    board = JobManager(FileJobStore(tmp_path / "jobs"))
     command = [sys.executable, "-c", OTHER, str(tmp_path / "jobs")]
     with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None
@@ -175,9 +175,9 @@ def test_another_program_hears_the_wish(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", "nonsense", '{"job_id": "x", "error": {"code": "no such"}}'])
 def test_a_document_that_is_none_is_passed_over(tmp_path: Path, text: str, slow: Slow) -> None:
-    shelf = FolderShelf(tmp_path)
+    shelf = FileJobStore(tmp_path)
     (tmp_path / "x.json").write_text(text)
-    board = JobBoard(shelf)
+    board = JobManager(shelf)
     assert board.history() == []
     assert board.current() is None
     board.start("index", "Indexing", slow)
@@ -185,7 +185,7 @@ def test_a_document_that_is_none_is_passed_over(tmp_path: Path, text: str, slow:
 
 
 def test_a_full_disk_costs_the_news_and_not_the_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slow: Slow) -> None:
-    board = JobBoard(FolderShelf(tmp_path / "jobs"))
+    board = JobManager(FileJobStore(tmp_path / "jobs"))
     job = board.start("index", "Indexing", slow)
 
     def full(*args: object, **kwargs: object) -> None:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from crossmodal.store import Catalog
+from crossmodal.store import Store
 
 
 @pytest.fixture
-def catalog(tmp_path: Path) -> Iterator[Catalog]:
-    with Catalog(tmp_path / "catalog.sqlite3") as opened:
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store(tmp_path / "catalog.sqlite3") as opened:
         yield opened

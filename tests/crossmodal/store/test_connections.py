@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.made_up import MODEL_ID, made_up_item
 from crossmodal.errors import BusyError, QueryError, StoreError
-from crossmodal.store import Catalog
+from crossmodal.store import Store
 from crossmodal.store.connections import Connections
 from crossmodal.store.errors import translated
 
@@ -17,8 +17,8 @@ from crossmodal.store.errors import translated
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     path = tmp_path / "catalog.sqlite3"
-    with Catalog(path) as catalog:
-        catalog.add(made_up_item(1), model_id=MODEL_ID)
+    with Store(path) as store:
+        store.add(made_up_item(1), model_id=MODEL_ID)
     return path
 
 
@@ -111,27 +111,27 @@ def test_a_writer_of_another_process_is_waited_for_and_then_told(connections: Co
 
 
 def test_a_nearly_full_disk_is_refused_before_anything_is_written(path: Path) -> None:
-    with Catalog(path, min_free_bytes=2**62) as catalog:
+    with Store(path, min_free_bytes=2**62) as store:
         with pytest.raises(StoreError) as raised:
-            catalog.add(made_up_item(2), model_id=MODEL_ID)
+            store.add(made_up_item(2), model_id=MODEL_ID)
         assert raised.value.code == "disk_full"
-        assert catalog.count() == 1, "reading goes on"
+        assert store.count() == 1, "reading goes on"
 
 
 @pytest.mark.parametrize("replaced", [False, True])
 def test_a_file_that_was_taken_away_takes_no_more_items(path: Path, replaced: bool) -> None:
     """SQLite would go on writing into the file that has no name any more, and acknowledge what nobody will find."""
-    with Catalog(path) as catalog:
+    with Store(path) as store:
         path.rename(path.with_name("elsewhere"))
         if replaced:
             path.touch()
         with pytest.raises(StoreError) as raised:
-            catalog.add(made_up_item(2), model_id=MODEL_ID)
+            store.add(made_up_item(2), model_id=MODEL_ID)
         assert raised.value.code == "index_missing"
         path.unlink(missing_ok=True)
         path.with_name("elsewhere").rename(path)
-        catalog.add(made_up_item(2), model_id=MODEL_ID)
-        assert catalog.count() == 2
+        store.add(made_up_item(2), model_id=MODEL_ID)
+        assert store.count() == 2
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from benchmarks.made_up import MODEL_ID, made_up_item
 from crossmodal.errors import QueryError
-from crossmodal.store import Catalog
+from crossmodal.store import Store
 from crossmodal.store.filters import MAX_ATTRIBUTES, MAX_VALUES, checked
 from crossmodal.store.items import storable
 
@@ -18,28 +18,28 @@ NAMES = ['co"lour', "price $[0].a", "größe", "a\nb", "'; DROP TABLE items; --"
 
 
 @pytest.fixture(scope="module")
-def catalog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
-    with Catalog(tmp_path_factory.mktemp("filters") / "catalog.sqlite3") as opened:
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    with Store(tmp_path_factory.mktemp("filters") / "catalog.sqlite3") as opened:
         yield opened
 
 
-def put(catalog: Catalog, attributes: list[Mapping[str, str]]) -> list[int]:
+def put(store: Store, attributes: list[Mapping[str, str]]) -> list[int]:
     """One item for each, in a collection without others."""
-    catalog.remove([item.item_id for item in catalog.page(10_000)])
-    catalog.purge_removed()
-    entries = [replace(made_up_item(n, catalogue=f"part {n % 2}"), attributes=each) for n, each in enumerate(attributes)]
-    return [item.item_id for item in catalog.add_many(entries, model_id=MODEL_ID)]
+    store.remove([item.item_id for item in store.page(10_000)])
+    store.purge_removed()
+    entries = [replace(made_up_item(n, source=f"part {n % 2}"), attributes=each) for n, each in enumerate(attributes)]
+    return [item.item_id for item in store.add_many(entries, model_id=MODEL_ID)]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_names_and_values_of_any_characters(catalog: Catalog, name: str) -> None:
-    ids = put(catalog, [{name: value} for value in NAMES] + [{}, {"other": name}])
+def test_names_and_values_of_any_characters(store: Store, name: str) -> None:
+    ids = put(store, [{name: value} for value in NAMES] + [{}, {"other": name}])
     for place, value in enumerate(NAMES):
-        found = catalog.matching(checked({name: value}))
+        found = store.matching(checked({name: value}))
         assert found.dtype == np.int64
         assert found.tolist() == [ids[place]]
-    assert catalog.matching(checked({name: NAMES[:3]})).tolist() == ids[:3]
-    assert catalog.matching(checked({name: "nothing has this"})).tolist() == []
+    assert store.matching(checked({name: NAMES[:3]})).tolist() == ids[:3]
+    assert store.matching(checked({name: "nothing has this"})).tolist() == []
 
 
 words = st.sampled_from(["red", "Red", "blue", "", 'a"b', "1", "null", "true", "é"])
@@ -49,45 +49,45 @@ tables = st.dictionaries(words.filter(bool), words, max_size=3)
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(attributes=st.lists(tables, max_size=8), where=st.dictionaries(words.filter(bool), st.lists(words, min_size=1, max_size=3)))
 def test_a_filter_is_equality_on_every_attribute(
-    catalog: Catalog, attributes: list[Mapping[str, str]], where: Mapping[str, list[str]]
+    store: Store, attributes: list[Mapping[str, str]], where: Mapping[str, list[str]]
 ) -> None:
-    ids = put(catalog, attributes)
+    ids = put(store, attributes)
     expected = [
         item_id
         for item_id, each in zip(ids, attributes, strict=True)
         if all(name in each and each[name] in values for name, values in where.items())
     ]
-    assert catalog.matching(checked(where)).tolist() == expected
+    assert store.matching(checked(where)).tolist() == expected
 
 
-def test_the_catalogue_is_a_filter_too_and_removed_items_do_not_match(catalog: Catalog) -> None:
-    ids = put(catalog, [{"colour": "red"}] * 6)
-    assert catalog.matching(checked({"catalogue": "part 1"})).tolist() == ids[1::2]
-    assert catalog.matching(checked({"catalogue": ["part 1", "part 0"], "colour": "red"})).tolist() == ids
-    catalog.remove([ids[1]])
-    assert catalog.matching(checked({"catalogue": "part 1"})).tolist() == ids[3::2]
-    assert catalog.matching(checked(None)).tolist() == catalog.matching(checked({})).tolist() == [ids[0], *ids[2:]]
+def test_the_catalogue_is_a_filter_too_and_removed_items_do_not_match(store: Store) -> None:
+    ids = put(store, [{"colour": "red"}] * 6)
+    assert store.matching(checked({"catalogue": "part 1"})).tolist() == ids[1::2]
+    assert store.matching(checked({"catalogue": ["part 1", "part 0"], "colour": "red"})).tolist() == ids
+    store.remove([ids[1]])
+    assert store.matching(checked({"catalogue": "part 1"})).tolist() == ids[3::2]
+    assert store.matching(checked(None)).tolist() == store.matching(checked({})).tolist() == [ids[0], *ids[2:]]
 
 
-def test_pages_of_a_filter(catalog: Catalog) -> None:
-    ids = put(catalog, [{"colour": "red" if n % 3 else "blue"} for n in range(12)])
+def test_pages_of_a_filter(store: Store) -> None:
+    ids = put(store, [{"colour": "red" if n % 3 else "blue"} for n in range(12)])
     where = checked({"colour": "red"})
     pages, after = [], 0
-    while page := catalog.matching_page(3, after, where):
+    while page := store.matching_page(3, after, where):
         pages.append([item.item_id for item in page])
         after = page[-1].item_id
     assert [item_id for page in pages for item_id in page] == [item_id for n, item_id in enumerate(ids) if n % 3]
     assert all(len(page) == 3 for page in pages[:-1])
-    assert [item.item_id for item in catalog.matching_page(100, 0, ())] == ids
-    assert catalog.matching_page(5, 2**70, ()) == []
+    assert [item.item_id for item in store.matching_page(100, 0, ())] == ids
+    assert store.matching_page(5, 2**70, ()) == []
 
 
-def test_the_most_frequent_values_of_each_attribute(catalog: Catalog) -> None:
-    put(catalog, [{"colour": "red" if n % 3 else "blue", "number": str(n)} for n in range(9)] + [{}])
-    found = catalog.attribute_values(2)
+def test_the_most_frequent_values_of_each_attribute(store: Store) -> None:
+    put(store, [{"colour": "red" if n % 3 else "blue", "number": str(n)} for n in range(9)] + [{}])
+    found = store.attribute_values(2)
     assert found == {"colour": [("red", 6), ("blue", 3)], "number": [("0", 1), ("1", 1)]}
-    put(catalog, [])
-    assert catalog.attribute_values(5) == {}
+    put(store, [])
+    assert store.attribute_values(5) == {}
 
 
 def test_equal_filters_are_equal() -> None:

@@ -10,23 +10,23 @@ import numpy as np
 import pytest
 
 from benchmarks.made_up import MODEL_ID, made_up_item
-from crossmodal.store import Catalog
+from crossmodal.store import Store
 
 PROJECT = Path(__file__).resolve().parents[3]
 WRITER = """
 import sys
 from pathlib import Path
 from benchmarks.made_up import MODEL_ID, made_up_item
-from crossmodal.store import Catalog
-with Catalog(Path(sys.argv[1])) as catalog:
+from crossmodal.store import Store
+with Store(Path(sys.argv[1])) as store:
     for number in range(int(sys.argv[2]), int(sys.argv[2]) + int(sys.argv[3])):
-        catalog.add(made_up_item(number), model_id=MODEL_ID)
+        store.add(made_up_item(number), model_id=MODEL_ID)
 """
 
 MAKERS = """
 import os, sys, tempfile
 from pathlib import Path
-from crossmodal.store import Catalog
+from crossmodal.store import Store
 for _ in range(12):
     with tempfile.TemporaryDirectory() as folder:
         gate_out, gate_in = os.pipe()
@@ -36,8 +36,8 @@ for _ in range(12):
             if not children[-1]:
                 os.close(gate_in)
                 os.read(gate_out, 1)
-                with Catalog(Path(folder) / "catalog.sqlite3") as catalog:
-                    catalog.set_meta(f"process {number}", "was here")
+                with Store(Path(folder) / "catalog.sqlite3") as store:
+                    store.set_meta(f"process {number}", "was here")
                 os._exit(0)
         os.close(gate_in)
         os.close(gate_out)
@@ -46,26 +46,26 @@ for _ in range(12):
 
 
 def test_writers_and_readers_in_threads(tmp_path: Path) -> None:
-    with Catalog(tmp_path / "catalog.sqlite3") as catalog:
+    with Store(tmp_path / "catalog.sqlite3") as store:
 
         def write(writer: int) -> None:
             for number in range(12):
-                item, _ = catalog.add(made_up_item(100 * writer + number), model_id=MODEL_ID)
+                item, _ = store.add(made_up_item(100 * writer + number), model_id=MODEL_ID)
                 if number % 4 == 3:
-                    catalog.remove([item.item_id])
+                    store.remove([item.item_id])
 
         def read(_: int) -> None:
             for _ in range(30):
-                changes = catalog.changes(MODEL_ID)
+                changes = store.changes(MODEL_ID)
                 # Every fourth item may be removed at any moment.
-                lasting = [item for item in catalog.items(changes.item_ids.tolist()) if int(item.attributes["number"]) % 4 != 3]
+                lasting = [item for item in store.items(changes.item_ids.tolist()) if int(item.attributes["number"]) % 4 != 3]
                 for item in lasting[-3:]:
-                    assert catalog.rendition(item.item_id) == made_up_item(int(item.attributes["number"])).picture.rendition
+                    assert store.rendition(item.item_id) == made_up_item(int(item.attributes["number"])).picture.rendition
 
         with ThreadPoolExecutor(6) as pool:
             for job in [*(pool.submit(write, writer) for writer in range(3)), *(pool.submit(read, reader) for reader in range(3))]:
                 job.result()
-        assert catalog.count() == 27
+        assert store.count() == 27
 
 
 def test_several_processes_share_one_collection(tmp_path: Path) -> None:
@@ -75,16 +75,16 @@ def test_several_processes_share_one_collection(tmp_path: Path) -> None:
         subprocess.Popen([sys.executable, "-c", WRITER, str(path), str(start), "15"], cwd=PROJECT, stderr=subprocess.PIPE)
         for start in (0, 100, 200)
     ]
-    with Catalog(path) as catalog:
+    with Store(path) as store:
         for number in range(300, 315):
-            catalog.add(made_up_item(number), model_id=MODEL_ID)
+            store.add(made_up_item(number), model_id=MODEL_ID)
         errors = [writer.communicate()[1] for writer in writers]
         assert errors == [b"", b"", b""]
         numbers = [*range(15), *range(100, 115), *range(200, 215), *range(300, 315)]
-        known = catalog.known([made_up_item(number).key for number in numbers])
-        assert len(known) == 60 == catalog.count()
+        known = store.known([made_up_item(number).key for number in numbers])
+        assert len(known) == 60 == store.count()
         ids = [known[made_up_item(number).key].item.item_id for number in numbers]
-        changes = catalog.changes(MODEL_ID)
+        changes = store.changes(MODEL_ID)
         rows = dict(zip(changes.item_ids.tolist(), changes.embeddings, strict=True))
         assert all(
             np.array_equal(rows[item_id], made_up_item(number).embedding) for item_id, number in zip(ids, numbers, strict=True)

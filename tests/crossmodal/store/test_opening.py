@@ -8,21 +8,21 @@ import pytest
 
 from benchmarks.made_up import MODEL_ID, made_up_item
 from crossmodal.errors import StoreError
-from crossmodal.store import Catalog
+from crossmodal.store import Store
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """A collection of some pages, closed."""
     path = tmp_path / "catalog.sqlite3"
-    with Catalog(path) as catalog:
-        catalog.add_many([made_up_item(number) for number in range(60)], model_id=MODEL_ID)
+    with Store(path) as store:
+        store.add_many([made_up_item(number) for number in range(60)], model_id=MODEL_ID)
     return path
 
 
 def refused(path: Path) -> StoreError:
     with pytest.raises(StoreError) as raised:
-        Catalog(path)
+        Store(path)
     return raised.value
 
 
@@ -62,11 +62,11 @@ def test_garbage_in_any_page_never_ends_in_a_traceback(path: Path) -> None:
 
 def code_of_reading_everything(path: Path) -> str:
     try:
-        with Catalog(path) as catalog:
-            catalog.changes(MODEL_ID)
-            for item, _ in catalog.samples():
-                catalog.thumbnail(item.item_id)
-            return "" if catalog.count() == 60 else "items are missing without a word"
+        with Store(path) as store:
+            store.changes(MODEL_ID)
+            for item, _ in store.samples():
+                store.thumbnail(item.item_id)
+            return "" if store.count() == 60 else "items are missing without a word"
     except StoreError as error:
         return error.code
 
@@ -92,7 +92,7 @@ def test_an_emptied_file_is_not_taken_for_a_new_collection(tmp_path: Path) -> No
 
 def test_making_a_collection_leaves_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "catalog.sqlite3"
-    Catalog(path).close()
+    Store(path).close()
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
@@ -102,9 +102,9 @@ def test_a_disk_without_second_names_is_good_enough(tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr("os.link", no_links)
     path = tmp_path / "catalog.sqlite3"
-    Catalog(path).close()
-    with Catalog(path) as catalog:
-        assert catalog.count() == 0
+    Store(path).close()
+    with Store(path) as store:
+        assert store.count() == 0
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
@@ -112,7 +112,7 @@ def test_a_copy_without_a_log_gets_one_again(path: Path) -> None:
     with sqlite3.connect(path) as db:
         assert db.execute("PRAGMA journal_mode = DELETE").fetchone() == ("delete",)
     db.close()
-    with Catalog(path) as catalog, catalog._connections.reading() as db:
+    with Store(path) as store, store._connections.reading() as db:
         assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
@@ -120,8 +120,8 @@ def test_an_emptied_file_beside_its_log_is_refused(tmp_path: Path) -> None:
     """SQLite itself would delete the log, and with it the items that were not yet folded in."""
     path = tmp_path / "catalog.sqlite3"
     log = tmp_path / "catalog.sqlite3-wal"
-    with Catalog(path) as catalog:
-        catalog.add(made_up_item(1), model_id=MODEL_ID)
+    with Store(path) as store:
+        store.add(made_up_item(1), model_id=MODEL_ID)
         kept = log.read_bytes()
     for leave in (path.unlink, path.touch):
         leave()
@@ -133,28 +133,28 @@ def test_an_emptied_file_beside_its_log_is_refused(tmp_path: Path) -> None:
 
 def test_the_log_of_a_killed_process_is_taken_in(tmp_path: Path) -> None:
     path = tmp_path / "catalog.sqlite3"
-    with Catalog(path) as catalog:
-        catalog.add(made_up_item(1), model_id=MODEL_ID)
+    with Store(path) as store:
+        store.add(made_up_item(1), model_id=MODEL_ID)
         copy = tmp_path / "copy.sqlite3"
         copy.write_bytes(path.read_bytes())
         (tmp_path / "copy.sqlite3-wal").write_bytes((tmp_path / "catalog.sqlite3-wal").read_bytes())
-    with Catalog(copy) as catalog:
-        assert catalog.count() == 1
+    with Store(copy) as store:
+        assert store.count() == 1
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreError) as raised:
-        Catalog(tmp_path / "file" / "catalog.sqlite3")
+        Store(tmp_path / "file" / "catalog.sqlite3")
     assert raised.value.code == "index_missing"
     (tmp_path / "catalog.sqlite3").mkdir()
     with pytest.raises(StoreError):
-        Catalog(tmp_path / "catalog.sqlite3")
+        Store(tmp_path / "catalog.sqlite3")
 
 
 def test_a_large_file_is_checked_but_for_what_carries_checksums(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("crossmodal.store.schema._CHEAP_CHECK_BYTES", 0)
-    Catalog(path).close()
+    Store(path).close()
     with sqlite3.connect(path) as db:
         (root,) = db.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'items'").fetchone()
     db.close()

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.made_up import MODEL_ID, made_up_item
 from crossmodal.errors import StoreError
-from crossmodal.store import Catalog, migrations, schema
+from crossmodal.store import Store, migrations, schema
 
 FORMATS = Path(__file__).parent / "formats"
 
@@ -28,22 +28,22 @@ def test_every_format_has_its_fixture() -> None:
 
 @pytest.mark.parametrize("version", range(1, len(migrations.MIGRATIONS) + 1))
 def test_a_collection_of_an_older_format_opens_with_everything(tmp_path: Path, version: int) -> None:
-    with Catalog(of_format(version, tmp_path)) as catalog:
-        assert catalog.count() == 3
+    with Store(of_format(version, tmp_path)) as store:
+        assert store.count() == 3
         for number in range(3):
             entry = made_up_item(number, embed_dim=8, picture_bytes=40)
-            known = catalog.known([entry.key], model_id=MODEL_ID)[entry.key]
+            known = store.known([entry.key], model_id=MODEL_ID)[entry.key]
             item = known.item
             assert known.embedded
             assert (item.title, item.captions, dict(item.attributes)) == (entry.title, entry.captions, entry.attributes)
-            assert (item.source, item.held_out, item.content_hash) == (entry.source, entry.held_out, entry.picture.content_hash)
-            assert catalog.rendition(item.item_id) == entry.picture.rendition
-            assert catalog.thumbnail(item.item_id) == entry.picture.thumbnail
-            assert catalog.embedding(item.item_id, MODEL_ID).tobytes() == entry.embedding.tobytes()
-        assert [row.key for row in catalog.failures()] == ["failed"]
-        assert catalog.catalogues()[0].name == "made up"
-        assert catalog.changes(MODEL_ID).removed_ids.tolist() == [4]
-        catalog.add(made_up_item(10, embed_dim=8), model_id=MODEL_ID)
+            assert (item.origin, item.held_out, item.content_hash) == (entry.origin, entry.held_out, entry.picture.content_hash)
+            assert store.rendition(item.item_id) == entry.picture.rendition
+            assert store.thumbnail(item.item_id) == entry.picture.thumbnail
+            assert store.embedding(item.item_id, MODEL_ID).tobytes() == entry.embedding.tobytes()
+        assert [row.key for row in store.failures()] == ["failed"]
+        assert store.sources()[0].name == "made up"
+        assert store.changes(MODEL_ID).removed_ids.tolist() == [4]
+        store.add(made_up_item(10, embed_dim=8), model_id=MODEL_ID)
 
 
 def test_items_that_went_with_their_row_are_known_as_such_after_the_third_format(tmp_path: Path) -> None:
@@ -55,21 +55,21 @@ def test_items_that_went_with_their_row_are_known_as_such_after_the_third_format
             "INSERT INTO meta VALUES ('vanished from made up', ?), ('vanished from b', 'no JSON')", (f"[{ids[0]}, {ids[2]}]",)
         )
     db.close()
-    with Catalog(path) as catalog:
-        known = [catalog.known([made_up_item(number).key])[made_up_item(number).key] for number in range(3)]
+    with Store(path) as store:
+        known = [store.known([made_up_item(number).key])[made_up_item(number).key] for number in range(3)]
         assert [(each.removed, each.vanished) for each in known] == [(True, True), (True, False), (False, False)]
-        assert catalog.get_meta("vanished from made up") is None
+        assert store.get_meta("vanished from made up") is None
 
 
 def test_a_later_format_is_refused_and_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "catalog.sqlite3"
-    Catalog(path).close()
+    Store(path).close()
     with sqlite3.connect(path) as db:
         db.execute(f"PRAGMA user_version = {len(migrations.MIGRATIONS) + 1}")
     db.close()
     before = path.read_bytes()
     with pytest.raises(StoreError) as raised:
-        Catalog(path)
+        Store(path)
     assert raised.value.code == "store_too_new"
     assert path.read_bytes() == before
 
@@ -84,25 +84,25 @@ def migrate(path: Path, *scripts: str) -> None:
 
 def test_a_migration_keeps_a_copy_of_what_was(tmp_path: Path) -> None:
     path = tmp_path / "catalog.sqlite3"
-    with Catalog(path) as catalog:
-        catalog.add(made_up_item(1), model_id=MODEL_ID)
+    with Store(path) as store:
+        store.add(made_up_item(1), model_id=MODEL_ID)
     migrate(path, "ALTER TABLE items ADD COLUMN colour TEXT;\nUPDATE items SET colour = 'red';")
     with sqlite3.connect(path) as db:
         assert db.execute("SELECT colour FROM items").fetchall() == [("red",)]
         assert db.execute("PRAGMA user_version").fetchone() == (len(migrations.MIGRATIONS) + 1,)
     db.close()
-    with Catalog(tmp_path / f"catalog.sqlite3.format{len(migrations.MIGRATIONS)}") as copy:
+    with Store(tmp_path / f"catalog.sqlite3.format{len(migrations.MIGRATIONS)}") as copy:
         assert copy.count() == 1
 
 
 def test_a_failed_migration_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "catalog.sqlite3"
-    with Catalog(path) as catalog:
-        catalog.add(made_up_item(1), model_id=MODEL_ID)
+    with Store(path) as store:
+        store.add(made_up_item(1), model_id=MODEL_ID)
     with pytest.raises(sqlite3.OperationalError):
         migrate(path, "DELETE FROM items;\nALTER TABLE no_such ADD COLUMN colour TEXT;")
-    with Catalog(path) as catalog:
-        assert catalog.count() == 1
+    with Store(path) as store:
+        assert store.count() == 1
 
 
 @pytest.mark.parametrize("version", range(1, len(migrations.MIGRATIONS) + 1))
@@ -116,7 +116,7 @@ def test_the_format_is_read_without_a_trace(tmp_path: Path, version: int) -> Non
 
 def test_the_format_of_a_collection_in_use_is_the_one_in_its_log(tmp_path: Path) -> None:
     path = of_format(1, tmp_path)
-    with Catalog(path):  # the migration is in the log, not in the file yet
+    with Store(path):  # the migration is in the log, not in the file yet
         assert schema.older_format(path) is None
 
 
@@ -138,12 +138,12 @@ def test_a_kill_while_the_copy_is_made_leaves_no_half_copy(tmp_path: Path, monke
         for name in ("replace", "unlink"):  # whatever a killed process would have done next, it did not
             patch.setattr(Path, name, killed)
         with pytest.raises(KeyboardInterrupt):
-            Catalog(path)
+            Store(path)
     assert not copy.exists()
     [half] = tmp_path.glob("*.part")
     half.write_bytes(half.read_bytes()[:4096])
-    with Catalog(path) as catalog:
-        assert catalog.count() == 3
+    with Store(path) as store:
+        assert store.count() == 3
     assert schema.older_format(copy) == 1
     with sqlite3.connect(copy) as db:
         assert db.execute("SELECT COUNT(*) FROM items WHERE removed_at IS NULL").fetchone() == (3,)
@@ -159,14 +159,14 @@ def test_the_copy_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypa
     fsync, replace = os.fsync, Path.replace
     monkeypatch.setattr(os, "fsync", lambda handle: (done.append("fsync"), fsync(handle))[1])
     monkeypatch.setattr(Path, "replace", lambda self, target: (done.append("replace"), replace(self, target))[1])
-    Catalog(of_format(1, tmp_path)).close()
+    Store(of_format(1, tmp_path)).close()
     assert done[:2] == ["fsync", "replace"]
     assert sorted(file.name for file in tmp_path.iterdir()) == ["catalog.sqlite3", "catalog.sqlite3.format1"]
 
 
 def test_each_migration_is_applied_once(tmp_path: Path) -> None:
     path = tmp_path / "catalog.sqlite3"
-    Catalog(path).close()
+    Store(path).close()
     script = "INSERT INTO meta VALUES ('a', 'b');"
     migrate(path, script)
     migrate(path, script)

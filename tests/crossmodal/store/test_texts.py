@@ -15,7 +15,7 @@ from benchmarks.made_up import MODEL_ID, made_up_item, unit
 from crossmodal.errors import StoreError
 from crossmodal.indexes.synced import SyncedIndex
 from crossmodal.items import Embedding, texts_of
-from crossmodal.store import Catalog, ItemTexts
+from crossmodal.store import ItemTexts, Store
 from crossmodal.store.changes import TEXTS
 
 FORMATS = Path(__file__).parent / "formats"
@@ -30,18 +30,18 @@ def said(*texts: str) -> dict[str, dict[str, Embedding]]:
     return {MODEL_ID: {text: embedding_of(text) for text in texts}}
 
 
-def put(catalog: Catalog, number: int, *captions: str, title: str = "") -> int:
+def put(store: Store, number: int, *captions: str, title: str = "") -> int:
     entry = replace(made_up_item(number), title=title, captions=captions)
-    return catalog.add(entry, model_id=MODEL_ID, said=said(*texts_of(title, captions)))[0].item_id
+    return store.add(entry, model_id=MODEL_ID, said=said(*texts_of(title, captions)))[0].item_id
 
 
-def heard(catalog: Catalog) -> set[str]:
+def heard(store: Store) -> set[str]:
     """The texts in the feed, each with the embedding that belongs to it."""
-    changes = catalog.changes(MODEL_ID, feed=TEXTS)
-    speakers = catalog.speakers(changes.item_ids.tolist())
+    changes = store.changes(MODEL_ID, feed=TEXTS)
+    items_with_text = store.items_with_text(changes.item_ids.tolist())
     for text_id, row in zip(changes.item_ids.tolist(), changes.embeddings, strict=True):
-        assert row.tobytes() == embedding_of(speakers[text_id][0]).tobytes()
-    return {speakers[text_id][0] for text_id in changes.item_ids.tolist()}
+        assert row.tobytes() == embedding_of(items_with_text[text_id][0]).tobytes()
+    return {items_with_text[text_id][0] for text_id in changes.item_ids.tolist()}
 
 
 @pytest.mark.parametrize(
@@ -59,117 +59,117 @@ def test_captions_count_and_the_title_where_there_are_none(
     assert texts_of(title, captions) == expected
 
 
-def test_texts_are_written_with_their_item_and_shared(catalog: Catalog) -> None:
-    first = put(catalog, 1, "red", "blue")
-    second = put(catalog, 2, "blue", title="not counted")
-    third = put(catalog, 3, title="a title")
-    assert heard(catalog) == {"red", "blue", "a title"}
-    assert catalog.embedded(MODEL_ID, feed=TEXTS) == 3
-    assert {item_id for _, item_id in catalog.speakers(catalog.texts_of_item(second)).values()} == {first}
-    assert len(catalog.texts_of_item(third)) == 1
-    assert catalog.embedded_texts(["red", "green", "a title"], MODEL_ID) == {"red", "a title"}
-    assert catalog.embedded_texts(["red"], "another model") == set()
+def test_texts_are_written_with_their_item_and_shared(store: Store) -> None:
+    first = put(store, 1, "red", "blue")
+    second = put(store, 2, "blue", title="not counted")
+    third = put(store, 3, title="a title")
+    assert heard(store) == {"red", "blue", "a title"}
+    assert store.embedded(MODEL_ID, feed=TEXTS) == 3
+    assert {item_id for _, item_id in store.items_with_text(store.text_ids(second)).values()} == {first}
+    assert len(store.text_ids(third)) == 1
+    assert store.embedded_texts(["red", "green", "a title"], MODEL_ID) == {"red", "a title"}
+    assert store.embedded_texts(["red"], "another model") == set()
 
 
-def test_removed_and_restored_with_their_last_item(catalog: Catalog) -> None:
-    first, second = put(catalog, 1, "red", "blue"), put(catalog, 2, "blue")
-    here = catalog.changes(MODEL_ID, feed=TEXTS)
-    catalog.remove([first])
-    news = catalog.changes(MODEL_ID, after_seq=here.seq, after_removal=here.removal_seq, feed=TEXTS)
+def test_removed_and_restored_with_their_last_item(store: Store) -> None:
+    first, second = put(store, 1, "red", "blue"), put(store, 2, "blue")
+    here = store.changes(MODEL_ID, feed=TEXTS)
+    store.remove([first])
+    news = store.changes(MODEL_ID, after_seq=here.seq, after_removal=here.removal_seq, feed=TEXTS)
     assert len(news.removed_ids) == 1
-    assert heard(catalog) == {"blue"}
-    assert catalog.speakers(catalog.texts_of_item(first)).keys() == set(catalog.texts_of_item(second))
-    catalog.restore([first])
-    back = catalog.changes(MODEL_ID, after_seq=news.seq, after_removal=news.removal_seq, feed=TEXTS)
+    assert heard(store) == {"blue"}
+    assert store.items_with_text(store.text_ids(first)).keys() == set(store.text_ids(second))
+    store.restore([first])
+    back = store.changes(MODEL_ID, after_seq=news.seq, after_removal=news.removal_seq, feed=TEXTS)
     assert len(back.item_ids) == 1
-    assert heard(catalog) == {"red", "blue"}
-    catalog.remove([first, second])
-    assert heard(catalog) == set()
-    catalog.purge_removed()
-    with catalog._connections.reading() as db:
+    assert heard(store) == {"red", "blue"}
+    store.remove([first, second])
+    assert heard(store) == set()
+    store.purge_removed()
+    with store._connections.reading() as db:
         assert db.execute("SELECT COUNT(*) FROM texts").fetchone() == (0,)
         assert db.execute("SELECT COUNT(*) FROM text_embeddings").fetchone() == (0,)
-    put(catalog, 3, "red")
-    assert heard(catalog) == {"red"}
+    put(store, 3, "red")
+    assert heard(store) == {"red"}
 
 
-def test_new_words_of_a_removed_item_are_heard_with_it(catalog: Catalog) -> None:
-    item_id = put(catalog, 1)
-    catalog.remove([item_id])
-    catalog.update_texts([ItemTexts(made_up_item(1).key, "", captions=("blue",))], said=said("blue"))
-    assert (catalog.embedded(MODEL_ID, feed=TEXTS), catalog.changes(MODEL_ID, feed=TEXTS).item_ids.tolist()) == (0, [])
-    assert catalog.texts_without_embedding("another model", 9) == []
-    catalog.restore([item_id])
-    assert heard(catalog) == {"blue"}
+def test_new_words_of_a_removed_item_are_heard_with_it(store: Store) -> None:
+    item_id = put(store, 1)
+    store.remove([item_id])
+    store.update_texts([ItemTexts(made_up_item(1).key, "", captions=("blue",))], said=said("blue"))
+    assert (store.embedded(MODEL_ID, feed=TEXTS), store.changes(MODEL_ID, feed=TEXTS).item_ids.tolist()) == (0, [])
+    assert store.texts_without_embedding("another model", 9) == []
+    store.restore([item_id])
+    assert heard(store) == {"blue"}
 
 
-def test_changed_words_change_the_texts(catalog: Catalog) -> None:
-    item_id = put(catalog, 1, title="red")
+def test_changed_words_change_the_texts(store: Store) -> None:
+    item_id = put(store, 1, title="red")
     row = ItemTexts(made_up_item(1).key, "ignored", captions=("green", "grey"))
-    assert catalog.update_texts([row], said=said("green", "grey")) == 1
-    assert heard(catalog) == {"green", "grey"}
-    catalog.add(replace(made_up_item(1), captions=("black",)), model_id=MODEL_ID, said=said("black"))
-    assert heard(catalog) == {"black"}
-    catalog.update_item(item_id, attributes={"a": "b"})
-    assert heard(catalog) == {"black"}
-    other = put(catalog, 2, title="red")
-    catalog.update_item(other, title="blue", said=said("blue"))
-    assert heard(catalog) == {"black", "blue"}
+    assert store.update_texts([row], said=said("green", "grey")) == 1
+    assert heard(store) == {"green", "grey"}
+    store.add(replace(made_up_item(1), captions=("black",)), model_id=MODEL_ID, said=said("black"))
+    assert heard(store) == {"black"}
+    store.update_item(item_id, attributes={"a": "b"})
+    assert heard(store) == {"black"}
+    other = put(store, 2, title="red")
+    store.update_item(other, title="blue", said=said("blue"))
+    assert heard(store) == {"black", "blue"}
 
 
-def test_what_was_changed_by_hand_no_catalogue_changes_back(catalog: Catalog) -> None:
-    item_id = put(catalog, 1, title="red")
-    catalog.update_item(item_id)  # nothing was changed
+def test_what_was_changed_by_hand_no_catalogue_changes_back(store: Store) -> None:
+    item_id = put(store, 1, title="red")
+    store.update_item(item_id)  # nothing was changed
     row = ItemTexts(made_up_item(1).key, "green", attributes={"size": "1"})
-    assert catalog.update_texts([row], said=said("green")) == 1
-    catalog.update_item(item_id, title="by hand", said=said("by hand"))
-    assert catalog.update_texts([row], said=said("green")) == 0
-    catalog.add(replace(made_up_item(1), title="green"), model_id=MODEL_ID, said=said("green"))
-    item = catalog.item(item_id)
+    assert store.update_texts([row], said=said("green")) == 1
+    store.update_item(item_id, title="by hand", said=said("by hand"))
+    assert store.update_texts([row], said=said("green")) == 0
+    store.add(replace(made_up_item(1), title="green"), model_id=MODEL_ID, said=said("green"))
+    item = store.item(item_id)
     assert (item.title, dict(item.attributes)) == ("by hand", {"size": "1"})
-    assert heard(catalog) == {"by hand"}
+    assert heard(store) == {"by hand"}
 
 
-def test_texts_without_embeddings_are_listed_and_filled_in(catalog: Catalog) -> None:
-    catalog.add(replace(made_up_item(1), captions=("one", "two", "three")), model_id=MODEL_ID)
-    removed, _ = catalog.add(replace(made_up_item(2), captions=("gone",)), model_id=MODEL_ID)
-    catalog.remove([removed.item_id])
-    first = catalog.texts_without_embedding(MODEL_ID, 2)
-    rest = catalog.texts_without_embedding(MODEL_ID, 10, after_id=first[-1][0])
+def test_texts_without_embeddings_are_listed_and_filled_in(store: Store) -> None:
+    store.add(replace(made_up_item(1), captions=("one", "two", "three")), model_id=MODEL_ID)
+    removed, _ = store.add(replace(made_up_item(2), captions=("gone",)), model_id=MODEL_ID)
+    store.remove([removed.item_id])
+    first = store.texts_without_embedding(MODEL_ID, 2)
+    rest = store.texts_without_embedding(MODEL_ID, 10, after_id=first[-1][0])
     assert [text for _, text in (*first, *rest)] == ["one", "two", "three"]
-    assert catalog.add_text_embeddings(said("one", "three", "never said")) == 2
-    assert catalog.add_text_embeddings(said("one")) == 0
-    assert [text for _, text in catalog.texts_without_embedding(MODEL_ID, 10)] == ["two"]
-    catalog.restore([removed.item_id])
-    assert [text for _, text in catalog.texts_without_embedding(MODEL_ID, 10)] == ["two", "gone"]
-    catalog.drop_model(MODEL_ID)
-    assert len(catalog.texts_without_embedding(MODEL_ID, 10)) == 4
+    assert store.add_text_embeddings(said("one", "three", "never said")) == 2
+    assert store.add_text_embeddings(said("one")) == 0
+    assert [text for _, text in store.texts_without_embedding(MODEL_ID, 10)] == ["two"]
+    store.restore([removed.item_id])
+    assert [text for _, text in store.texts_without_embedding(MODEL_ID, 10)] == ["two", "gone"]
+    store.drop_model(MODEL_ID)
+    assert len(store.texts_without_embedding(MODEL_ID, 10)) == 4
 
 
-def test_words_of_any_characters(catalog: Catalog) -> None:
+def test_words_of_any_characters(store: Store) -> None:
     odd = ("nul\0", "\ud800", 'a"b', "é", "x" * 5000)
-    item_id = put(catalog, 1, *odd)
-    assert len(catalog.texts_of_item(item_id)) == len(odd)
-    assert catalog.embedded_texts(odd, MODEL_ID) == set(odd)
+    item_id = put(store, 1, *odd)
+    assert len(store.text_ids(item_id)) == len(odd)
+    assert store.embedded_texts(odd, MODEL_ID) == set(odd)
 
 
-def test_a_damaged_text_is_found_out(catalog: Catalog) -> None:
-    put(catalog, 1, "red", "blue")
-    with catalog._connections.writing() as db:
+def test_a_damaged_text_is_found_out(store: Store) -> None:
+    put(store, 1, "red", "blue")
+    with store._connections.writing() as db:
         db.execute("UPDATE text_embeddings SET checksum = zeroblob(32) WHERE text_id = 2")
     with pytest.raises(StoreError, match="Text 2 ") as raised:
-        catalog.changes(MODEL_ID, feed=TEXTS)
+        store.changes(MODEL_ID, feed=TEXTS)
     assert raised.value.code == "index_corrupt"
-    assert catalog.drop_damaged(MODEL_ID, feed=TEXTS) == [2]
-    assert heard(catalog) == {"red"}
+    assert store.drop_damaged(MODEL_ID, feed=TEXTS) == [2]
+    assert heard(store) == {"red"}
 
 
-def test_a_bad_embedding_of_a_text_writes_nothing(catalog: Catalog) -> None:
+def test_a_bad_embedding_of_a_text_writes_nothing(store: Store) -> None:
     with pytest.raises(StoreError):
-        catalog.add(
+        store.add(
             replace(made_up_item(1), captions=("red",)), model_id=MODEL_ID, said={MODEL_ID: {"red": np.ones(DIM, np.float32)}}
         )
-    assert catalog.count() == 0
+    assert store.count() == 0
 
 
 def test_an_older_collection_says_what_its_items_say(tmp_path: Path) -> None:
@@ -181,11 +181,11 @@ def test_an_older_collection_says_what_its_items_say(tmp_path: Path) -> None:
         db.execute("UPDATE items SET captions = 'damaged', title = '' WHERE item_id = 3")
         db.execute("UPDATE items SET captions = '[\"of a removed item\"]' WHERE item_id = 4")
     db.close()
-    with Catalog(path) as catalog:
-        assert [text for _, text in catalog.texts_without_embedding(MODEL_ID, 10)] == ["same", "a title"]
-        assert [len(catalog.texts_of_item(item_id)) for item_id in (1, 2, 3, 4)] == [1, 1, 0, 1]
-        catalog.restore([4])
-        assert len(catalog.texts_without_embedding(MODEL_ID, 10)) == 3
+    with Store(path) as store:
+        assert [text for _, text in store.texts_without_embedding(MODEL_ID, 10)] == ["same", "a title"]
+        assert [len(store.text_ids(item_id)) for item_id in (1, 2, 3, 4)] == [1, 1, 0, 1]
+        store.restore([4])
+        assert len(store.texts_without_embedding(MODEL_ID, 10)) == 3
     assert (tmp_path / "catalog.sqlite3.format1").exists()
 
 
@@ -198,40 +198,40 @@ class Histories(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
-        self.catalog = Catalog(Path(self.folder.name) / "catalog.sqlite3")
+        self.store = Store(Path(self.folder.name) / "catalog.sqlite3")
         self.index = self.opened()
         self.ids: dict[int, int] = {}
         self.said: dict[int, tuple[str, ...]] = {}
         self.live: set[int] = set()
 
     def opened(self) -> SyncedIndex:
-        return SyncedIndex(self.catalog, MODEL_ID, embed_dim=DIM, path=Path(self.folder.name) / "texts.pt", feed=TEXTS)
+        return SyncedIndex(self.store, MODEL_ID, embed_dim=DIM, path=Path(self.folder.name) / "texts.pt", feed=TEXTS)
 
     @rule(number=numbers, captions=words)
     def add(self, number: int, captions: tuple[str, ...]) -> None:
-        self.ids[number] = put(self.catalog, number, *captions)
+        self.ids[number] = put(self.store, number, *captions)
         self.said[number] = captions
         self.live.add(number)
 
     @rule(number=numbers, captions=words)
     def change(self, number: int, captions: tuple[str, ...]) -> None:
-        self.catalog.update_texts([ItemTexts(made_up_item(number).key, "", captions=captions)], said=said(*captions))
+        self.store.update_texts([ItemTexts(made_up_item(number).key, "", captions=captions)], said=said(*captions))
         if number in self.ids:
             self.said[number] = captions
 
     @rule(chosen=st.sets(numbers))
     def remove(self, chosen: set[int]) -> None:
-        self.catalog.remove([self.ids[number] for number in chosen if number in self.ids])
+        self.store.remove([self.ids[number] for number in chosen if number in self.ids])
         self.live -= chosen
 
     @rule(chosen=st.sets(numbers))
     def restore(self, chosen: set[int]) -> None:
-        self.catalog.restore([self.ids[number] for number in chosen if number in self.ids])
+        self.store.restore([self.ids[number] for number in chosen if number in self.ids])
         self.live |= chosen & self.ids.keys()
 
     @rule()
     def purge(self) -> None:
-        self.catalog.purge_removed()
+        self.store.purge_removed()
         self.ids = {number: item_id for number, item_id in self.ids.items() if number in self.live}
 
     @rule(save=st.booleans())
@@ -244,16 +244,16 @@ class Histories(RuleBasedStateMachine):
     def every_text_is_found_once(self) -> None:
         expected = {text for number in self.live for text in self.said[number]}
         hits = self.index.search(embedding_of("a")[None], 50)[0]
-        speakers = self.catalog.speakers([text_id for text_id, _ in hits])
-        assert sorted(text for text, _ in speakers.values()) == sorted(expected)
-        for text, item_id in speakers.values():
+        items_with_text = self.store.items_with_text([text_id for text_id, _ in hits])
+        assert sorted(text for text, _ in items_with_text.values()) == sorted(expected)
+        for text, item_id in items_with_text.values():
             assert item_id == min(self.ids[number] for number in self.live if text in self.said[number])
-        assert len(hits) == self.catalog.embedded(MODEL_ID, feed=TEXTS) == len(expected)
+        assert len(hits) == self.store.embedded(MODEL_ID, feed=TEXTS) == len(expected)
         if "a" in expected:
             assert hits[0][1] == pytest.approx(1.0, abs=1e-6)
 
     def teardown(self) -> None:
-        self.catalog.close()
+        self.store.close()
         self.folder.cleanup()
 
 

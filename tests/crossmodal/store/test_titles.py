@@ -10,91 +10,91 @@ import pytest
 from benchmarks.made_up import MODEL_ID, made_up_embeddings, made_up_item
 from crossmodal.indexes.synced import SyncedIndex
 from crossmodal.items import Item
-from crossmodal.store import Catalog, ItemTexts
+from crossmodal.store import ItemTexts, Store
 
 OLD, NEW = "old", MODEL_ID
 ROWS = made_up_embeddings(4, 64, seed=9)
 
 
 @pytest.fixture
-def items(catalog: Catalog) -> list[Item]:
+def items(store: Store) -> list[Item]:
     entries = [made_up_item(number) for number in range(4)]
-    return catalog.add_many(entries, model_id=NEW, further={OLD: list(ROWS)})
+    return store.add_many(entries, model_id=NEW, further={OLD: list(ROWS)})
 
 
-def lacking(catalog: Catalog) -> dict[str, list[int]]:
-    return {model_id: [item.item_id for item in catalog.without_embedding(model_id, 9)] for model_id in (OLD, NEW)}
+def lacking(store: Store) -> dict[str, list[int]]:
+    return {model_id: [item.item_id for item in store.without_embedding(model_id, 9)] for model_id in (OLD, NEW)}
 
 
-def rename_by_hand(catalog: Catalog, reads: bool) -> None:
-    catalog.update_item(2, title="another", titled={NEW: ROWS[0]} if reads else None)
+def rename_by_hand(store: Store, reads: bool) -> None:
+    store.update_item(2, title="another", titled={NEW: ROWS[0]} if reads else None)
 
 
-def rename_in_the_catalogue(catalog: Catalog, reads: bool) -> None:
-    catalog.update_texts([ItemTexts(made_up_item(1).key, "another")], titled=[NEW] if reads else [])
+def rename_in_the_source(store: Store, reads: bool) -> None:
+    store.update_texts([ItemTexts(made_up_item(1).key, "another")], titled=[NEW] if reads else [])
 
 
-def rename_with_its_picture(catalog: Catalog, reads: bool) -> None:
+def rename_with_its_picture(store: Store, reads: bool) -> None:
     entry = replace(made_up_item(1), title="another")
-    catalog.add(replace(entry, embedding=ROWS[0]) if reads else entry, model_id=NEW)
+    store.add(replace(entry, embedding=ROWS[0]) if reads else entry, model_id=NEW)
 
 
-WAYS = pytest.mark.parametrize("rename", [rename_by_hand, rename_in_the_catalogue, rename_with_its_picture])
-Way = Callable[[Catalog, bool], None]
+WAYS = pytest.mark.parametrize("rename", [rename_by_hand, rename_in_the_source, rename_with_its_picture])
+Way = Callable[[Store, bool], None]
 
 
 @WAYS
 @pytest.mark.parametrize(("known", "active"), [(True, True), (True, False), (False, True)])
 def test_a_former_model_that_reads_titles_makes_the_embedding_again(
-    catalog: Catalog, items: list[Item], rename: Way, known: bool, active: bool
+    store: Store, items: list[Item], rename: Way, known: bool, active: bool
 ) -> None:
     if active:
-        catalog.announce(NEW, instead_of=None)
+        store.set_initial(NEW, instead_of=None)
     if known:
-        catalog.note_model(OLD, reads_titles=True)
-    rename(catalog, True)
-    assert lacking(catalog) == {OLD: [2], NEW: [2] if rename is rename_in_the_catalogue else []}
-    if rename is not rename_in_the_catalogue:
-        assert np.array_equal(catalog.embedding(2, NEW), ROWS[0])
+        store.note_model(OLD, reads_titles=True)
+    rename(store, True)
+    assert lacking(store) == {OLD: [2], NEW: [2] if rename is rename_in_the_source else []}
+    if rename is not rename_in_the_source:
+        assert np.array_equal(store.embedding(2, NEW), ROWS[0])
 
 
 @WAYS
-def test_one_that_reads_pictures_alone_keeps_it(catalog: Catalog, items: list[Item], rename: Way) -> None:
-    catalog.note_model(OLD, reads_titles=False)
-    catalog.announce(NEW, instead_of=None)
-    rename(catalog, False)
-    assert lacking(catalog) == {OLD: [], NEW: []}
-    assert np.array_equal(catalog.embedding(2, OLD), ROWS[1])
+def test_one_that_reads_pictures_alone_keeps_it(store: Store, items: list[Item], rename: Way) -> None:
+    store.note_model(OLD, reads_titles=False)
+    store.set_initial(NEW, instead_of=None)
+    rename(store, False)
+    assert lacking(store) == {OLD: [], NEW: []}
+    assert np.array_equal(store.embedding(2, OLD), ROWS[1])
 
 
 @WAYS
-def test_the_model_in_use_keeps_it_unless_it_is_said_to_read_titles(catalog: Catalog, items: list[Item], rename: Way) -> None:
-    catalog.announce(NEW, instead_of=None)
-    rename(catalog, False)
-    assert lacking(catalog) == {OLD: [2], NEW: []}
+def test_the_model_in_use_keeps_it_unless_it_is_said_to_read_titles(store: Store, items: list[Item], rename: Way) -> None:
+    store.set_initial(NEW, instead_of=None)
+    rename(store, False)
+    assert lacking(store) == {OLD: [2], NEW: []}
 
 
-def test_what_a_program_said_of_its_model_is_remembered(catalog: Catalog, items: list[Item]) -> None:
+def test_what_a_program_said_of_its_model_is_remembered(store: Store, items: list[Item]) -> None:
     """The model in use now was switched to by another program; this one still names the former."""
-    catalog.update_texts([ItemTexts(made_up_item(0).key, "another")], titled=[NEW])
-    catalog.announce(OLD, instead_of=None)
-    catalog.announce(NEW, instead_of=OLD)
-    catalog.update_texts([ItemTexts(made_up_item(1).key, "another")], titled=[OLD])
-    assert lacking(catalog) == {OLD: [2], NEW: [1, 2]}
+    store.update_texts([ItemTexts(made_up_item(0).key, "another")], titled=[NEW])
+    store.set_initial(OLD, instead_of=None)
+    store.set_initial(NEW, instead_of=OLD)
+    store.update_texts([ItemTexts(made_up_item(1).key, "another")], titled=[OLD])
+    assert lacking(store) == {OLD: [2], NEW: [1, 2]}
 
 
-def test_the_same_title_and_other_words_change_nothing(catalog: Catalog, items: list[Item]) -> None:
-    catalog.announce(NEW, instead_of=None)
-    catalog.note_model(OLD, reads_titles=True)
-    catalog.update_item(2, title=items[1].title, attributes={"colour": "red"})
-    catalog.update_texts([ItemTexts(made_up_item(2).key, items[2].title, captions=("new",))], titled=[NEW])
-    catalog.add(replace(made_up_item(3), captions=("new",)), model_id=NEW)
-    assert lacking(catalog) == {OLD: [], NEW: []}
+def test_the_same_title_and_other_words_change_nothing(store: Store, items: list[Item]) -> None:
+    store.set_initial(NEW, instead_of=None)
+    store.note_model(OLD, reads_titles=True)
+    store.update_item(2, title=items[1].title, attributes={"colour": "red"})
+    store.update_texts([ItemTexts(made_up_item(2).key, items[2].title, captions=("new",))], titled=[NEW])
+    store.add(replace(made_up_item(3), captions=("new",)), model_id=NEW)
+    assert lacking(store) == {OLD: [], NEW: []}
 
 
-def test_the_indexes_follow(catalog: Catalog, items: list[Item], tmp_path: Path) -> None:
-    catalog.announce(NEW, instead_of=None)
-    old, new = (SyncedIndex(catalog, name, embed_dim=64, path=tmp_path / f"{name}.pt") for name in (OLD, NEW))
-    rename_by_hand(catalog, True)
+def test_the_indexes_follow(store: Store, items: list[Item], tmp_path: Path) -> None:
+    store.set_initial(NEW, instead_of=None)
+    old, new = (SyncedIndex(store, name, embed_dim=64, path=tmp_path / f"{name}.pt") for name in (OLD, NEW))
+    rename_by_hand(store, True)
     assert [len(old.search(ROWS[:1], 9)[0]), len(new.search(ROWS[:1], 9)[0])] == [3, 4]
     assert new.search(ROWS[:1], 1)[0][0][0] == 2

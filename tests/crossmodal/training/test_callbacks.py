@@ -1,13 +1,13 @@
 """Progress with a rate and the time left."""
 
 from crossmodal.progress import Progress
-from crossmodal.training.callbacks import Pace
+from crossmodal.training.callbacks import ProgressReporter
 from crossmodal.training.plan import EpochFigures
 
 
 def test_rate_and_time_left_count_from_where_this_start_began() -> None:
     now, told = [0.0], list[Progress]()
-    pace = Pace(told.append, 4, clock=lambda: now[0])
+    pace = ProgressReporter(told.append, 4, clock=lambda: now[0])
     for done in range(21, 31):  # a run taken up at step 20 of 40
         now[0] += 0.5
         pace.step(done, 40)
@@ -21,5 +21,5 @@ def test_rate_and_time_left_count_from_where_this_start_began() -> None:
 
 def test_no_time_has_passed() -> None:
     told = list[Progress]()
-    Pace(told.append, 1, clock=lambda: 1.0).step(1, 1)
+    ProgressReporter(told.append, 1, clock=lambda: 1.0).step(1, 1)
     assert (told[0].rate_per_s, told[0].seconds_left, told[0].message) == (0.0, None, "Training, epoch 1 of 1")

@@ -6,7 +6,7 @@ from torch import nn
 
 from crossmodal.errors import TrainingError
 from crossmodal.training.optim import plain_adamw
-from crossmodal.training.plan import Course, TrainingPlan, Validation
+from crossmodal.training.plan import TrainingPlan, TrainingTask, Validation
 from crossmodal.training.trainer import train
 
 SAYINGS = [
@@ -34,7 +34,7 @@ def run(error: BaseException | None, *, in_validation: bool = False, batch_size:
         return Validation(0.5, 0.0, 0.5)
 
     plan = TrainingPlan(max_epochs=2, learning_rate=0.1, patience=9, batch_size=batch_size)
-    course = Course(3, lambda _epoch, _start: [torch.ones(1, 1)] * 3, loss_of, validate)
+    course = TrainingTask(3, lambda _epoch, _start: [torch.ones(1, 1)] * 3, loss_of, validate)
     train(model, plan, course, plain_adamw(model, plan))
 
 

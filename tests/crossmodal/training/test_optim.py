@@ -9,7 +9,7 @@ from torch import nn
 
 from crossmodal.errors import QueryError
 from crossmodal.training.optim import SCHEDULES, Updates, WeightAverage, freeze, grouped_adamw, plain_adamw, schedule_of
-from crossmodal.training.plan import Course, TrainingPlan, Validation
+from crossmodal.training.plan import TrainingPlan, TrainingTask, Validation
 from crossmodal.training.trainer import train
 
 PLAN = TrainingPlan(max_epochs=10, learning_rate=0.1, patience=99, schedule="cosine", warm_up=0.2)
@@ -120,7 +120,7 @@ def test_frozen_layers_stay_and_may_thaw() -> None:
 
     def run(epochs: int) -> None:
         plan = TrainingPlan(max_epochs=epochs, learning_rate=0.1, patience=99, weight_decay=0.5)
-        course = Course(
+        course = TrainingTask(
             1,
             lambda _epoch, _start: [data],
             lambda x: model(x).square().mean(),
@@ -145,7 +145,7 @@ def test_accumulation_equals_the_large_batch(steps: int, accumulation: int) -> N
 
     def run(model: nn.Module, batches: list[list[torch.Tensor]], accumulation: int) -> None:
         plan = TrainingPlan(max_epochs=3, learning_rate=0.05, patience=99, schedule="cosine", accumulation=accumulation)
-        course = Course(
+        course = TrainingTask(
             len(batches[0]),
             lambda epoch, start: batches[epoch][start:],
             lambda x: (model(x) - x.sum(dim=1, keepdim=True)).square().mean(),
@@ -188,7 +188,7 @@ def test_the_average_is_what_is_validated_and_kept() -> None:
 
     plan = TrainingPlan(max_epochs=3, learning_rate=0.1, patience=9, schedule="cosine", average_decay=0.9)
     live = []
-    course = Course(2, lambda _epoch, _start: [torch.ones(1, 1)] * 2, lambda x: model(x).square().mean(), validate)
+    course = TrainingTask(2, lambda _epoch, _start: [torch.ones(1, 1)] * 2, lambda x: model(x).square().mean(), validate)
     train(model, plan, course, plain_adamw(model, plan), on_epoch=lambda figures: live.append(model.weight.item()))
     assert model.weight.item() == seen[-1]
     assert all(a != b for a, b in zip(seen, live, strict=True))

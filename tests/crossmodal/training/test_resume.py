@@ -13,7 +13,7 @@ import torch
 
 from crossmodal.errors import TrainingError
 from crossmodal.progress import Stopped
-from crossmodal.training.run_dir import BEST, LAST, RunFolder
+from crossmodal.training.run_dir import BEST, LAST, RunDir
 from tests.crossmodal.training.tiny_run import BATCH, PICTURES, PLAN, TinyLearner, run, run_and_die
 
 STEPS = PICTURES // BATCH
@@ -57,7 +57,7 @@ def same(folder: Path, unbroken: tuple) -> None:
     assert told(folder) == lines
     assert [line["epoch"] for line in lines] == list(range(1, PLAN.max_epochs + 1))
     assert all(torch.equal(value, weights[name]) for name, value in learner.state_dict().items())
-    kept, _ = RunFolder(folder).load_weights()
+    kept, _ = RunDir(folder).load_weights()
     assert all(torch.equal(value, weights[name]) for name, value in kept.items())
 
 
@@ -94,7 +94,7 @@ def test_killed_between_any_two_writes(tmp_path: Path, unbroken: tuple, call: in
     folder, real, strokes = tmp_path / "run", {}, [0]
 
     def counted(name: str):
-        def wrapped(self: RunFolder, *arguments: object) -> object:
+        def wrapped(self: RunDir, *arguments: object) -> object:
             strokes[0] += 1
             if strokes[0] == call:
                 raise Killed
@@ -103,8 +103,8 @@ def test_killed_between_any_two_writes(tmp_path: Path, unbroken: tuple, call: in
         return wrapped
 
     for name in ("save_state", "save_weights", "append_line", "rewrite_history"):
-        real[name] = getattr(RunFolder, name)
-        monkeypatch.setattr(RunFolder, name, counted(name))
+        real[name] = getattr(RunDir, name)
+        monkeypatch.setattr(RunDir, name, counted(name))
     with pytest.raises(Killed):
         run(folder)
     monkeypatch.undo()
@@ -179,7 +179,7 @@ def test_a_loss_that_ran_away_keeps_the_best(tmp_path: Path, monkeypatch: pytest
         run(folder)
     assert "epoch 1" in caught.value.remedy
     assert str(folder / BEST) in caught.value.remedy
-    weights, line = RunFolder(folder).load_weights()
+    weights, line = RunDir(folder).load_weights()
     assert line["epoch"] == 1
     assert all(bool(value.isfinite().all()) for value in weights.values())
     assert len(told(folder)) == 1
@@ -198,8 +198,8 @@ def test_other_settings_or_data_are_refused(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="begun with seed = 7, not 8"):
         run(folder, seed=8)
     with pytest.raises(TrainingError, match=r"data .* have changed"):
-        RunFolder.resume(folder, {"loss": "clip", "seed": 7}, {"digest": "other"})
+        RunDir.resume(folder, {"loss": "clip", "seed": 7}, {"digest": "other"})
     with pytest.raises(TrainingError, match="holds a training run already"):
-        RunFolder.create(folder, {}, {}, product="x")
+        RunDir.create(folder, {}, {}, product="x")
     with pytest.raises(TrainingError, match="no training run"):
-        RunFolder.resume(tmp_path / "nothing", {}, {})
+        RunDir.resume(tmp_path / "nothing", {}, {})

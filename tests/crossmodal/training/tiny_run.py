@@ -16,8 +16,8 @@ from torch.nn import functional
 from crossmodal.training import distributed
 from crossmodal.training.losses import loss_named
 from crossmodal.training.optim import grouped_adamw
-from crossmodal.training.plan import Course, EpochFigures, TrainingPlan, Validation
-from crossmodal.training.run_dir import RunFolder
+from crossmodal.training.plan import EpochFigures, TrainingPlan, TrainingTask, Validation
+from crossmodal.training.run_dir import RunDir
 from crossmodal.training.sampler import BatchSampler, Drawn, seed_everything
 from crossmodal.training.trainer import train
 
@@ -85,16 +85,14 @@ def run(
             yield drawn
 
     shared = distributed.shared(learner)
-    course = Course(sampler.steps_per_epoch, batches, shared, learner.validate, generators={"batches": own})
+    course = TrainingTask(sampler.steps_per_epoch, batches, shared, learner.validate, generators={"batches": own})
     opened = None
     if folder is not None:
         what = ({"loss": loss, "seed": seed}, {"digest": "tiny"})
         begun = (folder / "settings.json").exists()
         writes = distributed.is_writer()
         opened = (
-            RunFolder.resume(folder, *what, writes=writes)
-            if begun
-            else RunFolder.create(folder, *what, product="test 1", writes=writes)
+            RunDir.resume(folder, *what, writes=writes) if begun else RunDir.create(folder, *what, product="test 1", writes=writes)
         )
     optimizer = grouped_adamw(learner, plan)
     history = train(learner, plan, course, optimizer, folder=opened, on_step=on_step, on_epoch=on_epoch, stop=stop)

@@ -33,7 +33,7 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveApp]:
     app = make_live_app(tmp_path, saved(tmp_path / "model.pth", seed=1))
     for number in range(ITEMS):
         app.add_new_item(png("red", "disc", number), f"disc {number}")
-    app.catalog.set_meta("active_model", app.generation().model.model_id)
+    app.store.set_meta("active_model", app.generation().model.model_id)
     yield app
     app.close()
 
@@ -45,7 +45,7 @@ def new(tmp_path: Path) -> TrainedModel:
 
 def damage(app: LiveApp, item_id: int, picture: bytes = b"no picture") -> None:
     """The stored picture is not what was written any more."""
-    with closing(sqlite3.connect(app.catalog.path)) as db, db:
+    with closing(sqlite3.connect(app.store.path)) as db, db:
         db.execute(
             "UPDATE pictures SET rendition = ? WHERE content_hash = (SELECT content_hash FROM items WHERE item_id = ?)",
             (picture, item_id),
@@ -57,25 +57,25 @@ def test_the_others_get_theirs(app: LiveApp, new: TrainedModel, caplog: pytest.L
     damage(app, first)
     damage(app, second, b"")
     told: list[Progress] = []
-    outcome = embed_missing(new, app.catalog, app.encoding, told.append)
-    assert outcome.made == ITEMS - 2 == app.catalog.models()[new.model_id]
+    outcome = embed_missing(new, app.store, app.encoding, told.append)
+    assert outcome.made == ITEMS - 2 == app.store.models()[new.model_id]
     assert outcome.unreadable == {first, second}
     assert f"Item {first} of the collection is damaged" in caplog.text
     assert (told[-1].finished, told[-1].failed) == (True, 2)
-    again = embed_missing(new, app.catalog, app.encoding, ignore_progress)
+    again = embed_missing(new, app.store, app.encoding, ignore_progress)
     assert (again.made, again.unreadable) == (0, {first, second})
 
 
 def test_what_was_removed_meanwhile_is_no_trouble(app: LiveApp, new: TrainedModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    rendition, gone = app.catalog.rendition, app.page(ITEMS)[3].item_id
+    rendition, gone = app.store.rendition, app.page(ITEMS)[3].item_id
 
     def removed_first(item_id: int) -> bytes:
         if item_id == gone:
-            app.catalog.remove([gone])
+            app.store.remove([gone])
         return rendition(item_id)
 
-    monkeypatch.setattr(app.catalog, "rendition", removed_first)
-    outcome = embed_missing(new, app.catalog, app.encoding, ignore_progress)
+    monkeypatch.setattr(app.store, "rendition", removed_first)
+    outcome = embed_missing(new, app.store, app.encoding, ignore_progress)
     assert (outcome.made, outcome.unreadable) == (ITEMS - 1, frozenset())
 
 
@@ -91,14 +91,14 @@ def test_what_is_no_fault_of_the_picture_ends_the_pass(
 
     monkeypatch.setattr(app.decoder, "decode", fail)
     with pytest.raises(type(error)):
-        embed_missing(new, app.catalog, app.encoding, ignore_progress)
+        embed_missing(new, app.store, app.encoding, ignore_progress)
 
 
 def test_a_picture_that_cannot_be_read_does_not_hold_up_a_new_model(app: LiveApp, tmp_path: Path, new: TrainedModel) -> None:
     """Its item stays in the collection and is found again when its picture comes again."""
     item = app.page(ITEMS)[5]
     damage(app, item.item_id)
-    message = app.switching.run(app.switching.take_in(tmp_path / "new.pth"), ignore_progress)
+    message = app.switching.run(app.switching.import_file(tmp_path / "new.pth"), ignore_progress)
     assert "1 stored picture cannot be read" in message
     assert load_model(tmp_path / "model.pth").model_id == app.generation().model.model_id == new.model_id
     found = {result.item.item_id for result in app.search_by_text("disc", 50)}
@@ -112,13 +112,13 @@ def test_a_picture_that_cannot_be_read_does_not_hold_up_a_new_model(app: LiveApp
 def test_an_item_that_slips_in_beside_one_that_cannot_be_read_still_counts(app: LiveApp, new: TrainedModel) -> None:
     damaged = app.page(ITEMS)[0].item_id
     damage(app, damaged)
-    unreadable = embed_missing(new, app.catalog, app.encoding, ignore_progress).unreadable
+    unreadable = embed_missing(new, app.store, app.encoding, ignore_progress).unreadable
     late = app.add_new_item(png("blue", "bar", 99), "late").item.item_id
-    assert not app.catalog.activate(new.model_id, unreadable=unreadable)
-    assert not app.catalog.activate(new.model_id, unreadable={late})
-    assert not app.catalog.activate(new.model_id)
-    embed_missing(new, app.catalog, app.encoding, ignore_progress)
-    assert app.catalog.activate(new.model_id, unreadable=unreadable)
+    assert not app.store.activate(new.model_id, unreadable=unreadable)
+    assert not app.store.activate(new.model_id, unreadable={late})
+    assert not app.store.activate(new.model_id)
+    embed_missing(new, app.store, app.encoding, ignore_progress)
+    assert app.store.activate(new.model_id, unreadable=unreadable)
 
 
 def test_what_cannot_be_read_can_be_removed_and_stays_so(app: LiveApp, tmp_path: Path, new: TrainedModel) -> None:
@@ -126,7 +126,7 @@ def test_what_cannot_be_read_can_be_removed_and_stays_so(app: LiveApp, tmp_path:
     item_id = app.page(ITEMS)[5].item_id
     damage(app, item_id)
     app.remove_item(item_id)
-    app.switching.run(app.switching.take_in(tmp_path / "new.pth"), ignore_progress)
+    app.switching.run(app.switching.import_file(tmp_path / "new.pth"), ignore_progress)
     with pytest.raises(StoreError, match="is damaged"):
         app.restore_item(item_id)
     with pytest.raises(QueryError):
@@ -142,7 +142,7 @@ def test_a_picture_the_decoder_refuses_is_passed_over(app: LiveApp, monkeypatch:
         return decode(b"no picture" if len(calls) == 2 else data, square_px=square_px)
 
     monkeypatch.setattr(app.decoder, "decode", refuse)
-    outcome = embed_missing(model, app.catalog, app.encoding, ignore_progress)
+    outcome = embed_missing(model, app.store, app.encoding, ignore_progress)
     assert (outcome.made, len(outcome.unreadable)) == (ITEMS - 1, 1)
 
 

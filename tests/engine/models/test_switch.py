@@ -15,7 +15,7 @@ from engine.live import LiveApp
 from engine.models.loading import load_model
 from engine.models.spec import ModelCard, ModelSpec
 from engine.models.trained import TrainedModel, build_untrained
-from tests.app_parts import csv_catalogue, make_live_app, png, things
+from tests.app_parts import csv_source, make_live_app, png, things
 from tests.tiny import RANDOM, SPEC
 
 LONG_S = 60.0
@@ -32,8 +32,8 @@ def saved(path: Path, *, seed: int, spec: ModelSpec = SPEC) -> TrainedModel:
 def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveApp]:
     monkeypatch.setattr("engine.models.reembed._ITEMS_AT_ONCE", 8)
     app = make_live_app(tmp_path, saved(tmp_path / "model.pth", seed=1))
-    app.upkeep.index(str(csv_catalogue(tmp_path / "mine", things(ITEMS))), ignore_progress)
-    app.catalog.set_meta("active_model", app.generation().model.model_id)
+    app.tasks.index(str(csv_source(tmp_path / "mine", things(ITEMS))), ignore_progress)
+    app.store.set_meta("active_model", app.generation().model.model_id)
     yield app
     app.stop_job()
     app.jobs.wait(LONG_S)
@@ -62,7 +62,7 @@ def assert_all_found(app: LostFoundApp, model: TrainedModel, n: int) -> None:
     assert len(results) == n == app.count()
     query = model.encode_texts(["red disc"])[0]
     for result in results:
-        assert result.score == pytest.approx(float(app.catalog.embedding(result.item.item_id, model.model_id) @ query), abs=1e-5)
+        assert result.score == pytest.approx(float(app.store.embedding(result.item.item_id, model.model_id) @ query), abs=1e-5)
     assert app.captions_for_image(png("red", "disc", 1), 50)
 
 
@@ -86,9 +86,9 @@ def test_there_and_back_again(app: LiveApp, tmp_path: Path, new: TrainedModel) -
     assert_all_found(other, former, ITEMS + 1)
     other.remove_item(added.item_id)
     assert other.search_by_text("red disc", 50) == before
-    assert app.drop_former_model() == [new.model_id]
+    assert app.drop_previous_models() == [new.model_id]
     assert [entry.model_id for entry in app.models()] == [former.model_id]
-    assert set(app.catalog.models()) == {former.model_id}
+    assert set(app.store.models()) == {former.model_id}
     assert not list((tmp_path / "models").glob(f"{new.model_id}*"))
     assert not list(tmp_path.glob("*.next"))
     other.close()
@@ -101,14 +101,14 @@ def test_what_is_added_meanwhile_gets_both_in_one_transaction(app: LiveApp, tmp_
     def add(moment: Progress) -> None:
         if len(ids) < 4 and moment.message.startswith("Looking at"):
             item = app.add_new_item(png("green", "bar", 700 + len(ids)), "added meanwhile").item
-            assert app.catalog.embedding(item.item_id, former.model_id).shape == (SPEC.embed_dim,)
-            assert app.catalog.embedding(item.item_id, new.model_id).shape == (24,)
+            assert app.store.embedding(item.item_id, former.model_id).shape == (SPEC.embed_dim,)
+            assert app.store.embedding(item.item_id, new.model_id).shape == (24,)
             outside = other.add_new_item(png("red", "bar", 800 + len(ids)), "added by another process").item
             ids.extend([item.item_id, outside.item_id])
             assert app.generation().model.model_id == former.model_id
             assert {result.item.item_id for result in app.search_by_text("bar", 50)} >= set(ids)
 
-    app.switching.run(app.switching.take_in(tmp_path / "new" / "new.pth"), add)
+    app.switching.run(app.switching.import_file(tmp_path / "new" / "new.pth"), add)
     assert len(ids) == 4
     assert_all_found(app, new, ITEMS + 4)
     assert_all_found(other, new, ITEMS + 4)
@@ -118,7 +118,7 @@ def test_what_is_added_meanwhile_gets_both_in_one_transaction(app: LiveApp, tmp_
 def test_an_item_that_slips_in_at_the_last_moment_is_looked_at_first(
     app: LiveApp, tmp_path: Path, new: TrainedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other, activate, tries = make_live_app(tmp_path, app.generation().model), app.catalog.activate, []
+    other, activate, tries = make_live_app(tmp_path, app.generation().model), app.store.activate, []
 
     def late(model_id: str, *, unreadable: frozenset[int]) -> bool:
         tries.append(model_id)
@@ -126,7 +126,7 @@ def test_an_item_that_slips_in_at_the_last_moment_is_looked_at_first(
             other.add_new_item(png("red", "disc", 600 + len(tries)), "late")
         return activate(model_id)
 
-    monkeypatch.setattr(app.catalog, "activate", late)
+    monkeypatch.setattr(app.store, "activate", late)
     switch(app, tmp_path / "new" / "new.pth")
     assert len(tries) == 3
     assert_all_found(app, new, ITEMS + 2)
@@ -149,7 +149,7 @@ def test_what_was_encoded_with_the_former_model_is_encoded_again(app: LiveApp, t
 
     other.encoding.item = slow  # type: ignore[method-assign, assignment]
     item = other.add_picture(picture, "in between").item
-    assert set(app.catalog.models()) == {former.model_id, new.model_id}
+    assert set(app.store.models()) == {former.model_id, new.model_id}
     assert item.item_id in {result.item.item_id for result in app.search_by_text("red disc", 50)}
     assert_all_found(other, new, ITEMS + 1)
     other.close()
@@ -157,7 +157,7 @@ def test_what_was_encoded_with_the_former_model_is_encoded_again(app: LiveApp, t
 
 def test_an_indexing_in_another_process_goes_on_with_the_new_model(app: LiveApp, tmp_path: Path, new: TrainedModel) -> None:
     other = make_live_app(tmp_path, app.generation().model)
-    path = csv_catalogue(tmp_path / "more", things(40, seed=3))
+    path = csv_source(tmp_path / "more", things(40, seed=3))
     told: list[Progress] = []
 
     def once(moment: Progress) -> None:
@@ -165,14 +165,14 @@ def test_an_indexing_in_another_process_goes_on_with_the_new_model(app: LiveApp,
             switch(app, tmp_path / "new" / "new.pth")
         told.append(moment)
 
-    other.upkeep.index(str(path), once)
+    other.tasks.index(str(path), once)
     assert_all_found_in(other, new, ITEMS + 40)
     other.close()
 
 
 def assert_all_found_in(app: LiveApp, model: TrainedModel, n: int) -> None:
     assert app.generation().model.model_id == model.model_id
-    assert app.count() == n == app.catalog.count()
+    assert app.count() == n == app.store.count()
 
 
 def test_a_stopped_switch_changes_nothing_and_goes_on_later(app: LiveApp, tmp_path: Path, new: TrainedModel) -> None:
@@ -184,7 +184,7 @@ def test_a_stopped_switch_changes_nothing_and_goes_on_later(app: LiveApp, tmp_pa
         stop.set()
 
     with pytest.raises(Stopped):
-        app.switching.run(app.switching.take_in(tmp_path / "new" / "new.pth"), stop_soon, stop)
+        app.switching.run(app.switching.import_file(tmp_path / "new" / "new.pth"), stop_soon, stop)
     assert told == [8]
     assert app.generation().model is former
     assert app.search_by_text("red disc", 50) == results
@@ -192,7 +192,7 @@ def test_a_stopped_switch_changes_nothing_and_goes_on_later(app: LiveApp, tmp_pa
     assert app.resume_switch() is None  # a person stopped it
     assert [(entry.items_embedded, entry.active) for entry in app.models()] == [(ITEMS, True), (8, False)]
     told.clear()
-    app.switching.run(app.switching.take_in(tmp_path / "new" / "new.pth"), lambda moment: told.append(moment.done))
+    app.switching.run(app.switching.import_file(tmp_path / "new" / "new.pth"), lambda moment: told.append(moment.done))
     assert told[0] == 16
     assert_all_found(app, new, ITEMS)
 
@@ -205,11 +205,11 @@ def test_a_killed_switch_goes_on_at_the_next_start(app: LiveApp, tmp_path: Path,
         raise Killed
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(app.catalog, "set_meta", lambda key, value: value and type(app.catalog).set_meta(app.catalog, key, value))
+        patch.setattr(app.store, "set_meta", lambda key, value: value and type(app.store).set_meta(app.store, key, value))
         with pytest.raises(Killed):
-            app.switching.run(app.switching.take_in(tmp_path / "new" / "new.pth"), kill)
+            app.switching.run(app.switching.import_file(tmp_path / "new" / "new.pth"), kill)
     again = make_live_app(tmp_path, load_model(tmp_path / "model.pth"))
-    assert again.catalog.models()[new.model_id] == 8
+    assert again.store.models()[new.model_id] == 8
     begun = again.resume_switch()
     assert begun is not None
     assert begun.name == "switch"
@@ -225,10 +225,10 @@ def test_a_switch_can_be_paused(app: LiveApp, tmp_path: Path, new: TrainedModel)
     app.jobs.start("switch", "x", lambda note, stop: paused_once(app, note, stop, tmp_path))
     while app.jobs.running() and app.jobs.current().state != "paused":  # type: ignore[union-attr]
         app.jobs.wait(0.01)
-    assert app.catalog.models()[new.model_id] == 8
+    assert app.store.models()[new.model_id] == 8
     assert len(app.search_by_text("red disc", 50)) == ITEMS
     with pytest.raises(BusyError):
-        app.drop_former_model()
+        app.drop_previous_models()
     with pytest.raises(BusyError):
         app.start_switch(tmp_path / "new" / "new.pth")
     app.resume_job()
@@ -245,7 +245,7 @@ def paused_once(app: LiveApp, note: object, stop: threading.Event, folder: Path)
         told.append(moment)
         note(moment)  # type: ignore[operator]
 
-    return app.switching.run(app.switching.take_in(folder / "new" / "new.pth"), pausing, stop)
+    return app.switching.run(app.switching.import_file(folder / "new" / "new.pth"), pausing, stop)
 
 
 def test_what_is_no_model_is_said_at_once(app: LiveApp, tmp_path: Path) -> None:
@@ -263,10 +263,10 @@ def test_a_switch_that_fails_at_the_end_puts_the_file_back(
     app: LiveApp, tmp_path: Path, new: TrainedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     former = app.generation().model
-    monkeypatch.setattr(app.catalog, "activate", lambda model_id, unreadable: False)
+    monkeypatch.setattr(app.store, "activate", lambda model_id, unreadable: False)
     monkeypatch.setattr("engine.models.switch._PASSES", 2)
     with pytest.raises(BusyError):
-        app.switching.run(app.switching.take_in(tmp_path / "new" / "new.pth"), ignore_progress)
+        app.switching.run(app.switching.import_file(tmp_path / "new" / "new.pth"), ignore_progress)
     assert load_model(tmp_path / "model.pth").model_id == former.model_id
     assert app.generation().model is former
     assert app.generations.prepared is None
@@ -284,7 +284,7 @@ def test_writing_for_a_former_model_alone_is_refused(app: LiveApp) -> None:
     from benchmarks.made_up import made_up_item
 
     with pytest.raises(ModelSwitched) as raised:
-        app.catalog.add(made_up_item(1), model_id="another")
+        app.store.add(made_up_item(1), model_id="another")
     assert raised.value.remedy
     assert app.count() == ITEMS
 
@@ -297,7 +297,7 @@ def test_a_hybrid_model_finds_items_by_picture_and_title(app: LiveApp, tmp_path:
         item = app.item(item_id)
         pixels = app.look_at(app.rendition(item_id)).pixels
         expected = hybrid.encode_items(pixels[None], [item.title])[0]
-        assert app.catalog.embedding(item_id, hybrid.model_id) == pytest.approx(expected, abs=0.05)
+        assert app.store.embedding(item_id, hybrid.model_id) == pytest.approx(expected, abs=0.05)
         assert app.search_by_item(item_id, 1)
 
     first = app.page(1)[0].item_id
@@ -308,8 +308,8 @@ def test_a_hybrid_model_finds_items_by_picture_and_title(app: LiveApp, tmp_path:
     assert_mean(added)
     rows = things(ITEMS)
     name = list(rows)[3]
-    csv_catalogue(tmp_path / "mine", {**rows, name: ("quite another title", rows[name][1])})
-    app.upkeep.index(str(tmp_path / "mine" / "things.csv"), ignore_progress)
+    csv_source(tmp_path / "mine", {**rows, name: ("quite another title", rows[name][1])})
+    app.tasks.index(str(tmp_path / "mine" / "things.csv"), ignore_progress)
     [changed] = [item for item in app.page(100) if item.title == "quite another title"]
     assert_mean(changed.item_id)
     assert app.count() == ITEMS + 1
@@ -324,20 +324,20 @@ def test_going_back_to_a_hybrid_model_finds_a_new_title(app: LiveApp, tmp_path: 
     switch(app, tmp_path / "new" / "new.pth")
     first = app.page(1)[0].item_id
     app.update_item(first, title="something else entirely")
-    assert [item.item_id for item in app.catalog.without_embedding(hybrid.model_id, 9)] == [first]
-    assert app.catalog.without_embedding(new.model_id, 9) == []
+    assert [item.item_id for item in app.store.without_embedding(hybrid.model_id, 9)] == [first]
+    assert app.store.without_embedding(new.model_id, 9) == []
     assert app.models()[1].items_embedded == ITEMS
     switch(app, tmp_path / "new" / "hybrid.pth")
     pixels = app.look_at(app.rendition(first)).pixels
     expected = hybrid.encode_items(pixels[None], ["something else entirely"])[0]
-    assert app.catalog.embedding(first, hybrid.model_id) == pytest.approx(expected, abs=0.05)
+    assert app.store.embedding(first, hybrid.model_id) == pytest.approx(expected, abs=0.05)
 
 
 def test_a_process_that_starts_during_a_switch_does_not_undo_it(app: LiveApp, tmp_path: Path, new: TrainedModel) -> None:
     """It loaded the former model, and would tell everybody so once it has looked at the collection."""
     late = make_live_app(tmp_path, app.generation().model)
     switch(app, tmp_path / "new" / "new.pth")
-    assert not late.generations.announce()
+    assert not late.generations.set_initial()
     assert_all_found(late, new, ITEMS)
     assert_all_found(app, new, ITEMS)
     late.close()
@@ -346,8 +346,8 @@ def test_a_process_that_starts_during_a_switch_does_not_undo_it(app: LiveApp, tm
 def test_a_process_that_starts_with_another_file_is_followed(app: LiveApp, tmp_path: Path, new: TrainedModel) -> None:
     new.save(tmp_path / "model.pth")
     late = make_live_app(tmp_path, new)
-    late.upkeep.embed_missing(new, ignore_progress)
-    assert late.generations.announce()
+    late.tasks.embed_missing(new, ignore_progress)
+    assert late.generations.set_initial()
     assert_all_found(late, new, ITEMS)
     assert_all_found(app, new, ITEMS)
     late.close()
@@ -365,7 +365,7 @@ class Halfway:
 
     def _run(self) -> None:
         try:
-            self.ended.append(self.app.switching.run(self.app.switching.take_in(self._path), self._wait, self.stop))
+            self.ended.append(self.app.switching.run(self.app.switching.import_file(self._path), self._wait, self.stop))
         except Stopped as stopped:
             self.ended.append(stopped)
 
@@ -387,17 +387,17 @@ class Halfway:
 def test_another_process_s_half_made_generation_is_left_alone(app: LiveApp, tmp_path: Path, new: TrainedModel) -> None:
     with Halfway(tmp_path, app.generation().model) as other:
         with pytest.raises(BusyError) as raised:
-            app.drop_former_model()
+            app.drop_previous_models()
         assert raised.value.remedy
         third = saved(tmp_path / "new" / "third.pth", seed=4)
         with pytest.raises(BusyError):
             app.switching.run(third, ignore_progress)
         with pytest.raises(BusyError):
-            app.upkeep.put_into_use(third, ignore_progress)
-        assert app.catalog.models()[new.model_id] == 8
+            app.tasks.put_into_use(third, ignore_progress)
+        assert app.store.models()[new.model_id] == 8
     assert "in use now" in str(other.ended[0])
     assert_all_found(app, new, ITEMS)
-    assert app.drop_former_model()
+    assert app.drop_previous_models()
 
 
 def test_a_starting_process_takes_no_living_switch_for_a_killed_one(app: LiveApp, tmp_path: Path, new: TrainedModel) -> None:
@@ -413,7 +413,7 @@ def test_a_starting_process_takes_no_living_switch_for_a_killed_one(app: LiveApp
 
 def test_a_switch_that_ends_with_its_program_goes_on_at_the_next_start(app: LiveApp, tmp_path: Path, new: TrainedModel) -> None:
     other, begun = make_live_app(tmp_path, app.generation().model), threading.Event()
-    model = other.switching.take_in(tmp_path / "new" / "new.pth")
+    model = other.switching.import_file(tmp_path / "new" / "new.pth")
 
     def work(note: OnProgress, stop: threading.Event) -> str:
         return other.switching.run(model, lambda moment: (begun.set(), stop.wait(LONG_S), note(moment))[2], stop)
@@ -428,16 +428,16 @@ def test_a_switch_that_ends_with_its_program_goes_on_at_the_next_start(app: Live
 
 
 def test_what_was_dropped_is_not_gone_on_with(app: LiveApp, tmp_path: Path, new: TrainedModel) -> None:
-    app.switching.take_in(tmp_path / "new" / "new.pth")
-    app.catalog.set_meta("next_model", new.model_id)  # as a kill leaves it
+    app.switching.import_file(tmp_path / "new" / "new.pth")
+    app.store.set_meta("next_model", new.model_id)  # as a kill leaves it
     assert app.switching.unfinished() is not None
-    assert app.drop_former_model() == [new.model_id]
+    assert app.drop_previous_models() == [new.model_id]
     assert app.resume_switch() is None
-    assert app.catalog.get_meta("next_model") == ""
+    assert app.store.get_meta("next_model") == ""
 
 
 def test_a_model_that_was_dropped_before_its_switch_began_is_kept_again(app: LiveApp, tmp_path: Path, new: TrainedModel) -> None:
-    model = app.switching.take_in(tmp_path / "new" / "new.pth")
-    assert app.drop_former_model() == [new.model_id]
+    model = app.switching.import_file(tmp_path / "new" / "new.pth")
+    assert app.drop_previous_models() == [new.model_id]
     app.switching.run(model, ignore_progress)
     assert_all_found(app, new, ITEMS)

@@ -50,7 +50,7 @@ def test_words_alone_bring_no_captions(visit: Visit) -> None:
 
 
 def test_a_collection_without_words_has_no_captions(visit: Visit, collection: FakeApp) -> None:
-    collection.remove_catalogue("demo")
+    collection.remove_source("demo")
     collection.put(draw("hat", "blue", "plain"), "")
     at = show_picture(visit())
     assert captions(at) == []

@@ -35,7 +35,7 @@ def test_add_by_address(visit: Visit, collection: FakeApp) -> None:
     at.sidebar.text_input[0].set_value("http://pictures.test/red-mug.png").run()
     assert at.get_by_key("previews").image
     at.button(key="add-address").click().run()
-    assert collection.item(31).source == "http://pictures.test/red-mug.png"
+    assert collection.item(31).origin == "http://pictures.test/red-mug.png"
     at.button(key="find-31").click().run()
     assert "like “red-mug.png”" in at.get_by_key("asked").text[0].value
 

@@ -4,25 +4,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crossmodal.errors import HTTP_STATUS, CatalogueError
-from crossmodal.ingest.sources.base import CatalogueLimits, Unread
-from crossmodal.ingest.sources.csv import CsvCatalogue
-from crossmodal.items import CatalogueRow, Failure
+from crossmodal.errors import HTTP_STATUS, SourceError
+from crossmodal.ingest.sources.base import SourceLimits, Unread
+from crossmodal.ingest.sources.csv import CsvSource
+from crossmodal.items import Failure, SourceRow
 
-LIMITS = CatalogueLimits()
+LIMITS = SourceLimits()
 
 
-def catalogue(folder: Path, text: str | bytes, *, limits: CatalogueLimits = LIMITS) -> CsvCatalogue:
+def source(folder: Path, text: str | bytes, *, limits: SourceLimits = LIMITS) -> CsvSource:
     path = folder / "things.csv"
     path.write_bytes(text.encode() if isinstance(text, str) else text)
-    return CsvCatalogue(path, limits=limits)
+    return CsvSource(path, limits=limits)
 
 
-def read(folder: Path, text: str | bytes) -> tuple[list[CatalogueRow], list[Failure]]:
-    entries = list(catalogue(folder, text).rows())
-    return [entry for entry in entries if isinstance(entry, CatalogueRow)], [
-        entry for entry in entries if isinstance(entry, Failure)
-    ]
+def read(folder: Path, text: str | bytes) -> tuple[list[SourceRow], list[Failure]]:
+    entries = list(source(folder, text).rows())
+    return [entry for entry in entries if isinstance(entry, SourceRow)], [entry for entry in entries if isinstance(entry, Failure)]
 
 
 def test_cells_stay_the_text_they_are(tmp_path: Path) -> None:
@@ -44,8 +42,8 @@ def test_the_amazon_layout(tmp_path: Path) -> None:
 
 def test_captions_of_one_picture_are_one_item_wherever_they_stand(tmp_path: Path) -> None:
     text = "image,caption,split\na.jpg,A dog.,dev\nb.jpg,A cat.,dev\na.jpg,A brown dog.,dev\na.jpg,A dog.,dev\nb.jpg,,dev\nc.jpg,,dev\n"
-    table = catalogue(tmp_path, text)
-    rows = [row for row in table.rows() if isinstance(row, CatalogueRow)]
+    table = source(tmp_path, text)
+    rows = [row for row in table.rows() if isinstance(row, SourceRow)]
     assert [(row.key, row.title, row.captions) for row in rows] == [
         ("a.jpg", "A dog.", ("A dog.", "A brown dog.")),
         ("b.jpg", "A cat.", ("A cat.",)),
@@ -63,7 +61,7 @@ def test_without_an_id_the_location_is_the_key_with_the_title_where_it_is_shared
 
 
 def test_a_repeated_row_is_counted_and_another_thing_under_its_id_is_refused(tmp_path: Path) -> None:
-    table = catalogue(tmp_path, "id,title,imgUrl\n1,Mug,a.jpg\n1,Mug,a.jpg\n1,Cup,b.jpg\n2,Hat,c.jpg\n")
+    table = source(tmp_path, "id,title,imgUrl\n1,Mug,a.jpg\n1,Mug,a.jpg\n1,Cup,b.jpg\n2,Hat,c.jpg\n")
     entries = list(table.rows())
     assert [entry.key for entry in entries] == ["1", "line 4", "2"]
     assert table.duplicates == 1
@@ -100,7 +98,7 @@ def test_ragged_rows_are_failures_but_trailing_commas_are_not(tmp_path: Path) ->
 
 def test_what_a_broken_line_may_have_been_is_not_gone(tmp_path: Path) -> None:
     def hidden(text: str) -> list[tuple[str, ...]]:
-        return [entry.beginnings for entry in catalogue(tmp_path, text).rows() if isinstance(entry, Unread)]
+        return [entry.beginnings for entry in source(tmp_path, text).rows() if isinstance(entry, Unread)]
 
     assert hidden("title,imgUrl,price\nMug,a.jpg\nCup,b.jpg,1\nHat,c.jpg,1,x\n") == [("Mug", "a.jpg"), ("Hat", "c.jpg", "1", "x")]
     assert hidden("id,title,imgUrl\n7,Mug,\n8,Cup,b.jpg\n") == [("7",)]
@@ -129,20 +127,20 @@ def test_delimiters_and_what_programs_write_before_the_header(tmp_path: Path, pr
 
 
 def test_a_file_without_rows_or_with_too_many_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(CatalogueError, match="0 rows") as error:
-        catalogue(tmp_path, "title,imgUrl\n\n")
+    with pytest.raises(SourceError, match="0 rows") as error:
+        source(tmp_path, "title,imgUrl\n\n")
     assert error.value.code == "csv_no_rows"
-    limits = CatalogueLimits(max_rows=3)
+    limits = SourceLimits(max_rows=3)
     row = "Mug {0},{0}.jpg\n"
-    assert catalogue(tmp_path, "title,imgUrl\n" + "".join(map(row.format, range(3))), limits=limits).survey() == 3
-    with pytest.raises(CatalogueError) as error:
-        catalogue(tmp_path, "title,imgUrl\n" + "".join(map(row.format, range(4))), limits=limits).survey()
+    assert source(tmp_path, "title,imgUrl\n" + "".join(map(row.format, range(3))), limits=limits).survey() == 3
+    with pytest.raises(SourceError) as error:
+        source(tmp_path, "title,imgUrl\n" + "".join(map(row.format, range(4))), limits=limits).survey()
     assert error.value.code == "csv_too_many_rows"
 
 
 def test_wrong_text_anywhere_refuses_the_file_rather_than_store_wrong_letters(tmp_path: Path) -> None:
-    table = catalogue(tmp_path, b"title,imgUrl\n" + b"Mug,a.jpg\n" * 3000 + b"Caf\xe9,b.jpg\n")
-    with pytest.raises(CatalogueError, match="Line 3002") as error:
+    table = source(tmp_path, b"title,imgUrl\n" + b"Mug,a.jpg\n" * 3000 + b"Caf\xe9,b.jpg\n")
+    with pytest.raises(SourceError, match="Line 3002") as error:
         table.survey()
     assert error.value.code == "csv_encoding"
 
@@ -163,14 +161,14 @@ WILD = st.text(st.characters(blacklist_categories=["Cs"]), max_size=300) | st.te
 def test_any_text_is_rows_and_failures_or_one_clear_error(tmp_path_factory: pytest.TempPathFactory, text: str, header: str) -> None:
     folder = tmp_path_factory.mktemp("wild")
     try:
-        table = catalogue(folder, header + text)
+        table = source(folder, header + text)
         entries = list(table.rows())
-    except CatalogueError:
+    except SourceError:
         return
     assert len({entry.key for entry in entries}) == len(entries)
     assert table.survey() == len(entries)
     for entry in entries:
-        if isinstance(entry, CatalogueRow):
+        if isinstance(entry, SourceRow):
             assert entry.location.strip() == entry.location != ""
             assert entry.title
         else:
@@ -185,6 +183,6 @@ def test_any_bytes_are_rows_and_failures_or_one_clear_error(tmp_path_factory: py
     folder = tmp_path_factory.mktemp("wild")
     for head in (b"", b"title,imgUrl\n"):
         try:
-            catalogue(folder, head + data).survey()
-        except CatalogueError:
+            source(folder, head + data).survey()
+        except SourceError:
             continue

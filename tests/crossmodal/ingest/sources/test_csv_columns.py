@@ -1,10 +1,10 @@
 import pytest
 
-from crossmodal.errors import CatalogueError
-from crossmodal.ingest.sources.base import CatalogueLimits
+from crossmodal.errors import SourceError
+from crossmodal.ingest.sources.base import SourceLimits
 from crossmodal.ingest.sources.csv_columns import is_header, read_columns
 
-LIMITS = CatalogueLimits()
+LIMITS = SourceLimits()
 AMAZON = [
     "asin", "title", "imgUrl", "productURL", "stars", "reviews", "price", "listPrice", "category_id", "isBestSeller",
     "boughtInLastMonth",
@@ -61,7 +61,7 @@ def test_a_held_out_column_is_no_attribute() -> None:
     ],
 )
 def test_a_header_that_cannot_be_used_is_refused_in_words(header: list[str], code: str, words: list[str]) -> None:
-    with pytest.raises(CatalogueError) as error:
+    with pytest.raises(SourceError) as error:
         read_columns(header, limits=LIMITS)
     assert error.value.code == code
     assert all(word in error.value.message for word in words)

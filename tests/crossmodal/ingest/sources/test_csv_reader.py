@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crossmodal.errors import CatalogueError
-from crossmodal.ingest.sources.base import CatalogueLimits
+from crossmodal.errors import SourceError
+from crossmodal.ingest.sources.base import SourceLimits
 from crossmodal.ingest.sources.csv_reader import Record, RecordReader, encoding_error, open_csv_text
 
-LIMITS = CatalogueLimits()
+LIMITS = SourceLimits()
 TEXT = "title,imgUrl\r\nCafé,a.jpg\r\n"
 
 
@@ -42,7 +42,7 @@ def test_marked_encodings_give_the_same_text_with_its_line_ends(tmp_path: Path, 
 def test_other_kinds_of_files_are_named(tmp_path: Path, data: bytes, code: str, word: str) -> None:
     path = tmp_path / "c.csv"
     path.write_bytes(data)
-    with pytest.raises(CatalogueError, match=word) as error:
+    with pytest.raises(SourceError, match=word) as error:
         open_csv_text(path, limits=LIMITS)
     assert error.value.code == code
     assert error.value.remedy
@@ -53,7 +53,7 @@ def test_an_excel_file_is_told_from_another_archive(tmp_path: Path) -> None:
         path = tmp_path / "c.csv"
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr(member, "x")
-        with pytest.raises(CatalogueError, match=word) as error:
+        with pytest.raises(SourceError, match=word) as error:
             open_csv_text(path, limits=LIMITS)
         assert error.value.code == code
 
@@ -62,7 +62,7 @@ def test_what_is_no_plain_file_is_refused_at_once(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     for path, code in ((pipe, "csv_malformed"), (Path("/dev/zero"), "csv_malformed"), (tmp_path / "none", "file_missing")):
-        with pytest.raises(CatalogueError) as error:
+        with pytest.raises(SourceError) as error:
             open_csv_text(path, limits=LIMITS)
         assert error.value.code == code
 
@@ -70,8 +70,8 @@ def test_what_is_no_plain_file_is_refused_at_once(tmp_path: Path) -> None:
 def test_a_file_over_the_size_is_refused_unread(tmp_path: Path) -> None:
     path = tmp_path / "c.csv"
     path.write_bytes(b"x" * 101)
-    with pytest.raises(CatalogueError) as error:
-        open_csv_text(path, limits=CatalogueLimits(max_csv_bytes=100))
+    with pytest.raises(SourceError) as error:
+        open_csv_text(path, limits=SourceLimits(max_csv_bytes=100))
     assert error.value.code == "too_large"
 
 
@@ -83,10 +83,10 @@ def test_wrong_text_is_reported_with_its_first_line(tmp_path: Path) -> None:
     assert "Line" not in encoding_error(path, limits=LIMITS).message or "Line 1" in encoding_error(path, limits=LIMITS).message
 
 
-SMALL = CatalogueLimits(max_field_chars=20, max_row_chars=60, max_row_lines=4)
+SMALL = SourceLimits(max_field_chars=20, max_row_chars=60, max_row_lines=4)
 
 
-def read(text: str, *, limits: CatalogueLimits = LIMITS, delimiter: str = ",") -> list[Record]:
+def read(text: str, *, limits: SourceLimits = LIMITS, delimiter: str = ",") -> list[Record]:
     return list(RecordReader(io.StringIO(text, newline=""), delimiter=delimiter, limits=limits))
 
 
@@ -141,7 +141,7 @@ def test_long_rows_and_cells_are_reported_and_passed_over() -> None:
 
 
 def test_a_cell_over_the_own_limit_of_the_csv_module_is_reported() -> None:
-    wide = CatalogueLimits(max_field_chars=10**6)
+    wide = SourceLimits(max_field_chars=10**6)
     assert [record.code for record in read('"' + "x" * 200_000 + '"\nb', limits=wide)] == ["csv_field_too_large", ""]
 
 
@@ -152,8 +152,8 @@ def test_a_nul_character_is_a_problem_of_its_row() -> None:
 
 def test_a_file_of_broken_quotation_marks_ends_with_one_error() -> None:
     # Each of these lines opens a cell whether or not it begins inside one, so each would be read again and again.
-    with pytest.raises(CatalogueError, match="never closed") as error:
-        read('a","b\n' * 20_000, limits=CatalogueLimits(max_row_chars=2_000))
+    with pytest.raises(SourceError, match="never closed") as error:
+        read('a","b\n' * 20_000, limits=SourceLimits(max_row_chars=2_000))
     assert error.value.code == "csv_malformed"
 
 
@@ -171,10 +171,10 @@ def test_what_the_csv_module_writes_is_read_as_it_was(rows: list[list[str]], del
 
 @given(text=st.text(st.sampled_from('ab",\n\r\0\x85\u2028 ;'), max_size=200), limits=st.sampled_from([LIMITS, SMALL]))
 @settings(max_examples=300, deadline=None)
-def test_any_text_ends_as_rows_and_every_line_is_counted_once(text: str, limits: CatalogueLimits) -> None:
+def test_any_text_ends_as_rows_and_every_line_is_counted_once(text: str, limits: SourceLimits) -> None:
     try:
         records = read(text, limits=limits)
-    except CatalogueError:
+    except SourceError:
         return
     lines = io.StringIO(text, newline="").readlines()
     numbers = [record.line for record in records]

@@ -9,7 +9,7 @@ import streamlit as st
 from crossmodal.errors import CrossmodalError
 from ui import formatting, session
 from ui.components import dialogs, grid, job_bar, sidebar
-from ui.components.grid import BY_HAND, catalogue_called
+from ui.components.grid import BY_HAND, source_called
 from ui.formatting import clean
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -21,7 +21,7 @@ def listens_on_loopback() -> bool:
 
 
 if TYPE_CHECKING:
-    from engine.info import CatalogueInfo
+    from engine.info import SourceInfo
     from engine.live import LiveApp
 
 _MOST_ROWS_SHOWN = 500
@@ -30,8 +30,8 @@ _MOST_ROWS_SHOWN = 500
 def show(app: "LiveApp") -> None:
     """The catalogues, each with what can be done with it."""
     with st.container():
-        for number, catalogue in enumerate(app.info().catalogues):
-            _row(app, catalogue, number)
+        for number, source in enumerate(app.info().sources):
+            _row(app, source, number)
     if listens_on_loopback():
         _add(app)
     else:
@@ -51,7 +51,7 @@ def failed_rows(app: "LiveApp") -> None:
             "Where": clean(f.location),
             "Why": clean(f.reason),
             "What helps": clean(f.remedy),
-            "Catalogue": clean(f.catalogue),
+            "Catalogue": clean(f.source),
         }
         for f in failures[:_MOST_ROWS_SHOWN]
     ]
@@ -71,37 +71,37 @@ def begin(start: Callable[..., object], *values: str) -> None:
         st.rerun()
 
 
-def _row(app: "LiveApp", catalogue: "CatalogueInfo", number: int) -> None:
+def _row(app: "LiveApp", source: "SourceInfo", number: int) -> None:
     with st.container(border=True, key=f"catalogue-{number}"):
         with st.container(horizontal=True, vertical_alignment="center"):
             with st.container(gap="xxsmall"):
-                st.text(_name(catalogue))
-                st.caption(_standing(catalogue))
+                st.text(_name(source))
+                st.caption(_standing(source))
             with st.container(horizontal=True, width="content"):
-                if not catalogue.complete and st.button(
+                if not source.complete and st.button(
                     "Go on", key=f"go-on-{number}", icon=":material/play_arrow:", disabled=job_bar.is_running(app)
                 ):
-                    begin(app.start_indexing, catalogue.location)
-                if catalogue.name != BY_HAND and st.button(
+                    begin(app.start_indexing, source.location)
+                if source.name != BY_HAND and st.button(
                     "Remove", key=f"remove-{number}", icon=":material/delete:", type="tertiary", disabled=job_bar.is_running(app)
                 ):
-                    dialogs.remove_catalogue(app, catalogue.name, _name(catalogue), catalogue.items)
-        if catalogue.name not in (BY_HAND, catalogue.location):  # where it lies, unless its name says so already
-            st.code(clean(catalogue.location), language=None, wrap_lines=True)
+                    dialogs.remove_source(app, source.name, _name(source), source.items)
+        if source.name not in (BY_HAND, source.location):  # where it lies, unless its name says so already
+            st.code(clean(source.location), language=None, wrap_lines=True)
 
 
-def _name(catalogue: "CatalogueInfo") -> str:
+def _name(source: "SourceInfo") -> str:
     """What the catalogue is called."""
-    if catalogue.is_demo:
+    if source.is_demo:
         return "Demo pictures, drawn by this program"
-    return catalogue_called(catalogue.name)
+    return source_called(source.name)
 
 
-def _standing(catalogue: "CatalogueInfo") -> str:
-    parts = [formatting.count(catalogue.items, "picture")]
-    if catalogue.failures:
-        parts.append(f"{catalogue.failures:,} failed")
-    if not catalogue.complete:
+def _standing(source: "SourceInfo") -> str:
+    parts = [formatting.count(source.items, "picture")]
+    if source.failures:
+        parts.append(f"{source.failures:,} failed")
+    if not source.complete:
         parts.append("not finished")
     return " · ".join(parts)
 
@@ -124,9 +124,6 @@ def _add(app: "LiveApp") -> None:
         else:
             dialogs.show("No folder or CSV was named. Type where it lies on this computer.")
 
-
-if TYPE_CHECKING:
-    from engine.live import LiveApp
 
 _PER_PAGE = 30
 
