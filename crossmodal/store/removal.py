@@ -19,12 +19,12 @@ def remove(db: Connection, item_ids: Sequence[int], *, vanished: bool = False) -
         (time.time(), vanished, id_list(item_ids)),
     ).fetchall()
     removed = [item_id for (item_id,) in rows]
-    set_initial(db, removed)
+    record_removal(db, removed)
     texts.settle(db, texts.of_items(db, removed))
     return removed
 
 
-def set_initial(db: Connection, item_ids: Sequence[int]) -> None:
+def record_removal(db: Connection, item_ids: Sequence[int]) -> None:
     """Tell the readers of the feed to drop these items, in every model's index."""
     # One row an item, so that the table never outgrows the collection.
     db.executemany("INSERT OR REPLACE INTO removals (item_id) VALUES (?)", [(item_id,) for item_id in item_ids])

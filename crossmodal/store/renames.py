@@ -48,7 +48,7 @@ def _take_place(db: Connection, old: int, new: int, *, titled: Collection[str]) 
     (key,) = db.execute("SELECT key FROM items WHERE item_id = ?", (new,)).fetchone()
     rows = db.execute("SELECT model_no, checksum, embedding FROM embeddings WHERE item_id = ?", (new,)).fetchall()
     said = texts.of_items(db, [new])
-    removal.set_initial(db, [new])
+    removal.record_removal(db, [new])
     db.execute("DELETE FROM items WHERE item_id = ?", (new,))
     (edited,) = db.execute(
         "UPDATE items SET key = ?, source = ? WHERE item_id = ? RETURNING edited", (key, row.origin, old)

@@ -154,7 +154,7 @@ def _update(db: Connection, entry: NewItem, row: Row, model_ids: Collection[str]
     )
     if content_hash != picture.content_hash:
         # Every model's embedding shows the old picture, so every index must let go of the item.
-        removal.set_initial(db, [item_id])
+        removal.record_removal(db, [item_id])
         db.execute("DELETE FROM embeddings WHERE item_id = ?", (item_id,))
         db.execute(
             "UPDATE items SET content_hash = ?, width_px = ?, height_px = ? WHERE item_id = ?",

@@ -109,7 +109,7 @@ def test_bfloat16_is_taken_where_it_is_there_and_agrees(
 
 
 def test_this_processor_is_asked_without_error() -> None:
-    assert torch.has_bf16() in (True, False)
+    assert torch_runtime.has_bf16() in (True, False)
 
 
 class Libc:

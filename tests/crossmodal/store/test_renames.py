@@ -23,7 +23,7 @@ def items(store: Store) -> list[Item]:
 
 def entry(number: int, **changes: object) -> NewItem:
     made = made_up_item(number, source=SHOP)
-    return replace(made, **{"title": f"title {number}", "source": f"{number}.jpg", **changes})  # type: ignore[arg-type]
+    return replace(made, **{"title": f"title {number}", "origin": f"{number}.jpg", **changes})  # type: ignore[arg-type]
 
 
 def keys(*numbers: int) -> list[str]:
@@ -32,7 +32,7 @@ def keys(*numbers: int) -> list[str]:
 
 def moved(number: int, *, title: str = "a new name") -> NewItem:
     """The picture of an item, in a row with another key."""
-    return entry(number, key=f"moved {number}", title=title, source="moved.jpg")
+    return entry(number, key=f"moved {number}", title=title, origin="moved.jpg")
 
 
 def test_the_item_keeps_its_id_and_has_the_words_of_its_new_row(store: Store, items: list[Item]) -> None:
