@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from crossmodal.images.decoder import Decoder
@@ -20,17 +21,17 @@ from engine.encoding import Encoding
 from engine.ingest import Filler
 from engine.models.generations import Generation, Generations
 from engine.models.trained import TrainedModel
+from engine.query import Image, Query, SearchAnswer, ValidQuery, all_validated
 from engine.search import Searcher
-from engine.validation import Limits, cleaned, cleaned_all, terms, weight_of
+from engine.validation import Limits, texts_of, top_k_of
 
-__all__ = ["Generation", "Limits", "LostFoundApp"]
+__all__ = ["Generation", "Limits", "LostFoundApp", "Query", "SearchAnswer"]
 
 
 class LostFoundApp:
     """Search and upkeep of one collection. May be used from many threads; several processes may open the same collection.
 
-    Every search takes `where`, a filter (attribute → value, or any of several values; `catalogue` is the source), and `min_score`, the
-    lowest cosine that counts, in [-1, 1]. An impossible `top_k`, filter or score is a QueryError `bad_request` that names the value.
+    `search` answers a `Query`; `search_by_text` and its like build one of their arguments, whose meaning and bounds are the query's.
 
     Args:
         model: the trained model in use.
@@ -67,99 +68,82 @@ class LostFoundApp:
 
     # Find
 
+    def search(self, query: Query) -> SearchAnswer:
+        """The items nearest to what the query says, best first. Every other search is this one.
+
+        Raises:
+            QueryError: `text_empty`, `text_too_long`, `not_found`, `bad_request`.
+            AddressError, FetchError, PictureError: there is no picture.
+        """
+        return self.search_many([query])[0]
+
+    def search_many(self, queries: Sequence[Query]) -> list[SearchAnswer]:
+        """Many queries at once: their texts are encoded together. The answers are in their order, none for none.
+
+        Raises:
+            QueryError: as `search`, for the first query that is wrong; `bad_request` for more than `limits.max_queries`.
+        """
+        return self._searcher.search([self._with_picture(query) for query in all_validated(queries, self.limits)])
+
     def search_by_text(
         self, query: str, top_k: int = 5, *, where: Filter | None = None, min_score: float | None = None
     ) -> list[SearchResult]:
-        """Pictures that fit a description, best first.
-
-        Raises:
-            QueryError: `text_empty`, `text_too_long`, `bad_request`.
-        """
-        wanted = terms(self.limits, top_k, where, min_score)
-        return self._searcher.by_texts([cleaned(self.limits, query)], wanted)[0]
+        """Items that fit a description. Raises QueryError `text_empty`, `text_too_long`, `bad_request`."""
+        return self.search(Query(query, top_k=top_k, where=where, min_score=min_score)).results
 
     def search_by_texts(
         self, queries: Sequence[str], top_k: int = 5, *, where: Filter | None = None, min_score: float | None = None
     ) -> list[list[SearchResult]]:
-        """Many descriptions in one encoding and one pass over the index; the answers in their order, none for none.
-
-        Raises:
-            QueryError: as `search_by_text`, for the first query that is wrong; `bad_request` for more than `limits.max_queries`.
-        """
-        wanted = terms(self.limits, top_k, where, min_score)
-        return self._searcher.by_texts(cleaned_all(self.limits, queries), wanted)
+        """Items that fit each of many descriptions. Raises QueryError as `search_many`."""
+        several = [Query(text, top_k=top_k, where=where, min_score=min_score) for text in texts_of(queries)]
+        return [answer.results for answer in self.search_many(several)]
 
     def search_by_image(
-        self, image: bytes | Path | str, top_k: int = 5, *, where: Filter | None = None, min_score: float | None = None
+        self, image: Image, top_k: int = 5, *, where: Filter | None = None, min_score: float | None = None
     ) -> list[SearchResult]:
-        """Pictures like this one, best first: its bytes, a file (`Path`) or a web address (`str`).
+        """Items like a picture: its bytes, a file (`Path`), a web address (`str`), or what `look_at` returned. Raises as `search`.
 
-        Raises:
-            QueryError: `bad_request`. AddressError, FetchError, PictureError: there is no picture.
+        An item with this very picture is found, first.
         """
-        wanted = terms(self.limits, top_k, where, min_score)
-        return self._searcher.by_picture(self.look_at(image), wanted)
+        return self.search(Query(None, image, top_k=top_k, where=where, min_score=min_score, include_self=True)).results
 
-    def search_by_picture(
-        self, picture: Picture, top_k: int = 5, *, where: Filter | None = None, min_score: float | None = None
-    ) -> list[SearchResult]:
-        """Pictures like one that `look_at` already decoded."""
-        return self._searcher.by_picture(picture, terms(self.limits, top_k, where, min_score))
+    search_by_picture = search_by_image
 
     def search_by_item(
         self, item_id: int, top_k: int = 5, *, where: Filter | None = None, min_score: float | None = None
     ) -> list[SearchResult]:
-        """More like this: the item itself is left out.
-
-        Raises:
-            QueryError: `not_found`, `bad_request`.
-        """
-        return self._searcher.by_item(item_id, terms(self.limits, top_k, where, min_score))
+        """Items like an item, which is left out. Raises QueryError `not_found`, `bad_request`."""
+        return self.search(Query(item_id=item_id, top_k=top_k, where=where, min_score=min_score)).results
 
     def search_by_both(
         self,
         query: str,
-        image: bytes | Path | str,
+        image: Image,
         top_k: int = 5,
         *,
         weight: float = 0.5,
         where: Filter | None = None,
         min_score: float | None = None,
     ) -> list[SearchResult]:
-        """Pictures that fit a description and a picture together; `weight` in [0, 1] is the picture's share, see `finding.fused`.
+        """Items that fit a description and a picture together; `weight` in [0, 1] is the picture's share. Raises as `search`.
 
-        Raises:
-            QueryError: `text_empty`, `text_too_long`, `bad_request`. AddressError, FetchError, PictureError: there is no picture.
+        An item with this very picture may be found.
         """
-        wanted, text, share = terms(self.limits, top_k, where, min_score), cleaned(self.limits, query), weight_of(weight)
-        return self._searcher.by_both(text, self.look_at(image), share, wanted)
+        both = Query(query, image, weight=weight, top_k=top_k, where=where, min_score=min_score, include_self=True)
+        return self.search(both).results
 
-    def search_by_query_and_picture(
-        self,
-        query: str,
-        picture: Picture,
-        top_k: int = 5,
-        *,
-        weight: float = 0.5,
-        where: Filter | None = None,
-        min_score: float | None = None,
-    ) -> list[SearchResult]:
-        """`search_by_both` with a picture that `look_at` already decoded."""
-        wanted = terms(self.limits, top_k, where, min_score)
-        return self._searcher.by_both(cleaned(self.limits, query), picture, weight_of(weight), wanted)
+    search_by_query_and_picture = search_by_both
 
-    def captions_for_image(self, image: bytes | Path | str, top_k: int = 10) -> list[CaptionResult]:
+    def captions_for_image(self, image: Image, top_k: int = 10) -> list[CaptionResult]:
         """Texts of the collection that fit a picture, best first; a text that several items carry comes once.
 
         Raises:
             QueryError: `bad_request`. AddressError, FetchError, PictureError: there is no picture.
         """
-        wanted = terms(self.limits, top_k)
-        return self._searcher.captions(self.look_at(image), wanted.top_k)
+        wanted = top_k_of(self.limits, top_k)
+        return self._searcher.captions(self._picture_of(image), wanted)
 
-    def captions_for_picture(self, picture: Picture, top_k: int = 10) -> list[CaptionResult]:
-        """The same for a picture that `look_at` already decoded."""
-        return self._searcher.captions(picture, terms(self.limits, top_k).top_k)
+    captions_for_picture = captions_for_image
 
     def captions_for_item(self, item_id: int, top_k: int = 10, *, exclude_own: bool = False) -> list[CaptionResult]:
         """The same for an item's picture; `exclude_own` leaves out what the item itself says.
@@ -167,10 +151,10 @@ class LostFoundApp:
         Raises:
             QueryError: `not_found`, `bad_request`.
         """
-        return self._searcher.captions_of_item(item_id, terms(self.limits, top_k).top_k, exclude_own=exclude_own)
+        return self._searcher.captions_of_item(item_id, top_k_of(self.limits, top_k), exclude_own=exclude_own)
 
     def look_at(self, image: bytes | Path | str) -> Picture:
-        """Fetch and decode, nothing else: for a preview, or before `search_by_picture` and `add_picture`."""
+        """Fetch and decode, nothing else: for a preview, or before `search_by_image` and `add_picture`."""
         return self.decoder.decode(self._bytes_of(image), square_px=self.generations.latest.model.spec.image_size_px)
 
     # Keep
@@ -267,7 +251,8 @@ class LostFoundApp:
     def _find_similar(
         self, generation: Generation, embedding: Embedding, top_k: int, *, exclude: Sequence[int] = ()
     ) -> list[SearchResult]:
-        return self._searcher.similar(generation, embedding[None], terms(self.limits, top_k), exclude=exclude)[0]
+        wanted = ValidQuery(top_k=top_k_of(self.limits, top_k))
+        return self._searcher.nearest(generation, embedding[None], [wanted], exclude=exclude)[0].results
 
     def _load_index_from_disk(self, model: TrainedModel) -> Generation:
         return self.generations.load(model)
@@ -291,6 +276,12 @@ class LostFoundApp:
         return self._filler.fill(dataset, look_again, on_progress, stop)
 
     _build_index_from_dataset = index_dataset
+
+    def _with_picture(self, query: ValidQuery) -> ValidQuery:
+        return query if query.image is None else replace(query, image=self._picture_of(query.image))
+
+    def _picture_of(self, image: Image) -> Picture:
+        return image if isinstance(image, Picture) else self.look_at(image)
 
     def _bytes_of(self, image: bytes | Path | str) -> bytes:
         if isinstance(image, str):

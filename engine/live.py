@@ -12,6 +12,7 @@ from crossmodal.items import Failure, Item
 from crossmodal.jobs import UNDER_WAY, FileJobStore, JobManager, JobStatus
 from crossmodal.progress import OnProgress
 from crossmodal.store import Filter, Store
+from crossmodal.store.filters import checked
 from engine.info import ADDED, ModelGeneration, SystemInfo, TrainingEstimate, device_text, model_info, model_name, source_infos
 from engine.models.store import ModelFiles
 from engine.models.switch import Switching
@@ -19,7 +20,7 @@ from engine.models.trained import TrainedModel
 from engine.self_evaluation import CollectionMetrics, evaluate_on_collection
 from engine.spelling import CollectionVocabulary
 from engine.tasks import TaskParts, Tasks
-from engine.validation import Limits, terms
+from engine.validation import Limits, top_k_of
 
 log = logging.getLogger(__name__)
 
@@ -189,10 +190,10 @@ class LiveApp(LostFoundApp):
         Raises:
             QueryError: `bad_request`, an impossible limit, cursor or filter.
         """
-        wanted = terms(self.limits, limit, where)
+        wanted, conditions = top_k_of(self.limits, limit), checked(where)
         if isinstance(after_id, bool) or not isinstance(after_id, int) or after_id < 0:
             raise QueryError("bad_request", f"A page begins after the id of an item, not {after_id!r:.40}.", remedy="Begin with 0.")
-        return self.store.matching_page(wanted.top_k, after_id, wanted.where)
+        return self.store.matching_page(wanted, after_id, conditions)
 
     def attribute_values(self, limit: int = 50) -> dict[str, list[tuple[str, int]]]:
         """Each attribute of the collection with its `limit` most frequent values and their counts, most frequent first."""

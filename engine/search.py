@@ -1,17 +1,19 @@
-"""Answering questions: a text, a picture or both to the items nearest to it, and a picture to the texts nearest to it."""
+"""From a query to its results: the items nearest to a text, a picture or both, and the texts nearest to a picture."""
 
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from crossmodal.errors import QueryError
-from crossmodal.items import CaptionResult, Embedding, Picture, SearchResult
+from crossmodal.indexes.base import Hits
+from crossmodal.items import CaptionResult, Embedding, Item, Picture, SearchResult
 from crossmodal.store import Conditions, Store
 from engine.encoding import Encoding, reads_titles
 from engine.models.generations import Generation
-from engine.validation import Terms
+from engine.models.trained import TrainedModel
+from engine.query import SearchAnswer, ValidQuery
 
 _FILTERS_KEPT = 16
 _SHORTEST = 1e-6
@@ -30,28 +32,95 @@ class Searcher:
         self._encoding = encoding
         self._filters = _Filters(store)
 
-    def by_texts(self, queries: Sequence[str], terms: Terms) -> list[list[SearchResult]]:
-        """The results of each of n cleaned queries: encoded together, one pass over the index."""
-        generation = self._generation()
-        return self.similar(generation, generation.model.encode_texts(queries), terms) if queries else []
+    def search(self, queries: Sequence[ValidQuery]) -> list[SearchAnswer]:
+        """The answer to each query: all texts are encoded together, and like queries share a pass over the index.
 
-    def by_picture(self, picture: Picture, terms: Terms) -> list[SearchResult]:
-        """Items like a picture."""
-        generation = self._generation()
-        return self.similar(generation, self._encoding.picture(generation.model, picture)[None], terms)[0]
+        Args:
+            queries: valid ones, whose pictures are decoded.
 
-    def by_item(self, item_id: int, terms: Terms) -> list[SearchResult]:
-        """Items like an item, which is left out itself. Raises QueryError `not_found`."""
+        Raises:
+            QueryError: `not_found`, there is no item of that id; `bad_request`, a text and a picture cancel out.
+        """
+        if not queries:
+            return []
         generation = self._generation()
-        embedding = self._store.embedding(item_id, generation.model.model_id)
-        return self.similar(generation, embedding[None], terms, exclude=(item_id,))[0]
+        embeddings = self._embeddings(generation.model, queries)
+        answers: dict[int, SearchAnswer] = {}
+        places_of = defaultdict[tuple[Conditions, int], list[int]](list)
+        for place, query in enumerate(queries):
+            # Apart by their depth as well: many short answers do not wait for the items of a long one.
+            places_of[query.conditions, query.depth].append(place)
+        for places in places_of.values():
+            found = self.nearest(generation, embeddings[places], [queries[place] for place in places])
+            answers.update(zip(places, found, strict=True))
+        return [answers[place] for place in range(len(queries))]
 
-    def by_both(self, query: str, picture: Picture, weight: float, terms: Terms) -> list[SearchResult]:
-        """Items near to `fused` of a cleaned query and a picture."""
-        generation = self._generation()
-        text = generation.model.encode_texts([query])[0]
-        image = self._encoding.picture(generation.model, picture)
-        return self.similar(generation, fused(text, image, weight)[None], terms)[0]
+    def nearest(
+        self, generation: Generation, embeddings: Embedding, queries: Sequence[ValidQuery], *, exclude: Collection[int] = ()
+    ) -> list[SearchAnswer]:
+        """The answers to queries that have the filter in common.
+
+        Shape:
+            embeddings: (q, embed_dim) float32 of length 1, what each query looks for.
+
+        Args:
+            exclude: ids that no result has.
+        """
+        conditions = queries[0].conditions
+        allowed = self._filters.allowed(conditions) if conditions else None
+        own = [self._own_picture(query) for query in queries]
+        answers = [SearchAnswer([]) for _ in queries]
+        items: dict[int, Item] = {}
+        places = list(range(len(queries)))
+        depth = max(query.depth + bool(hidden) for query, hidden in zip(queries, own, strict=True))
+        while places:
+            found = generation.index.search(embeddings[places], depth, exclude=exclude, allowed=allowed)
+            unknown = dict.fromkeys(item_id for hits in found for item_id, _ in hits if item_id not in items)
+            items.update((item.item_id, item) for item in self._store.items(list(unknown)))
+            short = []
+            for place, hits in zip(places, found, strict=True):
+                query = queries[place]
+                answers[place] = _answer(hits, items, query, own[place])
+                if len(answers[place].results) < query.top_k and len(hits) == depth and _counts(hits[-1][1], query):
+                    short.append(place)  # pictures that are left out took places, and there is more further down
+            places, depth = short, 4 * depth
+        return answers
+
+    def _own_picture(self, query: ValidQuery) -> str:
+        """The content hash that is left out of a query's results; empty for none."""
+        if query.include_self:
+            return ""
+        if isinstance(query.image, Picture):
+            return query.image.content_hash
+        return "" if query.item_id is None else self._store.item(query.item_id).content_hash
+
+    def _embeddings(self, model: TrainedModel, queries: Sequence[ValidQuery]) -> Embedding:
+        """What each of q queries looks for. Shape: (q, embed_dim) float32 of length 1."""
+        texts = [query.text for query in queries if query.text is not None]
+        encoded: Iterator[Embedding] = iter(model.encode_texts(texts)) if texts else iter([])
+        rows = []
+        for query in queries:
+            text = None if query.text is None else next(encoded)
+            parts = [part for part in (text, self._image_embedding(model, query)) if part is not None]
+            rows.append(fused(parts[0], parts[1], query.weight) if len(parts) == 2 else parts[0])
+        return np.stack(rows)
+
+    def _image_embedding(self, model: TrainedModel, query: ValidQuery) -> Embedding | None:
+        if isinstance(query.image, Picture):
+            return self._encoding.picture(model, query.image)
+        if query.item_id is None:
+            return None
+        if query.text is not None:
+            return self._shown_by(model, query.item_id)
+        return self._store.embedding(query.item_id, model.model_id)
+
+    def _shown_by(self, model: TrainedModel, item_id: int) -> Embedding:
+        """What an item's picture shows, whatever its title. Raises QueryError `not_found`."""
+        if not reads_titles(model):
+            return self._store.embedding(item_id, model.model_id)
+        pixels = self._encoding.stored_pixels(model, self._store.rendition(item_id))
+        embedding: Embedding = model.encode_pixels(pixels[None])[0]
+        return embedding
 
     def captions(self, picture: Picture, top_k: int) -> list[CaptionResult]:
         """The texts of the collection that fit a picture."""
@@ -61,12 +130,7 @@ class Searcher:
     def captions_of_item(self, item_id: int, top_k: int, *, exclude_own: bool) -> list[CaptionResult]:
         """The texts of the collection that fit an item's picture. Raises QueryError `not_found`."""
         generation = self._generation()
-        model = generation.model
-        if reads_titles(model):  # its embedding says the title, not only the picture
-            pixels = self._encoding.stored_pixels(model, self._store.rendition(item_id))
-            embedding = model.encode_pixels(pixels[None])[0]
-        else:
-            embedding = self._store.embedding(item_id, model.model_id)
+        embedding = self._shown_by(generation.model, item_id)
         own = self._store.text_ids(item_id) if exclude_own else []
         return self._captions(generation, embedding, top_k, exclude=own)
 
@@ -80,19 +144,33 @@ class Searcher:
         there = [(items[item_id], text, score) for text, item_id, score in found if item_id in items]
         return [CaptionResult(item, text, score, rank) for rank, (item, text, score) in enumerate(there, start=1)]
 
-    def similar(
-        self, generation: Generation, embeddings: Embedding, terms: Terms, *, exclude: Sequence[int] = ()
-    ) -> list[list[SearchResult]]:
-        """The results of each of (q, embed_dim) query embeddings, best first."""
-        allowed = self._filters.allowed(terms.where) if terms.where else None
-        answers = generation.index.search(embeddings, terms.top_k, exclude=exclude, allowed=allowed)
-        if terms.min_score is not None:
-            answers = [[hit for hit in hits if hit[1] >= terms.min_score] for hits in answers]
-        wanted = dict.fromkeys(item_id for hits in answers for item_id, _ in hits)
-        items = {item.item_id: item for item in self._store.items(list(wanted))}
-        # An item removed a moment ago is left out.
-        there = [[(items[item_id], score) for item_id, score in hits if item_id in items] for hits in answers]
-        return [[SearchResult(item, score, rank) for rank, (item, score) in enumerate(hits, start=1)] for hits in there]
+
+def _answer(hits: Hits, items: Mapping[int, Item], query: ValidQuery, own: str) -> SearchAnswer:
+    """What a query wants of its ranked hits.
+
+    Args:
+        items: by their ids; one that was removed a moment ago is missing.
+        own: content hash of the picture searched with.
+    """
+    answer, seen, rank = SearchAnswer([]), set[str](), 0
+    for item_id, score in hits:
+        if len(answer.results) == query.top_k or not _counts(score, query):
+            break
+        item = items.get(item_id)
+        if item is None or (query.collapse_duplicates and item.content_hash in seen):
+            continue
+        if item.content_hash == own:
+            answer.hidden.append(item)
+            continue
+        seen.add(item.content_hash)
+        rank += 1
+        if rank > query.offset:
+            answer.results.append(SearchResult(item, score, rank))
+    return answer
+
+
+def _counts(score: float, query: ValidQuery) -> bool:
+    return query.min_score is None or score >= query.min_score
 
 
 class _Filters:

@@ -1,4 +1,4 @@
-"""What may be asked and added: bounds, and the sentences that say which value lies outside them."""
+"""Bounds of queries and additions, and the sentences that say which value lies outside them."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -12,13 +12,14 @@ from crossmodal.text.cleaning import clean_query, display_text
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of a question and of an addition."""
+    """Bounds of a query and of an addition."""
 
     max_query_chars: int
     max_top_k: int
     max_image_bytes: int
     max_title_chars: int = 500
     max_queries: int = 256
+    max_offset: int = 10_000
     max_captions: int = 20
     max_attributes: int = 100
 
@@ -44,13 +45,8 @@ def terms(limits: Limits, top_k: int, where: Filter | None = None, min_score: fl
             f"The number of results must be a whole number from 1 to {limits.max_top_k}, not {top_k!r:.40}.",
             remedy="Ask for 5, for instance.",
         )
-    least = None if min_score is None else _number(min_score, "The lowest score", -1.0, 1.0)
+    least = None if min_score is None else number_of(min_score, "The lowest score", -1.0, 1.0)
     return Terms(top_k, checked(where), least)
-
-
-def weight_of(weight: float) -> float:
-    """The share of the picture in a search by both. Raises QueryError `bad_request` outside 0 to 1."""
-    return _number(weight, "The weight of the picture", 0.0, 1.0)
 
 
 def cleaned(limits: Limits, query: str) -> str:
@@ -58,18 +54,16 @@ def cleaned(limits: Limits, query: str) -> str:
     return clean_query(query, max_chars=limits.max_query_chars)
 
 
-def cleaned_all(limits: Limits, queries: Sequence[str]) -> list[str]:
-    """Many text queries; none is fine.
+def top_k_of(limits: Limits, top_k: int) -> int:
+    """A number of results. Raises QueryError `bad_request` outside 1 to `max_top_k`."""
+    return whole_number_of(top_k, "The number of results", 1, limits.max_top_k, remedy="Ask for 5, for instance.")
 
-    Raises:
-        QueryError: `bad_request` for what is no list of texts, or too many; and what `clean_query` raises, for the first that is wrong.
-    """
-    if isinstance(queries, str | bytes) or not isinstance(queries, Sequence):
-        raise QueryError("bad_request", f"Queries are a list of texts, not {queries!r:.60}.", remedy="Give a list.")
-    if len(queries) > limits.max_queries:
-        what = f"{len(queries):,} queries were asked at once; {limits.max_queries} are answered at most."
-        raise QueryError("bad_request", what, remedy="Ask in several calls.")
-    return [cleaned(limits, query) for query in queries]
+
+def texts_of(texts: Sequence[str]) -> Sequence[str]:
+    """A list of text queries. Raises QueryError `bad_request` for what is none, such as a single text."""
+    if isinstance(texts, str | bytes) or not isinstance(texts, Sequence):
+        raise QueryError("bad_request", f"Queries are a list of texts, not {texts!r:.60}.", remedy="Give a list.")
+    return texts
 
 
 def title_of(limits: Limits, title: str | None) -> str:
@@ -114,7 +108,15 @@ def attributes_of(limits: Limits, attributes: Mapping[str, str]) -> dict[str, st
     return dict(attributes)
 
 
-def _number(value: float, what: str, least: float, most: float) -> float:
+def whole_number_of(value: int, what: str, least: int, most: int, *, remedy: str = "Change it.") -> int:
+    """A whole number. Raises QueryError `bad_request`, which names it as `what`, outside `least` to `most`."""
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise QueryError("bad_request", f"{what} must be a whole number from {least} to {most}, not {value!r:.40}.", remedy=remedy)
+    return value
+
+
+def number_of(value: float, what: str, least: float, most: float) -> float:
+    """A number. Raises QueryError `bad_request`, which names it as `what`, outside `least` to `most`."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or not math.isfinite(value) or not least <= value <= most:
         raise QueryError(

@@ -1,0 +1,117 @@
+"""What a search asks and what it answers: one value each, the same for every door."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from crossmodal.errors import QueryError
+from crossmodal.items import Item, Picture, SearchResult
+from crossmodal.store import Conditions, Filter
+from crossmodal.store.filters import checked
+from crossmodal.text.cleaning import clean_query
+from engine.validation import Limits, number_of, top_k_of, whole_number_of
+
+Image = bytes | Path | str | Picture
+"""A picture as a caller has it: its bytes, a file, a web address, or decoded already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A search by a text, a picture (a new one or an item's), or a text and a picture together.
+
+    Attributes:
+        text: a description; None searches by the picture alone.
+        image: a picture that need not be in the collection; excludes `item_id`.
+        item_id: the item whose picture is searched with.
+        weight: share of the picture in [0, 1] when there is a text as well, see `engine.search.fused`.
+        where: filter: attribute → its value, or any of several; `catalogue` is the source.
+        min_score: lowest cosine that counts, in [-1, 1].
+        top_k: results at most, from 1 to `Limits.max_top_k`.
+        offset: how many of the best results are passed over, from 0 to `Limits.max_offset`; ranks count them.
+        collapse_duplicates: of items with the same picture file only the best is a result.
+        include_self: items with the very picture searched with may be results; otherwise they are left out, the queried item among them.
+    """
+
+    text: str | None = None
+    image: Image | None = field(default=None, repr=False)
+    item_id: int | None = None
+    weight: float = 0.5
+    where: Filter | None = None
+    min_score: float | None = None
+    top_k: int = 5
+    offset: int = 0
+    collapse_duplicates: bool = True
+    include_self: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SearchAnswer:
+    """Results of a query.
+
+    Attributes:
+        results: best first; ranks begin at `offset` + 1.
+        hidden: better items than the last result that are left out because they show the very picture searched with.
+    """
+
+    results: list[SearchResult]
+    hidden: list[Item] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class ValidQuery(Query):
+    """A query that `validated` let through: its text is cleaned, and its filter parsed into `conditions`."""
+
+    conditions: Conditions = ()
+
+    @property
+    def depth(self) -> int:
+        """How many ranked items an answer takes at least."""
+        return self.offset + self.top_k
+
+
+def validated(query: Query, limits: Limits) -> ValidQuery:
+    """The query with its text cleaned and its filter parsed; one that is valid already as it is.
+
+    Raises:
+        QueryError: `text_empty`, `text_too_long`; `bad_request`, a value is impossible, or nothing is searched for.
+    """
+    if isinstance(query, ValidQuery):
+        return query
+    top_k = top_k_of(limits, query.top_k)
+    offset = whole_number_of(query.offset, "The offset", 0, limits.max_offset)
+    conditions = checked(query.where)
+    min_score = None if query.min_score is None else number_of(query.min_score, "The lowest score", -1.0, 1.0)
+    weight = number_of(query.weight, "The weight of the picture", 0.0, 1.0)
+    if query.text is None and query.image is None and query.item_id is None:
+        raise QueryError("bad_request", "Neither a text nor a picture was given.", remedy="Give a text, a picture, or both.")
+    if query.image is not None and query.item_id is not None:
+        raise QueryError("bad_request", "A picture and an item were given.", remedy="Give one of them.")
+    item_id = query.item_id
+    if item_id is not None and (isinstance(item_id, bool) or not isinstance(item_id, int)):
+        raise QueryError("bad_request", f"The id of an item is a whole number, not {item_id!r:.40}.", remedy="Give its id.")
+    text = None if query.text is None else clean_query(query.text, max_chars=limits.max_query_chars)
+    return ValidQuery(
+        text,
+        query.image,
+        item_id,
+        weight,
+        query.where,
+        min_score,
+        top_k,
+        offset,
+        bool(query.collapse_duplicates),
+        bool(query.include_self),
+        conditions,
+    )
+
+
+def all_validated(queries: Sequence[Query], limits: Limits) -> list[ValidQuery]:
+    """Many queries, which may be none.
+
+    Raises:
+        QueryError: as `validated`, for the first that is wrong; `bad_request` for more than `limits.max_queries`.
+    """
+    if len(queries) > limits.max_queries:
+        what = f"{len(queries):,} queries were asked at once; {limits.max_queries} are answered at most."
+        raise QueryError("bad_request", what, remedy="Ask in several calls.")
+    return [validated(query, limits) for query in queries]
