@@ -1,11 +1,11 @@
-# make run | api | test | check | bench | screenshot | clean — each sets up what it needs; nothing else is needed, ever.
+# make run | api | test | test-fast | check | bench | screenshot | clean — each sets up what it needs; nothing else is needed, ever.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 RUN_READY  := $(VENV)/.run-ready
 TEST_READY := $(VENV)/.test-ready
 
-.PHONY: run api test check bench screenshot clean
+.PHONY: run api test test-fast check bench screenshot clean
 
 run: $(RUN_READY)
 	@$(BIN)/python -m streamlit run app.py
@@ -15,8 +15,11 @@ api: $(RUN_READY)
 
 test: $(TEST_READY)
 	@sh scripts/ensure_chromium.sh
-	@$(BIN)/python -m pytest -n 2 --ignore tests/browser
+	@$(BIN)/python -m pytest -n 2 --dist worksteal --ignore tests/browser
 	@$(BIN)/python -m pytest tests/browser
+
+test-fast: $(TEST_READY)
+	@$(BIN)/python -m pytest -n 2 --dist worksteal --ignore tests/browser -m "not slow"
 
 check: $(TEST_READY)
 	@$(BIN)/ruff format --check .
