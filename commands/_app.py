@@ -32,13 +32,13 @@ STOPPED = 130
 MEANINGS = {
     DONE: "done",
     NOTHING: "nothing found, or a check found something",
-    USAGE: "the command was asked wrongly",
-    MISSING: "the item or file is not there",
+    USAGE: "wrong usage of the command",
+    MISSING: "the item or file does not exist",
     UNUSABLE: "a picture, address or catalogue cannot be used",
-    COLLECTION: "the collection or the model cannot be used, or a file not be written",
-    BUSY: "something else is at work: try again",
-    INTERNAL: "a mistake of the program",
-    STOPPED: "stopped by you",
+    COLLECTION: "the collection or the model cannot be used, or a file cannot be written",
+    BUSY: "another process is busy: try again",
+    INTERNAL: "internal error",
+    STOPPED: "interrupted",
 }
 """Every number a command ends with, and what it says; `--help` and docs/cli.md print this table."""
 
