@@ -1,11 +1,11 @@
-"""Files written whole or not at all: beside the place they are for, and given its name when they are complete."""
+"""The one place that writes a file whole or not at all: under a temporary name beside its place, then renamed in one step."""
 
 import logging
 import os
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -13,71 +13,97 @@ from crossmodal import errors
 
 log = logging.getLogger(__name__)
 
-_NAMES = f".export-{'[0-9a-f]' * 32}*.part"
-# An export writes all the time, unless somebody paused it.
-_DEAD_AFTER_S = 24 * 3600.0
+_NAMES = f".draft-{'[0-9a-f]' * 32}.part"
+# A writer at work changes its file all the time, unless somebody paused it.
+_STALE_S = 24 * 3600.0
 
 
-def write_whole(path: Path, content: bytes) -> Path:
-    """Write a file so that `path` holds either the former one or this; missing folders are made.
+def write_whole(path: Path, content: bytes, *, durable: bool = False) -> Path:
+    """Write a file so that `path` holds either the former content or this one; missing folders are made.
+
+    Args:
+        durable: the content is on the disk when this returns, whatever happens to the machine.
 
     Raises:
-        StoreError: `disk_full`, `read_only`; the former file is untouched.
+        StoreError: `disk_full`, `read_only`, `index_missing`; the former file is untouched.
     """
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with _draft(path.parent, path) as draft:
         draft.write_bytes(content)
-        draft.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
-        raise errors.from_oserror(error, path) from error
+        put_in_place(draft, path, durable=durable)
     return path
 
 
 @contextmanager
-def draft_of(path: Path) -> Iterator[Path]:
-    """A place beside `path` to write to, which takes its name at the end and is swept away on an error.
+def atomic_path(path: Path, *, durable: bool = True) -> Iterator[Path]:
+    """A path to write a file or a folder to, which takes the name `path` at the end of the block and is deleted after an error.
 
-    What exports that were killed a day ago or earlier left in the folder is swept away too.
+    What a process that was killed a day ago or earlier left in the folder is deleted too.
+
+    Args:
+        durable: a file is on the disk when the block is left; of a folder, its name alone.
 
     Raises:
-        StoreError: `disk_full`, `read_only`, `index_missing`.
+        StoreError: `disk_full`, `read_only`, `index_missing`, for any OSError of the block; what was at `path` is untouched.
     """
-    # A name of its own, not the process's number: in a container the next process has the same one.
-    draft = path.absolute().parent / f".export-{uuid.uuid4().hex}.part"
+    with _draft(path.parent, path) as draft:
+        _sweep(draft.parent)
+        yield draft
+        put_in_place(draft, path, durable=durable)
+
+
+@contextmanager
+def temporary_path(folder: Path) -> Iterator[Path]:
+    """As `atomic_path`, where the name is known only at the end: the block calls `put_in_place`, or nothing is kept."""
+    with _draft(folder, folder) as draft:
+        _sweep(draft.parent)
+        yield draft
+
+
+def put_in_place(draft: Path, path: Path, *, durable: bool = True) -> None:
+    """Give a complete file or folder its name. Raises OSError."""
+    if draft.is_dir():
+        with suppress(FileNotFoundError):  # Windows replaces no folder, not even an empty one
+            path.rmdir()
+    elif durable:
+        _sync(draft)
+    draft.replace(path)
+    if durable and os.name == "posix":  # Windows cannot open a folder, and needs no such step
+        try:
+            _sync(path.parent)
+        except OSError as error:  # some network shares cannot; the file has its name all the same
+            log.debug("%s cannot be synchronised: %s", path.parent, error)
+
+
+@contextmanager
+def _draft(folder: Path, target: Path) -> Iterator[Path]:
+    # A random name, not the process's number: two containers on one volume have the same numbers.
+    draft = folder.absolute() / f".draft-{uuid.uuid4().hex}.part"
     try:
         draft.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(draft.parent)
         try:
             yield draft
-            if path.is_dir():
-                path.rmdir()  # an empty folder, as was looked
-            draft.replace(path)
         finally:
             _remove(draft)
+    except (NotADirectoryError, FileExistsError) as error:  # a file is where a folder is needed
+        raise errors.read_only(target, error.strerror or type(error).__name__) from error
     except OSError as error:
-        raise errors.from_oserror(error, path) from error
+        raise errors.from_oserror(error, target) from error
 
 
-def beside(draft: Path, what: str) -> Path:
-    """A second draft of the same export; whoever writes it removes it."""
-    return draft.with_name(f"{draft.stem}.{what}.part")
-
-
-def settle(descriptor: int, flush: Callable[[], None]) -> None:
-    """Bring an open file to the disk."""
-    flush()
-    os.fsync(descriptor)
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _sweep(folder: Path) -> None:
     for path in folder.glob(_NAMES):
         try:
-            if time.time() - path.lstat().st_mtime > _DEAD_AFTER_S:
+            if time.time() - path.lstat().st_mtime > _STALE_S:
                 _remove(path)
-        except OSError as error:  # another export sweeps too, or the draft is another person's; this export needs neither
+        except OSError as error:  # another process sweeps too, or the draft is another person's; this writer needs neither
             log.info("a draft stays: %s %s", path, error)
 
 

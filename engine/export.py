@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from crossmodal.atomic import draft_of
+from crossmodal.atomic import atomic_path
 from crossmodal.errors import QueryError
 from crossmodal.items import Item
 from crossmodal.progress import OnProgress, Progress, check_stop, ignore_progress
@@ -60,7 +60,7 @@ def export_items(
         "folder": write_folder,
     }
     items = _Items(exported.store, where, ids, shown or _as_it_is, on_progress, stop)
-    with draft_of(path) as draft:
+    with atomic_path(path) as draft:
         written = writers[kind](exported, items, draft)
     on_progress(Progress("export", f"{counted(written, 'item')} written", done=written, total=written, finished=True))
     return written

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from crossmodal.atomic import beside, settle
+from crossmodal.atomic import atomic_path, write_whole
 from crossmodal.errors import QueryError, StoreError
 from crossmodal.items import Embedding, Item
 from crossmodal.store import Store
@@ -101,7 +101,6 @@ def write_csv(
             said = ((defused(item.attributes[name]) or _EMPTY) if name in item.attributes else "" for name in names)
             out.writerow([*start, *cells.values(), *said])
             written += 1
-        settle(file.fileno(), file.flush)
     return written
 
 
@@ -123,20 +122,18 @@ def write_parquet(exported: Exported, items: Iterable[Item], draft: Path) -> int
     kinds |= {"embedding": pa.list_(pa.float32(), embed_dim)}
     schema = pa.schema(list(kinds.items()), metadata={"model_id": model_id})
     written = 0
-    with draft.open("wb") as file:
-        with pq.ParquetWriter(file, schema) as out:
-            rows: list[dict[str, object]] = []
-            for item in items:
-                embedding = _embedding(exported, item, model_id)
-                row = dict(zip(COLUMNS, _plain_values(item), strict=True))
-                row |= {"attributes": list(item.attributes.items())}
-                rows.append(row | {"embedding": None if embedding is None else embedding.tolist()})
-                written += 1
-                if len(rows) == _ROWS_AT_ONCE:
-                    out.write_batch(pa.RecordBatch.from_pylist(rows, schema=schema))
-                    rows = []
-            out.write_batch(pa.RecordBatch.from_pylist(rows, schema=schema))
-        settle(file.fileno(), file.flush)
+    with draft.open("wb") as file, pq.ParquetWriter(file, schema) as out:
+        rows: list[dict[str, object]] = []
+        for item in items:
+            embedding = _embedding(exported, item, model_id)
+            row = dict(zip(COLUMNS, _plain_values(item), strict=True))
+            row |= {"attributes": list(item.attributes.items())}
+            rows.append(row | {"embedding": None if embedding is None else embedding.tolist()})
+            written += 1
+            if len(rows) == _ROWS_AT_ONCE:
+                out.write_batch(pa.RecordBatch.from_pylist(rows, schema=schema))
+                rows = []
+        out.write_batch(pa.RecordBatch.from_pylist(rows, schema=schema))
     return written
 
 
@@ -147,7 +144,6 @@ def write_npy(exported: Exported, items: Iterable[Item], draft: Path, *, ids_pat
     rows = np.stack([row for _, row in pairs]) if pairs else np.zeros((0, embed_dim), np.float32)
     with draft.open("wb") as file:
         np.save(file, rows, allow_pickle=False)
-        settle(file.fileno(), file.flush)
     about = {
         "model_id": model_id,
         "embed_dim": embed_dim,
@@ -156,14 +152,7 @@ def write_npy(exported: Exported, items: Iterable[Item], draft: Path, *, ids_pat
         CHECKSUM: file_checksum(draft),
     }
     # The ids come first, with the checksum of what they are of: vectors that stand beside them and are others are found out.
-    ids_draft = beside(draft, "ids")
-    try:
-        with ids_draft.open("w", encoding="utf-8") as text:
-            json.dump(about, text)
-            settle(text.fileno(), text.flush)
-        ids_draft.replace(ids_path)
-    finally:
-        ids_draft.unlink(missing_ok=True)
+    write_whole(ids_path, json.dumps(about).encode(), durable=True)
     return len(pairs)
 
 
@@ -186,7 +175,8 @@ def write_folder(exported: Exported, items: Iterable[Item], draft: Path) -> int:
         (draft / name).write_bytes(picture)
         return name
 
-    return write_csv(exported, items, draft / "items.csv", picture_of=picture_of)
+    with atomic_path(draft / "items.csv") as table:
+        return write_csv(exported, items, table, picture_of=picture_of)
 
 
 def defused(text: str) -> str:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from config import Settings
+from crossmodal.atomic import atomic_path, write_whole
 from crossmodal.errors import CrossmodalError, TrainingError
 from crossmodal.images.decoder import Decoder
 from crossmodal.images.fetch import Fetcher, FetchLimits
@@ -169,24 +170,24 @@ def _decode_all(
     stop: threading.Event | None,
 ) -> None:
     """Write the squares of all rows that can be decoded, in their order, and the list of what they are; whole or not at all."""
-    part = pixel_file.with_suffix(".part")
-    pixels = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=(len(rows), size, size, 3))
     kept: list[tuple[str, str]] = []
     failures: list[Failure] = []
-    for done, (row, found) in enumerate(_ahead(rows, dataset, decoder, size), start=1):
-        check_stop(stop, "Reading the pictures")
-        if isinstance(found, CrossmodalError):
-            failures.append(Failure(row.key, dataset.source.name, row.location, row.title, found.code, found.message, found.remedy))
-        else:
-            pixels[len(kept)] = found[0]
-            kept.append((row.key, found[1]))
-        if done % _REPORT_EVERY == 0 or done == len(rows):
-            on_progress(Progress("pictures", "Reading the pictures", done=done, total=len(rows), failed=len(failures)))
-    pixels.flush()
-    part.replace(pixel_file)
-    listing = list_file.with_suffix(".part")
-    listing.write_text(json.dumps({"kept": kept, "failures": [asdict(failure) for failure in failures]}), encoding="utf-8")
-    listing.replace(list_file)
+    with atomic_path(pixel_file, durable=False) as draft:
+        pixels = np.lib.format.open_memmap(draft, mode="w+", dtype=np.uint8, shape=(len(rows), size, size, 3))
+        for done, (row, found) in enumerate(_ahead(rows, dataset, decoder, size), start=1):
+            check_stop(stop, "Reading the pictures")
+            if isinstance(found, CrossmodalError):
+                failures.append(
+                    Failure(row.key, dataset.source.name, row.location, row.title, found.code, found.message, found.remedy)
+                )
+            else:
+                pixels[len(kept)] = found[0]
+                kept.append((row.key, found[1]))
+            if done % _REPORT_EVERY == 0 or done == len(rows):
+                on_progress(Progress("pictures", "Reading the pictures", done=done, total=len(rows), failed=len(failures)))
+        pixels.flush()
+    listing = {"kept": kept, "failures": [asdict(failure) for failure in failures]}
+    write_whole(list_file, json.dumps(listing).encode())
 
 
 def _ahead(

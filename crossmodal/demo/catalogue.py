@@ -1,19 +1,16 @@
 """Writes the demo catalogue: pictures first, then, in one step, the CSV that names them."""
 
 import csv
-import errno
 import io
-import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
+from crossmodal.atomic import write_whole
 from crossmodal.demo.drawing import draw_picture
 from crossmodal.demo.vocabulary import Combination, combination_at, is_held_out, position_of_item, title_for
-from crossmodal.errors import SourceError, StoreError
+from crossmodal.errors import SourceError
 from crossmodal.progress import OnProgress, Progress, ignore_progress
 
 CSV_NAME = "amazon_products.csv"
@@ -80,11 +77,8 @@ def write_demo_catalogue(folder: Path, *, seed: int, items: int, on_progress: On
     if path.exists():
         return path
     rows = [demo_item(index, seed=seed) for index in range(items)]
-    with _writing_to(folder):
-        (folder / IMAGES_DIR).mkdir(parents=True, exist_ok=True)
     _write_pictures(folder, rows, seed=seed, on_progress=on_progress)
-    with _writing_to(folder):
-        _write_whole(path, _as_csv(rows), durable=True)
+    write_whole(path, _as_csv(rows), durable=True)
     on_progress(Progress("catalogue", f"{items} demo pictures drawn.", done=items, total=items, finished=True))
     return path
 
@@ -97,9 +91,7 @@ def _write_pictures(folder: Path, rows: list[DemoItem], *, seed: int, on_progres
             left = (len(rows) - done) / rate if rate else None
             message = "Drawing demo pictures."
             on_progress(Progress("catalogue", message, done=done, total=len(rows), rate_per_s=rate, seconds_left=left))
-        data = draw_jpeg(item, seed=seed)
-        with _writing_to(folder):
-            _write_whole(folder / item.location, data)
+        write_whole(folder / item.location, draw_jpeg(item, seed=seed))
 
 
 def _as_csv(rows: list[DemoItem]) -> bytes:
@@ -111,26 +103,3 @@ def _as_csv(rows: list[DemoItem]) -> bytes:
         held_out = "yes" if row.held_out else "no"
         writer.writerow([row.title, row.location, shown.kind.name, shown.colour.name, shown.pattern.name, row.price, held_out])
     return out.getvalue().encode("utf-8")
-
-
-def _write_whole(path: Path, data: bytes, *, durable: bool = False) -> None:
-    """All of the file or none of it, also while another process draws the same catalogue; `durable` waits for the disk."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with temporary.open("wb") as file:
-        file.write(data)
-        if durable:
-            file.flush()
-            os.fsync(file.fileno())
-    temporary.replace(path)
-
-
-@contextmanager
-def _writing_to(folder: Path) -> Iterator[None]:
-    """Translate what the file system refuses."""
-    try:
-        yield
-    except OSError as error:
-        what = f"The demo catalogue cannot be written to {folder}: {error.strerror or type(error).__name__}."
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StoreError("disk_full", what, remedy="Free some space and start again.") from error
-        raise StoreError("read_only", what, remedy="Make the folder writable, or name another one.") from error

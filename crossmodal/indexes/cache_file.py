@@ -6,7 +6,6 @@ The file is what `torch.save` makes of a dict: `about` (JSON: format, kind, the 
 
 import json
 import os
-import time
 from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
@@ -14,11 +13,11 @@ from pathlib import Path
 import torch
 
 from crossmodal import errors
+from crossmodal.atomic import atomic_path
 from crossmodal.errors import StoreError
 from crossmodal.indexes.base import IndexTag, are_unit
 
 FORMAT = 1
-_STALE_S = 3600.0
 _ABOUT_TYPES = {
     "format": int,
     "kind": str,
@@ -39,22 +38,10 @@ def write(path: Path, *, kind: str, tag: IndexTag, item_ids: torch.Tensor, embed
     """
     about = json.dumps({"format": FORMAT, "kind": kind, **asdict(tag)})
     content = {"about": about, "digest": _digest(about, item_ids, embeddings), "item_ids": item_ids, "embeddings": embeddings}
-    draft = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(path)
-        with draft.open("wb") as file:
+        with atomic_path(path) as draft, draft.open("wb") as file:
             torch.save(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise errors.from_oserror(error, path) from error
-    except RuntimeError as error:
-        # So torch's zip writer reports a full disk.
-        draft.unlink(missing_ok=True)
+    except RuntimeError as error:  # so torch's zip writer reports a full disk
         raise errors.disk_full(path, "the file could not be written whole") from error
 
 
@@ -83,10 +70,13 @@ def read(path: Path, *, kind: str, store_uuid: str, model_id: str, embed_dim: in
 
 
 def _load(path: Path) -> dict[str, object]:
-    if not path.is_file():
-        raise StoreError("index_missing", f"There is no index {path}.", remedy="It is built anew.")
     try:
-        content = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
+        with path.open("rb") as file:
+            # torch opens its path twice, and another process may replace the file in between: a descriptor stays the same file.
+            opened = f"/dev/fd/{file.fileno()}" if os.name == "posix" else str(path)
+            content = torch.load(opened, map_location="cpu", mmap=True, weights_only=True)
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise StoreError("index_missing", f"There is no index {path}.", remedy="It is built anew.") from error
     except Exception as error:
         # Whatever torch, zipfile or the file system say of a broken file, it comes to the same.
         raise _corrupt(path, type(error).__name__) from error
@@ -132,20 +122,3 @@ def _digest(about: str, item_ids: torch.Tensor, embeddings: torch.Tensor) -> str
 
 def _corrupt(path: Path, what: str) -> StoreError:
     return StoreError("index_corrupt", f"The index {path} is damaged: {what}.", remedy="It is built anew from the collection.")
-
-
-def _sweep(path: Path) -> None:
-    """Delete drafts that killed processes left; a young one may be another process's, at work."""
-    for draft in path.parent.glob(f"{path.name}.*.tmp"):
-        if time.time() - draft.stat().st_mtime > _STALE_S:
-            draft.unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    # Windows cannot open a folder, and needs no such step.
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -12,11 +12,8 @@ import json
 import math
 import os
 import stat
-import tempfile
-import time
 import zipfile
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
@@ -25,6 +22,7 @@ import torch
 from torch import Tensor
 
 from crossmodal import errors
+from crossmodal.atomic import atomic_path
 from crossmodal.errors import CheckpointError, StoreError
 from crossmodal.training.failures import is_of_memory
 
@@ -34,7 +32,6 @@ if TYPE_CHECKING:
 FORMAT = 1
 MAX_BYTES = 2 * 2**30
 _LONGEST_NAME = 200
-_STALE_S = 3600.0
 _KEYS = {"format", "details", "digest", "state_dict"}
 _DTYPES = frozenset(
     {torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int64, torch.int32, torch.uint8, torch.bool}
@@ -76,29 +73,11 @@ def save_checkpoint(path: Path, state: Mapping[str, Tensor], details: Mapping[st
     checkpoint = Checkpoint(kept, json.loads(text), _digest(text, kept))
     content = {"format": FORMAT, "details": text, "digest": checkpoint.digest, "state_dict": kept}
     try:
-        _write(path, content)
-    except OSError as error:
-        raise errors.from_oserror(error, path) from error
+        with atomic_path(path) as draft, draft.open("wb") as file:
+            torch.save(content, file)
     except RuntimeError as error:  # so torch's zip writer reports a full disk
         raise errors.disk_full(path, "the model could not be written whole") from error
     return checkpoint
-
-
-def _write(path: Path, content: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for left_behind in path.parent.glob(f"{path.name}*.part"):  # by a process that was killed; a young one may still be written
-        with suppress(FileNotFoundError):
-            if time.time() - left_behind.stat().st_mtime > _STALE_S:
-                left_behind.unlink()
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            torch.save(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

@@ -13,7 +13,6 @@ the run is opened again.
 import json
 import os
 import platform
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ import torch
 from torch import Tensor
 
 from crossmodal import errors
+from crossmodal.atomic import write_whole
 from crossmodal.errors import CheckpointError, TrainingError
 from crossmodal.training.checkpoints import load_checkpoint, packed, save_checkpoint, unpacked
 
@@ -173,22 +173,8 @@ class RunDir:
         return content
 
     def _write(self, name: str, text: str) -> None:
-        if not self.writes:
-            return
-        path = self.path / name
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=self.path, prefix=name, suffix=".part")
-            try:
-                with os.fdopen(handle, "w", encoding="utf-8") as file:
-                    file.write(text)
-                    file.flush()
-                    os.fsync(file.fileno())
-                Path(temporary).replace(path)
-            finally:
-                Path(temporary).unlink(missing_ok=True)
-        except OSError as error:
-            raise errors.from_oserror(error, path) from error
+        if self.writes:
+            write_whole(self.path / name, text.encode(), durable=True)
 
 
 def versions(product: str) -> dict[str, Any]:

@@ -1,11 +1,9 @@
 """Where models lie: the one in use under its own name, every other under its id, each written in one step."""
 
-import os
 import shutil
-import uuid
 from pathlib import Path
 
-from crossmodal import errors
+from crossmodal.atomic import atomic_path, put_in_place, temporary_path
 from crossmodal.store import Store
 from engine.info import ModelGeneration, model_name
 from engine.models.loading import load_model
@@ -40,15 +38,10 @@ class ModelFiles:
         """
         if not path.is_file() or path.parent == self._folder:
             return load_model(path)
-        draft = self._draft()
-        try:
-            _copy(path, draft)
+        with temporary_path(self._folder) as draft:
+            shutil.copyfile(path, draft)
             model = load_model(draft)  # what was copied, whatever becomes of the original
-            draft.replace(self.path_of(model.model_id))
-        except OSError as error:
-            raise errors.from_oserror(error, self._folder) from error
-        finally:
-            draft.unlink(missing_ok=True)
+            put_in_place(draft, self.path_of(model.model_id))
         return model
 
     def keep(self, model: TrainedModel) -> TrainedModel:
@@ -57,44 +50,19 @@ class ModelFiles:
         Raises:
             CheckpointError: a weight is not finite. StoreError: `disk_full`, `read_only`.
         """
-        draft = self._draft()
-        try:
+        with temporary_path(self._folder) as draft:
             saved = model.save(draft)
-            draft.replace(self.path_of(saved.model_id))
-        except OSError as error:
-            raise errors.from_oserror(error, self._folder) from error
-        finally:
-            draft.unlink(missing_ok=True)
+            put_in_place(draft, self.path_of(saved.model_id))
         return saved
 
     def put_into_use(self, model_id: str) -> None:
         """Let the file of the model in use be this one, in one step. Raises StoreError `disk_full`, `read_only`, `index_missing`."""
-        draft = self._in_use.with_name(f"{self._in_use.name}.{uuid.uuid4().hex}.next")
-        try:
-            _copy(self.path_of(model_id), draft)
-            draft.replace(self._in_use)
-        except OSError as error:
-            raise errors.from_oserror(error, self._in_use) from error
-        finally:
-            draft.unlink(missing_ok=True)
+        with atomic_path(self._in_use) as draft:
+            shutil.copyfile(self.path_of(model_id), draft)
 
     def drop(self, model_id: str) -> None:
         """Delete the file of a model; none is fine."""
         self.path_of(model_id).unlink(missing_ok=True)
-
-    def _draft(self) -> Path:
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise errors.from_oserror(error, self._folder) from error
-        return self._folder / f"{uuid.uuid4().hex}.draft"
-
-
-def _copy(source: Path, target: Path) -> None:
-    with source.open("rb") as reading, target.open("wb") as writing:
-        shutil.copyfileobj(reading, writing, 2**20)
-        writing.flush()
-        os.fsync(writing.fileno())
 
 
 def name_key(model_id: str) -> str:

@@ -108,7 +108,7 @@ def test_a_full_disk_while_the_index_is_saved(small_disk: Path) -> None:
             index.save()
         assert raised.value.code == "disk_full"
         assert index.path.read_bytes() == before
-        assert not list(small_disk.glob("*.tmp"))
+        assert not list(small_disk.glob(".draft-*"))
         ballast.unlink()
         index.save()
         assert index.path.read_bytes() != before

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import time
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -193,13 +192,24 @@ def test_a_zip_of_something_else_is_refused(path: Path, method: int) -> None:
 
 
 def test_writing_leaves_nothing_but_the_file(path: Path) -> None:
-    old, young = path.with_name("image_features.pt.1.tmp"), path.with_name("image_features.pt.2.tmp")
+    old, young = (path.with_name(f".draft-{letter * 32}.part") for letter in "ab")
     for draft in (old, young):
         draft.write_bytes(b"half")
-    two_hours_ago = time.time() - 7200
-    os.utime(old, (two_hours_ago, two_hours_ago))
+    os.utime(old, (0, 0))
     cache_file.write(path, kind="exact", tag=TAG, item_ids=IDS, embeddings=ROWS)
-    assert sorted(file.name for file in path.parent.iterdir()) == ["image_features.pt", "image_features.pt.2.tmp"]
+    assert sorted(file.name for file in path.parent.iterdir()) == [young.name, "image_features.pt"]
+
+
+def test_a_file_replaced_while_it_is_opened_is_read_whole(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """torch opens its path twice."""
+    load = torch.load
+
+    def replace_first(source: str, **options: Any) -> Any:
+        cache_file.write(path, kind="exact", tag=TAG, item_ids=IDS[:1], embeddings=ROWS[:1])
+        return load(source, **options)
+
+    monkeypatch.setattr(torch, "load", replace_first)
+    assert torch.equal(read(path)[1], IDS)
 
 
 def test_a_failed_write_keeps_the_earlier_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -161,11 +161,11 @@ def test_the_file_is_on_the_disk_before_it_has_its_name(saved: Path, monkeypatch
     monkeypatch.setattr(os, "fsync", lambda handle: (done.append("fsync"), fsync(handle))[1])
     monkeypatch.setattr(Path, "replace", lambda self, target: (done.append("replace"), replace(self, target))[1])
     save_checkpoint(saved, state(), DETAILS)
-    assert done == ["fsync", "replace"]
+    assert done == ["fsync", "replace", "fsync"]  # the file, then its name in the folder
 
 
 def test_what_a_killed_process_left_is_swept_but_not_what_another_still_writes(saved: Path) -> None:
-    stale, young = saved.with_name("model.pthabc.part"), saved.with_name("model.pthxyz.part")
+    stale, young = (saved.with_name(f".draft-{letter * 32}.part") for letter in "ab")
     stale.write_bytes(b"half")
     young.write_bytes(b"half")
     os.utime(stale, (0, 0))

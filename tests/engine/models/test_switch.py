@@ -256,7 +256,7 @@ def test_what_is_no_model_is_said_at_once(app: LiveApp, tmp_path: Path) -> None:
     with pytest.raises(QueryError, match="in use already"):
         app.start_switch(tmp_path / "model.pth")
     assert app.jobs.current() is None
-    assert not list((tmp_path / "models").glob("*.draft"))
+    assert not list((tmp_path / "models").glob(".draft-*"))
 
 
 def test_a_switch_that_fails_at_the_end_puts_the_file_back(
