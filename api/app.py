@@ -14,7 +14,7 @@ from starlette.types import Lifespan
 
 from api import openapi
 from api.deps import Services
-from api.errors import bad_request, error_response, invalid
+from api.errors import bad_request, error_response, invalid, path_of
 from api.metrics import Metrics
 from api.middleware.access import Gate, Preflight, Readable, cors_terms
 from api.middleware.limits import Heads, Intake, Throttle
@@ -45,7 +45,7 @@ def install(api: FastAPI, allowed: Callable[[str], list[str]]) -> None:
         assert isinstance(error, HTTPException)
         headers = dict(error.headers or {})
         if error.status_code == 405:
-            headers["Allow"] = ", ".join(allowed(request.scope["path"]))
+            headers["Allow"] = ", ".join(allowed(path_of(request.scope)))
             if request.method == "OPTIONS":
                 return Response(status_code=204, headers=headers)
         return error_response(_of_http(error, request), request.scope, status=error.status_code, headers=headers.items())

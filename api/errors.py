@@ -53,6 +53,12 @@ class UnreadableForm(QueryError):
         self.http_status = 400
 
 
+def path_of(scope: Scope) -> str:
+    """The path of a request below the server's base path, as the routes name it."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))
+
+
 def is_reference(path: str) -> bool:
     """Whether a path is one whose clients read `error` as a text."""
     return path in REFERENCE_PATHS or path.startswith(REFERENCE_PREFIX)
@@ -69,7 +75,7 @@ def error_response(
     if status is None:  # a picture that takes too long is the fault of the picture, not of a server behind us
         status = 422 if isinstance(error, PictureError) and error.code == "timeout" else error.http_status
     details = refusal(error, scope, status=status)
-    flat = is_reference(scope["path"])
+    flat = is_reference(path_of(scope))
     if flat and status == 422:
         status = 400
     if flat and dict(scope["headers"]).get(SHAPE_HEADER) != b"object":

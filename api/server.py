@@ -2,7 +2,6 @@
 
 import errno
 import gc
-import ipaddress
 import logging
 import os
 import signal
@@ -18,7 +17,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from api.app import create_api
-from api.settings import LOOPBACK_NAMES, ApiOptions
+from api.settings import SWITCH_S, name_of, options_from
 from api.slow_clients import MAX_HEADER_EVENT_BYTES, TimeoutProtocol
 from config import Settings
 from crossmodal.errors import BusyError, CrossmodalError, QueryError
@@ -27,23 +26,6 @@ from initialize import build_system
 from ipc.server import Resident
 
 BACKLOG = 512
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this computer can reach a server bound to this address. Any name but localhost counts as open."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
-
-
-def name_of(host: str) -> str:
-    """What a client calls a server at this address by, in the header `Host`."""
-    try:
-        address = ipaddress.ip_address(host.strip("[]"))
-    except ValueError:
-        return host.lower()
-    return f"[{address}]" if address.version == 6 else str(address)
 
 
 class Place:
@@ -133,57 +115,9 @@ def _bound(family: int, kind: int, protocol: int, address: Any) -> socket.socket
 
 log = logging.getLogger(__name__)
 
-OPEN_RATE = 1_200
-"""Requests a minute of one client, where others than this computer can come and the settings say nothing else."""
-BODIES = 4
-"""How many of the largest bodies may be in memory at once."""
 CONNECTIONS = 4
 """Connections for each request that may be under way; the others wait between two requests, and the longest of them gives way."""
 MIN_CONNECTIONS = 256
-MIN_KEY_CHARS = 16
-SWITCH_S = 0.001
-"""How long one thread may hold up the event loop with Python code; the interpreter's own 5 ms add up to a slow `/health`."""
-
-
-def options_from(settings: Settings) -> ApiOptions:
-    """What the settings allow.
-
-    Raises:
-        QueryError: `bad_request`, the address is open to others and there is no key, or one too short to be secret; `*` among the CORS
-            origins.
-    """
-    local = is_loopback(settings.api_host)
-    if not local and not settings.api_keys:
-        what = f"The API would listen on {settings.api_host}, open to other computers, without a key."
-        raise QueryError("bad_request", what, remedy="Set CROSSMODAL_API_KEYS, or leave CROSSMODAL_API_HOST at 127.0.0.1.")
-    if any(len(key) < MIN_KEY_CHARS for key in settings.api_keys):
-        what = f"A key of the API is shorter than {MIN_KEY_CHARS} characters."
-        raise QueryError(
-            "bad_request", what, remedy="python -c 'import secrets; print(secrets.token_urlsafe(24))' prints a good one."
-        )
-    if "*" in settings.api_cors_origins:
-        raise QueryError(
-            "bad_request", "CORS origins are listed one by one, not as *.", remedy="Name the origins, as https://example.org."
-        )
-    return ApiOptions(
-        keys=settings.api_keys,
-        cors_origins=tuple(origin.lower().rstrip("/") for origin in settings.api_cors_origins),
-        hosts=_hosts(settings, local=local),
-        allow_paths=local if settings.api_allow_paths is None else settings.api_allow_paths,
-        export_dir=settings.data_dir / "exports",
-        max_body_bytes=settings.api_max_body_bytes,
-        max_bodies_bytes=BODIES * settings.api_max_body_bytes,
-        max_concurrent=settings.api_max_concurrent,
-        requests_per_minute=(None if local else OPEN_RATE)
-        if settings.api_requests_per_minute is None
-        else settings.api_requests_per_minute,
-        max_upload_files=settings.max_upload_files,
-        body_timeout_s=settings.api_body_timeout_s,
-        request_timeout_s=settings.api_request_timeout_s,
-        thumbnail_px=settings.thumbnail_px,
-        rendition_px=settings.rendition_px,
-        docs=settings.api_docs,
-    )
 
 
 def serve(settings: Settings, progress: OnProgress = ignore_progress, *, ready: Callable[[str], object] | None = None) -> None:
@@ -251,10 +185,3 @@ def server_config(api: FastAPI, settings: Settings) -> uvicorn.Config:
         log_level="warning",
         backlog=BACKLOG,
     )
-
-
-def _hosts(settings: Settings, *, local: bool) -> frozenset[str]:
-    named = frozenset(name.lower() for name in settings.api_hosts)
-    # By its own names it can always be called: a health check does so from inside.
-    own = LOOPBACK_NAMES | {name_of(settings.api_host)} if local else LOOPBACK_NAMES
-    return own | named if local or named else named

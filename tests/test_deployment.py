@@ -54,7 +54,7 @@ def test_both_services_share_the_volume_and_are_published_here_only() -> None:
 
 def test_the_health_checks_are_let_in() -> None:
     """They ask from inside the container, by the loopback address."""
-    from api.server import options_from
+    from api.settings import options_from
     from config import Settings
 
     yaml = pytest.importorskip("yaml", reason="needs PyYAML to read compose.yaml")

@@ -55,7 +55,7 @@ ROOMS: dict[str, set[str]] = {
     | {"app_logic", "config", "datasets", "engine", "engine (live)", "ipc"},
     "api": {ERRORS, ITEMS, JOBS, PROGRESS, TEXT, STORE, IMAGES} | {"config", "engine", "engine (live)", "initialize", "ipc"},
     "ui": {ERRORS, ITEMS, JOBS, PROGRESS, EVALUATION} | {"config", "engine", "engine (live)", "training", "initialize"},
-    "app": {"ui"},
+    "app": {"ui", "api"},  # the page mounts the API; a door enters no other otherwise
     "ipc": {ERRORS, ITEMS, STORE, INGEST, "engine (live)"},
     # The command line, and what it does besides.
     "doctor": {ERRORS, ITEMS, PROGRESS, TEXT, STORE, IMAGES, INDEXES, "config", "engine", "initialize"},
@@ -102,7 +102,7 @@ OUTSIDE: dict[str, set[str]] = {
     "pandas": {"ui"},
     "fastapi": {"api"},
     "fastapi_offline": {"api"},
-    "starlette": {"api"},
+    "starlette": {"api", "app"},
     "uvicorn": {"api"},
     "h11": {"api"},
     "limits": {"api"},

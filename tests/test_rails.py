@@ -92,9 +92,9 @@ def is_literally(node: ast.expr | None, value: object) -> bool:
 
 
 def network(file: File) -> Iterator[str]:
-    """The network is asked in the fetch files only; the API waits on an event loop and takes its own port, and the shell is
-    answered through a file of this computer."""
-    if file.module in FETCHING or file.module == "api.server":
+    """The network is asked in the fetch files only; the API waits on an event loop and sees to its own connections, and the
+    shell is answered through a file of this computer."""
+    if file.module in FETCHING or file.module in {"api.server", "api.mount"}:
         return
     if file.module.startswith("ipc."):
         yield from not_of_this_computer(file)

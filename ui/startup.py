@@ -93,9 +93,14 @@ def starter() -> Starter:
     return Starter()
 
 
+def running() -> "LiveApp | None":
+    """The system, when its start is over."""
+    return starter().app
+
+
 def the_app() -> "LiveApp":
     """The running system, for a page: pages are drawn only once it runs."""
-    app = starter().app
+    app = running()
     assert app is not None
     return app
 

@@ -11,13 +11,11 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.errors import Json, bad_request, error_response, said
-from api.settings import ApiOptions
+from api.errors import Json, bad_request, error_response, path_of, said
+from api.settings import DOCS_PATHS, DOCS_PREFIX, ApiOptions
 from crossmodal.errors import AccessError, CrossmodalError
 
 ALWAYS_OPEN = frozenset({"/health"})
-DOCS_PATHS = frozenset({"/docs", "/docs/oauth2-redirect", "/openapi.json"})
-DOCS_PREFIX = "/static-offline-docs/"
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -68,7 +66,7 @@ class Gate:
         )
 
     def _without_key(self, headers: dict[bytes, bytes], scope: Scope) -> CrossmodalError | None:
-        path: str = scope["path"]
+        path = path_of(scope)
         key = key_of(headers)
         if self._keys and _is_one_of(key, self._keys):
             scope.setdefault("state", {})["client_key"] = _digest(key).hex()  # whom `api.middleware.limits` counts

@@ -9,7 +9,7 @@ from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.errors import Overload, error_response
+from api.errors import Overload, error_response, path_of
 from api.settings import ApiOptions
 from crossmodal.errors import CrossmodalError, QueryError
 
@@ -87,7 +87,7 @@ class _Request:
         is_form = headers.get(b"content-type", b"").lower().startswith(b"multipart/")
         self._most_json = min(options.max_json_bytes, options.max_body_bytes)
         self._most = options.max_body_bytes if is_form else self._most_json
-        if not is_form and not scope["path"].startswith(_OF_MANY_WORDS):
+        if not is_form and not path_of(scope).startswith(_OF_MANY_WORDS):
             self._most = min(options.max_question_bytes, self._most_json)
         self._held = held
         self._taken = 0
@@ -176,7 +176,7 @@ class Throttle:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
-        if scope["type"] != "http" or scope["path"] in ALWAYS:
+        if scope["type"] != "http" or path_of(scope) in ALWAYS:
             await self._app(scope, receive, send)
             return
         wait_s = self._wait_s(scope)

@@ -10,8 +10,9 @@ import pytest
 import uvicorn
 from starlette.testclient import TestClient
 
-from api import ApiOptions, create_api
+from api.app import create_api
 from api.server import server_config
+from api.settings import ApiOptions
 from config import Settings
 from crossmodal.errors import AddressError
 from crossmodal.images.public_address import MAX_CHARS

@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 import requests
 
-from api import ApiOptions
 from api.middleware.limits import Intake
+from api.settings import ApiOptions
 from api.slow_clients import STALL_BYTES, Counted, ReaderWatch
 from engine.live import LiveApp
 from tests.api.conftest import Served, raw

@@ -8,7 +8,8 @@ import jsonschema
 import pytest
 from starlette.testclient import TestClient
 
-from api import ApiOptions, create_api
+from api.app import create_api
+from api.settings import ApiOptions
 from crossmodal.errors import HTTP_STATUS
 from crossmodal.jobs import UNDER_WAY
 from engine.live import LiveApp

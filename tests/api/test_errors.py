@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from api import ApiOptions, create_api
+from api.app import create_api
+from api.settings import ApiOptions
 from crossmodal.errors import BusyError, CrossmodalError, StoreError
 from crossmodal.items import Item
 from crossmodal.store import errors

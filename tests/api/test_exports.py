@@ -9,8 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 from starlette.testclient import TestClient
 
-from api import ApiOptions, create_api
+from api.app import create_api
 from api.exports import export_files
+from api.settings import ApiOptions
 from engine.live import LiveApp
 from tests.api.conftest import BASE, SHELF
 from tests.app_parts import csv_source, make_live_app, png, things

@@ -12,10 +12,10 @@ import requests
 from pydantic import ValidationError
 from starlette.testclient import TestClient
 
-from api import ApiOptions
 from api.middleware.limits import _Held
 from api.parameters import value_of
 from api.schemas import NewItemsRequest
+from api.settings import ApiOptions
 from crossmodal.errors import QueryError
 from engine.live import LiveApp
 from tests.api.conftest import Served

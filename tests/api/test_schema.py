@@ -14,7 +14,8 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.core.failures import Failure
 from schemathesis.engine import Status, events, from_schema
 
-from api import ApiOptions, create_api
+from api.app import create_api
+from api.settings import ApiOptions
 from tests.api.conftest import SHELF, filled_app
 from tests.app_parts import png
 

@@ -10,7 +10,8 @@ import pytest
 import requests
 import uvicorn
 
-from api.server import Place, options_from, serve
+from api.server import Place, serve
+from api.settings import options_from
 from commands._app import BUSY, USAGE, exit_code
 from config import Settings
 from crossmodal.errors import BusyError, CrossmodalError, QueryError

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from api import ApiOptions
+from api.settings import ApiOptions
 from crossmodal.images.decode import DecodeLimits
 from crossmodal.images.decoder import Decoder
 from crossmodal.images.fetch import Fetcher

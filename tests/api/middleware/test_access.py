@@ -8,9 +8,9 @@ import pytest
 import requests
 from starlette.testclient import TestClient
 
-from api import ApiOptions, create_api
+from api.app import create_api
 from api.middleware.access import Gate
-from api.server import OPEN_RATE, options_from
+from api.settings import OPEN_RATE, ApiOptions, options_from
 from config import Settings
 from crossmodal.errors import CrossmodalError
 from engine.live import LiveApp

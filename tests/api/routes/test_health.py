@@ -6,7 +6,8 @@ import threading
 import pytest
 from starlette.testclient import TestClient
 
-from api import ApiOptions, create_api
+from api.app import create_api
+from api.settings import ApiOptions
 from crossmodal.errors import StoreError
 from engine.live import LiveApp
 from tests.api.conftest import BASE

@@ -14,8 +14,9 @@ import requests
 from PIL import Image
 from starlette.testclient import TestClient
 
-from api import ApiOptions, create_api
+from api.app import create_api
 from api.errors import Json
+from api.settings import ApiOptions
 from engine.live import LiveApp
 from tests.api.conftest import BASE, SHELF, THINGS, Served
 from tests.app_parts import csv_source, make_live_app, png, things
