@@ -2,6 +2,7 @@
 
 import hashlib
 import random
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -10,8 +11,9 @@ from crossmodal.backbones.resnet import Weights
 from crossmodal.items import Pixels
 from crossmodal.progress import OnProgress, ignore_progress
 from datasets import LostFoundDataset
-from engine.models.spec import ModelSpec
-from engine.models.trained import TrainedModel
+from encoders import TowerSpec
+from engine.models.spec import ModelCard, ModelSpec
+from engine.models.trained import TrainedModel, build_untrained
 from engine.retraining import Material, TrainingSettings, learn
 
 SPEC = ModelSpec(embed_dim=32, vocab_size=512, max_text_tokens=8, image_size_px=32)
@@ -50,6 +52,22 @@ def pairs(n: int, *, seed: int = 0, size: int = 32) -> LostFoundDataset:
 def trained(*, weights: Weights = RANDOM, on_progress: OnProgress = ignore_progress) -> TrainedModel:
     """A model that learned from 60 pictures of 32 pixels and was measured on 30 others; some 5 s on an idle core."""
     return learn(Material(pairs(60), pairs(30, seed=1), "drawn"), SPEC, SETTINGS, weights=weights, on_progress=on_progress)
+
+
+def small_spec(*, image_size_px: int = 32, embed_dim: int = SPEC.embed_dim, item_embedding: str = "image") -> ModelSpec:
+    """A model that is built, written and read in a moment, for tests whose models need only differ from each other."""
+    layers = {"patch_size": 8, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    image = TowerSpec("vit_b_16", {"image_size_px": image_size_px, **layers}, pooling="first")
+    return replace(SPEC, image=image, image_size_px=image_size_px, embed_dim=embed_dim, item_embedding=item_embedding)
+
+
+SMALL = small_spec()
+
+
+def untrained(spec: ModelSpec = SMALL, *, seed: int) -> TrainedModel:
+    """One with random numbers; another seed gives another model."""
+    card = ModelCard(RANDOM.name, RANDOM.note, "none", 10, 0.0, 2.0, None, ())
+    return TrainedModel(build_untrained(spec, seed=seed), spec, card, model_id="")
 
 
 @cache

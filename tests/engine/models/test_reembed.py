@@ -14,17 +14,15 @@ from crossmodal.progress import Progress, ignore_progress
 from engine.live import LiveApp
 from engine.models.loading import load_model
 from engine.models.reembed import embed_missing
-from engine.models.spec import ModelCard
-from engine.models.trained import TrainedModel, build_untrained
+from engine.models.trained import TrainedModel
 from tests.app_parts import make_live_app, png
-from tests.tiny import RANDOM, SPEC
+from tests.tiny import untrained
 
-CARD = ModelCard(RANDOM.name, RANDOM.note, "none", 10, 0.0, 2.0, None, ())
 ITEMS = 12
 
 
 def saved(path: Path, *, seed: int) -> TrainedModel:
-    return TrainedModel(build_untrained(SPEC, seed=seed), SPEC, CARD, model_id="").save(path)
+    return untrained(seed=seed).save(path)
 
 
 @pytest.fixture

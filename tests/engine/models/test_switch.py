@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,19 +12,18 @@ from crossmodal.progress import OnProgress, Progress, Stopped, ignore_progress
 from crossmodal.store import ModelSwitched
 from engine.live import LiveApp
 from engine.models.loading import load_model
-from engine.models.spec import ModelCard, ModelSpec
-from engine.models.trained import TrainedModel, build_untrained
+from engine.models.spec import ModelSpec
+from engine.models.trained import TrainedModel
 from tests.app_parts import csv_source, make_live_app, png, things
-from tests.tiny import RANDOM, SPEC
+from tests.tiny import SMALL, small_spec, untrained
 
 LONG_S = 60.0
 ITEMS = 30
-CARD = ModelCard(RANDOM.name, RANDOM.note, "none", 10, 0.0, 2.0, None, ())
 
 
-def saved(path: Path, *, seed: int, spec: ModelSpec = SPEC) -> TrainedModel:
+def saved(path: Path, *, seed: int, spec: ModelSpec = SMALL) -> TrainedModel:
     path.parent.mkdir(exist_ok=True)
-    return TrainedModel(build_untrained(spec, seed=seed), spec, CARD, model_id="").save(path)
+    return untrained(spec, seed=seed).save(path)
 
 
 @pytest.fixture
@@ -43,7 +41,7 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveApp]:
 @pytest.fixture
 def new(tmp_path: Path) -> TrainedModel:
     """Of another size in every way, so that whatever mixes would fail."""
-    return saved(tmp_path / "new" / "new.pth", seed=2, spec=replace(SPEC, embed_dim=24, image_size_px=48))
+    return saved(tmp_path / "new" / "new.pth", seed=2, spec=small_spec(embed_dim=24, image_size_px=48))
 
 
 def switch(app: LiveApp, path: Path) -> str:
@@ -101,7 +99,7 @@ def test_what_is_added_meanwhile_gets_both_in_one_transaction(app: LiveApp, tmp_
     def add(moment: Progress) -> None:
         if len(ids) < 4 and moment.message.startswith("Looking at"):
             item = app.add_new_item(png("green", "bar", 700 + len(ids)), "added meanwhile").item
-            assert app.store.embedding(item.item_id, former.model_id).shape == (SPEC.embed_dim,)
+            assert app.store.embedding(item.item_id, former.model_id).shape == (SMALL.embed_dim,)
             assert app.store.embedding(item.item_id, new.model_id).shape == (24,)
             outside = other.add_new_item(png("red", "bar", 800 + len(ids)), "added by another process").item
             ids.extend([item.item_id, outside.item_id])
@@ -290,7 +288,7 @@ def test_writing_for_a_former_model_alone_is_refused(app: LiveApp) -> None:
 
 
 def test_a_hybrid_model_finds_items_by_picture_and_title(app: LiveApp, tmp_path: Path) -> None:
-    hybrid = saved(tmp_path / "new" / "hybrid.pth", seed=3, spec=replace(SPEC, item_embedding="hybrid"))
+    hybrid = saved(tmp_path / "new" / "hybrid.pth", seed=3, spec=small_spec(item_embedding="hybrid"))
     switch(app, tmp_path / "new" / "hybrid.pth")
 
     def assert_mean(item_id: int) -> None:
@@ -318,7 +316,7 @@ def test_a_hybrid_model_finds_items_by_picture_and_title(app: LiveApp, tmp_path:
 
 def test_going_back_to_a_hybrid_model_finds_a_new_title(app: LiveApp, tmp_path: Path, new: TrainedModel) -> None:
     """Edited while another model was in use; one that reads pictures alone has nothing to make again."""
-    spec = replace(SPEC, item_embedding="hybrid")
+    spec = small_spec(item_embedding="hybrid")
     hybrid = saved(tmp_path / "new" / "hybrid.pth", seed=3, spec=spec)
     switch(app, tmp_path / "new" / "hybrid.pth")
     switch(app, tmp_path / "new" / "new.pth")
