@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -83,15 +84,21 @@ def train(
 
     The run folder holds model.pth (put it into use with "use"), best and last weights, settings, history, TensorBoard events, and the
     figures as JSON, Markdown and HTML. Hyper-parameters that are not named are those of the preset. Ctrl-C stops; --resume goes on to the
-    same numbers. On several processes: torchrun --nproc-per-node 2 cli.py train with the same options.
+    same numbers.
     """
     _console.prepare(quiet=quiet, verbose=verbose)
-    from crossmodal.training.distributed import first_then_others, is_writer, process_group
+    from crossmodal.errors import TrainingError
     from training.build import WeightsWish, assemble
     from training.data import read_material
     from training.presets import preset_named
     from training.run import RunSettings, train_run
 
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise TrainingError(
+            "training_failed",
+            "Training on several processes, which torchrun starts, is not part of this program any more.",
+            remedy="Start one: python cli.py train with the same options. --accumulation keeps the size of a step.",
+        )
     chosen, wanted = settings(), preset_named(preset)
     recipe = _recipe(
         wanted.recipe,
@@ -119,29 +126,24 @@ def train(
         timeout_s=chosen.download_timeout_s,
         image_config={name: value for name, value in changes.items() if value is not None},
     )
-    with process_group(gpu=False) as device, stop_on_interrupt() as stop:
-        writes = is_writer()
-        with ProgressBar(quiet=quiet or not writes) as told:
-            assembled = assemble(wanted, wish, seed=seed, image_px=image_size)
-            size = assembled.spec.image_size_px
-            material = first_then_others(
-                lambda: read_material(chosen, data, size=size, max_pictures=max_pictures, told=told, stop=stop)
-            )
-            run = RunSettings(
-                folder=out or chosen.runs_dir / preset.replace(":", "-").replace("/", "-"),
-                cache=chosen.cache_dir,
-                source=material.source,
-                recipe=recipe,
-                seed=seed,
-                save_every_epochs=save_every_epochs,
-                save_every_steps=save_every_steps,
-                resume=resume,
-            )
-            if writes and not quiet:
-                _console.note(" ".join(assembled.notes))
-            report = train_run(assembled, material.data, run, device=device, on_progress=told, stop=stop)
-    if report is not None:
-        _say(report, run.folder, len(material.failures))
+    with stop_on_interrupt() as stop, ProgressBar(quiet=quiet) as told:
+        assembled = assemble(wanted, wish, seed=seed, image_px=image_size)
+        size = assembled.spec.image_size_px
+        material = read_material(chosen, data, size=size, max_pictures=max_pictures, told=told, stop=stop)
+        run = RunSettings(
+            folder=out or chosen.runs_dir / preset.replace(":", "-").replace("/", "-"),
+            cache=chosen.cache_dir,
+            source=material.source,
+            recipe=recipe,
+            seed=seed,
+            save_every_epochs=save_every_epochs,
+            save_every_steps=save_every_steps,
+            resume=resume,
+        )
+        if not quiet:
+            _console.note(" ".join(assembled.notes))
+        report = train_run(assembled, material.data, run, on_progress=told, stop=stop)
+    _say(report, run.folder, len(material.failures))
 
 
 def _recipe(recipe: Recipe, **changes: float | str | None) -> Recipe:

@@ -42,7 +42,7 @@ def visualize(
         size = trained.spec.image_size_px
         material = read_material(chosen, data, size=size, max_pictures=max_pictures, told=told, stop=stop)
         places = list(range(len(material.data))) if side == "all" else material.data.side(side)
-        history = RunDir(model, writes=False).history() if model is not None and model.is_dir() else []
+        history = RunDir(model).history() if model is not None and model.is_dir() else []
         paths = draw_all(trained, material.data, places, out, queries=query or QUERIES, method=method, history=history, told=told)
     for path in paths:
         _console.plain(str(path))

@@ -14,8 +14,6 @@ from torch import Tensor, nn
 from crossmodal.backbones.base import Features, ImageBackbone, freeze
 from crossmodal.progress import OnProgress, Progress, check_stop
 from crossmodal.runtimes.torch import fold_batch_norms, has_bf16
-from crossmodal.training import distributed
-from crossmodal.training.distributed import gathered
 from crossmodal.training.feature_cache import FeatureCache, content_digest, view_of
 from crossmodal.training.losses import PairLoss
 from crossmodal.training.sampler import BatchSampler, Drawn, derived_seed, generator_for, vary_pictures
@@ -24,6 +22,9 @@ from system import LostFoundSystem
 from training.data import TRAIN, VALIDATION, TrainingData
 
 _PICTURES, _TEXTS = 32, 128
+_PROCESS = (
+    0  # part of what seeds are derived from since several processes could train; runs of then are resumed to the same numbers
+)
 
 
 class FrozenPictures:
@@ -219,12 +220,10 @@ class PairLearner(nn.Module):
         self.loss = loss
 
     def forward(self, batch: PairBatch) -> Tensor:
-        """The loss of a batch, a scalar; over the batches of all processes when there are several."""
-        images, texts, groups, text_groups = gathered(
-            self.pictures(batch.pictures), self.texts(batch.texts), batch.groups, batch.text_groups
-        )
+        """The loss of a batch, a scalar."""
+        images, texts = self.pictures(batch.pictures), self.texts(batch.texts)
         [system] = self._system
-        loss: Tensor = self.loss(images, texts, system.logit_scale, groups, text_groups)
+        loss: Tensor = self.loss(images, texts, system.logit_scale, batch.groups, batch.text_groups)
         return loss
 
 
@@ -233,7 +232,7 @@ class RunBatches:
 
     Args:
         pictures, texts: frozen features, or None where the whole backbone learns.
-        batch_size: pictures of a batch, of all processes together.
+        batch_size: pictures of a batch.
         captions: captions of each picture in a batch.
     """
 
@@ -265,19 +264,17 @@ class RunBatches:
         )
 
     def epoch(self, epoch: int, start: int) -> Iterator[PairBatch]:
-        """The batches of an epoch from number `start` on; this process's share of each."""
-        processes, rank = distributed.processes(), distributed.rank()
-        drawn_batches = self.sampler.epoch(epoch, start=start, rank=rank, processes=processes)
-        for number, drawn in enumerate(drawn_batches, start):
-            yield self._batch(drawn, epoch, number, rank)
+        """The batches of an epoch from number `start` on."""
+        for number, drawn in enumerate(self.sampler.epoch(epoch, start=start), start):
+            yield self._batch(drawn, epoch, number)
 
-    def _batch(self, drawn: Drawn, epoch: int, number: int, rank: int) -> PairBatch:
+    def _batch(self, drawn: Drawn, epoch: int, number: int) -> PairBatch:
         places = self._train[drawn.pictures]
-        generator = generator_for(self._seed, "views", epoch, number, rank)
+        generator = generator_for(self._seed, "views", epoch, number, _PROCESS)
         groups = self._groups[places]
         return PairBatch(
             self._seen(places, generator),
-            self._said(places, drawn.captions, epoch, number, rank),
+            self._said(places, drawn.captions, epoch, number),
             groups.to(self._device),
             groups.repeat_interleave(drawn.captions.shape[1]).to(self._device),
         )
@@ -289,12 +286,12 @@ class RunBatches:
         views = torch.randint(self._pictures.views, (len(places),), generator=generator)
         return self._pictures.batch(places, views).to(self._device)
 
-    def _said(self, places: Tensor, captions: Tensor, epoch: int, number: int, rank: int) -> Features | list[str]:
+    def _said(self, places: Tensor, captions: Tensor, epoch: int, number: int) -> Features | list[str]:
         if self._texts is not None:
             return self._texts.batch((self._first_text[places][:, None] + captions).flatten()).to(self._device)
         noise = getattr(self._text.backbone, "noise", None)
         if noise is not None:  # slips of the pen are drawn anew for every batch, so that a resumed run draws the same
-            noise.seed(derived_seed(self._seed, "noise", epoch, number, rank))
+            noise.seed(derived_seed(self._seed, "noise", epoch, number, _PROCESS))
         return [
             self._data.captions[place][caption]
             for place, chosen in zip(places.tolist(), captions.tolist(), strict=True)

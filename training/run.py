@@ -16,7 +16,6 @@ from crossmodal.evaluation.report import html_report, json_report, markdown_repo
 from crossmodal.evaluation.result import RetrievalResult
 from crossmodal.progress import OnProgress
 from crossmodal.runtimes.torch import ALL_THREADS, freed_memory_kept, has_bf16, torch_threads
-from crossmodal.training import distributed
 from crossmodal.training.callbacks import ProgressReporter
 from crossmodal.training.losses import loss_named
 from crossmodal.training.optim import grouped_adamw
@@ -74,22 +73,20 @@ def train_run(
     data: TrainingData,
     settings: RunSettings,
     *,
-    device: torch.device,
+    device: str = "cpu",
     on_progress: OnProgress,
     stop: threading.Event | None = None,
-) -> RunReport | None:
+) -> RunReport:
     """Train, keep the best weights by the validation side's recall sum, and measure them on the test side.
-
-    Several processes may run it together (`distributed.process_group`); only the first one writes and answers, the others get None.
 
     Raises:
         TrainingError: the folder holds a run already, a setting changed since it was begun, or the training cannot go on. Stopped.
     """
-    run = _Run(assembled, data, settings, device, on_progress, stop)
+    run = _Run(assembled, data, settings, torch.device(device), on_progress, stop)
     with freed_memory_kept(), torch_threads(ALL_THREADS):
         run.encode()
         run.train()
-        return run.finish() if distributed.is_writer() else None
+        return run.finish()
 
 
 class _Run:
@@ -129,17 +126,11 @@ class _Run:
         return pictures, texts
 
     def encode(self) -> None:
-        """Encode what is frozen: the first process makes it, all read it."""
+        """Encode what is frozen."""
         began = time.monotonic()
-        if distributed.is_writer() and self._recipe.epochs:
-            for side in (self._pictures, self._texts):
-                if side is not None:
-                    side.encode(self._told, self._stop)
-        distributed.any_of(True)  # nobody reads before it is written
-        if distributed.processes() > 1 and not distributed.is_writer():
-            self._pictures, self._texts = self._frozen()
         for side in (self._pictures, self._texts):
             if side is not None and self._recipe.epochs:
+                side.encode(self._told, self._stop)
                 side.ready()
         self._encoding_s = time.monotonic() - began
 
@@ -162,7 +153,7 @@ class _Run:
         plan = self._plan()
         learner = self._learner.to(self._device)
         optimizer = grouped_adamw(learner, plan, towers=self._rates())
-        course = TrainingTask(batches.sampler.steps_per_epoch, batches.epoch, distributed.shared(learner), self._validate)
+        course = TrainingTask(batches.sampler.steps_per_epoch, batches.epoch, learner, self._validate)
         pace = ProgressReporter(self._told, recipe.epochs)
         self._history = train(
             learner,
@@ -209,15 +200,13 @@ class _Run:
             "recipe": asdict(self._recipe),
             "seed": self._settings.seed,
             "catalogue": self._settings.source,
-            "processes": distributed.processes(),
             "weights": list(self._assembled.notes),
         }
         sides = {side: len(self._data.side(side)) for side in (TRAIN, VALIDATION, TEST)}
         data = {"digest": self._data.digest, "pictures": len(self._data), **sides}
-        path, writes = self._settings.folder, distributed.is_writer()
         if self._settings.resume:
-            return RunDir.resume(path, said, data, writes=writes)
-        return RunDir.create(path, said, data, product=PRODUCT, writes=writes)
+            return RunDir.resume(self._settings.folder, said, data)
+        return RunDir.create(self._settings.folder, said, data, product=PRODUCT)
 
     def _validate(self) -> Validation:
         places = self._data.side(VALIDATION)

@@ -216,7 +216,7 @@ class TripletLoss(PairLoss):
     def forward(
         self, image_embeddings: Tensor, text_embeddings: Tensor, logit_scale: Tensor, groups: Tensor, text_groups: Tensor
     ) -> Tensor:
-        """See `triplet_loss`. The factor is given a gradient of zero: several processes wait for a gradient of every number."""
+        """See `triplet_loss`. The factor is given a gradient of zero, as every other loss gives it one."""
         loss = triplet_loss(image_embeddings, text_embeddings, groups, text_groups, margin=self.margin, hardest=self.hardest)
         return loss + 0.0 * logit_scale.float()
 

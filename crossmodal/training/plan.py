@@ -93,11 +93,11 @@ class TrainingTask(Generic[Batch]):
     """Batches, a loss and a way to measure.
 
     Attributes:
-        steps_per_epoch: batches in an epoch, of this process.
+        steps_per_epoch: batches in an epoch.
         batches: the batches of epoch 0, 1, ... from the given number on: `batches(epoch, start)`, exactly `steps_per_epoch - start` of
             them. What is random in them is drawn from (seed, epoch, number), or from `generators`, lazily, one batch at a time.
-        loss_of: a batch's loss. With several processes, the module that `distributed.shared` made.
-        validate: the epoch's figures; called with the model in evaluation mode, in the first process only.
+        loss_of: a batch's loss.
+        validate: the epoch's figures; called with the model in evaluation mode.
         before_epoch: called with the epoch, from 0, before its first batch and when a run goes on within it (to freeze or thaw layers).
         generators: those whose state changes from step to step, by name; torch's own are kept anyway.
     """

@@ -30,19 +30,17 @@ _FRESH = "Choose another folder, or continue this run with --resume."
 
 
 class RunDir:
-    """The files of one run. Only one process may write: every other one is made with `writes=False` and reads.
+    """The files of one run.
 
     Attributes:
         path: the folder.
     """
 
-    def __init__(self, path: Path, *, writes: bool = True) -> None:
-        self.path, self.writes = path, writes
+    def __init__(self, path: Path) -> None:
+        self.path = path
 
     @classmethod
-    def create(
-        cls, path: Path, settings: Mapping[str, Any], data: Mapping[str, Any], *, product: str, writes: bool = True
-    ) -> "RunDir":
+    def create(cls, path: Path, settings: Mapping[str, Any], data: Mapping[str, Any], *, product: str) -> "RunDir":
         """Begin a run.
 
         Args:
@@ -53,9 +51,7 @@ class RunDir:
             TrainingError: the folder holds a run already.
             StoreError: `disk_full`, `read_only`.
         """
-        folder = cls(path, writes=writes)
-        if not writes:
-            return folder
+        folder = cls(path)
         if (path / "settings.json").exists() or (path / LAST).exists():
             raise TrainingError("training_failed", f"The folder {path} holds a training run already.", remedy=_FRESH)
         folder.write_json("versions.json", versions(product))
@@ -64,14 +60,16 @@ class RunDir:
         return folder
 
     @classmethod
-    def resume(cls, path: Path, settings: Mapping[str, Any], data: Mapping[str, Any], *, writes: bool = True) -> "RunDir":
+    def resume(cls, path: Path, settings: Mapping[str, Any], data: Mapping[str, Any]) -> "RunDir":
         """Go on with a run that was begun with the same settings and data.
 
         Raises:
             TrainingError: there is no run in the folder, or a setting or the data's digest differs; the message names it.
         """
-        folder = cls(path, writes=writes)
+        folder = cls(path)
         before = folder._read("settings.json")
+        if before.get("processes") == 1:  # written before version 0.2
+            del before["processes"]
         after = json.loads(json.dumps(settings))
         for name in sorted(before.keys() | after.keys()):
             if before.get(name) != after.get(name):
@@ -91,9 +89,8 @@ class RunDir:
 
     def save_state(self, state: Mapping[str, Any]) -> None:
         """Replace `last.pt`."""
-        if self.writes:
-            tensors, plain = packed(dict(state))
-            save_checkpoint(self.path / LAST, tensors, {"state": plain})
+        tensors, plain = packed(dict(state))
+        save_checkpoint(self.path / LAST, tensors, {"state": plain})
 
     def load_state(self) -> dict[str, Any] | None:
         """What `save_state` saved last; None when the run was killed before its first.
@@ -116,8 +113,7 @@ class RunDir:
 
     def save_weights(self, name: str, weights: Mapping[str, Tensor], line: Mapping[str, Any]) -> None:
         """Write weights and the history's line of their epoch, as `best.pt` or `epoch-0010.pt`."""
-        if self.writes:
-            save_checkpoint(self.path / name, weights, dict(line))
+        save_checkpoint(self.path / name, weights, dict(line))
 
     def load_weights(self, name: str = BEST) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Weights and the line of their epoch.
@@ -130,8 +126,6 @@ class RunDir:
 
     def append_line(self, line: Mapping[str, Any]) -> None:
         """One epoch more in `history.jsonl`, on the disk when this returns."""
-        if not self.writes:
-            return
         path = self.path / HISTORY
         try:
             with path.open("a", encoding="utf-8") as file:
@@ -173,8 +167,7 @@ class RunDir:
         return content
 
     def _write(self, name: str, text: str) -> None:
-        if self.writes:
-            write_whole(self.path / name, text.encode(), durable=True)
+        write_whole(self.path / name, text.encode(), durable=True)
 
 
 def versions(product: str) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def generator_for(seed: int, *parts: int | str) -> torch.Generator:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """One batch, or one process's share of it.
+    """One batch.
 
     Attributes:
         pictures: (n,) int64, indices of pictures.
@@ -59,7 +59,7 @@ class BatchSampler:
     Args:
         groups: one number a picture.
         caption_counts: how many captions each picture has, 1 or more.
-        batch_size: pictures in a batch, of all processes together.
+        batch_size: pictures in a batch.
         captions_per_picture: drawn without repetition while a picture has so many; then from the first again.
 
     Raises:
@@ -96,17 +96,12 @@ class BatchSampler:
         self._per_picture, self._seed = captions_per_picture, seed
         self.steps_per_epoch = len(groups) // self.batch_size
 
-    def epoch(self, epoch: int, *, start: int = 0, rank: int = 0, processes: int = 1) -> Iterator[Drawn]:
-        """The batches of an epoch from number `start` on.
-
-        With several processes each gets its own part of the same batches, `batch_size // processes` pictures, so that one process with the
-        whole batch sees the same pictures. (A remainder of the division is left out.)
-        """
+    def epoch(self, epoch: int, *, start: int = 0) -> Iterator[Drawn]:
+        """The batches of an epoch from number `start` on."""
         generator = generator_for(self._seed, "batches", epoch)
         pictures = self._dealt(generator)  # (steps, batch_size)
         captions = self._captions(generator)  # (all pictures, captions per picture)
-        part = self.batch_size // processes
-        for batch in pictures[start:, rank * part : (rank + 1) * part]:
+        for batch in pictures[start:]:
             yield Drawn(batch, captions[batch])
 
     def _dealt(self, generator: torch.Generator) -> Tensor:

@@ -13,8 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from crossmodal.errors import TrainingError
-from crossmodal.progress import Stopped
-from crossmodal.training import distributed
+from crossmodal.progress import Stopped, check_stop
 from crossmodal.training.callbacks import Events
 from crossmodal.training.failures import Place, memory_watched, not_finite
 from crossmodal.training.optim import Updates, plain_adamw
@@ -55,14 +54,11 @@ class Run(Generic[Batch]):
             first = number - number % plan.accumulation
             together = min(plan.accumulation, steps - first)  # the last step of an epoch may stand for fewer batches
             if number == first:
-                (stopped,) = distributed.any_of(stop is not None and stop.is_set())
-                if stopped:
-                    raise Stopped("Training")
+                check_stop(stop, "Training")
                 self._updates.begin()
             self._losses.append(self._learn(batch, together, is_last=number == first + together - 1))
             self._step = number + 1
-            if distributed.is_writer():
-                on_step(epoch * steps + self._step, plan.max_epochs * steps)
+            on_step(epoch * steps + self._step, plan.max_epochs * steps)
             self._unsaved += 1
             if 0 < plan.save_every_steps <= self._unsaved and number == first + together - 1 and self._step < steps:
                 self._random = self._random_now()
@@ -70,15 +66,12 @@ class Run(Generic[Batch]):
 
     def _learn(self, batch: Batch, together: int, *, is_last: bool) -> float:
         """Gradients of one batch, and with the last one of its group the step of the optimizer. Returns the loss."""
-        loss_of = self._course.loss_of
-        with distributed.unsynchronised(loss_of, more=not is_last):
-            with torch.autocast(self._device.type, torch.bfloat16, enabled=self._plan.bf16):
-                loss = loss_of(batch)
-            value = loss.item()
-            (broken,) = distributed.any_of(not math.isfinite(value))
-            if broken:
-                raise not_finite("loss", str(self.place), self._kept())
-            (loss / together).backward()  # type: ignore[no-untyped-call]
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._plan.bf16):
+            loss = self._course.loss_of(batch)
+        value = loss.item()
+        if not math.isfinite(value):
+            raise not_finite("loss", str(self.place), self._kept())
+        (loss / together).backward()  # type: ignore[no-untyped-call]
         if is_last and not self._updates.apply():
             raise not_finite("gradient", str(self.place), self._kept())
         return value
@@ -88,7 +81,8 @@ class Run(Generic[Batch]):
         epoch = len(self.history) + 1
         self.place.batch = 0
         with self._averaged():
-            found = self._validated()
+            with evaluating(self._model):
+                found = self._course.validate()
             if not math.isfinite(found.score):
                 raise not_finite("validation figure", f"epoch {epoch}", self._kept())
             # Within one standard error of the best, the later epoch is kept: it has seen more, at a smaller rate, and a small validation
@@ -97,7 +91,7 @@ class Run(Generic[Batch]):
             weights = {name: value.detach().clone() for name, value in self._model.state_dict().items()}
         rates = self._updates.rates
         self._updates.schedule.after_epoch(found.score)
-        loss = distributed.mean_of([sum(self._losses) / len(self._losses)])[0]
+        loss = sum(self._losses) / len(self._losses)
         self.history.append(EpochFigures(epoch, loss, found.score, found.recall_at_1, self._seconds()))
         self._lines.append(asdict(self.history[-1]) | {"learning_rate": max(rates)} | dict(found.figures))
         if is_kept:
@@ -120,16 +114,6 @@ class Run(Generic[Batch]):
         if every and epoch % every == 0:
             self._folder.save_weights(f"epoch-{epoch:04d}.pt", weights, self._lines[-1])
 
-    def _validated(self) -> Validation:
-        """The figures of the first process; the others wait for what decides."""
-        if not distributed.is_writer():
-            score, standard_error, recall_at_1 = distributed.of_the_first([0.0, 0.0, 0.0])
-            return Validation(score, standard_error, recall_at_1)
-        with evaluating(self._model):
-            found = self._course.validate()
-        distributed.of_the_first([found.score, found.standard_error, found.recall_at_1])
-        return found
-
     def _waited(self) -> bool:
         """Whether `patience` epochs after the rate's peak brought nothing better."""
         figures = [entry.score for entry in self.history]
@@ -148,11 +132,10 @@ class Run(Generic[Batch]):
 
     def events(self) -> Events:
         """TensorBoard's part of the folder."""
-        is_written = self._folder is not None and self._folder.writes
-        return Events(self._folder.path / "events" if self._folder is not None and is_written else None, done=len(self.history))
+        return Events(self._folder.path / "events" if self._folder is not None else None, done=len(self.history))
 
     def save(self) -> None:
-        """Write down where the training stands. All processes call it at the same batch."""
+        """Write down where the training stands."""
         if self._folder is None:
             return
         self._unsaved = 0
@@ -166,7 +149,7 @@ class Run(Generic[Batch]):
             "seconds": self._seconds(),
             "model": self._model.state_dict(),
             "updates": self._updates.state_dict(),
-            "random": {name: distributed.everywhere(value) for name, value in self._random.items()},
+            "random": self._random,
         }
         self._folder.save_state(state)
 
@@ -186,7 +169,7 @@ class Run(Generic[Batch]):
         self._updates.load_state_dict(state["updates"])
         self._folder.rewrite_history(self._lines)
         self._resume_best()
-        self._set_random({name: states[distributed.rank()] for name, states in state["random"].items()})
+        self._set_random({name: _one_of(value) for name, value in state["random"].items()})
 
     def _resume_best(self) -> None:
         """The best weights from their file; after a kill between two writes that is put right first."""
@@ -217,7 +200,7 @@ class Run(Generic[Batch]):
         return average.in_use() if average is not None else nullcontext()
 
     def _random_now(self) -> dict[str, Tensor]:
-        """The state of every generator of this process."""
+        """The state of every generator."""
         states = {"torch": torch.get_rng_state()}
         if self._device.type == "cuda":
             states["cuda"] = torch.cuda.get_rng_state(self._device)
@@ -229,6 +212,11 @@ class Run(Generic[Batch]):
             torch.cuda.set_rng_state(states["cuda"], self._device)
         for name, generator in self._course.generators.items():
             generator.set_state(states[f"own {name}"])
+
+
+def _one_of(value: Tensor | list[Tensor]) -> Tensor:
+    """A generator's state. Before version 0.2 a list was saved, with a state of each training process."""
+    return value[0] if isinstance(value, list) else value
 
 
 @contextmanager
@@ -289,11 +277,11 @@ def train(
     With a standard error of 0.0 that is the best epoch, the last of several that are equal.
 
     Args:
-        model: whose weights are kept; the loss's own parameters belong in it too. With several processes, the module itself.
+        model: whose weights are kept; the loss's own parameters belong in it too.
         optimizer: over all that is ever trained.
         folder: where the run is written down; a run that was broken off there goes on, to the same numbers.
-        on_epoch: called when an epoch is over, in the first process only.
-        on_step: called with (batches done, batches in all), in the first process only.
+        on_epoch: called when an epoch is over.
+        on_step: called with (batches done, batches in all).
 
     Raises:
         Stopped: `stop` was set. With a folder the run can go on from this very batch; without, the model has no agreed weights.
@@ -308,8 +296,7 @@ def train(
             while not run.finished:
                 run.learn_epoch(on_step, stop)
                 run.close_epoch(events)
-                if distributed.is_writer():
-                    on_epoch(run.history[-1])
+                on_epoch(run.history[-1])
     except Stopped:
         run.save()
         raise

@@ -56,6 +56,14 @@ def test_a_second_run_does_not_overwrite_the_first(shell: Shell, run: Path) -> N
     assert shell("train", "--preset", "mobilenet-gru", *SMALL, "--resume").exit_code == 0
 
 
+def test_torchrun_is_refused_in_a_sentence(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    result = shell("train", "--preset", "mobilenet-gru", *SMALL)
+    assert result.exit_code == 5
+    assert "torchrun" in result.stderr
+    assert "python cli.py train" in result.stderr
+
+
 @pytest.mark.parametrize("name", [name for name in PRESETS.names() if name != "resnet18-gru"])
 def test_missing_weights_are_one_line_that_says_where(shell: Shell, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in ("HF_HOME", "TORCH_HOME", "CROSSMODAL_WEIGHTS_DIR"):

@@ -43,7 +43,7 @@ def test_a_stopped_run_goes_on_to_the_same_numbers(tmp_path: Path, name: str) ->
                 run = RunSettings(
                     tmp_path / "broken" / "run", tmp_path / "broken" / "cache", "drawn", recipe, seed=3, resume=resume
                 )
-                broken = train_run(small(name), data, run, device=torch.device("cpu"), on_progress=stop_later, stop=stop)
+                broken = train_run(small(name), data, run, on_progress=stop_later, stop=stop)
                 break
             except Stopped:
                 resume = True

@@ -13,6 +13,7 @@ import torch
 
 from crossmodal.errors import TrainingError
 from crossmodal.progress import Stopped
+from crossmodal.training.losses import LOSSES
 from crossmodal.training.run_dir import BEST, LAST, RunDir
 from tests.crossmodal.training.tiny_run import BATCH, PICTURES, PLAN, TinyLearner, run, run_and_die
 
@@ -203,3 +204,31 @@ def test_other_settings_or_data_are_refused(tmp_path: Path) -> None:
         RunDir.create(folder, {}, {}, product="x")
     with pytest.raises(TrainingError, match="no training run"):
         RunDir.resume(tmp_path / "nothing", {}, {})
+
+
+def test_a_run_that_version_0_1_left_half_done_goes_on(tmp_path: Path, unbroken: tuple) -> None:
+    """Then several processes could train: settings.json has their number, last.pt a generator state of each."""
+    stop = threading.Event()
+    with pytest.raises(Stopped):
+        run(tmp_path / "run", on_step=lambda done, _total: stop.set() if done == STEPS + 3 else None, stop=stop)
+    folder = RunDir(tmp_path / "run")
+    state = folder.load_state()
+    assert state is not None
+    folder.save_state(state | {"random": {name: [value] for name, value in state["random"].items()}})
+    settings = json.loads((folder.path / "settings.json").read_text())
+    folder.write_json("settings.json", settings | {"processes": 1})
+    same(folder.path, unbroken)
+
+
+def test_a_run_of_two_processes_is_refused(tmp_path: Path) -> None:
+    run(tmp_path / "run", replace(PLAN, max_epochs=1))
+    folder = RunDir(tmp_path / "run")
+    folder.write_json("settings.json", json.loads((folder.path / "settings.json").read_text()) | {"processes": 2})
+    with pytest.raises(TrainingError, match="processes = 2"):
+        run(folder.path, replace(PLAN, max_epochs=1))
+
+
+@pytest.mark.parametrize("loss", LOSSES.names())
+def test_every_loss_falls(loss: str) -> None:
+    history, _ = run(None, loss=loss, dropout=0.0)
+    assert history[-1].loss < history[0].loss

@@ -128,13 +128,6 @@ def test_a_start_within_the_epoch_gives_the_rest() -> None:
     assert batches_of(sampler, 2, start=5) == []
 
 
-def test_processes_share_the_same_batches() -> None:
-    sampler = BatchSampler(range(20), [3] * 20, batch_size=6, captions_per_picture=2, seed=1)
-    whole = batches_of(sampler, 1)
-    parts = [batches_of(sampler, 1, rank=rank, processes=2) for rank in range(2)]
-    assert [(a[0] + b[0], a[1] + b[1]) for a, b in zip(*parts, strict=True)] == whole
-
-
 def test_every_picture_and_pair_has_its_turn() -> None:
     sampler = BatchSampler([0, 0, 1, 2, 3, 4], [1] * 6, batch_size=3, seed=5)
     met = Counter()

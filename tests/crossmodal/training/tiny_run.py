@@ -1,10 +1,8 @@
-"""A training small enough for a test, as a whole: pairs that can be learned, two heads, a run folder. Also run by torchrun."""
+"""A training small enough for a test, as a whole: pairs that can be learned, two heads, a run folder."""
 
-import json
 import math
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +11,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from crossmodal.training import distributed
 from crossmodal.training.losses import loss_named
 from crossmodal.training.optim import grouped_adamw
 from crossmodal.training.plan import EpochFigures, TrainingPlan, TrainingTask, Validation
@@ -26,7 +23,7 @@ PLAN = TrainingPlan(max_epochs=4, learning_rate=1e-2, patience=9, schedule="cosi
 
 
 class TinyLearner(nn.Module):
-    """Two linear heads over known features, a temperature, and a loss; `forward` of a batch is the loss over all processes."""
+    """Two linear heads over known features, a temperature, and a loss; `forward` of a batch is the loss."""
 
     def __init__(self, loss: str = "clip", *, dropout: float = 0.1) -> None:
         super().__init__()
@@ -47,7 +44,6 @@ class TinyLearner(nn.Module):
         texts = self.texts[batch.pictures[:, None], batch.captions]
         images, said = self.encode(self.pictures[batch.pictures], texts.flatten(0, 1))
         groups, text_groups = batch.pictures, batch.pictures.repeat_interleave(texts.shape[1])
-        images, said, groups, text_groups = distributed.gathered(images, said, groups, text_groups)
         loss: Tensor = self.objective(images, said, self.temperature.exp(), groups, text_groups)
         return loss
 
@@ -79,21 +75,17 @@ def run(
     own = torch.Generator().manual_seed(seed)
 
     def batches(epoch: int, start: int):
-        for drawn in sampler.epoch(epoch, start=start, rank=distributed.rank(), processes=distributed.processes()):
+        for drawn in sampler.epoch(epoch, start=start):
             if dropout and torch.rand((), generator=own) < 0.2:  # what is random in batches and not drawn from the epoch
                 drawn = Drawn(drawn.pictures, drawn.captions[:, [0, 0]])
             yield drawn
 
-    shared = distributed.shared(learner)
-    course = TrainingTask(sampler.steps_per_epoch, batches, shared, learner.validate, generators={"batches": own})
+    course = TrainingTask(sampler.steps_per_epoch, batches, learner, learner.validate, generators={"batches": own})
     opened = None
     if folder is not None:
         what = ({"loss": loss, "seed": seed}, {"digest": "tiny"})
         begun = (folder / "settings.json").exists()
-        writes = distributed.is_writer()
-        opened = (
-            RunDir.resume(folder, *what, writes=writes) if begun else RunDir.create(folder, *what, product="test 1", writes=writes)
-        )
+        opened = RunDir.resume(folder, *what) if begun else RunDir.create(folder, *what, product="test 1")
     optimizer = grouped_adamw(learner, plan)
     history = train(learner, plan, course, optimizer, folder=opened, on_step=on_step, on_epoch=on_epoch, stop=stop)
     return history, learner
@@ -108,23 +100,3 @@ def run_and_die(folder: str, at_step: int) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     run(Path(folder), on_step=die)
-
-
-def curves(losses: list[str], out: Path) -> None:
-    """Loss curves of several runs, written by the first process."""
-    torch.set_num_threads(1)
-    found = {}
-    with distributed.process_group():
-        for loss in losses:
-            values: list[float] = []
-            plan = TrainingPlan(max_epochs=5, learning_rate=1e-2, patience=9, schedule="cosine", accumulation=1)
-            history, learner = run(None, plan, loss=loss, dropout=0.0, batch_size=2 * BATCH)
-            values = [entry.loss for entry in history]
-            scores = [entry.score for entry in history]
-            found[loss] = {"losses": values, "scores": scores, "weights": learner.image_head[1].weight.flatten().tolist()}
-        if distributed.is_writer():
-            out.write_text(json.dumps(found))
-
-
-if __name__ == "__main__":
-    curves(sys.argv[2:], Path(sys.argv[1]))
