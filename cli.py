@@ -18,7 +18,7 @@ from types import MappingProxyType
 import typer
 
 from commands import _console
-from commands._app import Guarded, help_text
+from commands._app import CommandGroup, help_text
 
 PANELS = MappingProxyType(
     {
@@ -35,7 +35,7 @@ PANELS = MappingProxyType(
 _FUNCTIONS = {"list": "list_items"}
 
 app = typer.Typer(
-    cls=Guarded,
+    cls=CommandGroup,
     help="Find any picture of your own collection by words, by a similar picture, or by both: on this computer, offline.",
     epilog=help_text(),
     no_args_is_help=True,

@@ -72,10 +72,12 @@ def error_response(
     On the paths of the reference `error` is a text, with our shape beside it as `details`, and a fault of the question is always 400;
     a client that prefers one shape everywhere says `X-Error-Shape: object`.
     """
+    flat = is_reference(path_of(scope))
     if status is None:  # a picture that takes too long is the fault of the picture, not of a server behind us
         status = 422 if isinstance(error, PictureError) and error.code == "timeout" else error.http_status
+        if flat and error.code == "text_too_long":  # as every other fault of the question; a body that is too large stays 413
+            status = 400
     details = refusal(error, scope, status=status)
-    flat = is_reference(path_of(scope))
     if flat and status == 422:
         status = 400
     if flat and dict(scope["headers"]).get(SHAPE_HEADER) != b"object":

@@ -29,7 +29,8 @@ _LOOK_EVERY_S = 0.2
 _GET, _POST = frozenset({"GET", "HEAD", "OPTIONS"}), frozenset({"POST", "OPTIONS"})
 OUTSIDE_API = {
     **dict.fromkeys(("/health", "/metrics", *DOCS_PATHS), _GET),
-    **dict.fromkeys(("/search", "/upload", "/correct-query"), _POST),
+    **dict.fromkeys(("/upload", "/correct-query"), _POST),
+    "/search": _GET | _POST,
 }
 """Paths of the API that do not begin with `/api/`, with their methods; by any other they belong to the page."""
 

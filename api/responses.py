@@ -57,7 +57,7 @@ class Stats(BaseModel):
     model_architecture: Architecture
 
 
-class Row(BaseModel):
+class LegacyResult(BaseModel):
     """A result as the reference answers it. `score` is a cosine, higher is better."""
 
     rank: int = Field(ge=1)
@@ -69,7 +69,7 @@ class Row(BaseModel):
 class TextSearch(BaseModel):
     query: str
     num_results: int
-    results: list[Row]
+    results: list[LegacyResult]
 
 
 class ImageSearch(BaseModel):
@@ -77,7 +77,7 @@ class ImageSearch(BaseModel):
 
     image_id: str | None
     num_results: int
-    results: list[Row]
+    results: list[LegacyResult]
 
 
 class Caption(BaseModel):
@@ -109,7 +109,7 @@ class ItemAnswer(BaseModel):
     thumbnail: str
 
 
-class Result(BaseModel):
+class SearchHit(BaseModel):
     rank: int = Field(ge=1)
     score: float
     item: ItemAnswer
@@ -117,7 +117,7 @@ class Result(BaseModel):
 
 class Results(BaseModel):
     num_results: int
-    results: list[Result]
+    results: list[SearchHit]
 
 
 class BatchResults(BaseModel):
@@ -143,7 +143,7 @@ class ItemsPage(BaseModel):
     next_cursor: str | None
 
 
-class Added(BaseModel):
+class ItemCreated(BaseModel):
     """`created` is false when the very same file was in the collection already; then `item` is that one."""
 
     created: bool
@@ -234,13 +234,13 @@ def image_path(item: Item) -> str:
 
 
 def row_of(result: SearchResult) -> dict[str, Any]:
-    """A `Row`."""
+    """A `LegacyResult`."""
     item = result.item
     return {"rank": result.rank, "image_id": str(item.item_id), "image_path": image_path(item), "score": round(result.score, 6)}
 
 
 def rows_of(results: list[SearchResult]) -> dict[str, Any]:
-    """`num_results` and `results` with `Row`s."""
+    """`num_results` and `results` with `LegacyResult`s."""
     return {"num_results": len(results), "results": [row_of(result) for result in results]}
 
 

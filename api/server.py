@@ -28,7 +28,7 @@ from ipc.server import Resident
 BACKLOG = 512
 
 
-class Place:
+class Listener:
     """Bound to every address of a host: nobody else gets the port while the model is loaded. Closes in a `with`.
 
     Whoever comes before `listen` is refused, and knows that the server is not there yet.
@@ -64,7 +64,7 @@ class Place:
             raise self._fault(error) from error
 
     def close(self) -> None:
-        """Give the place up. Twice is fine."""
+        """Give the port up. Twice is fine."""
         for each in self.sockets:
             each.close()
 
@@ -133,17 +133,17 @@ def serve(settings: Settings, progress: OnProgress = ignore_progress, *, ready: 
     """
     options = options_from(settings)
     sys.setswitchinterval(SWITCH_S)
-    with _sigterm_unwinds(), Place(settings.api_host, settings.api_port) as place:
+    with _sigterm_unwinds(), Listener(settings.api_host, settings.api_port) as listener:
         app = build_system(settings, progress)
         gc.collect()
         gc.freeze()  # what is here stays: looking through all of it again and again would hold up every answer
         try:
             server = uvicorn.Server(server_config(create_api(app, options), settings))
             with Resident(app):
-                place.listen()
+                listener.listen()
                 if ready is not None:
-                    ready(place.address)
-                server.run(place.sockets)
+                    ready(listener.address)
+                server.run(listener.sockets)
         finally:
             app.close()
 

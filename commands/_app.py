@@ -94,7 +94,7 @@ log = logging.getLogger(__name__)
 _DRAWN_FROM = 80
 
 
-class Guarded(TyperGroup):
+class CommandGroup(TyperGroup):
     """Commands that never end in a traceback; `--verbose` shows it all the same."""
 
     def get_params(self, ctx: Any) -> list[Any]:

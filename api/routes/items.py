@@ -13,7 +13,7 @@ from api.errors import Json, Overload, bad_request, refusal
 from api.openapi import body, problems, told
 from api.parameters import ONLY_KNOWN, Cursor, ItemName, Limit, WhereText, filter_of
 from api.request_body import Upload, is_form, one_source, read
-from api.responses import Added, AddedMany, Attributes, Failures, ItemAnswer, ItemsPage, failure_of
+from api.responses import AddedMany, Attributes, Failures, ItemAnswer, ItemCreated, ItemsPage, failure_of
 from api.schemas import ItemChange, NewItemRequest, NewItemsRequest
 from crossmodal.errors import CrossmodalError
 from crossmodal.items import AddOutcome, Picture
@@ -161,10 +161,10 @@ add_router = APIRouter(tags=["items"], dependencies=[ONLY_KNOWN])
 _ADDRESSED = {"image_url": "https://shop.example/red-disc.png", "title": "my mug", "attributes": {"shelf": "3"}}
 _PLACE = told("Location", "where the item is")
 _ADDS: dict[str, Any] = {
-    "response_model": Added,
+    "response_model": ItemCreated,
     "openapi_extra": body(NewItemRequest, _ADDRESSED, file="image", one_of=("image_url",)),
     "responses": {
-        200: {"model": Added, "description": "It was there already.", "headers": _PLACE},
+        200: {"model": ItemCreated, "description": "It was there already.", "headers": _PLACE},
         201: {"headers": _PLACE},
     }
     | problems(415, 422, 502, 504, 507),

@@ -136,3 +136,10 @@ def test_where_others_come_paths_of_the_server_are_not_shown(tmp_path: Path) -> 
 
 def stored(app: LiveApp) -> list[Item]:
     return app.items_page(50)
+
+
+def test_a_query_that_is_too_long_is_a_fault_of_the_question(client: TestClient) -> None:
+    question = {"query": "x" * 2_001}
+    flat = client.post("/api/search/text", json=question)
+    assert (flat.status_code, flat.json()["details"]["code"]) == (400, "text_too_long")
+    assert client.post("/search", json=question).status_code == 413

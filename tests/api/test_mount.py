@@ -69,7 +69,7 @@ def client(live_app: LiveApp) -> Iterator[TestClient]:
 
 
 def test_the_page_and_the_api_share_an_address(client: TestClient) -> None:
-    assert client.get("/").text == client.get("/collection").text == client.get("/search").text == "the page"
+    assert client.get("/").text == client.get("/collection").text == client.get("/upload").text == "the page"
     assert client.get("/_stcore/health").text == "the page"
     assert client.get("/api/stats").json()["num_images"] == 24
     assert client.post("/search", json={"query": "red disc", "top_k": 1}).json()["results"][0]["item"]["title"] == "red disc"

@@ -10,7 +10,7 @@ import pytest
 import requests
 import uvicorn
 
-from api.server import Place, serve
+from api.server import Listener, serve
 from api.settings import options_from
 from commands._app import BUSY, USAGE, exit_code
 from config import Settings
@@ -37,16 +37,16 @@ def test_a_taken_port_is_told_before_anything_is_loaded(taken: int, monkeypatch:
 def test_an_address_of_another_computer_is_no_place() -> None:
     for host in ("192.0.2.1", "no-such-host.invalid"):
         with pytest.raises(QueryError) as refused:
-            Place(host, 0)
+            Listener(host, 0)
         assert host in str(refused.value)
         assert exit_code(refused.value) == USAGE
 
 
 def test_whoever_was_faster_has_the_port() -> None:
     """Two may bind a port before either listens; the second one to listen is told."""
-    with Place("127.0.0.1", 0) as first:
+    with Listener("127.0.0.1", 0) as first:
         port = first.sockets[0].getsockname()[1]
-        with Place("127.0.0.1", port) as second:
+        with Listener("127.0.0.1", port) as second:
             first.listen()
             with pytest.raises(BusyError, match="taken"):
                 second.listen()
@@ -80,7 +80,7 @@ def test_it_answers_where_it_was_told_to_listen(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr("api.server.build_system", lambda *_: app)
     monkeypatch.setattr("gc.freeze", lambda: None)
     monkeypatch.setattr("sys.setswitchinterval", lambda _: None)
-    with Place("127.0.0.2", 0) as free:
+    with Listener("127.0.0.2", 0) as free:
         port = free.sockets[0].getsockname()[1]
     settings = Settings(api_host="127.0.0.2", api_port=port, data_dir=tmp_path)
     thread = threading.Thread(target=serve, args=(settings,), daemon=True)
@@ -92,5 +92,5 @@ def test_it_answers_where_it_was_told_to_listen(tmp_path: Path, monkeypatch: pyt
     servers[0].should_exit = True
     thread.join(20)
     assert not thread.is_alive()
-    with Place("127.0.0.2", port) as again:
+    with Listener("127.0.0.2", port) as again:
         again.listen()

@@ -9,11 +9,11 @@ from typer.testing import CliRunner, Result
 
 import cli
 from commands import _app, _console
-from commands._app import Guarded
+from commands._app import CommandGroup
 
 
 def ended_by(error: BaseException, *words: str) -> Result:
-    app = typer.Typer(cls=Guarded, pretty_exceptions_enable=False)
+    app = typer.Typer(cls=CommandGroup, pretty_exceptions_enable=False)
 
     @app.command()
     def other() -> None:
