@@ -1,21 +1,21 @@
-"""One family of errors, each with a code from a closed list, words for a person, and a remedy.
+"""One exception family. Every error has a code from a closed list, a message and a remedy.
 
     CrossmodalError
-    ├── AddressError       a web address we will not ask (url_malformed, url_scheme, ...)
-    ├── FetchError         an address we asked, and that failed (dns_failed, timeout, http_status, ...)
-    ├── PictureError       bytes that are not a picture we can use (not_an_image, image_too_large, ...)
-    ├── QueryError         a question we cannot answer (text_empty, text_too_long, bad_request, not_found)
-    ├── SourceError     a CSV or folder that cannot be read (csv_empty, csv_missing_columns, ...)
+    ├── AddressError       URL refused before any request is made (url_malformed, url_scheme, ...)
+    ├── FetchError         a request that was made and failed (dns_failed, timeout, http_status, ...)
+    ├── PictureError       bytes that are not a usable picture (not_an_image, image_too_large, ...)
+    ├── QueryError         an invalid query (text_empty, text_too_long, bad_request, not_found)
+    ├── SourceError        a CSV or folder that cannot be read (csv_empty, csv_missing_columns, ...)
     ├── CheckpointError    a model file that must not be used (checkpoint_invalid)
-    ├── StoreError         the collection on disk (index_corrupt, disk_full, read_only, ...)
-    ├── BusyError          too much at once (busy, rate_limited)
-    ├── AccessError        not for whoever asks (unauthorized, forbidden)
-    ├── TrainingError      a training that cannot go on (training_failed)
-    ├── WeightsError       pretrained weights that are nowhere to be had (weights_missing)
-    └── Stopped            work a person stopped (stopped; in `crossmodal.progress`)
+    ├── StoreError         the collection on disk cannot be used (index_corrupt, disk_full, read_only, ...)
+    ├── BusyError          too much load (busy, rate_limited)
+    ├── AccessError        the caller is not allowed to do this (unauthorized, forbidden)
+    ├── TrainingError      training cannot continue (training_failed)
+    ├── WeightsError       pretrained weights not found (weights_missing)
+    └── Stopped            work stopped by the user (stopped; in `crossmodal.progress`)
 
-Libraries raise these; the doors (app, API, command line) translate them. `str(error)` is one sentence of what happened, with the value
-it happened to; `error.remedy` is one sentence of what to do. `str(error)` never holds a secret, a traceback or more than one line.
+The library raises these; the front ends (page, API, command line) translate them. `str(error)` is one sentence that says what happened
+and with which value; `error.remedy` is one sentence that says what to do. `str(error)` never contains a secret, a traceback or a newline.
 """
 
 import errno
@@ -72,19 +72,19 @@ HTTP_STATUS: dict[str, int] = {
     "weights_missing": 503,
     "package_missing": 501,
 }
-"""Every code there is, with the HTTP status a web door answers."""
+"""Closed list of error codes, each with its HTTP status."""
 
 
 class CrossmodalError(Exception):
-    """Base of the family: catch this at a door.
+    """Base class; front ends catch this.
 
     Args:
         code: one of `HTTP_STATUS`.
-        message: what happened, with the value; one sentence.
-        remedy: what the person can do; one sentence, or empty.
+        message: what happened, with the value; one sentence. White space is collapsed.
+        remedy: what the user can do; one sentence, or empty.
 
     Raises:
-        KeyError: `code` is not in the closed list (a mistake of ours, found by the first test that runs the line).
+        KeyError: `code` is not in `HTTP_STATUS`.
     """
 
     def __init__(self, code: str, message: str, *, remedy: str = "") -> None:
@@ -99,52 +99,52 @@ class CrossmodalError(Exception):
 
     @property
     def sentence(self) -> str:
-        """What happened and what to do, as a person reads it."""
+        """Message and remedy as one text."""
         return f"{self.message} {self.remedy}".strip()
 
 
 class AddressError(CrossmodalError):
-    """The address itself is refused; nothing was asked of the network beyond its name."""
+    """The URL is refused; at most its host name was looked up."""
 
 
 class FetchError(CrossmodalError):
-    """The address was asked and gave no picture."""
+    """The URL was requested and returned no picture."""
 
 
 class PictureError(CrossmodalError):
-    """The bytes are not a picture that can be used."""
+    """The bytes are not a usable picture."""
 
 
 class QueryError(CrossmodalError):
-    """The question cannot be answered as it stands."""
+    """The query is invalid."""
 
 
 class SourceError(CrossmodalError):
-    """A CSV or a folder, or one row of it, cannot be read."""
+    """A source (CSV, folder, archive, ...), or one of its rows, cannot be read."""
 
 
 class CheckpointError(CrossmodalError):
-    """A model file is refused. The model in use stays in use."""
+    """A model file is refused. The active model stays active."""
 
 
 class StoreError(CrossmodalError):
-    """The collection on disk cannot be read or written. Nothing was half written."""
+    """The collection on disk cannot be read or written. Nothing was partially written."""
 
 
 class BusyError(CrossmodalError):
-    """Too much is asked at once; the same request may pass later."""
+    """Too much load; the same request may succeed later."""
 
 
 class AccessError(CrossmodalError):
-    """Whoever asks may not: a key is missing, or the request comes from where none is taken from."""
+    """The caller is not allowed: a key is missing, or the request's origin is not accepted."""
 
 
 class TrainingError(CrossmodalError):
-    """A training run cannot go on. The model in use stays in use."""
+    """A training run cannot continue. The active model stays active."""
 
 
 class WeightsError(CrossmodalError):
-    """Pretrained weights are missing or do not fit. The remedy says what to put where."""
+    """Pretrained weights are missing or do not match. The remedy names the file and its place."""
 
 
 _FULL_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -152,24 +152,24 @@ _FORBIDDEN_ERRNOS = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 def disk_full(path: Path, why: str) -> StoreError:
-    """Nothing more fits on the disk of `path`."""
+    """A `disk_full` error for the disk of `path`; `why` completes the sentence."""
     return StoreError(
         "disk_full", f"The disk of {path} is full: {why}.", remedy="Free some space and try again; what was added before is safe."
     )
 
 
 def read_only(path: Path, why: str) -> StoreError:
-    """`path` may not be written."""
-    return StoreError("read_only", f"{path} cannot be written: {why}.", remedy="Choose a folder you may write to.")
+    """A `read_only` error for `path`; `why` completes the sentence."""
+    return StoreError("read_only", f"{path} cannot be written: {why}.", remedy="Choose a folder you can write to.")
 
 
 def from_oserror(error: OSError, path: Path) -> StoreError:
-    """A file-system error as one of ours."""
+    """Translate a file-system error to `disk_full`, `read_only` or `index_missing`."""
     why = error.strerror or type(error).__name__
     if error.errno in _FULL_ERRNOS:
         return disk_full(path, why)
     if error.errno in _FORBIDDEN_ERRNOS:
         return read_only(path, why)
     return StoreError(
-        "index_missing", f"{path} cannot be reached: {why}.", remedy="Check that the folder exists and the disk is there."
+        "index_missing", f"{path} cannot be reached: {why}.", remedy="Check that the folder exists and the disk is connected."
     )

@@ -1,4 +1,4 @@
-"""What the collection holds and what a search answers: frozen values, passed from room to room."""
+"""Frozen value types of the collection and of search results."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,14 +12,14 @@ Embedding = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A decoded, safe picture: upright, RGB, without metadata.
+    """A decoded picture: upright, RGB, without metadata.
 
     Attributes:
-        content_hash: SHA-256 of the bytes as they came, in hex: two equal files are one picture.
-        width_px, height_px: upright size of the original.
+        content_hash: SHA-256 of the original bytes, in hex; equal files are one picture.
+        width_px, height_px: size of the original after rotation to upright.
         pixels: (square_px, square_px, 3) uint8, the model's input: short side resized, centre cropped.
-        rendition: re-encoded JPEG, what is stored and shown large.
-        thumbnail: re-encoded JPEG, what a grid of results shows.
+        rendition: re-encoded JPEG that is stored and shown large.
+        thumbnail: re-encoded JPEG for result grids.
     """
 
     content_hash: str
@@ -32,7 +32,14 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One thing in the collection, as stored. `origin` says where it came from and is shown, never opened."""
+    """One stored item of the collection.
+
+    Attributes:
+        source: name of the source it was indexed from, or `added`.
+        added_at: Unix time in seconds.
+        origin: where the picture came from (path or URL); displayed, never opened.
+        held_out: not used for training.
+    """
 
     item_id: int
     title: str
@@ -49,11 +56,11 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class NewItem:
-    """An item on its way into the collection.
+    """An item to be added to the collection.
 
     Attributes:
-        key: identity within the whole collection and stable between readings of a catalogue; writing a key again updates its item.
-        embedding: (embed_dim,) float32 of length 1.
+        key: unique in the collection and stable when a source is re-indexed; writing an existing key updates its item.
+        embedding: (embed_dim,) float32, unit length.
     """
 
     key: str
@@ -69,12 +76,12 @@ class NewItem:
 
 @dataclass(frozen=True, slots=True)
 class SourceRow:
-    """One row of a catalogue before its picture was looked at.
+    """One row of a source before its picture is read.
 
     Attributes:
-        key: unique within its catalogue and the same at every reading.
-        location: an http(s) address, or a path relative to the catalogue's folder.
-        line: line in the file (1 = header), 0 for a folder; for messages.
+        key: unique within its source and the same each time it is read.
+        location: an http(s) URL, or a path relative to the source's folder.
+        line: line in the file for messages (1 = header), 0 for a folder.
     """
 
     key: str
@@ -88,7 +95,7 @@ class SourceRow:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A row that is not in the collection, with a reason a person can act on."""
+    """A row that could not be indexed, with reason and remedy. `failed_at` is Unix time in seconds."""
 
     key: str
     source: str
@@ -103,7 +110,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """One answer. `score` is the cosine of the two embeddings, in [-1, 1], higher is better; `rank` starts at 1."""
+    """One search result. `score` is the cosine of the two embeddings, in [-1, 1], higher is better; `rank` starts at 1."""
 
     item: Item
     score: float
@@ -112,7 +119,7 @@ class SearchResult:
 
 @dataclass(frozen=True, slots=True)
 class CaptionResult:
-    """A text that fits a picture, with the oldest item that carries it. `score` is the cosine, in [-1, 1]; `rank` starts at 1."""
+    """A text that fits a picture, with the oldest item that has it. `score` is the cosine, in [-1, 1]; `rank` starts at 1."""
 
     item: Item
     caption: str
@@ -122,13 +129,13 @@ class CaptionResult:
 
 @dataclass(frozen=True, slots=True)
 class AddOutcome:
-    """What adding a picture came to: `created` is False when the very same file was in the collection already; then `item` is that one."""
+    """Result of adding a picture. `created` is False if the same file was already in the collection; `item` is then the existing one."""
 
     item: Item
     created: bool
 
 
 def texts_of(title: str, captions: Sequence[str]) -> tuple[str, ...]:
-    """What an item says: its different captions, or its title where it has none; empty for an item without words."""
-    said = dict.fromkeys(caption for caption in captions if caption.strip())
-    return tuple(said) or ((title,) if title.strip() else ())
+    """Distinct non-blank captions of an item, or its title if it has none; empty for an item without text."""
+    distinct = dict.fromkeys(caption for caption in captions if caption.strip())
+    return tuple(distinct) or ((title,) if title.strip() else ())

@@ -1,4 +1,4 @@
-"""A lock between processes, and between the threads of one."""
+"""A lock between processes and between threads."""
 
 import os
 import sys
@@ -22,13 +22,13 @@ _TRIES, _PAUSE_S = 50, 0.001
 
 
 class LockFile:
-    """Held by one holder at a time, and free again when that one ends, whatever it dies of: the system keeps the lock, not the file.
+    """An exclusive lock that the operating system releases when its holder ends, for whatever reason.
 
-    The file is there while the lock is held. One that a killed process left is no lock. Where a file system keeps no locks (some network
-    shares), every process holds it, and so no one is kept out.
+    The file exists while the lock is held; a file left by a killed process is not a lock. On a file system without locks (some network
+    shares) every process acquires it, so nothing is excluded.
 
     Args:
-        path: its folder is made when it is missing.
+        path: the lock file; its folder is created if missing.
     """
 
     def __init__(self, path: Path) -> None:
@@ -36,10 +36,10 @@ class LockFile:
 
     @contextmanager
     def tried(self) -> Iterator[bool]:
-        """Hold the lock inside the block unless somebody else does; the block is told which.
+        """Try to hold the lock inside the block. Yields whether it is held.
 
         Raises:
-            StoreError: `read_only`, `disk_full`, the file cannot be made.
+            StoreError: `read_only`, `disk_full`: the file cannot be created.
         """
         file = self._taken_unless_held()
         try:
@@ -50,14 +50,15 @@ class LockFile:
 
     @contextmanager
     def waited_for(self, on_wait: Callable[[], None], *, what: str, stop: threading.Event | None = None) -> Iterator[None]:
-        """Hold the lock inside the block, however long that takes.
+        """Hold the lock inside the block; wait until it is free.
 
         Args:
-            on_wait: called once, when somebody else holds it.
-            what: what is waited for, for `Stopped`.
+            on_wait: called once if another holder has it.
+            what: subject of the message of `Stopped`.
+            stop: ends the wait when set.
 
         Raises:
-            Stopped: `stop` was set meanwhile. StoreError: as `tried`.
+            Stopped: `stop` was set while waiting. StoreError: as `tried`.
         """
         file = self._taken_unless_held()
         if file is None:
@@ -72,7 +73,7 @@ class LockFile:
             self._release(file)
 
     def is_free(self) -> bool:
-        """Whether nobody holds it at this moment. Who looks holds nothing, makes no file, and keeps nobody out.
+        """Whether the lock is free at this moment. Probing neither creates the file nor makes a concurrent acquire fail.
 
         Raises:
             StoreError: `read_only`, the file cannot be opened.
@@ -83,14 +84,14 @@ class LockFile:
             return True
         except OSError as error:
             raise errors.from_oserror(error, self._path) from error
-        with file:  # closing it gives the look back
+        with file:  # closing it releases the shared lock
             return _locked(file, shared=True)
 
     def _taken_unless_held(self) -> BinaryIO | None:
-        """Looking shares the lock for a moment, and one that is shared cannot be taken: where it can still be shared, nobody holds it."""
+        """Acquire the lock, or None if it is held. A probe (`is_free`) holds a shared lock for a moment: if sharing is possible, retry."""
         for _ in range(_TRIES):
             file = self._taken()
-            # Windows shares nothing: who looks there cannot be told from a holder.
+            # Windows has no shared locks: a probe cannot be distinguished from a holder.
             if file is not None or (sys.platform != "win32" and not self.is_free()):
                 return file
             time.sleep(_PAUSE_S)
@@ -106,7 +107,7 @@ class LockFile:
                     return None
                 if self._is_the_one(file):
                     return file
-                file.close()  # its former holder has just taken it away: the next one to open makes it anew
+                file.close()  # the previous holder has just deleted it: open it again
         except OSError as error:
             raise errors.from_oserror(error, self._path) from error
 
@@ -117,13 +118,13 @@ class LockFile:
             return False
 
     def _release(self, file: BinaryIO) -> None:
-        with suppress(OSError):  # Windows deletes no open file; then it stays, and is no lock
+        with suppress(OSError):  # Windows cannot delete an open file; it stays, unlocked
             self._path.unlink()
         file.close()
 
 
 def _locked(file: BinaryIO, *, shared: bool = False) -> bool:
-    """Whether the file is ours now, alone or with others who share it; also where the file system keeps no locks."""
+    """Lock the file without waiting. Returns True if locked, or if the file system does not support locks."""
     try:
         if sys.platform == "win32":
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)

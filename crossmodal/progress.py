@@ -1,4 +1,4 @@
-"""How long work tells whoever waits for it: one value, one callback type."""
+"""Progress of long work: one value type and one callback type; stopping it."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -9,17 +9,17 @@ from crossmodal.errors import CrossmodalError
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A moment of a step.
+    """State of one step.
 
     Attributes:
         step: `catalogue`, `model` or `index`, or the name of a job.
-        done, total: units of work; total 0 means not known yet.
-        failed: how many of `done` ended as failures.
-        message: one short sentence for a person.
-        finished: the step is over.
-        rate_per_s: units a second, 0.0 while unknown.
+        done, total: units of work; `total` is 0 while unknown.
+        failed: how many of `done` failed.
+        message: one short sentence for the user.
+        finished: the step is complete.
+        rate_per_s: units per second, 0.0 while unknown.
         seconds_left: estimate, None while unknown.
-        figures: named numbers of the step (an epoch's loss and recall, ...).
+        figures: named numbers of the step, such as an epoch's loss and recall.
     """
 
     step: str
@@ -37,20 +37,20 @@ OnProgress = Callable[[Progress], None]
 
 
 def ignore_progress(progress: Progress) -> None:
-    """An `OnProgress` for those who do not wait."""
+    """An `OnProgress` that does nothing."""
 
 
-_KEPT = "What was done so far is kept; start it again to go on."
+_KEPT = "Completed work is kept; start it again to continue."
 
 
 class Stopped(CrossmodalError):
-    """The person asked the work to stop. What was done so far is kept, unless `remedy` says otherwise."""
+    """The user stopped the work. Completed work is kept, unless `remedy` says otherwise."""
 
     def __init__(self, what: str, *, remedy: str = _KEPT) -> None:
         super().__init__("stopped", f"{what} was stopped.", remedy=remedy)
 
 
 def check_stop(stop: threading.Event | None, what: str, *, remedy: str = _KEPT) -> None:
-    """Raise `Stopped` when somebody asked for it."""
+    """Raise `Stopped` if `stop` is set; `what` is the subject of its message."""
     if stop is not None and stop.is_set():
         raise Stopped(what, remedy=remedy)

@@ -1,10 +1,10 @@
-"""Bytes -> a picture that can be trusted: the one place where files are decoded.
+"""Decode untrusted bytes to a picture: the only place where image files are decoded.
 
-Every rule is here as a plain function; `crossmodal.images.decoder` runs it in a process of its own, which is where hostile bytes
-belong. A picture comes out upright, RGB, on white, 8 bits a channel, re-encoded and without metadata. Colour profiles are ignored:
-applying them means running another parser over hostile bytes, and the encoder was not trained on managed colours.
+All rules are plain functions here; `crossmodal.images.decoder` runs them in child processes, as hostile bytes require. The result is
+upright, RGB, on white, 8 bits per channel, re-encoded and without metadata. Colour profiles are ignored: applying them would run
+another parser on hostile bytes, and the encoders are not trained on colour-managed pictures.
 
-Imports Pillow and nothing larger: a decoding process has to start quickly.
+Imports nothing larger than Pillow, because a decoding process must start quickly.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ QUALITY = 88
 
 
 def with_colours(image: Image.Image) -> Image.Image:
-    """A mode that can be averaged: RGB, RGBA, L, CMYK or 16 and more bits of grey."""
+    """Convert to a mode that can be averaged: RGB, RGBA, L, CMYK, or grey with 16 or more bits."""
     if image.mode.startswith(("I", "F")):
         return image
     if image.has_transparency_data:
@@ -37,10 +37,10 @@ def with_colours(image: Image.Image) -> Image.Image:
 
 
 def shrink(image: Image.Image, need: float) -> Image.Image:
-    """Average blocks of pixels when there are far more than needed, so that what follows is cheap.
+    """Average blocks of pixels if there are far more than needed, to make later steps cheap.
 
     Args:
-        need: needed size as a part of the size at hand; at least twice the need is left.
+        need: needed size as a fraction of the current size; the result is at least twice as large as needed.
     """
     blocks = int(0.5 / need)
     if blocks < 2:
@@ -52,7 +52,7 @@ def shrink(image: Image.Image, need: float) -> Image.Image:
 
 
 def on_white(image: Image.Image) -> Image.Image:
-    """RGB. What shows through is white; 16 bits of grey are scaled, not clipped."""
+    """Convert to RGB. Transparent parts become white; 16-bit grey is scaled, not clipped."""
     if image.mode == "RGBA":
         white = Image.new("RGB", image.size, (255, 255, 255))
         white.paste(image, mask=image)
@@ -63,12 +63,12 @@ def on_white(image: Image.Image) -> Image.Image:
 
 
 def turned(image: Image.Image, turn: Image.Transpose | None) -> Image.Image:
-    """Turned, or itself."""
+    """Apply `turn`, if any."""
     return image if turn is None else image.transpose(turn)
 
 
 def square(image: Image.Image, side: int) -> Image.Image:
-    """The middle square, scaled once with antialiasing: short side to `side`, then the centre."""
+    """Centre crop of `side` x `side` pixels: the short side is scaled to `side`, with antialiasing."""
     width, height = image.size
     if width == height == side:
         return image
@@ -78,7 +78,7 @@ def square(image: Image.Image, side: int) -> Image.Image:
 
 
 def fitted(image: Image.Image, long_px: int) -> Image.Image:
-    """The whole picture with its long side at most `long_px`; never enlarged."""
+    """Scale the picture so that its long side is at most `long_px`; never enlarges."""
     width, height = image.size
     scale = long_px / max(width, height)
     if scale >= 1:
@@ -87,7 +87,7 @@ def fitted(image: Image.Image, long_px: int) -> Image.Image:
 
 
 def jpeg(image: Image.Image) -> bytes:
-    """Re-encoded. Nothing of the original file is in it but its pixels: the caller cleared `info`."""
+    """Encode as JPEG. Contains only pixels of the original file, because the caller cleared `info`."""
     out = io.BytesIO()
     image.save(out, "JPEG", quality=QUALITY)
     return out.getvalue()
@@ -99,9 +99,9 @@ _SOS, _EOI = _START_OF_SCAN[1], 0xD9
 
 
 def count_scans(data: bytes, *, most: int) -> int:
-    """Start-of-scan markers of the first picture in a JPEG file (ITU T.81, B.1); thumbnails and what follows its end do not count.
+    """Count start-of-scan markers of the first picture in a JPEG file (ITU T.81, B.1), without thumbnails and trailing data.
 
-    Exact above `most`; below it possibly too high, because then a quick upper bound settles it.
+    Exact above `most`; up to `most` possibly too high, because a quick upper bound suffices there.
     """
     bound = data.count(_START_OF_SCAN)
     if bound <= most:
@@ -120,7 +120,7 @@ def count_scans(data: bytes, *, most: int) -> int:
 if TYPE_CHECKING:
     from crossmodal.items import Picture
 
-# Named so that Pillow finds them registered and never loads its other forty decoders to look for one.
+# Imported so that they are registered: otherwise Pillow loads its other forty decoders to find one.
 PLUGINS = (BmpImagePlugin, GifImagePlugin, JpegImagePlugin, PngImagePlugin, WebPImagePlugin)
 
 SMALLER = "Save a smaller copy and try again."
@@ -143,17 +143,17 @@ _GUARD = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class DecodeLimits:
-    """What one picture may cost, and what is kept of it.
+    """Resource limits for one picture, and the sizes that are kept of it.
 
     Attributes:
-        max_bytes: largest file.
-        max_pixels: largest picture, width x height as the file declares it.
-        max_side_px: longest side.
-        max_jpeg_scans: most passes over one JPEG; each costs as much as decoding it once.
-        rendition_px: long side of the stored picture; smaller ones stay as they are.
+        max_bytes: maximum file size.
+        max_pixels: maximum width x height, as declared by the file.
+        max_side_px: maximum width or height.
+        max_jpeg_scans: maximum scans of a JPEG; each costs as much as decoding it once.
+        rendition_px: long side of the stored picture; smaller pictures are not enlarged.
         thumbnail_px: long side of the thumbnail.
-        timeout_s: longest time in a decoding process.
-        memory_bytes: most memory of a decoding process, where the system can limit it.
+        timeout_s: time limit in a decoding process.
+        memory_bytes: memory limit of a decoding process, where the system supports one.
     """
 
     max_bytes: int = 20 * 2**20
@@ -167,7 +167,7 @@ class DecodeLimits:
 
 
 class Decoded(NamedTuple):
-    """A picture as plain bytes, the way it crosses from one process to another. See `crossmodal.items.Picture`."""
+    """A picture as plain bytes, for transfer between processes. See `crossmodal.items.Picture`."""
 
     width_px: int
     height_px: int
@@ -177,7 +177,7 @@ class Decoded(NamedTuple):
 
 
 def decode_picture(data: bytes, *, limits: DecodeLimits, square_px: int) -> "Picture":
-    """Decode in this process, one picture at a time. For bytes of strangers use `Decoder`, which can be killed.
+    """Decode in this process, one picture at a time. For untrusted bytes use `Decoder`, whose processes can be killed.
 
     Args:
         square_px: side of `Picture.pixels`.
@@ -197,7 +197,7 @@ def decode_picture(data: bytes, *, limits: DecodeLimits, square_px: int) -> "Pic
 
 
 def decode_parts(data: bytes, *, limits: DecodeLimits, square_px: int) -> Decoded:
-    """The same as plain bytes, in a process where `guard_pillow` was called. Raises as `decode_picture`."""
+    """Like `decode_picture`, but returns plain bytes; requires `guard_pillow` to have been called in this process."""
     check_file_size(data, limits)
     kind = sniff(data)
     if kind == "JPEG":
@@ -212,14 +212,14 @@ def decode_parts(data: bytes, *, limits: DecodeLimits, square_px: int) -> Decode
     except MemoryError as error:
         what = f"This picture needs more than {limits.memory_bytes / 2**20:.0f} MB of memory to open."
         raise PictureError("image_too_large", what, remedy=SMALLER) from error
-    except Exception as error:  # decoders raise whatever a broken byte leads to; all of it means one thing
+    except Exception as error:  # a decoder may raise anything on broken bytes
         raise PictureError("image_corrupt", f"This {_called(kind)} picture is damaged or incomplete.", remedy=AGAIN) from error
 
 
 def check_file_size(data: bytes, limits: DecodeLimits) -> None:
-    """Raises PictureError, `too_large`."""
+    """Raise PictureError, `too_large`, if the file exceeds `limits.max_bytes`."""
     if len(data) > limits.max_bytes:
-        what = f"The file has {len(data) / 2**20:.1f} MB, at most {limits.max_bytes / 2**20:.3g} MB are possible."
+        what = f"The file has {len(data) / 2**20:.1f} MB, at most {limits.max_bytes / 2**20:.3g} MB are allowed."
         raise PictureError("too_large", what, remedy=SMALLER)
 
 
@@ -232,7 +232,7 @@ def _decode(data: bytes, kind: str, limits: DecodeLimits, square_px: int) -> Dec
         image.load()
         turn = _turn(image)
         picture = on_white(shrink(with_colours(image), need * max(width, height) / max(image.size)))
-    picture.info = {}  # Pillow would write a comment of the original into the copy
+    picture.info = {}  # otherwise Pillow copies the original's comment
     middle = turned(square(picture, square_px), turn)
     large = turned(fitted(picture, limits.rendition_px), turn)
     small = fitted(large, limits.thumbnail_px)
@@ -255,15 +255,15 @@ def _open(data: bytes, kind: str) -> Image.Image:
     try:
         return Image.open(io.BytesIO(data), formats=(kind,))
     except UnidentifiedImageError as error:
-        if kind != "HEIF":  # its container holds more kinds of pictures than there are decoders for
+        if kind != "HEIF":  # its container allows codecs that the decoder does not support
             raise
         raise PictureError("unsupported_format", "This HEIC picture is of a kind that cannot be read.", remedy=CONVERT) from error
 
 
 def _check_size(width: int, height: int, limits: DecodeLimits) -> None:
-    """Before anything is decoded: the declared size is what decoding would cost."""
+    """Check the declared size before decoding, since it determines the cost."""
     if width < 1 or height < 1:
-        raise PictureError("image_corrupt", f"This picture says it is {width} x {height} pixels.", remedy=AGAIN)
+        raise PictureError("image_corrupt", f"This picture declares a size of {width} x {height} pixels.", remedy=AGAIN)
     if width * height > limits.max_pixels:
         what = f"This picture has {width} x {height} pixels, more than {limits.max_pixels / 1e6:g} million."
         raise PictureError("image_too_large", what, remedy=SMALLER)
@@ -275,18 +275,18 @@ def _check_size(width: int, height: int, limits: DecodeLimits) -> None:
 def _check_scans(data: bytes, most: int) -> None:
     scans = count_scans(data, most=most)
     if scans > most:
-        what = f"This JPEG would take too long to open: it has {scans} passes, at most {most} are possible."
+        what = f"This JPEG would take too long to open: it has {scans} scans, at most {most} are allowed."
         raise PictureError("timeout", what, remedy=AGAIN)
 
 
 def _turn(image: Image.Image) -> Image.Transpose | None:
-    """What makes the picture upright. None for no word about it, an unknown one, or one that cannot be read."""
+    """The transpose that makes the picture upright; None without a readable, known orientation."""
     if not any(key in image.info for key in _SAY_ORIENTATION):
         return None
     try:
         return _UPRIGHT.get(image.getexif().get(_ORIENTATION, 1))
     except (SyntaxError, ValueError, TypeError, LookupError, OSError, ArithmeticError, struct.error):
-        return None  # a picture with broken metadata is still a picture, and nothing else of it is used
+        return None  # broken metadata does not make the picture unusable; nothing else of it is read
 
 
 def _called(kind: str) -> str:
@@ -295,7 +295,7 @@ def _called(kind: str) -> str:
 
 @contextlib.contextmanager
 def _guarded(limits: DecodeLimits) -> Iterator[None]:
-    """`guard_pillow` for a while. Under a lock: what it sets is the whole process's."""
+    """Apply `guard_pillow` temporarily; locked, because its settings are process-wide."""
     with _GUARD, warnings.catch_warnings():
         before = Image.MAX_IMAGE_PIXELS
         guard_pillow(limits)
@@ -306,7 +306,7 @@ def _guarded(limits: DecodeLimits) -> Iterator[None]:
 
 
 def guard_pillow(limits: DecodeLimits) -> None:
-    """Make Pillow's warning about bombs an error at our limit, and silence its others: broken metadata is no news."""
+    """Raise an error for decompression bombs above the limit, and silence Pillow's other warnings (broken metadata)."""
     Image.MAX_IMAGE_PIXELS = limits.max_pixels
     warnings.simplefilter("ignore")
     warnings.simplefilter("error", Image.DecompressionBombWarning)

@@ -1,12 +1,12 @@
-"""The decoding process: takes pictures from its input and answers on its output until its input ends.
+"""The decoding process: reads pictures from standard input and writes results to standard output until the input ends.
 
-Started by `crossmodal.images.decoder`. It knows nothing but the bytes it is given: no files, no network, no settings beyond its
-limits. When the program that started it dies, its input ends and so does it.
+Started by `crossmodal.images.decoder`. It uses only the bytes it receives: no files, no network, no settings except its limits. When
+its parent dies, its input ends and it exits.
 
 Wire format, all numbers big-endian:
-    after starting  READY
-    request         side of the square, length of the file, then the file
-    answer          PICTURE, width, height and three lengths, then pixels, rendition and thumbnail (length 0: same as the rendition)
+    on start        READY
+    request         side of the square in pixels, length of the file, the file
+    response        PICTURE, width, height and three lengths, then pixels, rendition and thumbnail (length 0: same as the rendition)
                     REFUSED, three lengths, 0, 0, then code, message and remedy in UTF-8
 """
 
@@ -37,13 +37,13 @@ REQUEST = struct.Struct("!II")
 ANSWER = struct.Struct("!6I")
 PICTURE, REFUSED = 0, 1
 PIPE_BYTES = 256 * 2**10
-"""Room in a pipe for a whole answer: writer and reader then wait for each other once and not every 64 kB."""
+"""Pipe capacity for a whole response, so that writer and reader synchronise once and not every 64 kB."""
 
 
 def main() -> None:
-    """Serve. The one argument is a `DecodeLimits` as JSON."""
+    """Serve requests. The only argument is a `DecodeLimits` as JSON."""
     limits = DecodeLimits(**json.loads(sys.argv[1]))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the program; its end ends this process
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is handled by the parent; this process ends with it
     requests, answers = _streams()
     guard_pillow(limits)
     _confine(limits)
@@ -71,10 +71,10 @@ def _answer(data: bytes, limits: DecodeLimits, square_px: int) -> bytes:
 
 
 def _streams() -> tuple[BinaryIO, BinaryIO]:
-    """Private copies of input and output. Whatever a library prints goes nowhere instead of between our answers."""
+    """Private copies of stdin and stdout, so that anything a library prints is discarded instead of corrupting responses."""
     requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     for stream in (requests, answers):
-        with contextlib.suppress(OSError, AttributeError):  # Linux only, and only while its administrator allows
+        with contextlib.suppress(OSError, AttributeError):  # Linux only, and only within the system's limit
             fcntl.fcntl(stream.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)  # type: ignore[union-attr]
     nowhere = os.open(os.devnull, os.O_RDWR)
     os.dup2(nowhere, 0)
@@ -83,7 +83,7 @@ def _streams() -> tuple[BinaryIO, BinaryIO]:
 
 
 def _confine(limits: DecodeLimits) -> None:
-    """Take from this process what decoding does not need, as far as the system lets us."""
+    """Remove rights that decoding does not need, as far as the system supports it."""
     if resource is None:
         return
     _limit(resource.RLIMIT_CORE, 0)
@@ -92,7 +92,7 @@ def _confine(limits: DecodeLimits) -> None:
 
 
 def _limit_time(limits: DecodeLimits) -> None:
-    """Processor time for one more picture. The program kills us sooner; this holds when it is stuck or gone."""
+    """Set the CPU time limit for one more picture. The parent kills sooner; this applies if it hangs or is gone."""
     if resource is not None:
         used = resource.getrusage(resource.RUSAGE_SELF)
         _limit(resource.RLIMIT_CPU, math.ceil(used.ru_utime + used.ru_stime + limits.timeout_s) + 1)
@@ -102,12 +102,12 @@ def _limit(what: int, value: int) -> None:
     assert resource is not None
     hard = resource.getrlimit(what)[1]
     soft = value if hard == resource.RLIM_INFINITY else min(value, hard)
-    with contextlib.suppress(OSError, ValueError):  # some systems name a limit and do not set it
+    with contextlib.suppress(OSError, ValueError):  # some systems define a limit but cannot set it
         resource.setrlimit(what, (soft, hard))
 
 
 def _address_space() -> int:
-    """Bytes of address space in use at the start: libraries, not pictures."""
+    """Bytes of address space in use at start, by libraries."""
     try:
         return int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Bytes -> a picture, in processes that may die of it: what the program decodes pictures with."""
+"""Decode untrusted bytes to pictures in child processes, which are killed when they exceed their limits."""
 
 import contextlib
 import hashlib
@@ -26,7 +26,7 @@ from crossmodal.items import Picture
 
 START_TIMEOUT_S = 30.0
 MAX_SERVED = 500
-"""Pictures after which a process makes room for a fresh one: whatever a library may have leaked or kept goes with it."""
+"""Pictures after which a process is replaced, to release whatever its libraries leaked."""
 
 _ROOT = Path(__file__).resolve().parents[2]
 _ENVIRONMENT = (
@@ -36,11 +36,11 @@ _ENVIRONMENT = (
 
 
 class ChildDiedError(Exception):
-    """The process ended, or answered nonsense, in the middle of a picture."""
+    """The process ended, or sent an invalid response, while decoding a picture."""
 
 
 class DecodeChild:
-    """A decoding process. For one thread at a time, except for `kill`."""
+    """A decoding process. Not thread-safe, except for `kill`."""
 
     def __init__(self, limits: DecodeLimits, watchdog: Watchdog) -> None:
         self._limits = limits
@@ -51,11 +51,17 @@ class DecodeChild:
 
     @property
     def pid(self) -> int | None:
-        """Process id while the process lives."""
+        """Process id, or None while no process is running."""
         return self._process.pid if self._process is not None and self._process.poll() is None else None
 
     def decode(self, data: bytes, *, square_px: int) -> Picture:
-        """Raises PictureError as `decode_picture` does, `timeout` included; ChildDiedError; BusyError when it cannot be started."""
+        """Decode one picture.
+
+        Raises:
+            PictureError: as `decode_picture`, including `timeout`.
+            ChildDiedError: the process ended or sent an invalid response.
+            BusyError: the process cannot be started.
+        """
         if self.pid is None or self._late or self._served >= MAX_SERVED:
             self._start()
         self._served += 1
@@ -70,19 +76,19 @@ class DecodeChild:
         raise PictureError("timeout", what, remedy=AGAIN)
 
     def kill(self) -> None:
-        """End the process at once; whoever waits for its answer gets an error."""
+        """Kill the process; a thread that waits for its response gets an error."""
         if self._process is not None:
             self._process.kill()
 
     def stop(self) -> None:
-        """End the process and release what it held. It starts again with the next picture."""
+        """Kill the process and release its resources. The next picture starts a new one."""
         process, self._process = self._process, None
         if process is None:
             return
         process.kill()
         process.wait()
         for pipe in (process.stdin, process.stdout):
-            with contextlib.suppress(OSError):  # what was not yet written has nobody to go to
+            with contextlib.suppress(OSError):  # unwritten data has no reader
                 assert pipe is not None
                 pipe.close()
 
@@ -111,7 +117,7 @@ class DecodeChild:
             started = False
         if not started:
             self.stop()
-            remedy = "Close some programs and try again; if it stays, install the packages of requirements.txt anew."
+            remedy = "Close some programs and try again; if that does not help, reinstall the packages of requirements.txt."
             raise BusyError("busy", "The process that opens pictures could not be started.", remedy=remedy)
 
     def _pipes(self) -> tuple[IO[bytes], IO[bytes]]:
@@ -125,18 +131,18 @@ class DecodeChild:
         requests.write(data)
         requests.flush()
         kind, *numbers = ANSWER.unpack(_read(answers, ANSWER.size))
-        # The process may have been taken over by the picture: its answer is checked before it is believed.
+        # The picture may have compromised the process, so its response is validated.
         if kind != PICTURE:
             code, message, remedy = (_read(answers, min(length, 10_000)).decode() for length in numbers[:3])
             if code not in HTTP_STATUS:
-                raise ValueError("no such error code")
+                raise ValueError("unknown error code")
             raise PictureError(code, message, remedy=remedy)
         width, height, n_pixels, n_rendition, n_thumbnail = numbers
         pixels = np.empty((square_px, square_px, 3), np.uint8)
         if n_pixels != pixels.nbytes or max(n_rendition, n_thumbnail) > 4 * self._limits.max_bytes:
-            raise ValueError("lengths that cannot be")
+            raise ValueError("invalid lengths")
         if answers.readinto(pixels.reshape(-1).data) != n_pixels:  # type: ignore[attr-defined]  # a BufferedReader has it
-            raise EOFError("the answer broke off")
+            raise EOFError("the response was cut off")
         rendition = _read(answers, n_rendition)
         thumbnail = _read(answers, n_thumbnail) if n_thumbnail else rendition
         return Picture(hashlib.sha256(data).hexdigest(), width, height, pixels, rendition, thumbnail)
@@ -145,33 +151,33 @@ class DecodeChild:
 def _read(stream: IO[bytes], length: int) -> bytes:
     data = stream.read(length)
     if len(data) < length:
-        raise EOFError("the answer broke off")
+        raise EOFError("the response was cut off")
     return data
 
 
-Thing = TypeVar("Thing")
+T = TypeVar("T")
 
 
-class FifoPool(Generic[Thing]):
-    """Hands things out to one thread each. A thing given back goes straight to whoever waited longest.
+class FifoPool(Generic[T]):
+    """A pool of objects, each lent to one thread at a time. A returned object goes to the thread that has waited longest.
 
-    `threading.Semaphore` and `queue.Queue` let a newcomer overtake those who wait; under load somebody then waits for ever.
+    `threading.Semaphore` and `queue.Queue` let a new thread overtake waiting ones, which can starve them under load.
     """
 
-    def __init__(self, things: Iterable[Thing]) -> None:
+    def __init__(self, things: Iterable[T]) -> None:
         self._lock = threading.Lock()
         self._idle = list(things)
-        self._waiting: deque[queue.SimpleQueue[Thing | None]] = deque()
+        self._waiting: deque[queue.SimpleQueue[T | None]] = deque()
         self._closed = False
 
-    def take(self, *, timeout_s: float) -> Thing | None:
-        """A thing, to be given back. None when the pool is closed or none came free in time."""
+    def take(self, *, timeout_s: float) -> T | None:
+        """Take an object, to be returned with `give`. None if the pool is closed or nothing became free in time."""
         with self._lock:
             if self._closed:
                 return None
             if self._idle:
                 return self._idle.pop()
-            place: queue.SimpleQueue[Thing | None] = queue.SimpleQueue()
+            place: queue.SimpleQueue[T | None] = queue.SimpleQueue()
             self._waiting.append(place)
         try:
             return place.get(timeout=timeout_s)
@@ -180,10 +186,10 @@ class FifoPool(Generic[Thing]):
                 if place in self._waiting:
                     self._waiting.remove(place)
                     return None
-            return place.get()  # it came in this very moment
+            return place.get()  # it was handed over at this very moment
 
-    def give(self, thing: Thing) -> bool:
-        """Give a thing back. False when the pool is closed and the thing stays with the caller."""
+    def give(self, thing: T) -> bool:
+        """Return an object. False if the pool is closed; the caller then keeps the object."""
         with self._lock:
             if self._closed:
                 return False
@@ -193,8 +199,8 @@ class FifoPool(Generic[Thing]):
                 self._idle.append(thing)
             return True
 
-    def close(self) -> list[Thing]:
-        """Hand out nothing more; whoever waits gets None. Returns the idle things."""
+    def close(self) -> list[T]:
+        """Close the pool; waiting threads get None. Returns the idle objects."""
         with self._lock:
             self._closed = True
             while self._waiting:
@@ -208,15 +214,15 @@ PATIENCE_S = 120.0
 
 
 class Decoder:
-    """Decodes pictures in processes of their own, at most `workers` at once. Threads may share one.
+    """Decodes pictures in child processes, at most `workers` at once. Thread-safe.
 
-    A process is started with the first picture that needs it (about 0.2 s) and kept. It has limits of memory and processor time
-    where the system knows such limits, is killed when a picture takes longer than `limits.timeout_s`, and ends with the program.
+    A process is started for the first picture that needs it (about 0.2 s) and kept. It has memory and CPU limits where the system
+    supports them, is killed when a picture takes longer than `limits.timeout_s`, and ends with the program.
 
     Args:
-        limits: what a picture may cost, and what is kept of it.
-        workers: processes at most, at least 1.
-        patience_s: how long a picture waits for its turn at most; far longer than any honest queue.
+        limits: resource limits per picture, and the sizes kept of it.
+        workers: maximum number of processes, at least 1.
+        patience_s: maximum wait of a picture for a free process.
     """
 
     def __init__(self, limits: DecodeLimits, *, workers: int = 2, patience_s: float = PATIENCE_S) -> None:
@@ -224,16 +230,16 @@ class Decoder:
         self._patience_s = patience_s
         self._watchdog = Watchdog()
         self._children = [DecodeChild(limits, self._watchdog) for _ in range(max(1, workers))]
-        self._free = FifoPool(reversed(self._children))  # the last one in is the first one out: one picture at a time, one process
+        self._free = FifoPool(reversed(self._children))  # last in, first out: sequential pictures use one process
         self._finalizer = weakref.finalize(self, _stop, self._children, self._watchdog)
 
     @property
     def pids(self) -> tuple[int, ...]:
-        """Process ids of the living processes, for whoever watches their memory."""
+        """Process ids of the running processes, for monitoring their memory."""
         return tuple(pid for child in self._children if (pid := child.pid) is not None)
 
     def decode(self, data: bytes, *, square_px: int) -> Picture:
-        """Decode a file. Waits for its turn, first come first served.
+        """Decode a file. Waits for a free process, first come, first served.
 
         Args:
             square_px: side of `Picture.pixels`.
@@ -241,7 +247,7 @@ class Decoder:
         Raises:
             PictureError: `empty_file`, `too_large`, `not_an_image`, `unsupported_format`, `image_too_large`, `image_corrupt`,
                 `timeout`.
-            BusyError: `busy`, no process came free or could be started.
+            BusyError: `busy`: no process became free or could be started.
         """
         check_file_size(data, self.limits)
         for _ in range(ATTEMPTS):
@@ -251,20 +257,20 @@ class Decoder:
             try:
                 return child.decode(data, square_px=square_px)
             except ChildDiedError:
-                continue  # perhaps of something else than this picture
+                continue  # the picture may not be the cause
             finally:
                 if not self._free.give(child):
                     child.stop()
-        raise PictureError("image_corrupt", "This picture cannot be opened: it brings the decoder down.", remedy=AGAIN)
+        raise PictureError("image_corrupt", "This picture cannot be opened: it crashes the decoder.", remedy=AGAIN)
 
     def close(self) -> None:
-        """End all processes. Pictures in work or waiting end as `busy`."""
+        """Stop all processes. Pictures being decoded or waiting fail with `busy`."""
         idle = self._free.close()
         for child in self._children:
             if child in idle:
                 child.stop()
             else:
-                child.kill()  # the thread that uses it sees to the rest
+                child.kill()  # the thread that uses it cleans up
         self._watchdog.close()
         self._finalizer.detach()
 
@@ -276,7 +282,7 @@ class Decoder:
 
 
 def _stop(children: Iterable[DecodeChild], watchdog: Watchdog) -> None:
-    """For a decoder that was never closed: its last user is gone, or the program ends."""
+    """Finalizer for a decoder that was never closed."""
     for child in children:
         child.stop()
     watchdog.close()

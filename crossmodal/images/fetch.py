@@ -1,9 +1,9 @@
-"""An address -> the bytes behind it. The only place that asks the network for what a person or a catalogue names.
+"""Fetch the bytes behind a URL. The only place that makes requests to URLs given by users or sources.
 
-The address may be hostile, and so may its server. Therefore: a name is looked up once for each hop, *every* address it stands
-for must be public, and the socket is opened to one of those addresses and not to the name; redirects are followed by hand under the
-same rules; one deadline covers all of it; bytes are counted on the wire and after unpacking; nothing of the person travels along
-(cookies, passwords, proxy settings, referrer); bodies of redirects and errors are not read.
+Both the URL and its server may be hostile. Therefore: a host name is resolved once per hop, *every* address it resolves to must be
+public, and the socket is opened to one of those addresses, not to the name; redirects are followed here under the same rules; one
+deadline covers everything; bytes are counted on the wire and after decompression; no user data is sent (cookies, passwords, proxy
+settings, referrer); bodies of redirects and errors are not read.
 """
 
 import http.client
@@ -38,28 +38,28 @@ from crossmodal.images.public_address import (
 )
 
 MAX_DIALS = 4
-MAX_OVERHEAD_BYTES = 2**20  # headers, chunk marks and what was read ahead; an honest answer stays far below
+MAX_OVERHEAD_BYTES = 2**20  # headers, chunk framing and read-ahead; a well-behaved response stays far below
 
 Connector = Callable[[str, int, float], socket.socket]
 
 
-class TooMuchBesidesError(Exception):
-    """The server sends and sends, and it is not the picture."""
+class OverheadError(Exception):
+    """The server sent more than `MAX_OVERHEAD_BYTES` that are not part of the picture."""
 
 
 class Deadline:
-    """A point in time that no wait goes beyond."""
+    """An absolute time limit, `seconds` from now."""
 
     def __init__(self, seconds: float) -> None:
         self._end = time.monotonic() + seconds
 
     @property
     def over(self) -> bool:
-        """Whether there is no time left."""
+        """Whether the time is up."""
         return time.monotonic() >= self._end
 
     def left(self) -> float:
-        """Seconds left, above 0. TimeoutError when there are none."""
+        """Seconds left, above 0. Raises TimeoutError when the time is up."""
         left = self._end - time.monotonic()
         if left <= 0:
             raise TimeoutError
@@ -80,15 +80,15 @@ def dial(address: str, port: int, timeout_s: float) -> socket.socket:
 
 
 class SingleRequest:
-    """One request: where it may connect, until when, and how much came.
+    """One request: the addresses it may connect to, its deadline, and its count of received bytes.
 
     Args:
-        route: IP addresses that were checked, in the order to try them.
-        dial: opens a socket to an IP address: address, port, seconds.
+        route: checked IP addresses, in the order to try them.
+        dial: opens a socket; takes IP address, port, timeout in seconds.
 
     Attributes:
-        open: the connection stands, encrypted where it should be.
-        tls_problem: why no encrypted connection came about, or empty.
+        open: the connection is established, including TLS for https.
+        tls_problem: why TLS failed, or empty.
     """
 
     def __init__(self, address: Address, route: list[str], *, deadline: Deadline, dial: Connector) -> None:
@@ -101,29 +101,29 @@ class SingleRequest:
         self._besides = 0
 
     def connect(self) -> socket.socket:
-        """A socket to the first address that takes it; an address that hangs leaves time for the next. Raises OSError."""
+        """Connect to the first address that accepts. Each address gets an equal share of the time left. Raises OSError."""
         for left in range(len(self._route), 1, -1):
             try:
                 return self._dial(self._route[-left], self.address.port, self.deadline.left() / left)
-            except OSError:  # the next address has its turn
+            except OSError:  # try the next address
                 continue
         return self._dial(self._route[-1], self.address.port, self.deadline.left())
 
     def count(self, received: int) -> None:
-        """Bytes came off the wire. Raises TooMuchBesidesError when too many of them are not the picture's."""
+        """Count bytes read from the socket. Raises OverheadError if too many are not part of the picture."""
         self._besides += received
         if self._besides > MAX_OVERHEAD_BYTES:
-            raise TooMuchBesidesError
+            raise OverheadError
 
     def body(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
-        """The pieces of the picture, passed on and taken off the count."""
+        """Yield the pieces of the picture and subtract them from the count."""
         for piece in pieces:
             self._besides -= len(piece)
             yield piece
 
 
 class CountingReader(io.RawIOBase):
-    """A socket's bytes. Every single wait gets what is left of the deadline: a server that drips wins no time."""
+    """Reads a socket. Every read is limited by the deadline, so a server that sends slowly gains no time."""
 
     def __init__(self, sock: socket.socket, hop: SingleRequest) -> None:
         self._sock = sock
@@ -154,19 +154,20 @@ class _Plain:
 
 
 def read_body(pieces: Iterable[bytes], *, encoding: str, length: int | None, max_bytes: int) -> bytes:
-    """Join the pieces of an answer into the picture's bytes.
+    """Join and decompress the pieces of a response body.
 
     Args:
-        pieces: the body as it comes; reading stops at the first piece too many.
-        encoding: the answer's Content-Encoding. We ask for none; gzip and deflate are unpacked all the same, nothing else is.
-        length: the length the answer claims, or None.
-        max_bytes: most bytes before and after unpacking.
+        pieces: the body; reading stops at the first piece beyond `max_bytes`.
+        encoding: the Content-Encoding of the response. None is requested; gzip and deflate are accepted anyway.
+        length: the declared length, or None.
+        max_bytes: limit before and after decompression.
 
     Returns:
-        The bytes, possibly none.
+        The bytes, possibly empty.
 
     Raises:
-        FetchError: `too_large` (before a byte is read when the claim says so), `bad_response` for a broken or unknown encoding.
+        FetchError: `too_large` (before reading if the declared length exceeds the limit), `bad_response` for a broken or unknown
+            encoding.
     """
     if length is not None and length > max_bytes:
         raise too_large(max_bytes)
@@ -179,19 +180,19 @@ def read_body(pieces: Iterable[bytes], *, encoding: str, length: int | None, max
         if packed > max_bytes or len(body) > max_bytes:
             raise too_large(max_bytes)
     if packed and not getattr(unpacker, "eof", True):
-        raise bad_response("its compressed answer ended too early")
+        raise bad_response("its compressed response ended too early")
     return bytes(body)
 
 
 def too_large(max_bytes: int) -> FetchError:
-    """More bytes than a picture may have."""
+    """The error for a response of more than `max_bytes`."""
     what = f"The picture at that address is larger than {max_bytes / 2**20:.3g} MB."
     return FetchError("too_large", what, remedy="Save a smaller copy and upload that.")
 
 
 def bad_response(reason: str) -> FetchError:
-    """An answer that breaks the rules of the web; `reason` completes the sentence."""
-    return FetchError("bad_response", f"That address gave an answer that cannot be read: {reason}.", remedy=UPLOAD_INSTEAD)
+    """The error for a response that violates HTTP; `reason` completes the sentence."""
+    return FetchError("bad_response", f"That address sent a response that cannot be read: {reason}.", remedy=UPLOAD_INSTEAD)
 
 
 def _unpacker(encoding: str) -> _Unpacker:
@@ -200,33 +201,33 @@ def _unpacker(encoding: str) -> _Unpacker:
         return _Plain()
     if encoding in ("gzip", "x-gzip", "deflate"):
         return zlib.decompressobj(zlib.MAX_WBITS | 32)  # 32: the header says whether it is gzip or zlib
-    raise bad_response(f"it is packed as '{encoding[:40]}'")
+    raise bad_response(f"it is compressed as '{encoding[:40]}'")
 
 
 def _unpack(unpacker: _Unpacker, piece: bytes, room: int) -> bytes:
     try:
         return unpacker.decompress(piece, room)
     except zlib.error as error:
-        raise bad_response("its compressed answer is broken") from error
+        raise bad_response("its compressed response is broken") from error
 
 
 REDIRECTS = (301, 302, 303, 307, 308)
 READ_BYTES = 64 * 2**10
 
-# urllib3 logs whole addresses, and the query of an address may hold a key.
+# urllib3 logs full URLs, and the query of a URL may contain a key.
 logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 
 @dataclass(frozen=True, slots=True)
 class FetchLimits:
-    """What one fetch may cost.
+    """Limits of one fetch.
 
     Attributes:
-        timeout_s: longest time; names, redirects and reading included.
-        max_bytes: most bytes of a picture, before and after unpacking.
+        timeout_s: total time, including name resolution, redirects and reading.
+        max_bytes: size limit of a picture, before and after decompression.
         max_redirects: most redirects followed.
-        ports: ports that are asked.
-        user_agent: how we introduce ourselves.
+        ports: accepted ports.
+        user_agent: value of the User-Agent header.
     """
 
     timeout_s: float = 8.0
@@ -237,14 +238,14 @@ class FetchLimits:
 
 
 class Fetcher:
-    """Fetches pictures from the public network. Threads may share one.
+    """Fetches pictures from the public network. Thread-safe.
 
     Args:
         limits: see `FetchLimits`.
-        allow: `host:port` or `host` of the person's own network that may be asked besides public addresses, at other ports too.
-        resolve: `socket.getaddrinfo`, or a test's.
-        dial: opens a socket to an IP address (address, port, seconds), or a test's that leads elsewhere.
-        tls: which certificates are trusted; None for the public authorities.
+        allow: `host:port` or `host` entries of the user's own network that are accepted besides public addresses, on any port given.
+        resolve: `socket.getaddrinfo` or a replacement.
+        dial: opens a socket; takes IP address, port, timeout in seconds.
+        tls: TLS context; None trusts the public certificate authorities.
     """
 
     def __init__(
@@ -263,12 +264,12 @@ class Fetcher:
         self._tls = tls
 
     def fetch(self, url: str) -> bytes:
-        """The bytes behind an address, whatever its server calls them; possibly none.
+        """Return the bytes behind a URL, whatever their declared content type; possibly empty.
 
         Raises:
-            AddressError: the address, or one it redirects to, is refused: `url_malformed`, `url_scheme`, `url_blocked_address`,
+            AddressError: the URL, or one it redirects to, is refused: `url_malformed`, `url_scheme`, `url_blocked_address`,
                 `url_blocked_port`.
-            FetchError: `dns_failed` (the name has no address, or not only public ones: the two are not told apart),
+            FetchError: `dns_failed` (the name has no address, or a non-public one; deliberately the same error),
                 `connect_failed`, `timeout`, `too_many_redirects`, `http_status`, `bad_response`, `too_large`.
         """
         deadline = Deadline(self.limits.timeout_s)
@@ -285,7 +286,7 @@ class Fetcher:
         raise FetchError("too_many_redirects", what, remedy=UPLOAD_INSTEAD)
 
     def _ask(self, address: Address, deadline: Deadline) -> bytes | Address:
-        """One hop: the body, or the next address."""
+        """Make one request. Returns the body, or the address of a redirect."""
         check_address(address, ports=self.limits.ports, allow=self._allow)
         ips = route(address, resolve=self._resolve, allowed=address in self._allow, timeout_s=deadline.left())
         hop = SingleRequest(address, ips, deadline=deadline, dial=self._dial)
@@ -293,11 +294,11 @@ class Fetcher:
             try:
                 with adapter.send(self._request(address), stream=True, timeout=deadline.left()) as response:
                     return self._read(response, hop)
-            except (requests.RequestException, urllib3.exceptions.HTTPError, TooMuchBesidesError, OSError) as error:
+            except (requests.RequestException, urllib3.exceptions.HTTPError, OverheadError, OSError) as error:
                 raise self._failure(hop, error) from error
 
     def _request(self, address: Address) -> requests.PreparedRequest:
-        # Prepared without a session: a session would add cookies, passwords of .netrc and proxies of the environment.
+        # Prepared without a session, which would add cookies, .netrc passwords and environment proxies.
         headers = {
             "User-Agent": self.limits.user_agent,
             "Accept": "image/*,*/*;q=0.5",
@@ -324,10 +325,10 @@ class Fetcher:
     def _failure(self, hop: SingleRequest, error: Exception) -> FetchError:
         if hop.deadline.over:
             return self._too_slow()
-        if isinstance(error, TooMuchBesidesError):
-            return bad_response("it sent too much besides the picture")
+        if isinstance(error, OverheadError):
+            return bad_response("it sent too much data besides the picture")
         if hop.open:
-            return bad_response("it broke off or does not follow the rules of the web")
+            return bad_response("it was cut off or violates HTTP")
         reason = f" ({hop.tls_problem})" if hop.tls_problem else ""
         return FetchError("connect_failed", f"{hop.address.host} could not be reached{reason}.", remedy=UPLOAD_INSTEAD)
 
@@ -339,7 +340,7 @@ class Fetcher:
 def _location(response: requests.Response) -> str:
     places = {place.strip() for place in response.raw.headers.getlist("Location")} - {""}
     if len(places) != 1:
-        raise bad_response("it redirects without saying where")
+        raise bad_response("it redirects without a target")
     place = str(places.pop())
     try:
         return place.encode("latin-1").decode()  # header bytes arrive as latin-1; servers mean UTF-8
@@ -348,7 +349,7 @@ def _location(response: requests.Response) -> str:
 
 
 def _status(code: int) -> str:
-    """`404 (not found)`, or the bare number where the web has no words for it."""
+    """`404 (not found)`, or the bare number of an unknown status."""
     try:
         return f"{code} ({HTTPStatus(code).phrase.lower()})"
     except ValueError:
@@ -363,7 +364,7 @@ class _Answer(http.client.HTTPResponse):
 
 
 class _Connection(urllib3.connection.HTTPConnection):
-    """Connects where the hop says. The name stays in the Host header and nowhere else."""
+    """Connects to the checked addresses of `hop`. The host name is used only in the Host header."""
 
     def __init__(self, *args: Any, hop: SingleRequest, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -383,11 +384,11 @@ class _Connection(urllib3.connection.HTTPConnection):
 
 
 class _SecureConnection(_Connection, urllib3.connection.HTTPSConnection):
-    """The same with TLS: the name is what the certificate must be for."""
+    """The same with TLS; the certificate must match the host name."""
 
 
 class _Adapter(requests.adapters.HTTPAdapter):
-    """Sends one request over one new connection of ours."""
+    """Sends one request over a new `_Connection`."""
 
     def __init__(self, hop: SingleRequest, tls: ssl.SSLContext | None) -> None:
         super().__init__()
@@ -404,7 +405,7 @@ class _Adapter(requests.adapters.HTTPAdapter):
         return self._pool
 
     def cert_verify(self, *_args: Any, **_kwargs: Any) -> None:
-        """The TLS context verifies; what `requests` would load comes on top of it, and anew for each connection."""
+        """Does nothing: the TLS context verifies, and `requests` would load its own certificates for each connection."""
 
     def close(self) -> None:
         self._pool.close()

@@ -1,6 +1,6 @@
-"""What kind of file some bytes are, from the bytes alone: names and headers lie.
+"""Detect the file format from the bytes alone; names and headers cannot be trusted.
 
-Returns the one decoder that may look at them. Everything else is refused in words, before any decoder sees a byte.
+Selects the one decoder that is used. Everything else is refused with a message before any decoder sees the bytes.
 """
 
 import re
@@ -46,10 +46,10 @@ _NO_PICTURES = (
 
 
 def sniff(data: bytes) -> str:
-    """Name of the Pillow decoder for a file: JPEG, PNG, GIF, WEBP, BMP, and AVIF or HEIF where their decoders are installed.
+    """Name of the Pillow decoder for a file: JPEG, PNG, GIF, WEBP, BMP; AVIF and HEIF if their decoders are installed.
 
     Raises:
-        PictureError: `empty_file`; `unsupported_format` for a picture of another kind; `not_an_image` for everything else.
+        PictureError: `empty_file`; `unsupported_format` for another picture format; `not_an_image` for everything else.
     """
     if not data:
         raise PictureError("empty_file", "The file is empty.", remedy="Choose another file, or download it again.")
@@ -64,16 +64,16 @@ def sniff(data: bytes) -> str:
     head = data[:4_096]
     for pattern, words in _OTHER_PICTURES:
         if pattern.match(head):
-            raise PictureError("unsupported_format", f"This is {words}, a kind that is not read here.", remedy=CONVERT)
+            raise PictureError("unsupported_format", f"This is {words}, a format that is not supported.", remedy=CONVERT)
     for pattern, words in _NO_PICTURES:
         if pattern.match(head):
-            raise PictureError("not_an_image", f"This is no picture but {words}.", remedy=CHOOSE)
+            raise PictureError("not_an_image", f"This is not a picture but {words}.", remedy=CHOOSE)
     raise PictureError("not_an_image", "This is not a picture.", remedy=CHOOSE)
 
 
 @cache
 def has_decoder(name: str) -> bool:
-    """Whether the optional decoder `AVIF` or `HEIF` is installed. Looks for it without loading it."""
+    """Whether the optional decoder `AVIF` or `HEIF` is installed; does not import it."""
     return find_spec("PIL._avif" if name == "AVIF" else "pillow_heif") is not None
 
 
@@ -86,7 +86,7 @@ def _optional(name: str, called: str) -> str:
 
 
 def _brands(data: bytes) -> set[bytes]:
-    """The major and compatible brands of an ISO media file (ISO 14496-12), none for any other file."""
+    """The major and compatible brands of an ISO media file (ISO 14496-12); empty for any other file."""
     if data[4:8] != b"ftyp":
         return set()
     end = min(int.from_bytes(data[:4], "big"), 256, len(data))

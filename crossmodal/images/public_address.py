@@ -1,8 +1,8 @@
-"""Web addresses as text: what may be asked, decided before anything touches the network.
+"""Parse and check URLs before any request, and resolve host names to public addresses only.
 
-The text is taken apart once, here, and put together again from the parts: whoever asks the network gets the result and never the
-original, so that two readers of one address cannot disagree about its host. Which network address a *name* stands for is checked
-where it is dialled (`crossmodal.images.fetch`); an address text can never be trusted alone.
+A URL is parsed once and reassembled from its parts. Requests use the result, never the original text, so that two parsers cannot
+disagree about its host. The text alone is never trusted: what a *name* resolves to is checked right before connecting
+(`crossmodal.images.fetch`).
 """
 
 import contextlib
@@ -31,7 +31,7 @@ SPECIAL_V4 = tuple(
         "10.0.0.0/8",  # private (RFC 1918)
         "100.64.0.0/10",  # carrier NAT, also some clouds' metadata (RFC 6598)
         "127.0.0.0/8",  # loopback (RFC 1122)
-        "168.63.129.16/32",  # Azure's wire server: a public number that only answers inside
+        "168.63.129.16/32",  # Azure's wire server: a public address reachable only from inside
         "169.254.0.0/16",  # link-local, most clouds' metadata (RFC 3927)
         "172.16.0.0/12",  # private (RFC 1918)
         "192.0.0.0/24",  # protocol assignments, Oracle's metadata (RFC 6890)
@@ -48,7 +48,7 @@ SPECIAL_V4 = tuple(
         "240.0.0.0/4",  # reserved and broadcast (RFC 1112, RFC 919)
     )
 )
-"""IPv4 networks that are never asked."""
+"""IPv4 networks that are never contacted."""
 
 GLOBAL_UNICAST_V6 = IPv6Network("2000::/3")
 """The one part of IPv6 in use for the public network (RFC 4291). It leaves out loopback, mapped and compatible IPv4 (::/96,
@@ -65,14 +65,14 @@ SPECIAL_V6 = tuple(
         "3fff::/20",  # documentation (RFC 9637)
     )
 )
-"""Networks inside `GLOBAL_UNICAST_V6` that are never asked."""
+"""Networks inside `GLOBAL_UNICAST_V6` that are never contacted."""
 
 _ISATAP = (0x0000_5EFE, 0x0200_5EFE)
-"""Upper half of an interface identifier that carries an IPv4 address (RFC 5214)."""
+"""Upper half of an interface identifier that embeds an IPv4 address (RFC 5214)."""
 
 
 def is_public(address: IPAddress) -> bool:
-    """Whether an address belongs to the public network: no special-purpose range, no IPv6 that carries an IPv4."""
+    """Whether an address belongs to the public network: no special-purpose range, no IPv6 with an embedded IPv4."""
     if isinstance(address, IPv4Address):
         return not any(address in network for network in SPECIAL_V4)
     if address not in GLOBAL_UNICAST_V6 or any(address in network for network in SPECIAL_V6):
@@ -92,19 +92,19 @@ _NUMBER = re.compile(r"0x[0-9a-f]*|[0-9]+")
 
 
 class _UnreadableError(ValueError):
-    """Why an address cannot be asked, as the end of a sentence."""
+    """Why a URL is malformed, as the end of a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A web address that passed the checks of its text.
+    """A URL that passed the syntax checks.
 
     Attributes:
         scheme: `http` or `https`.
-        host: a name in ASCII and lower case, or an IP address in its usual form without brackets.
+        host: a lower-case ASCII name, or an IP address in canonical form without brackets.
         port: 1 to 65535.
         path, query: percent-encoded ASCII; `path` starts with a slash, `query` has no question mark and may be empty.
-        ip: the IP address when `host` is one, else None.
+        ip: the IP address if `host` is one, else None.
     """
 
     scheme: str
@@ -116,19 +116,19 @@ class Address:
 
     @property
     def shown(self) -> str:
-        """The address without its query, which may hold a key: for messages and logs."""
+        """The URL without its query, which may contain a key; for messages and logs."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         port = "" if self.port == DEFAULT_PORTS[self.scheme] else f":{self.port}"
         return f"{self.scheme}://{host}{port}{self.path}"
 
     @property
     def url(self) -> str:
-        """The whole address, put together again from its checked parts."""
+        """The full URL, reassembled from its checked parts."""
         return f"{self.shown}?{self.query}" if self.query else self.shown
 
 
 class AllowList:
-    """Hosts of the person's own network that may be asked besides public addresses, at any port named with them.
+    """Hosts of the user's own network that are accepted besides public addresses, on the given port or on any.
 
     Args:
         entries: `host:port` or `host` (any port); `[::1]:8123` for IPv6. No patterns: an entry is one host.
@@ -149,43 +149,43 @@ class AllowList:
         try:
             host, _, port = _split_netloc(netloc)
         except ValueError as error:
-            what = f"The setting fetch_allow holds {entry!r}, which is no host and no host:port."
+            what = f"The setting fetch_allow holds {entry!r}, which is neither a host nor host:port."
             raise AddressError("url_malformed", what, remedy="Write it like nas:8080 or 192.168.1.5.") from error
         return host, port
 
 
 def parse_address(text: str, *, base: Address | None = None) -> Address:
-    """Take an address apart and check every part.
+    """Parse a URL and check every part.
 
     Args:
-        text: what somebody typed, or what a redirect named.
-        base: the address that redirected, for a relative `text`.
+        text: user input, or the target of a redirect.
+        base: the address that redirected; resolves a relative `text`.
 
     Raises:
         AddressError: `url_scheme` for anything but http and https; `url_malformed` for an empty, overlong or ambiguous text (user
-            names, backslashes, control characters, hosts that are no hosts, ports outside 1 to 65535).
+            names, backslashes, control characters, invalid hosts, ports outside 1 to 65535).
     """
     text = text.strip(" \t\r\n")
     scheme = _SCHEME.match(text)
     if scheme and scheme[1].lower() not in DEFAULT_PORTS:
         remedy = "Use an address that starts with https://, or upload the picture."
-        raise AddressError("url_scheme", f"An address of the kind '{scheme[1][:20]}:' cannot be asked.", remedy=remedy)
+        raise AddressError("url_scheme", f"Addresses starting with '{scheme[1][:20]}:' are not supported.", remedy=remedy)
     if not text or (scheme is None and base is None):
         raise AddressError("url_malformed", "That is not a web address.", remedy="A web address starts with https:// or http://.")
     if len(text) > MAX_CHARS:
-        raise _malformed(f"it is {len(text)} characters long, at most {MAX_CHARS} are possible")
+        raise _malformed(f"it has {len(text)} characters, at most {MAX_CHARS} are allowed")
     if _CONTROL.search(text):
-        raise _malformed("it holds a backslash or an invisible character")
+        raise _malformed("it contains a backslash or an invisible character")
     try:
         return _assemble(urljoin(base.url, text) if base and not scheme else text)
     except _UnreadableError as error:
         raise _malformed(str(error)) from error
-    except ValueError as error:  # a library's words are for programmers
+    except ValueError as error:  # the library's own message is not meant for users
         raise _malformed("it cannot be read") from error
 
 
 def check_address(address: Address, *, ports: Iterable[int], allow: AllowList) -> None:
-    """Refuse an address that is not public or asks for an unusual port, unless the person allowed it.
+    """Refuse an address that is not public or uses another port than `ports`, unless it is in `allow`.
 
     Raises:
         AddressError: `url_blocked_address`, `url_blocked_port`.
@@ -195,11 +195,11 @@ def check_address(address: Address, *, ports: Iterable[int], allow: AllowList) -
     if address.ip is not None and not is_public(address.ip):
         raise AddressError(
             "url_blocked_address",
-            f"{address.host} is not a public address, and only public addresses are asked.",
+            f"{address.host} is not a public address, and only public addresses are fetched.",
             remedy="Save the picture and upload it, or name a computer of your own network in the setting fetch_allow.",
         )
     if address.port not in ports:
-        raise AddressError("url_blocked_port", f"Port {address.port} is not asked for pictures.", remedy=UPLOAD_INSTEAD)
+        raise AddressError("url_blocked_port", f"Port {address.port} is not allowed for pictures.", remedy=UPLOAD_INSTEAD)
 
 
 def _assemble(url: str) -> Address:
@@ -213,9 +213,9 @@ def _assemble(url: str) -> Address:
 
 
 def _split_netloc(netloc: str) -> tuple[str, IPAddress | None, int | None]:
-    """`host:port` -> host, its IP address if it is one, the port if there is one."""
+    """Split `host:port` into the host, its IP address if it is one, and the port if given."""
     if "@" in netloc:
-        raise _UnreadableError("it holds a user name")
+        raise _UnreadableError("it contains a user name")
     match = _NETLOC.fullmatch(netloc)
     if match is None:
         raise _UnreadableError("its host or port cannot be read")
@@ -234,23 +234,23 @@ def _ascii_host(name: str) -> str:
     host = name.lower() if name.isascii() else idna.encode(name, uts46=True).decode("ascii")
     host = host.removesuffix(".")
     if len(host) > 253 or not _NAME.fullmatch(host):
-        raise _UnreadableError("its host name cannot exist")
+        raise _UnreadableError("its host name is invalid")
     return host
 
 
 def _ipv4(host: str) -> IPv4Address | None:
-    """An IPv4 address in any way a resolver takes (127.1, 0x7f000001, 017700000001), as the WHATWG URL standard reads it.
+    """Parse IPv4 in every notation a resolver accepts (127.1, 0x7f000001, 017700000001), following the WHATWG URL standard.
 
-    A host whose last label is a number is an IPv4 address or nothing. None for a name.
+    A host whose last label is numeric must be an IPv4 address. Returns None for a name.
     """
     labels = host.split(".")
     if not _NUMBER.fullmatch(labels[-1]):
         return None
     if len(labels) > 4 or not all(_NUMBER.fullmatch(label) for label in labels):
-        raise _UnreadableError("its host is no IP address")
+        raise _UnreadableError("its host is not a valid IP address")
     *first, last = (_number(label) for label in labels)
     if any(value > 255 for value in first) or last >= 256 ** (4 - len(first)):
-        raise _UnreadableError("its host is no IP address")
+        raise _UnreadableError("its host is not a valid IP address")
     return IPv4Address(sum(value << (8 * (3 - place)) for place, value in enumerate(first)) + last)
 
 
@@ -261,28 +261,28 @@ def _number(label: str) -> int:
 
 
 def _malformed(reason: str) -> AddressError:
-    return AddressError("url_malformed", f"That is not an address that can be asked: {reason}.", remedy=UPLOAD_INSTEAD)
+    return AddressError("url_malformed", f"That is not a valid web address: {reason}.", remedy=UPLOAD_INSTEAD)
 
 
 Resolve = Callable[..., Iterable[tuple[Any, ...]]]
-"""What `socket.getaddrinfo` is."""
+"""Signature of `socket.getaddrinfo`."""
 
 
 def route(address: Address, *, resolve: Resolve, allowed: bool, timeout_s: float) -> list[str]:
-    """Look a host up, once, and check everything it stands for.
+    """Resolve a host once and check every address it resolves to.
 
     Args:
-        allowed: the person named this host; it may lie in their own network.
-        timeout_s: longest wait, above 0.
+        allowed: the host is in the allow list and may be in the user's own network.
+        timeout_s: time limit, above 0.
 
     Returns:
-        IP addresses in the resolver's order, at least one. Whoever dials one of them and never the name is safe from a resolver
-        that answers differently the second time.
+        IP addresses in the resolver's order, at least one. Connecting to one of them instead of the name protects against a resolver
+        that returns something else the second time.
 
     Raises:
-        FetchError: `dns_failed`, the name has no address or one of its addresses is not public. One sentence for both: otherwise
-            the answer would tell which names exist in the network we stand in.
-        TimeoutError: the look-up took too long.
+        FetchError: `dns_failed`: the name has no address, or one of its addresses is not public. Both have the same message;
+            otherwise it would reveal which names exist in the local network.
+        TimeoutError: the lookup took too long.
     """
     if address.ip is not None:
         return [str(address.ip)]
@@ -292,12 +292,12 @@ def route(address: Address, *, resolve: Resolve, allowed: bool, timeout_s: float
     raise FetchError(
         "dns_failed",
         f"There is no public address for {address.host}.",
-        remedy="Check the spelling; a computer of your own network must be named in the setting fetch_allow.",
+        remedy="Check the spelling; a computer in your own network must be listed in the setting fetch_allow.",
     )
 
 
 def _look_up(address: Address, resolve: Resolve, timeout_s: float) -> list[IPAddress]:
-    """Unique addresses, none when the name has none. In a thread of its own, because a look-up cannot be interrupted."""
+    """Unique addresses, possibly none. Runs in a separate thread, because a lookup cannot be interrupted."""
     answers: queue.SimpleQueue[list[IPAddress]] = queue.SimpleQueue()
 
     def ask() -> None:
@@ -315,10 +315,10 @@ def _look_up(address: Address, resolve: Resolve, timeout_s: float) -> list[IPAdd
 
 
 class Watchdog:
-    """Calls `on_late` for every piece of work that is not done in time. Threads may share one.
+    """Calls `on_late` for every watched block that does not finish in time. Thread-safe.
 
-    Its thread starts with the first piece of work and sleeps until the earliest end it knows, so that work which is done in time
-    costs two dictionary writes.
+    Its thread starts with the first block and sleeps until the earliest deadline, so a block that finishes in time costs two
+    dictionary writes.
     """
 
     def __init__(self) -> None:
@@ -330,7 +330,7 @@ class Watchdog:
 
     @contextlib.contextmanager
     def watch(self, on_late: Callable[[], None], *, seconds: float) -> Iterator[None]:
-        """Call `on_late` once, from another thread, unless the block ends within `seconds`. It must not block and not raise."""
+        """Call `on_late` once, from another thread, unless the block ends within `seconds`. It must neither block nor raise."""
         end = time.monotonic() + seconds
         with self._changed:
             self._ends[on_late] = end
@@ -346,7 +346,7 @@ class Watchdog:
                 self._ends.pop(on_late, None)
 
     def close(self) -> None:
-        """End the thread. What is still watched is no longer."""
+        """Stop the thread. Blocks still running are no longer watched."""
         with self._changed:
             self._closed = True
             self._changed.notify()

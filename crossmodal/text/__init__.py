@@ -1,1 +1,1 @@
-"""Text in: cleaning, hashing tokenizer, spelling noise. Knows no torch."""
+"""Text processing without torch: cleaning, hashing tokenizer, spelling noise."""

@@ -1,4 +1,4 @@
-"""Text as people and files bring it, made safe and comparable before anything else reads it."""
+"""Normalise untrusted text before anything else uses it."""
 
 import unicodedata
 
@@ -6,15 +6,15 @@ from crossmodal.errors import QueryError
 
 FUNCTION_WORDS = frozenset({"a", "an", "and", "are", "as", "at", "by", "for", "from", "in", "is", "it", "of", "on", "or"})
 FUNCTION_WORDS |= {"that", "the", "this", "to", "with"}
-"""Words that carry no content of a title. Kept short on purpose: longer lists drop words people search by ("man", "small")."""
+"""Words ignored when titles are compared. Short on purpose: longer lists drop words that people search for ("man", "small")."""
 
 _LONGEST_WORD = 64
 
 
 def plain_text(text: str) -> str:
-    """One line of visible text in Unicode's NFKC form: control, format and surrogate characters become spaces.
+    """Return one line of visible text in NFKC form; control, format and surrogate characters become spaces.
 
-    Bidirectional overrides and zero-width characters are format characters, so text cannot hide or reorder what is shown.
+    This covers bidirectional overrides and zero-width characters, so text can neither hide nor reorder what is displayed.
     """
     if text.isascii() and text.isprintable():
         return " ".join(text.split())
@@ -23,15 +23,15 @@ def plain_text(text: str) -> str:
 
 
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-_JOINERS = frozenset("\u200d\u200c")  # inside emoji families and Persian words they are part of the spelling
-_BLANK = frozenset("\u115f\u1160\u2800")  # letters and signs that are drawn as nothing
+_JOINERS = frozenset("\u200d\u200c")  # part of the spelling in emoji sequences and Persian words
+_BLANK = frozenset("\u115f\u1160\u2800")  # letters and symbols without a visible glyph
 
 
 def words(text: str) -> list[str]:
-    """The words of a text in reading order, case folded; where there are none (emoji, punctuation), the visible characters.
+    r"""Return the words of a text in reading order, case folded; if there are none (emoji, punctuation), its visible characters.
 
-    Letters, digits and the marks on them make a word. (A regular expression's word characters leave the marks out, which would cut a word
-    of Hindi or Thai at every vowel sign.) An empty or invisible text gives an empty list.
+    A word consists of letters, digits and combining marks. (`\w` in regular expressions excludes marks, which would split Hindi or Thai
+    words at every vowel sign.) An empty or invisible text gives an empty list.
     """
     folded = unicodedata.normalize("NFKC", plain_text(text).casefold())
     if folded.isascii():
@@ -54,24 +54,24 @@ def _is_visible(ch: str) -> bool:
 
 
 def title_key(title: str) -> frozenset[str]:
-    """What a title says, whatever the order it says it in: two titles of one key describe the same thing."""
+    """The content words of a title, independent of order: titles with equal keys describe the same thing."""
     found = words(title)
     return frozenset(word for word in found if word not in FUNCTION_WORDS) or frozenset(found)
 
 
 def clean_query(query: str, *, max_chars: int) -> str:
-    """A text query, checked before any work is spent on it.
+    """Validate and normalise a text query.
 
     Raises:
-        QueryError: `text_too_long` above `max_chars` characters, `text_empty` when nothing visible is left, `bad_request` when it is
-            no text.
+        QueryError: `text_too_long` above `max_chars` characters, `text_empty` if nothing visible remains, `bad_request` if it is not
+            a string.
     """
     if not isinstance(query, str):
         raise QueryError("bad_request", f"A query is text, not {type(query).__name__}.", remedy="Type what you look for.")
     if len(query) > max_chars:
         raise QueryError(
             "text_too_long",
-            f"The query has {len(query):,} characters; {max_chars:,} are read at most.",
+            f"The query has {len(query):,} characters; at most {max_chars:,} are allowed.",
             remedy="Describe the picture in a sentence.",
         )
     cleaned = plain_text(query)
@@ -81,21 +81,21 @@ def clean_query(query: str, *, max_chars: int) -> str:
 
 
 def display_text(text: str, *, max_chars: int) -> str:
-    """One line for people to read, as it was written but for control, bidirectional and surrogate characters, cut at `max_chars`."""
+    """Return one line for display, without control, bidirectional and surrogate characters, cut at `max_chars`."""
     visible = "".join(" " if unicodedata.category(ch) in _INVISIBLE and ch not in _JOINERS else ch for ch in text[: 4 * max_chars])
     tidy = " ".join(visible.split())
     return tidy if len(tidy) <= max_chars else tidy[: max_chars - 1].rstrip() + "…"
 
 
 def counted(n: int, noun: str, *, many: str = "") -> str:
-    """`n` with thousands apart, and the noun in the number that goes with it.
+    """Format `n` with thousands separators and the noun in singular or plural.
 
     Args:
-        many: the plural, where it is not the noun and an "s".
+        many: the plural; by default the noun with an "s".
     """
     return f"{n:,} {noun if n == 1 else many or noun + 's'}"
 
 
 def were(n: int) -> str:
-    """The verb that goes with `n` things."""
+    """ "was" for 1, else "were"."""
     return "was" if n == 1 else "were"

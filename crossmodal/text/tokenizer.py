@@ -1,8 +1,8 @@
-"""A hashing tokenizer: no vocabulary to build or to lose, and the same numbers in every process.
+"""A hashing tokenizer: needs no vocabulary and gives the same ids in every process.
 
-Python's `hash()` is salted per process, so a network trained on it is meaningless after a restart; a keyed BLAKE2b digest is not.
-Every word becomes its own bucket plus the buckets of its character n-grams (Bojanowski et al. 2017, "Enriching Word Vectors with Subword
-Information"), so an unseen word or a typing slip still shares most of its numbers with the word that was meant.
+Python's `hash()` is salted per process, so a network trained on it is meaningless after a restart; a keyed BLAKE2b digest is stable.
+Every word maps to its own bucket plus the buckets of its character n-grams (Bojanowski et al. 2017, "Enriching Word Vectors with Subword
+Information"), so an unseen word or a typo still shares most of its buckets with the intended word.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from functools import lru_cache
 from crossmodal.text.cleaning import words
 
 TOKENIZER_VERSION = "blake2b-words-ngrams-1"
-"""Goes into every checkpoint: a model is bound to the numbers it was trained on."""
+"""Stored in every checkpoint: a model only works with the ids it was trained on."""
 
 PADDING = 0
 _KEY = b"crossmodal-tokenizer-1"
@@ -21,11 +21,11 @@ _NGRAM_SIZES = (3, 4)
 
 
 class HashingTokenizer:
-    """Texts to bucket numbers.
+    """Maps texts to bucket ids.
 
     Args:
-        vocab_size: buckets, words and n-grams together; number 0 is padding and never a bucket of a word.
-        max_tokens: words of a text that are read; the rest is left out.
+        vocab_size: number of buckets, shared by words and n-grams; id 0 is reserved for padding.
+        max_tokens: maximum words per text; the rest is ignored.
 
     Raises:
         ValueError: `vocab_size` below 2 or `max_tokens` below 1.
@@ -38,17 +38,17 @@ class HashingTokenizer:
         self.max_tokens = max_tokens
 
     def __call__(self, text: str) -> list[tuple[int, ...]]:
-        """Bucket numbers of each word: the word's own first, then its n-grams'. An empty text gives one word of padding."""
+        """Bucket ids of each word: the word's own first, then those of its n-grams. An empty text gives one padding word."""
         return self.encode_words(words(text))
 
     def encode_words(self, found: Sequence[str]) -> list[tuple[int, ...]]:
-        """The same for words already split."""
+        """The same for text already split into words."""
         return [buckets(word, self.vocab_size) for word in found[: self.max_tokens]] or [(PADDING,)]
 
 
-@lru_cache(maxsize=16_384)  # of the longest words this is some 80 MB, of usual ones 10
+@lru_cache(maxsize=16_384)  # some 10 MB for ordinary words, 80 MB for the longest
 def buckets(word: str, vocab_size: int) -> tuple[int, ...]:
-    """Numbers of one word in 1..vocab_size-1: the whole word, then every n-gram of `<word>`."""
+    """Bucket ids of one word, in 1..vocab_size-1: the whole word, then every n-gram of `<word>`."""
     marked = f"<{word}>"
     ngrams = [marked[i : i + size] for size in _NGRAM_SIZES for i in range(len(marked) - size + 1)]
     return tuple(_bucket(part, vocab_size) for part in ["=" + word, *ngrams])
@@ -63,7 +63,7 @@ _ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 
 
 def misspell(word: str, rng: random.Random) -> str:
-    """The word with one slip: two letters swapped, one dropped, doubled or replaced. Words under four letters stay as they are."""
+    """Add one typo: two letters swapped, or one dropped, doubled or replaced. Words under four letters are returned unchanged."""
     if len(word) < 4:
         return word
     at = rng.randrange(1, len(word) - 1)
@@ -78,6 +78,6 @@ def misspell(word: str, rng: random.Random) -> str:
 
 
 def noisy(found: Sequence[str], rng: random.Random, *, misspelt: float, dropped: float) -> list[str]:
-    """Words with slips: each misspelt with probability `misspelt`, each left out with probability `dropped`, never all of them."""
+    """Add noise: each word is misspelt with probability `misspelt` and dropped with probability `dropped`; never drops all words."""
     kept = [misspell(word, rng) if rng.random() < misspelt else word for word in found if rng.random() >= dropped]
     return kept or list(found)

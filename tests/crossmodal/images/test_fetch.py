@@ -19,8 +19,8 @@ from crossmodal.images.fetch import (
     Deadline,
     Fetcher,
     FetchLimits,
+    OverheadError,
     SingleRequest,
-    TooMuchBesidesError,
     dial,
     read_body,
 )
@@ -389,7 +389,7 @@ def test_bytes_besides_the_picture_are_counted_and_the_pictures_are_not() -> Non
         one.count(MAX_OVERHEAD_BYTES)
         assert list(one.body([b"x" * MAX_OVERHEAD_BYTES])) == [b"x" * MAX_OVERHEAD_BYTES]
     one.count(MAX_OVERHEAD_BYTES)
-    with pytest.raises(TooMuchBesidesError):
+    with pytest.raises(OverheadError):
         one.count(1)
 
 
