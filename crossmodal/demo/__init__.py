@@ -1,1 +1,1 @@
-"""The demo catalogue: things x colours x patterns, drawn and titled from a seed."""
+"""The demo catalogue: things x colours x patterns, drawn and titled deterministically from a seed."""

@@ -1,4 +1,4 @@
-"""Writes the demo catalogue: pictures first, then, in one step, the CSV that names them."""
+"""Writes the demo catalogue: first the pictures, then, atomically, the CSV that lists them."""
 
 import csv
 import io
@@ -33,7 +33,7 @@ class DemoItem:
 
 
 def demo_item(index: int, *, seed: int) -> DemoItem:
-    """The row with this index, from 0; the same for the same seed, whatever the size of the catalogue."""
+    """The row with this index (from 0); depends only on index and seed, not on the size of the catalogue."""
     position = position_of_item(index)
     combination = combination_at(position)
     rng = Random(f"words {seed} {index}")
@@ -58,21 +58,21 @@ def draw_jpeg(item: DemoItem, *, seed: int) -> bytes:
 def write_demo_catalogue(folder: Path, *, seed: int, items: int, on_progress: OnProgress = ignore_progress) -> Path:
     """Draw the demo catalogue into a folder and return the path of its CSV.
 
-    The CSV appears last and whole, so work that was cut short leaves none and the next call draws again. A CSV that is already
-    there may be a person's own: it is left as it is, nothing is drawn and its path is returned.
+    The CSV is written last and atomically, so interrupted work leaves none and the next call draws again. An existing CSV may be the
+    user's own: it is left unchanged, nothing is drawn, and its path is returned.
 
     Args:
-        folder: made when missing; gets `amazon_products.csv` and `images/`.
+        folder: created if missing; receives `amazon_products.csv` and `images/`.
         seed: the same seed gives the same files.
-        items: number of pictures, at least 1. From COMBINATION_COUNT on, every combination has a picture; fewer are an even sample.
-        on_progress: called now and then; what it raises ends the work and passes through.
+        items: number of pictures, at least 1. With COMBINATION_COUNT or more, every combination has a picture; fewer are an even sample.
+        on_progress: called regularly; an exception it raises ends the work and propagates.
 
     Raises:
-        SourceError: `bad_request`, `items` is less than 1.
-        StoreError: `disk_full` or `read_only`, the folder cannot be written.
+        SourceError: `bad_request`: `items` is less than 1.
+        StoreError: `disk_full` or `read_only`: the folder cannot be written.
     """
     if items < 1:
-        raise SourceError("bad_request", f"A demo catalogue of {items} items was asked for.", remedy="Ask for at least 1.")
+        raise SourceError("bad_request", f"A demo catalogue cannot have {items} items.", remedy="Request at least 1.")
     path = folder / CSV_NAME
     if path.exists():
         return path

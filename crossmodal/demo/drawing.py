@@ -13,7 +13,7 @@ from crossmodal.demo.vocabulary import PLAIN, Combination, Rgb
 PICTURE_PX = 200
 OVERSAMPLE = 3  # drawn this many times as large, then averaged down: smooth edges
 MAX_TURN_DEG = 12.0
-SMALLEST, LARGEST = 0.8, 0.92  # of the picture, the thing's longer side
+SMALLEST, LARGEST = 0.8, 0.92  # range of the thing's longer side, as a share of the picture
 BULK = 1.12
 DARK_BELOW = 60
 
@@ -39,7 +39,7 @@ def draw_picture(combination: Combination, rng: Random) -> Image.Image:
 
     Args:
         combination: what it shows.
-        rng: where background, angle, size, position and small variations come from; the same state draws the same picture.
+        rng: source of background, angle, size, position and small variations; the same state draws the same picture.
 
     Returns:
         (PICTURE_PX, PICTURE_PX) RGB.
@@ -63,7 +63,7 @@ def draw_picture(combination: Combination, rng: Random) -> Image.Image:
 
 
 def place(parts: Sequence[Part], *, tilt_deg: float, rng: Random) -> Placement:
-    """A random turn, size and position that keep the whole thing inside the picture."""
+    """A random rotation, size and position that keep the whole thing inside the picture."""
     angle = tilt_deg + rng.uniform(-MAX_TURN_DEG, MAX_TURN_DEG)
     left, top, right, bottom = _bounds(parts, Placement(angle))
     width, height = right - left, bottom - top
@@ -78,7 +78,7 @@ def place(parts: Sequence[Part], *, tilt_deg: float, rng: Random) -> Placement:
 
 
 def _bounds(parts: Sequence[Part], placement: Placement) -> tuple[float, float, float, float]:
-    """Left, top, right and bottom of everything painted, the width of lines included."""
+    """Left, top, right and bottom of everything painted, including line widths."""
     points = [(x, y, part.width / 2) for part in parts for x, y in placement.apply(part.path)]
     return (
         min(x - reach for x, _, reach in points),
@@ -100,7 +100,7 @@ def silhouette_of(parts: Sequence[Part], placement: Placement) -> Image.Image:
 
 
 def _cast_shadow(scene: Image.Image, silhouette: Image.Image) -> None:
-    """Down and to the right, blurred at half of the size, where blurring is cheap."""
+    """Shadow down and to the right, blurred at half resolution, where blurring is cheap."""
     small = silhouette.reduce(2 * OVERSAMPLE)
     moved = Image.new("L", small.size, 0)
     moved.paste(small, (3, 4))
@@ -127,7 +127,7 @@ def _paint(art: Image.Image, part: Part, *, cloth: Image.Image, placement: Place
     strength = TONE_STRENGTH[part.paint]
     mask = Image.new("L", size, 0)
     _fill(ImageDraw.Draw(mask), local, width=width, fill=strength)
-    # A crease darker than black would not show, so black things get theirs lighter.
+    # A crease darker than black would be invisible, so creases of black things are lighter.
     tone = WHITE if on_black or part.paint is Paint.SHINE else BLACK
     art.paste(tone, (left, top, right, bottom), mask)
 
@@ -143,7 +143,7 @@ def _fill(draw: ImageDraw.ImageDraw, path: Sequence[Point], *, width: float, fil
 
 
 def _light(art: Image.Image, silhouette: Image.Image) -> None:
-    """Edges towards the upper left catch light, edges away from it lie in shade."""
+    """Lighten edges towards the upper left, darken the opposite edges."""
     away, towards = ImageChops.offset(silhouette, -3, -3), ImageChops.offset(silhouette, 2, 2)
     art.paste(BLACK, (0, 0), ImageChops.subtract(silhouette, away).point(EDGE_SHADE))
     art.paste(WHITE, (0, 0), ImageChops.subtract(silhouette, towards).point(EDGE_LIGHT))

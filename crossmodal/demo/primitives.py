@@ -1,4 +1,4 @@
-"""Outlines of flat drawings: paths of points in a square from -1 to 1, y pointing down, and where they land on a picture."""
+"""Outlines of flat drawings: paths of points in a square from -1 to 1 with y pointing down, their placement, patterns, backgrounds."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -20,7 +20,9 @@ def box(left: float, top: float, right: float, bottom: float) -> Path:
 
 
 def ellipse(centre: Point, radii: Point, *, start_deg: float = 0.0, stop_deg: float = 360.0, steps: int = 48) -> Path:
-    """Points along an ellipse, clockwise as seen (0 degrees points right, 90 down); an arc when the angles say so."""
+    """Points along an ellipse, clockwise as seen (0 degrees points right, 90 down); an arc if the angles are less than 360
+    degrees apart.
+    """
     span = stop_deg - start_deg
     count = max(8, round(steps * abs(span) / 360))
     angles = (math.radians(start_deg + span * step / count) for step in range(count + 1))
@@ -32,7 +34,7 @@ def rounded(corners: Sequence[Point], radius: float | Sequence[float], *, steps:
 
     Args:
         corners: at least three points.
-        radius: how far from a corner its curve starts, one for all or one a corner; never more than half of a side.
+        radius: how far from a corner its curve starts, one for all corners or one each; limited to half of a side.
     """
     radii = [radius] * len(corners) if isinstance(radius, int | float) else list(radius)
     path: Path = []
@@ -144,21 +146,21 @@ def line(path: Sequence[Point], width: float, paint: Paint = Paint.CREASE) -> Pa
     return Part(list(path), paint, width)
 
 
-REACH = 1.5  # nothing reaches further from its centre, the guitar's head included
+REACH = 1.5  # no shape extends further from its centre, including the guitar's head
 STRIPE_PITCH, STRIPE_WIDTH = 0.46, 0.2
 STRIPE_ANGLES_DEG = (0.0, 0.0, 90.0, 40.0)
 DOT_PITCH, DOT_RADIUS, DOT_STEPS = 0.44, 0.125, 24
-ROW_SHARE = 0.87  # height of an equilateral triangle over its side: dots stand at equal distances
+ROW_SHARE = 0.87  # height of an equilateral triangle over its side: dots have equal distances
 CHECK_SIDE = 0.25
 
 
 def pattern_layer(size_px: int, pattern: str, *, colour: Colour, placement: Placement, cell: float, rng: Random) -> Image.Image:
-    """A square picture filled with a pattern, turned and scaled with the thing that will wear it.
+    """A square picture filled with a pattern, rotated and scaled like the thing it is painted on.
 
     Args:
         size_px: width and height.
         pattern: usual name of the pattern.
-        cell: size of the pattern's cells, 1.0 for a thing as wide as the drawing's square.
+        cell: size of the pattern's cells; 1.0 suits a thing as wide as the drawing's square.
 
     Raises:
         KeyError: there is no such pattern.
@@ -234,13 +236,13 @@ MIDTONES: tuple[Rgb, ...] = (
     (170, 158, 138),
     (140, 148, 160),
 )
-"""Behind white things, which pastels would swallow."""
+"""Backgrounds of white things, which would not stand out on pastels."""
 
 PALE_FROM = 225
 
 
 def background(size_px: int, colour: Rgb, *, rng: Random) -> Image.Image:
-    """A square picture to stand behind a thing of this colour."""
+    """A square background picture for a thing of this colour."""
     tint = rng.choice(MIDTONES if min(colour) >= PALE_FROM else PASTELS)
     return rng.choice(BACKGROUNDS)(size_px, tint, rng)
 

@@ -1,4 +1,4 @@
-"""Every kind of thing as a drawing: its parts, the size of its pattern and the angle it likes to lie at."""
+"""Every kind of thing as a drawing: its parts, the scale of its pattern and its typical angle."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -287,9 +287,9 @@ class Shape:
     """How a kind is drawn.
 
     Attributes:
-        draw: the parts in the order they are painted; small variations come from the generator it is given.
+        draw: returns the parts in painting order; the generator it takes supplies small variations.
         pattern_scale: size of the pattern's cells; 1.0 suits a thing as wide as the drawing's square.
-        tilt_deg: the angle around which its random turn lies.
+        tilt_deg: centre of its random rotation.
     """
 
     draw: Callable[[Random], list[Part]]

@@ -1,7 +1,6 @@
 """The words of the demo catalogue: what is sold, in which colours and patterns, and how people name them.
 
-Titles use every form given here. No form of one kind, colour or pattern names another, so a person can always read all three facts
-back from a title.
+Titles use every form given here. No form of one kind, colour or pattern names another, so a title always identifies all three.
 """
 
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ Rgb = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of thing. `names[0]` is its usual name, `price` the range asked for it, in whole units of money."""
+    """A kind of thing. `names[0]` is its usual name, `price` its price range in whole currency units."""
 
     names: tuple[str, ...]
     price: tuple[int, int]
@@ -39,7 +38,7 @@ class Colour:
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A pattern: adjectives that stand before a thing ("striped") and endings that stand after it ("with stripes")."""
+    """A pattern: adjectives placed before a thing ("striped") and endings placed after it ("with stripes")."""
 
     adjectives: tuple[str, ...]
     endings: tuple[str, ...]
@@ -116,7 +115,7 @@ def combination_at(position: int) -> Combination:
     """The combination at a position of the fixed order.
 
     Args:
-        position: 0 to COMBINATION_COUNT - 1; every combination stands at exactly one position.
+        position: 0 to COMBINATION_COUNT - 1; every combination has exactly one position.
 
     Raises:
         IndexError: there is no such position.
@@ -130,7 +129,7 @@ def combination_at(position: int) -> Combination:
 
 
 def is_held_out(position: int) -> bool:
-    """Whether the combination at this position is kept out of training: the 7th, the 14th, and so on."""
+    """Whether the combination at this position is held out from training: the 7th, the 14th, and so on."""
     return position % HELD_OUT_EVERY == HELD_OUT_EVERY - 1
 
 
@@ -141,7 +140,7 @@ def position_of_item(index: int) -> int:
     """The combination that the item with this index (from 0) shows.
 
     The first COMBINATION_COUNT items show one combination each. Later items are further pictures of training combinations, so that
-    a held-out combination has exactly one picture and a search for it exactly one right answer.
+    a held-out combination has exactly one picture and a search for it exactly one correct result.
     """
     if index < COMBINATION_COUNT:
         return index
@@ -173,7 +172,7 @@ def title_for(combination: Combination, rng: Random) -> str:
 
 
 def _one_of(names: tuple[str, ...], rng: Random) -> str:
-    """The usual name more often than its synonyms, as people do."""
+    """Choose a name; the usual one more often than its synonyms."""
     if rng.random() < USUAL_NAME_SHARE:
         return names[0]
     return rng.choice(names)

@@ -1,1 +1,1 @@
-"""Figures that cannot flatter: pure functions over similarities and ranks."""
+"""Retrieval metrics with confidence intervals and chance levels: pure functions over embeddings and ranks."""

@@ -1,7 +1,7 @@
-"""Intervals by resampling (Efron & Tibshirani 1993, chapter 13, percentile interval).
+"""Bootstrap confidence intervals (Efron & Tibshirani 1993, chapter 13, percentile interval), and chance levels.
 
-Queries are drawn with replacement *by picture*: the captions of one picture are drawn together or not at all, since they succeed and fail
-together; drawing captions one by one would make the interval too narrow. The gallery stays as it is.
+Queries are drawn with replacement *by picture*: the captions of one picture are drawn together or not at all, because their results are
+correlated; drawing captions one by one would make the interval too narrow. The gallery is fixed.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True, slots=True)
 class Resampled:
-    """Each figure in each resample, (resamples,) float64 by name."""
+    """The metrics in each resample: name → (resamples,) float64."""
 
     figures: Mapping[str, Tensor]
 
@@ -25,7 +25,7 @@ class Resampled:
 
 
 def percentiles(values: Tensor) -> tuple[float, float]:
-    """The middle 95 % of (n,) values; (nan, nan) of none."""
+    """Bounds of the middle 95 % of (n,) values; (nan, nan) if n is 0."""
     if not len(values):
         return float("nan"), float("nan")
     ends = torch.tensor([(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], dtype=torch.float64)
@@ -34,13 +34,13 @@ def percentiles(values: Tensor) -> tuple[float, float]:
 
 
 def median(ranks: Tensor) -> float:
-    """The middle one of (n,) whole numbers, the mean of the middle two when n is even."""
+    """Median of (n,) integers; for even n the mean of the middle two."""
     ordered = ranks.sort().values
     return float(ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
 
 
 def intervals(values: Mapping[str, Tensor], ranks: Tensor, clusters: Tensor, *, resamples: int, seed: int) -> Resampled:
-    """Draw clusters of queries and take every mean, and the median rank, anew.
+    """Resample clusters of queries; compute every mean and the median rank of each resample.
 
     The same seed and number of clusters draw the same clusters, so that two directions over the same pictures stay paired.
 
@@ -48,7 +48,7 @@ def intervals(values: Mapping[str, Tensor], ranks: Tensor, clusters: Tensor, *, 
         values: name → (q,) float64; ranks: (q,) int64; clusters: (q,) int64 in 0..c-1, each number used at least once.
 
     Raises:
-        ValueError: there is no query.
+        ValueError: there are no queries.
     """
     if not len(ranks):
         raise ValueError("there is no query to draw from")
@@ -101,12 +101,12 @@ class Chance:
 
 
 def chance_of(relevant: Tensor, gallery: int) -> Chance:
-    """Chance for queries with so many relevant items each.
+    """Expected metrics of a random order for queries with the given numbers of relevant items.
 
     - Best rank: P(rank > s) = C(g - r, s) / C(g, s), mean (g + 1) / (r + 1); the median is the first rank that half of the queries reach.
     - Average precision: (H_g + (r - 1) / (g - 1) · (g - H_g)) / g with H_g = 1 + 1/2 + … + 1/g (Bestgen 2015, "Exact expected average
       precision of the random baseline for system evaluation").
-    - nDCG: every place holds a relevant item with probability r / g.
+    - nDCG: every position holds a relevant item with probability r / g.
 
     Shape:
         relevant: (q,) int64, each in 1..gallery.

@@ -1,4 +1,4 @@
-"""Both directions of retrieval between pictures and texts, with intervals, chance and the shape of the space."""
+"""Evaluate retrieval between pictures and texts in both directions, with intervals, chance and embedding geometry."""
 
 from collections.abc import Sequence
 
@@ -27,23 +27,23 @@ def evaluate_bidirectional_retrieval(
     """Evaluate pictures against their captions.
 
     Args:
-        image_embeddings: (n, d), any floating type; brought to length 1 here.
-        text_embeddings: (m, d), alike.
+        image_embeddings: (n, d), any floating dtype; normalised to unit length here.
+        text_embeddings: (m, d), likewise.
         k_values: the k of recall@k, positive.
-        image_of_text: (m,) int64 in 0..n-1, which picture each text describes. None: texts come in order, m / n for each picture.
-        resamples: draws for the 95 % intervals.
-        seed: of these draws.
+        image_of_text: (m,) int64 in 0..n-1, the picture of each text. None: texts are ordered by picture, m / n each.
+        resamples: bootstrap resamples for the 95 % intervals.
+        seed: seed of the resampling.
 
     Returns:
-        Figures of both directions. A picture without a text is not asked for its texts, but stays among the pictures searched.
+        Metrics of both directions. A picture without a text is not used as a query, but stays in the gallery.
 
     Raises:
-        ValueError: shapes do not fit, there is no picture or no text, m is no multiple of n, or a k is not positive.
+        ValueError: the shapes do not match, there is no picture or no text, m is not a multiple of n, or a k is not positive.
     """
     n, m = len(image_embeddings), len(text_embeddings)
     if image_of_text is None:
         if n == 0 or m == 0 or m % n:
-            raise ValueError(f"{m} texts are not the same number for each of {n} pictures: name image_of_text")
+            raise ValueError(f"{m} texts cannot be divided evenly among {n} pictures: pass image_of_text")
         image_of_text = torch.arange(n).repeat_interleave(m // n)
     elif image_of_text.shape != (m,) or (m and not 0 <= int(image_of_text.min()) <= int(image_of_text.max()) < n):
         raise ValueError(f"image_of_text must be ({m},) with numbers from 0 to {n - 1}, not {tuple(image_of_text.shape)}")
@@ -62,13 +62,13 @@ def evaluate_groups(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> RetrievalResult:
-    """The same where several pictures may be right: pictures and texts of one group, such as one title, are relevant to each other.
+    """Evaluate with groups: pictures and texts of one group, such as items with the same title, are relevant to each other.
 
     Shape:
-        image_groups: (n,) int64; text_groups: (m,) int64, any numbers. Resampled are groups.
+        image_groups: (n,) int64; text_groups: (m,) int64, any numbers. The bootstrap resamples groups.
 
     Raises:
-        ValueError: shapes do not fit, no picture shares a group with a text, or a k is not positive.
+        ValueError: the shapes do not match, no picture shares a group with a text, or a k is not positive.
     """
     ks = sorted(set(k_values))
     if not ks or ks[0] < 1:
@@ -79,7 +79,7 @@ def evaluate_groups(
     if not len(pairs.image):
         raise ValueError(f"no pair to evaluate among {len(images)} pictures and {len(texts)} texts")
     by_text, by_image = rank_both_ways(images, texts, pairs)
-    groups = torch.unique(image_groups[pairs.image])  # those of both sides: every query of either direction is in one
+    groups = torch.unique(image_groups[pairs.image])  # groups present on both sides; every query of either direction is in one
     to_image, drawn_to_image = direction_figures(
         by_text, torch.searchsorted(groups, text_groups[by_text.asked]), ks, resamples=resamples, seed=seed
     )
@@ -101,5 +101,5 @@ def evaluate_groups(
 
 
 def print_metrics(result: RetrievalResult) -> None:
-    """Print the figures as a table of plain text, warnings first."""
-    print(text_table(result))  # noqa: T201 - printing is all it is for
+    """Print the metrics as a plain text table, warnings first."""
+    print(text_table(result))  # noqa: T201 - its purpose

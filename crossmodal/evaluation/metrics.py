@@ -1,6 +1,6 @@
-"""The few retrieval figures that a model's card keeps and that training watches: text to image, read off the ranks of `ranking`.
+"""The retrieval metrics stored with a model and monitored during training: text to image, from the ranks of `ranking`.
 
-So ties are the same everywhere: they count against us, and so does a score that is no number.
+Ties and non-finite scores therefore count against the model, as in full evaluations.
 """
 
 from collections.abc import Sequence
@@ -18,14 +18,14 @@ _KS = (1, 5, 10)
 
 @dataclass(frozen=True, slots=True)
 class RetrievalFigures:
-    """How well one direction retrieves, with chance beside each figure.
+    """Retrieval metrics of one direction, with chance levels.
 
     Attributes:
-        queries, gallery: how many questions were asked, among how many items.
+        queries, gallery: number of queries and of items searched.
         recall_at_1, recall_at_5, recall_at_10: share of queries, in [0, 1], with a relevant item among the first k.
         median_rank: of the best relevant item, 1 is best.
         mean_reciprocal_rank: mean of 1 / rank, in (0, 1].
-        chance_at_1, chance_at_5, chance_at_10: the same shares for an order drawn by lot.
+        chance_at_1, chance_at_5, chance_at_10: expected recalls of a random order.
     """
 
     queries: int
@@ -41,17 +41,19 @@ class RetrievalFigures:
 
 
 def retrieval_figures(queries: Tensor, gallery: Tensor, relevant: Tensor) -> RetrievalFigures:
-    """Every figure of one direction, by inner product. No query gives 0.0 everywhere.
+    """Compute the metrics of one direction by inner product. Without queries every metric is 0.0.
 
     Shape:
-        queries: (q, d); gallery: (g, d), any floating type, length 1 for `ranking.TIE` to mean what it says.
-        relevant: (q, g) bool, at least one True a row.
+        queries: (q, d); gallery: (g, d), any floating dtype; unit length, since `ranking.TIE` assumes cosines.
+        relevant: (q, g) bool, at least one True per row.
 
     Raises:
-        ValueError: shapes do not fit, or a query has no relevant item.
+        ValueError: the shapes do not match, or a query has no relevant item.
     """
     if relevant.shape != (len(queries), len(gallery)) or not bool(relevant.any(dim=1).all()):
-        raise ValueError(f"relevant must be ({len(queries)}, {len(gallery)}) with one True a row, not {tuple(relevant.shape)}")
+        raise ValueError(
+            f"relevant must be ({len(queries)}, {len(gallery)}) with at least one True per row, not {tuple(relevant.shape)}"
+        )
     if not len(queries):
         return RetrievalFigures(0, len(gallery), *[0.0] * 8)
     found, wanted = relevant.T.cpu().nonzero(as_tuple=True)

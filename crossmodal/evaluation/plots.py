@@ -1,4 +1,4 @@
-"""Plots of figures: ranks, scores, similarities, training. Each answers a matplotlib figure; `style.save` and `style.png` draw it."""
+"""Plots of ranks, scores, similarities and training. Each function returns a matplotlib figure; `save` and `png` render it."""
 
 import io
 import math
@@ -24,7 +24,7 @@ from crossmodal.atomic import write_whole
 from crossmodal.evaluation.bootstrap import chance_of
 from crossmodal.evaluation.result import RetrievalResult
 
-# Okabe & Ito 2008, "Color Universal Design", without the yellow that vanishes on paper.
+# Okabe & Ito 2008, "Color Universal Design", without the yellow that is hard to see on paper.
 BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION, GREY = "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#6b6b6b"
 PALETTE = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
@@ -32,7 +32,7 @@ DPI = 150
 
 _STYLE = {
     "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib: the same on every machine
+    "font.sans-serif": ["DejaVu Sans"],  # bundled with matplotlib: the same on every machine
     "font.size": 10,
     "axes.titlesize": 11,
     "axes.titlelocation": "left",
@@ -51,17 +51,17 @@ _STYLE = {
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Inside, plots are made and drawn in the house's style, whatever the user's matplotlibrc says."""
+    """Inside the block, plots use this module's style, whatever the user's matplotlibrc says."""
     with matplotlib.rc_context(), warnings.catch_warnings():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(_STYLE)  # type: ignore[arg-type]
-        # A script the font lacks is drawn as boxes; that is no reason to fail.
+        # Scripts missing from the font are drawn as boxes.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         yield
 
 
 def new_figure(width: float, height: float, rows: int = 1, columns: int = 1, **more: Any) -> tuple[Figure, list[Axes]]:
-    """A figure of so many inches with axes row by row, drawn by Agg: no window, no global state."""
+    """A figure of `width` x `height` inches with its axes in row order, rendered by Agg: no window, no global state."""
     figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(rows, columns, squeeze=False, **more)
@@ -69,7 +69,7 @@ def new_figure(width: float, height: float, rows: int = 1, columns: int = 1, **m
 
 
 def png(figure: Figure) -> bytes:
-    """The figure as a PNG."""
+    """Render the figure as PNG bytes."""
     buffer = io.BytesIO()
     with style():
         figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
@@ -77,7 +77,7 @@ def png(figure: Figure) -> bytes:
 
 
 def save(figure: Figure, path: Path) -> Path:
-    """Write the figure as a PNG, whole or not at all; missing folders are made.
+    """Write the figure as a PNG file, atomically; missing folders are created. Returns `path`.
 
     Raises:
         StoreError: `disk_full`, `read_only`.
@@ -86,7 +86,7 @@ def save(figure: Figure, path: Path) -> Path:
 
 
 def wrapped(words: str, width: int, lines: int) -> str:
-    """Words on at most so many lines of so many letters, with an ellipsis where they do not fit; safe for any text."""
+    """Wrap text to at most `lines` lines of `width` characters, with an ellipsis if it does not fit; safe for any text."""
     plain = " ".join(words.encode("utf-8", "replace").decode("utf-8").split())
     plain = "".join(letter if letter.isprintable() else " " for letter in plain)
     plain = re.sub(r" ([.,;:!?]+)(?= |$)", "\u00a0\\1", plain)  # spaced punctuation must not start a line
@@ -96,7 +96,7 @@ def wrapped(words: str, width: int, lines: int) -> str:
 
 
 def whole_ticks(most: float) -> list[int]:
-    """Ranks for a logarithmic axis: 1, 10, 100 … up to `most`."""
+    """Ticks for a logarithmic axis: 1, 10, 100 … up to `most`."""
     return [10**power for power in range(int(math.log10(max(most, 1))) + 1)]
 
 
@@ -104,7 +104,7 @@ _HEATMAP_NAMES = 24
 
 
 def rank_distribution(result: RetrievalResult) -> Figure:
-    """Share of queries whose best relevant item is among the first k, for every k, beside chance; the dots are what tables print."""
+    """Share of queries whose best relevant item is among the first k, for every k, beside chance; dots mark the values in tables."""
     with style():
         figure, axes = new_figure(9.0, 3.8, columns=2, sharey=True)
         for axis, name, found in zip(
@@ -121,20 +121,20 @@ def rank_distribution(result: RetrievalResult) -> Figure:
             by_lot = np.unique(np.geomspace(1, found.gallery, 200).astype(int))
             survival = chance_of(found.relevant, found.gallery).survival.numpy()
             axis.plot(by_lot, 100 * (1 - survival[by_lot]), color=GREY, linestyle="--", label="chance")
-            axis.set(xscale="log", xlim=(1, max(found.gallery, 2)), ylim=(0, 101), xlabel="k (rank of the best right item)")
+            axis.set(xscale="log", xlim=(1, max(found.gallery, 2)), ylim=(0, 101), xlabel="k (rank of the best correct item)")
             axis.set_xticks(whole_ticks(found.gallery), [f"{tick:,}" for tick in whole_ticks(found.gallery)])
             axis.minorticks_off()
-            axis.set_title(f"{name}: {found.queries:,} questions, {found.gallery:,} items\nmedian rank {found.median_rank.value:g}")
-        axes[0].set_ylabel("questions answered by rank k, %")
+            axis.set_title(f"{name}: {found.queries:,} queries, {found.gallery:,} items\nmedian rank {found.median_rank.value:g}")
+        axes[0].set_ylabel("queries with a hit by rank k, %")
         axes[0].legend(loc="lower right")
         return figure
 
 
 def score_distribution(pairs: Tensor, others: Tensor) -> Figure:
-    """Scores of what belongs together against scores of what does not.
+    """Histograms of the scores of pairs and of non-pairs.
 
     Shape:
-        pairs: (p,), others: (o,), cosines; what is not finite is left out. Either may be empty.
+        pairs: (p,), others: (o,), cosines; non-finite values are ignored. Either may be empty.
     """
     with style():
         figure, [axis] = new_figure(7.0, 3.8)
@@ -150,8 +150,8 @@ def score_distribution(pairs: Tensor, others: Tensor) -> Figure:
             axis.stairs(heights, edges, color=colour, linestyle=dash, linewidth=1.8, label=f"{name} ({len(scores):,})")
             axis.stairs(heights, edges, color=colour, fill=True, alpha=0.18)
             axis.axvline(float(np.median(scores)), color=colour, linestyle=dash, linewidth=1)
-        axis.set(xlabel="score (cosine)", ylabel="share of them, % a bar", ylim=(0, None))
-        axis.set_title("Scores of pairs and of others; upright lines are medians")
+        axis.set(xlabel="score (cosine)", ylabel="share, % per bar", ylim=(0, None))
+        axis.set_title("Scores of pairs and non-pairs; vertical lines are medians")
         if len(every):
             axis.legend(loc="best")
         return figure
@@ -160,13 +160,13 @@ def score_distribution(pairs: Tensor, others: Tensor) -> Figure:
 def similarity_heatmap(
     image_embeddings: Tensor, text_embeddings: Tensor, names: Sequence[str] | None = None, *, most: int = 100
 ) -> Figure:
-    """Cosines of pictures (rows) and texts (columns), row i with column i: a good model has a bright diagonal.
+    """Cosines of pictures (rows) and texts (columns); row i belongs to column i, so a good model has a bright diagonal.
 
     Shape:
-        image_embeddings: (n, d), text_embeddings: (n, d); the first `most` are shown. names: n titles, written when few enough to read.
+        image_embeddings: (n, d), text_embeddings: (n, d); the first `most` are shown. names: n titles, shown if few enough to read.
 
     Raises:
-        ValueError: there are not as many pictures as texts, or none.
+        ValueError: the numbers of pictures and texts differ or are 0.
     """
     if image_embeddings.shape != text_embeddings.shape or not len(image_embeddings):
         raise ValueError(f"need one text for each picture, not {tuple(image_embeddings.shape)}, {tuple(text_embeddings.shape)}")
@@ -195,17 +195,17 @@ def similarity_heatmap(
 
 
 def training_curves(history: Sequence[Mapping[str, object]]) -> Figure:
-    """What a training wrote, epoch by epoch: losses, recalls, learning rates, each kind in its own panel.
+    """Training history by epoch: losses, scores, recalls and learning rates, one panel each.
 
     Args:
-        history: a dict an epoch, `epoch` and numbers by name; a name may be missing in some. What is no finite number leaves a gap.
+        history: one dict per epoch with `epoch` and named numbers; names may be missing in some. Non-finite values leave a gap.
 
     Raises:
-        ValueError: there is no number to draw.
+        ValueError: there is nothing to plot.
     """
     panels = _panels(history)
     if not panels:
-        raise ValueError("the history holds no losses, recalls or learning rates to draw")
+        raise ValueError("the history contains no losses, recalls or learning rates to plot")
     with style():
         columns = 2 if len(panels) == 4 else len(panels)
         rows = len(panels) // columns
@@ -233,7 +233,7 @@ def training_curves(history: Sequence[Mapping[str, object]]) -> Figure:
 
 
 _KINDS = {"loss": ("loss",), "score": ("sum", "score"), "recall, %": ("recall", "r@"), "learning rate": ("learning_rate", "lr")}
-"""Title of a panel → what names in it contain; a name goes to the first that fits, any other is not drawn."""
+"""Panel title → substrings of the names in it. A name goes to the first matching panel; others are not plotted."""
 
 
 def _panels(history: Sequence[Mapping[str, object]]) -> dict[str, list[str]]:

@@ -1,4 +1,4 @@
-"""Embeddings on paper: pictures and texts in two dimensions, pairs joined."""
+"""Plot embeddings of pictures and texts in two dimensions, with pairs joined."""
 
 import warnings
 from pathlib import Path
@@ -29,29 +29,29 @@ def visualize_embeddings(
     max_images: int = 300,
     seed: int = 0,
 ) -> Figure:
-    """Draw pictures and texts in one plane, each text joined to its picture.
+    """Plot pictures and texts in one plane, each text joined to its picture.
 
-    Distances on such a map are a hint, not a measurement: UMAP and t-SNE keep neighbours, not lengths (McInnes et al. 2018; van der
-    Maaten & Hinton 2008). PCA is a plain projection and names how much of the variance it shows.
+    Distances are a hint, not a measurement: UMAP and t-SNE preserve neighbours, not distances (McInnes et al. 2018; van der
+    Maaten & Hinton 2008). PCA is a linear projection; the title gives its share of the variance.
 
     Args:
-        image_embeddings: (n, d); text_embeddings: (m, d); brought to length 1.
-        method: `umap`, `tsne` or `pca`; the last needs nothing installed besides.
-        save_path: a PNG to write.
-        image_of_text: (m,) int64, which picture each text describes; None: m / n texts for each picture, in order.
-        max_images: beyond so many pictures a sample of them, by `seed`, is drawn with its texts.
+        image_embeddings: (n, d); text_embeddings: (m, d); normalised to unit length.
+        method: `umap`, `tsne` or `pca`; only `pca` needs no extra package.
+        save_path: PNG file to write.
+        image_of_text: (m,) int64, the picture of each text; None: m / n texts per picture, in order.
+        max_images: if there are more pictures, a random sample (by `seed`) is plotted with its texts.
 
     Raises:
-        QueryError: `bad_request`, unknown method; `package_missing`, its package is not installed.
+        QueryError: `bad_request` for an unknown method; `package_missing` if its package is not installed.
         StoreError: `save_path` cannot be written.
-        ValueError: shapes do not fit, or fewer than two embeddings are finite.
+        ValueError: the shapes do not match, or fewer than two embeddings are finite.
     """
     if method not in METHODS:
         raise QueryError("bad_request", f"There is no method {method!r}.", remedy=f"Choose one of {', '.join(METHODS)}.")
     images, texts, of_text, shown_of = _chosen(image_embeddings, text_embeddings, image_of_text, max_images, seed)
     both = torch.cat((images, texts))
     if len(both) < 2:
-        raise ValueError(f"need at least two finite embeddings to draw, not {len(both)}")
+        raise ValueError(f"need at least two finite embeddings to plot, not {len(both)}")
     points, words = project(both, method, seed=seed)
     figure = _drawn(points[: len(images)], points[len(images) :], of_text, f"{_NAMES[method]}: {words}{shown_of}")
     if save_path is not None:
@@ -60,7 +60,7 @@ def visualize_embeddings(
 
 
 def project(embeddings: Tensor, method: str, *, seed: int = 0) -> tuple[Tensor, str]:
-    """(n, d), n ≥ 2, to (n, 2) float64 and a few words on how. Errors as in `visualize_embeddings`."""
+    """Project (n, d), n ≥ 2, to (n, 2) float64; also returns a short description. Raises as `visualize_embeddings`."""
     match method:
         case "pca":
             return _pca(embeddings)
@@ -74,7 +74,9 @@ def _pca(embeddings: Tensor) -> tuple[Tensor, str]:
     centred = embeddings.double() - embeddings.double().mean(dim=0)
     strengths, directions = torch.linalg.eigh(centred.T @ centred)
     strengths, axes = strengths.flip(0), directions.flip(1)[:, :2]
-    axes = axes * torch.where(axes.gather(0, axes.abs().argmax(dim=0, keepdim=True)) < 0, -1.0, 1.0)  # a sign for good
+    axes = axes * torch.where(
+        axes.gather(0, axes.abs().argmax(dim=0, keepdim=True)) < 0, -1.0, 1.0
+    )  # makes the signs deterministic
     points = functional.pad(centred @ axes, (0, 2 - axes.shape[1]))
     total = float(strengths.clamp(min=0).sum())
     share = float(strengths[:2].clamp(min=0).sum()) / total if total > 0 else 1.0
@@ -95,12 +97,14 @@ def _tsne(embeddings: Tensor, seed: int) -> tuple[Tensor, str]:
 def _umap(embeddings: Tensor, seed: int) -> tuple[Tensor, str]:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ImportWarning)  # it misses Tensorflow, which only its neural variant needs
+            warnings.simplefilter(
+                "ignore", ImportWarning
+            )  # umap warns that Tensorflow is missing, which only its parametric variant needs
             from umap import UMAP
     except ImportError as error:
         raise _missing("umap", "umap-learn") from error
     neighbours = max(min(15, len(embeddings) - 1), 2)
-    if len(embeddings) <= 4:  # too few for UMAP's own start
+    if len(embeddings) <= 4:  # too few for UMAP's default initialisation
         return _pca(embeddings)
     reducer = UMAP(n_neighbors=neighbours, metric="cosine", init="random", random_state=seed, n_jobs=1)
     points = reducer.fit_transform(embeddings.numpy())
@@ -118,13 +122,13 @@ def _missing(method: str, package: str) -> QueryError:
 def _chosen(
     images: Tensor, texts: Tensor, image_of_text: Tensor | None, most: int, seed: int
 ) -> tuple[Tensor, Tensor, Tensor, str]:
-    """The pictures to draw, their texts, which picture each text belongs to among them, and words when not all are drawn."""
+    """The pictures to plot, their texts, the picture of each text, and a note if not all pictures are plotted."""
     n, m = len(images), len(texts)
     if images.ndim != 2 or texts.ndim != 2 or images.shape[1] != texts.shape[1]:
         raise ValueError(f"embeddings must be (n, d) and (m, d), not {tuple(images.shape)} and {tuple(texts.shape)}")
     if image_of_text is None:
         if n == 0 or m % n:
-            raise ValueError(f"{m} texts are not the same number for each of {n} pictures: name image_of_text")
+            raise ValueError(f"{m} texts cannot be divided evenly among {n} pictures: pass image_of_text")
         image_of_text = torch.arange(n).repeat_interleave(m // n)
     images, texts = (functional.normalize(side.detach().cpu().float(), dim=1) for side in (images, texts))
     keep = images.isfinite().all(dim=1).nonzero().flatten()

@@ -1,4 +1,4 @@
-"""Answers as pictures: the best matches of a query side by side, and several queries in one grid."""
+"""Plot search results: the best matches of a query side by side, and several queries in one grid."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,13 +15,13 @@ from crossmodal.items import Pixels
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """One picture of an answer.
+    """One picture of a search result.
 
     Attributes:
         pixels: (h, w, 3) uint8.
         score: cosine.
-        title: words under the picture; may be empty or long.
-        right: whether it is a right answer; None where nobody knows.
+        title: text under the picture; may be empty or long.
+        right: whether it is correct; None if unknown.
     """
 
     pixels: Pixels = field(repr=False, compare=False)
@@ -32,14 +32,14 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A query in words and its matches, best first."""
+    """A text query and its matches, best first."""
 
     query: str
     matches: Sequence[Match]
 
 
 def query_figure(answer: Answer, *, top_k: int = 5) -> Figure:
-    """The best matches in a row, each with its place, score and title; right ones in a green frame with a tick.
+    """The best matches in a row, each with rank, score and title; correct ones have a green frame and a tick.
 
     Raises:
         ValueError: a picture is not (h, w, 3) uint8.
@@ -53,13 +53,13 @@ def query_figure(answer: Answer, *, top_k: int = 5) -> Figure:
 
 
 def top_matches_figure(answers: Sequence[Answer], *, top_k: int = 5) -> Figure:
-    """Several queries, one a row, with their best matches.
+    """Several queries with their best matches, one per row.
 
     Raises:
-        ValueError: there is no query, or a picture is not (h, w, 3) uint8.
+        ValueError: there are no queries, or a picture is not (h, w, 3) uint8.
     """
     if not answers:
-        raise ValueError("there is no query to draw")
+        raise ValueError("there is no query to plot")
     with style():
         figure, axes = new_figure(
             2.0 * top_k + 1.9, 2.45 * len(answers), rows=len(answers), columns=top_k + 1, width_ratios=[0.8, *[1] * top_k]
@@ -75,11 +75,11 @@ def top_matches_figure(answers: Sequence[Answer], *, top_k: int = 5) -> Figure:
 
 
 def save_query_pictures(folder: Path, answers: Sequence[Answer], *, top_k: int = 5) -> list[Path]:
-    """Write `query_1.png`, `query_2.png` … and `top_matches_grid.png`; answer their paths in this order.
+    """Write `query_1.png`, `query_2.png` … and `top_matches_grid.png`; return their paths in this order.
 
     Raises:
         StoreError: `disk_full`, `read_only`.
-        ValueError: there is no query, or a picture is not (h, w, 3) uint8.
+        ValueError: there are no queries, or a picture is not (h, w, 3) uint8.
     """
     grid = top_matches_figure(answers, top_k=top_k)
     singles = [
@@ -89,7 +89,7 @@ def save_query_pictures(folder: Path, answers: Sequence[Answer], *, top_k: int =
 
 
 def _fill(axes: Sequence[Axes], matches: Sequence[Match], *, width: int) -> None:
-    """One match in each of the axes, titles of `width` letters a line or none; axes without a match stay empty."""
+    """Draw one match per axes, with titles wrapped to `width` characters (0: no titles); axes without a match stay empty."""
     for axis in axes:
         axis.axis("off")
     for place, (axis, match) in enumerate(zip(axes, matches, strict=False), start=1):
@@ -108,7 +108,7 @@ def _fill(axes: Sequence[Axes], matches: Sequence[Match], *, width: int) -> None
 
 
 def _show(axis: Axes, pixels: Pixels) -> None:
-    """The middle square of a picture, so that frames and rows line up."""
+    """Draw the centre square of a picture, so that frames and rows align."""
     if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8 or not pixels.size:
         raise ValueError(f"a picture must be (h, w, 3) uint8, not {pixels.shape} {pixels.dtype}")
     height, width = pixels.shape[:2]

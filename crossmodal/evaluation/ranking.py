@@ -1,7 +1,7 @@
-"""Where the relevant items stand, both ways at once and tile by tile: the whole matrix of scores is never held.
+"""Ranks of relevant items in both directions, computed tile by tile without holding the full score matrix.
 
-A relevant item's rank is 1 + the relevant items before it + the irrelevant ones that score as much or more, so it is enough to count. Only
-the relevant pairs are listed; everything not listed is irrelevant.
+A relevant item's rank is 1 + the relevant items before it + the irrelevant items with an equal or higher score, so counting is enough.
+Only relevant pairs are listed; every other pair is irrelevant.
 """
 
 from dataclasses import dataclass
@@ -10,20 +10,20 @@ import torch
 from torch import Tensor
 
 TIE = 1e-6
-"""Scores closer than this are equal: float32 embeddings of length 1 resolve no more, and one picture encoded twice differs by so much."""
+"""Scores closer than this are ties: unit-length float32 embeddings have no better resolution, and re-encoding differs by as much."""
 
-_STRIP = 128  # rows compared at once: a strip and its bits stay in the processor's cache, which is ten times faster
+_STRIP = 128  # rows compared at once: a strip and its mask fit into the CPU cache, which is ten times faster
 _MOST_PAIRS = 2**27
-_MOST_SLOTS = 8  # relevant items of a row from which on sorting it once is quicker than comparing it with each
+_MOST_SLOTS = 8  # above this many relevant items per row, sorting the row is faster than comparing it with each
 
 
 @dataclass(frozen=True, slots=True)
 class RelevantPairs:
-    """Which picture and which text belong together, sorted by picture, then text.
+    """Pairs of a picture and a text that are relevant to each other, sorted by picture, then text.
 
     Attributes:
         image, text: (p,) int64, the two sides of each pair.
-        images, texts: how many there are of each, with or without a partner.
+        images, texts: total number of each, with or without a partner.
     """
 
     image: Tensor
@@ -33,10 +33,10 @@ class RelevantPairs:
 
     @classmethod
     def of_groups(cls, image_groups: Tensor, text_groups: Tensor) -> "RelevantPairs":
-        """All pairs of one group: (n,) and (m,) int64. A group of one side only makes none.
+        """All pairs with equal group numbers, from (n,) and (m,) int64. A group present on one side only gives no pair.
 
         Raises:
-            ValueError: not one dimension each, or more than some hundred million pairs.
+            ValueError: not one-dimensional, or more than 2**27 pairs.
         """
         if image_groups.ndim != 1 or text_groups.ndim != 1:
             raise ValueError(f"groups must be (n,) and (m,), not {tuple(image_groups.shape)} and {tuple(text_groups.shape)}")
@@ -44,7 +44,7 @@ class RelevantPairs:
         first = torch.searchsorted(sorted_groups, image_groups)
         many = torch.searchsorted(sorted_groups, image_groups, right=True) - first
         if (total := int(many.sum())) > _MOST_PAIRS:
-            raise ValueError(f"{total:,} relevant pairs are too many; the groups are too large to tell anything apart")
+            raise ValueError(f"{total:,} relevant pairs are too many: the groups are too large")
         image = torch.repeat_interleave(torch.arange(len(image_groups)), many)
         text = order[torch.arange(total) + torch.repeat_interleave(first - (many.cumsum(0) - many), many)]
         return cls(image, text, len(image_groups), len(text_groups))
@@ -52,7 +52,7 @@ class RelevantPairs:
 
 @dataclass(frozen=True, slots=True)
 class Ranks:
-    """Ranks of every relevant item of every query that has one, 1 is best.
+    """Ranks (1 is best) of the relevant items of every query that has any.
 
     Attributes:
         asked: (q,) int64 ascending, the queries that have a relevant item.
@@ -78,7 +78,7 @@ class Ranks:
 
 
 class _Side:
-    """The pairs as one side sees them: for each row its relevant items' scores, and how many irrelevant ones reach them."""
+    """The pairs of one direction: for each row, the scores of its relevant items and the count of irrelevant items that reach them."""
 
     def __init__(self, rows: Tensor, limits: Tensor, count: int) -> None:
         self.order = rows.argsort(stable=True)
@@ -89,7 +89,7 @@ class _Side:
         self.ahead = torch.zeros(len(rows), dtype=torch.int64)
 
     def count(self, scores: Tensor, first_row: int) -> None:
-        """Add what a tile of scores shows, -inf where relevant; its row 0 is row `first_row`."""
+        """Add the counts of a tile of scores, which is -inf at relevant pairs; its row 0 is row `first_row`."""
         for start in range(0, len(scores), _STRIP):
             strip = scores[start : start + _STRIP]
             here = slice(first_row + start, first_row + start + len(strip))
@@ -104,7 +104,7 @@ class _Side:
                 self.ahead[at] += reached.view(torch.uint8).sum(dim=1, dtype=torch.int32)
 
     def _count_sorted(self, strip: Tensor, many: Tensor, starts: Tensor) -> None:
-        """The same for one strip: what reaches a limit is whatever stands from its place in the sorted row on."""
+        """The same for one strip by sorting: the items that reach a limit are those from its position in the sorted row on."""
         owner = torch.repeat_interleave(torch.arange(len(many)), many)
         here = slice(int(starts[0]), int(starts[0]) + len(owner))
         slot = torch.arange(here.start, here.stop) - starts[owner]
@@ -114,7 +114,7 @@ class _Side:
         self.ahead[here] += strip.shape[1] - below[owner, slot]
 
     def ranks(self, gallery: int) -> Ranks:
-        """What was counted, as ranks: the i-th best relevant item stands behind the irrelevant that reach it and i - 1 relevant ones."""
+        """Convert counts to ranks: the i-th best relevant item ranks behind the irrelevant items that reach it and i - 1 relevant ones."""
         by_count = self.ahead.argsort(stable=True)
         order = by_count[self.rows[by_count].argsort(stable=True)]
         place = torch.arange(len(order)) - self.starts[self.rows]
@@ -124,7 +124,7 @@ class _Side:
 
 
 def pair_scores(images: Tensor, texts: Tensor, pairs: RelevantPairs, *, chunk: int = 16_384) -> Tensor:
-    """(p,) float64 inner products of the pairs; of (n, d) and (m, d). Not a number where an embedding holds none."""
+    """(p,) float64 inner products of the pairs, from (n, d) and (m, d); not finite where an embedding is not."""
     parts = [
         (images[i].double() * texts[t].double()).sum(dim=1)
         for i, t in zip(torch.split(pairs.image, chunk), torch.split(pairs.text, chunk), strict=True)
@@ -137,17 +137,18 @@ def rank_both_ways(
 ) -> tuple[Ranks, Ranks]:
     """Ranks from text to image and from image to text, by inner product.
 
-    Ties (see `TIE`) count against us: an irrelevant item of the same score stands before the relevant one. So does a score that is no
-    finite number: the relevant item that has it stands last, the irrelevant one first. Products are taken in float64, so that no order of
-    summing decides about a tie.
+    Ties (see `TIE`) count against the model: an irrelevant item with the same score ranks before the relevant one. Non-finite
+    scores do too:
+    a relevant item ranks last, an irrelevant one first. Products are computed in float64, so that the order of summation never decides a
+    tie.
 
-    Memory: some 50 bytes a pair and `rows` × `columns` × 16 bytes, besides the embeddings.
+    Memory: some 50 bytes per pair and `rows` × `columns` × 16 bytes, besides the embeddings.
 
     Shape:
-        images: (n, d), texts: (m, d), any floating type, on the CPU, length 1 for `TIE` to mean what it says.
+        images: (n, d), texts: (m, d), any floating dtype, on the CPU; unit length, since `TIE` assumes cosines.
 
     Raises:
-        ValueError: shapes do not fit each other or `pairs`.
+        ValueError: the shapes do not match each other or `pairs`.
     """
     if images.ndim != 2 or texts.ndim != 2 or images.shape[1] != texts.shape[1]:
         raise ValueError(f"embeddings must be (n, d) and (m, d), not {tuple(images.shape)} and {tuple(texts.shape)}")
@@ -173,5 +174,5 @@ def rank_both_ways(
 
 
 def all_finite(rows: Tensor, *, chunk: int = 65_536) -> bool:
-    """Whether (n, d) holds finite numbers only; looked at in pieces."""
+    """Whether all values of (n, d) are finite; checked in chunks."""
     return all(bool(piece.isfinite().all()) for piece in torch.split(rows, chunk))

@@ -1,4 +1,4 @@
-"""An evaluation as a person reads it: plain text, Markdown, JSON and one HTML page that needs no other file."""
+"""Render an evaluation as plain text, Markdown, JSON, or one self-contained HTML page."""
 
 import base64
 import json
@@ -20,12 +20,12 @@ _RANKS = {"median_rank", "mean_rank"}
 
 
 def json_report(result: RetrievalResult) -> str:
-    """`to_dict` as JSON, sorted as written, without a number JSON does not know."""
+    """`to_dict` as JSON, in its order; non-finite numbers are null."""
     return json.dumps(result.to_dict(), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
 
 
 def text_table(result: RetrievalResult) -> str:
-    """Lines of plain text, columns aligned, warnings first."""
+    """Plain text with aligned columns, warnings first."""
     rows = [_HEAD, *_rows(result)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
     lines = [
@@ -36,7 +36,7 @@ def text_table(result: RetrievalResult) -> str:
 
 
 def markdown_report(result: RetrievalResult, *, title: str = "Evaluation") -> str:
-    """A Markdown section: warnings, the table, what it was measured on."""
+    """A Markdown section: warnings, table, and notes on the data."""
     rows = [_HEAD, ("---", *["---:"] * (len(_HEAD) - 1)), *_rows(result)]
     table = ["| " + " | ".join(row) + " |" for row in rows]
     warnings = [line for warning in result.warnings for line in (f"**Careful:** {warning}", "")]
@@ -51,12 +51,12 @@ def html_report(
     about: Mapping[str, str] | None = None,
     plots: Sequence[tuple[str, bytes]] = (),
 ) -> str:
-    """One HTML page: figures, notes and plots, with nothing loaded from elsewhere and every word escaped.
+    """One HTML page with metrics, notes and plots; loads nothing external and escapes all text.
 
     Args:
         title: heading of the page.
-        about: lines such as model, data and date, name → words.
-        plots: caption and PNG of each plot, in order.
+        about: facts such as model, data and date: name → value.
+        plots: (caption, PNG) of each plot, in order.
     """
     warnings = "".join(f'<p class="careful"><strong>Careful:</strong> {escape(warning)}</p>' for warning in result.warnings)
     facts = "".join(f"<dt>{escape(name)}</dt><dd>{escape(words)}</dd>" for name, words in (about or {}).items())
@@ -95,7 +95,7 @@ def _cells(name: str, figure: Figure) -> tuple[str, str, str]:
             return "–"
         if name in _RANKS:
             return f"{number:,.1f}"
-        # A small chance must not read as none at all.
+        # A small chance must not be shown as 0.
         return _percent(number) if name.startswith("recall") else f"{number:.4f}"
 
     return shown(figure.value), f"{shown(figure.low)} – {shown(figure.high)}", shown(figure.chance)

@@ -1,4 +1,4 @@
-"""What an evaluation found, as a frozen value."""
+"""Results of an evaluation as frozen values."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from crossmodal.evaluation.space import SpaceFigures
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A figure, its 95 % interval (not a number when nothing was resampled), and what an order drawn by lot would bring."""
+    """A metric with its 95 % interval (NaN without resampling) and its expected value for a random order."""
 
     value: float
     low: float
@@ -22,17 +22,17 @@ class Figure:
     chance: float
 
     def to_dict(self) -> dict[str, float | None]:
-        """As JSON holds it: None for what is not a number."""
+        """As JSON values; None for non-finite numbers."""
         numbers = {"value": self.value, "low": self.low, "high": self.high, "chance": self.chance}
         return {name: number if math.isfinite(number) else None for name, number in numbers.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class DirectionFigures:
-    """How well one direction retrieves.
+    """Metrics of one direction.
 
     Attributes:
-        queries, gallery: how many questions were asked, among how many items. Only queries with a relevant item are asked.
+        queries, gallery: number of queries and of items searched. Queries without a relevant item are left out.
         recall: k → share of queries, in [0, 1], with any relevant item among the first k.
         median_rank, mean_rank: of the best relevant item, 1 is best.
         mean_reciprocal_rank: mean of 1 / that rank, in (0, 1].
@@ -53,11 +53,11 @@ class DirectionFigures:
     relevant: Tensor = field(repr=False, compare=False)
 
     def named(self) -> dict[str, Figure]:
-        """Every figure under its name, `recall_at_…` first, in the order a table shows them."""
+        """All metrics by name, `recall_at_…` first, in table order."""
         return {f"recall_at_{k}": figure for k, figure in self.recall.items()} | {name: getattr(self, name) for name in _OTHERS}
 
     def to_dict(self) -> dict[str, object]:
-        """As JSON holds it."""
+        """As JSON values."""
         return {"queries": self.queries, "gallery": self.gallery} | {
             name: figure.to_dict() for name, figure in self.named().items()
         }
@@ -67,12 +67,12 @@ _OTHERS = ("median_rank", "mean_rank", "mean_reciprocal_rank", "mean_average_pre
 
 
 def per_query(ranked: Ranks, k_values: Sequence[int]) -> dict[str, Tensor]:
-    """What each query brought, (q,) float64 by name; the mean over queries is the figure.
+    """Metric values per query: name → (q,) float64; their mean is the metric.
 
     - `recall_at_k`: 1 when any relevant item is among the first k.
-    - `mean_rank`, `mean_reciprocal_rank`: best rank and one by it (Voorhees 1999, TREC-8).
+    - `mean_rank`, `mean_reciprocal_rank`: best rank and its reciprocal (Voorhees 1999, TREC-8).
     - `mean_average_precision`: mean over relevant items of i / rank of the i-th (Manning, Raghavan & Schütze 2008, chapter 8.4).
-    - `ndcg`: Σ 1 / log2(1 + rank) over relevant items, by the same sum of the best order (Järvelin & Kekäläinen 2002, binary gain).
+    - `ndcg`: Σ 1 / log2(1 + rank) over relevant items, divided by that of the ideal order (Järvelin & Kekäläinen 2002, binary gain).
     """
     best, many = ranked.best.double(), ranked.relevant
     owner = torch.repeat_interleave(torch.arange(len(many)), many)
@@ -93,13 +93,13 @@ def per_query(ranked: Ranks, k_values: Sequence[int]) -> dict[str, Tensor]:
 def direction_figures(
     ranked: Ranks, clusters: Tensor, k_values: Sequence[int], *, resamples: int, seed: int
 ) -> tuple[DirectionFigures, Tensor]:
-    """Every figure of one direction, and the sum of recalls in each resample, (resamples,), for the interval of the recall sum.
+    """All metrics of one direction, and the sum of recalls per resample, (resamples,), for the interval of the recall sum.
 
     Shape:
-        clusters: (q,) int64, queries of one number are drawn together, see `bootstrap`.
+        clusters: (q,) int64; queries with equal numbers are drawn together, see `bootstrap`.
 
     Raises:
-        ValueError: there is no query.
+        ValueError: there are no queries.
     """
     values = per_query(ranked, k_values)
     drawn = intervals(values, ranked.best, clusters, resamples=resamples, seed=seed)
@@ -129,14 +129,14 @@ def direction_figures(
 
 @dataclass(frozen=True, slots=True)
 class RetrievalResult:
-    """What an evaluation found.
+    """Result of an evaluation.
 
     Attributes:
         text_to_image, image_to_text: the two directions.
         recall_sum: sum of all recalls of both directions, as shares: at most 2 × the number of k. Papers print it in percent, up to 600.
-        alignment: mean squared distance of pairs, in [0, 4]; not a number when no pair is sound.
-        images, texts: the shape of either side's space.
-        resamples, seed: how the intervals were drawn.
+        alignment: mean squared distance of pairs, in [0, 4]; NaN if no pair is finite.
+        images, texts: geometry of the two embedding spaces.
+        resamples, seed: settings of the bootstrap.
     """
 
     text_to_image: DirectionFigures
@@ -150,12 +150,12 @@ class RetrievalResult:
 
     @property
     def warnings(self) -> list[str]:
-        """Sentences a person must read before the figures; none when all is well."""
+        """Problems that affect the metrics, one sentence each; empty if there are none."""
         found = []
         for name, space in (("image", self.images), ("text", self.texts)):
             if space.broken:
                 found.append(
-                    f"{space.broken} of {space.count} {name} embeddings hold a number that is not finite: they count against us."
+                    f"{space.broken} of {space.count} {name} embeddings contain a number that is not finite: they count against the model."
                 )
             if space.collapsed:
                 found.append(
@@ -165,7 +165,7 @@ class RetrievalResult:
         return found
 
     def to_dict(self) -> dict[str, object]:
-        """As JSON holds it; what is not a number is None."""
+        """As JSON values; None for non-finite numbers."""
         settings = {
             "confidence": CONFIDENCE,
             "resamples": self.resamples,

@@ -1,4 +1,4 @@
-"""Scores of pairs and of others, sampled for a plot."""
+"""Sample the scores of pairs and non-pairs for a plot."""
 
 import torch
 from torch import Tensor
@@ -12,10 +12,10 @@ MOST = 50_000
 def sampled_scores(
     image_embeddings: Tensor, text_embeddings: Tensor, image_groups: Tensor, text_groups: Tensor, *, most: int = MOST, seed: int = 0
 ) -> tuple[Tensor, Tensor]:
-    """Cosines of what belongs together and of what does not, drawn by lot.
+    """Randomly sample cosines of pairs and of non-pairs.
 
     Shape:
-        image_embeddings: (n, d); text_embeddings: (m, d); image_groups: (n,), text_groups: (m,) int64, pairs are of one group.
+        image_embeddings: (n, d); text_embeddings: (m, d); image_groups: (n,), text_groups: (m,) int64, equal group numbers make a pair.
 
     Returns:
         (p,) and (o,) float64, at most `most` each; either may be empty.

@@ -1,4 +1,4 @@
-"""The shape of an embedding space: are pairs near, do embeddings spread over the sphere, or has the space collapsed?"""
+"""Geometry of an embedding space: are pairs close, are embeddings spread over the sphere, or has the space collapsed?"""
 
 import math
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ from torch import Tensor
 from crossmodal.evaluation.ranking import RelevantPairs
 
 MOST_ROWS = 4096
-"""Uniformity looks at all pairs of so many rows at most, drawn by a fixed seed."""
+"""Maximum rows for uniformity, which uses all pairs; larger inputs are sampled with a fixed seed."""
 COLLAPSED_RANK_SHARE = 0.02
-"""An effective rank below this share of the greatest possible one, min(n, d), is a collapse; so is one below `COLLAPSED_RANK`."""
+"""An effective rank below this share of its maximum min(n, d) is a collapse; so is one below `COLLAPSED_RANK`."""
 COLLAPSED_RANK = 1.5
 COLLAPSED_COSINE = 0.99
 """A mean cosine of two different embeddings above this is a collapse, whatever the rank."""
@@ -19,15 +19,15 @@ COLLAPSED_COSINE = 0.99
 
 @dataclass(frozen=True, slots=True)
 class SpaceFigures:
-    """One side's embeddings, of length 1. Those that hold no finite number are left out and counted in `broken`.
+    """Geometry of the unit-length embeddings of one side. Non-finite embeddings are excluded and counted in `broken`.
 
     Attributes:
-        count, broken: embeddings in all, and those with a number that is not finite.
+        count, broken: total number of embeddings, and number of non-finite ones.
         embed_dim: their dimension.
-        uniformity: log mean exp(-2 |x - y|²) over different rows, in [-8, 0]; smaller is more even. Not a number below two rows.
-        effective_rank: in [1, min(n, d)]; not a number without rows.
-        mean_cosine: of two different rows; not a number below two rows.
-        collapsed: whether a threshold of this module is crossed. Never for fewer than two sound rows.
+        uniformity: log mean exp(-2 |x - y|²) over different rows, in [-8, 0]; smaller is more even. NaN for fewer than two rows.
+        effective_rank: in [1, min(n, d)]; NaN without rows.
+        mean_cosine: mean cosine of two different rows; NaN for fewer than two rows.
+        collapsed: whether a threshold of this module is crossed; never for fewer than two finite rows.
     """
 
     count: int
@@ -39,13 +39,13 @@ class SpaceFigures:
     collapsed: bool
 
     def to_dict(self) -> dict[str, object]:
-        """As JSON holds it: None for what is not a number."""
+        """As JSON values; None for NaN."""
         numbers = {name: _or_none(getattr(self, name)) for name in ("uniformity", "effective_rank", "mean_cosine")}
         return {"count": self.count, "broken": self.broken, "embed_dim": self.embed_dim, **numbers, "collapsed": self.collapsed}
 
 
 def space_figures(embeddings: Tensor, *, seed: int = 0) -> SpaceFigures:
-    """Figures of (n, d) embeddings of length 1; n may be 0."""
+    """Geometry of (n, d) unit-length embeddings; n may be 0."""
     sound = embeddings.isfinite().all(dim=1)
     rows = embeddings if bool(sound.all()) else embeddings[sound]
     count, embed_dim = embeddings.shape
@@ -56,9 +56,9 @@ def space_figures(embeddings: Tensor, *, seed: int = 0) -> SpaceFigures:
 
 
 def alignment(images: Tensor, texts: Tensor, pairs: RelevantPairs, *, chunk: int = 16_384) -> float:
-    """Mean |x - y|² over pairs that belong together (Wang & Isola 2020, equation 1, α = 2), in [0, 4]; smaller is nearer.
+    """Mean |x - y|² over pairs (Wang & Isola 2020, equation 1, α = 2), in [0, 4]; smaller is nearer.
 
-    Pairs with a number that is not finite are left out; not a number when none is left.
+    Non-finite pairs are excluded; NaN if none remain.
     """
     total, counted = 0.0, 0
     for i, t in zip(torch.split(pairs.image, chunk), torch.split(pairs.text, chunk), strict=True):
@@ -71,7 +71,7 @@ def alignment(images: Tensor, texts: Tensor, pairs: RelevantPairs, *, chunk: int
 def uniformity(embeddings: Tensor, *, seed: int = 0, chunk: int = 1024) -> float:
     """log mean exp(-2 |x - y|²) over different rows (Wang & Isola 2020, equation 2, t = 2).
 
-    Of (n, d) rows of length 1; beyond `MOST_ROWS` of a sample of so many. Not a number below two rows.
+    Takes (n, d) unit-length rows; above `MOST_ROWS`, a sample of that size. NaN for fewer than two rows.
     """
     rows = sample(embeddings, MOST_ROWS, seed=seed).double()
     if len(rows) < 2:
@@ -89,7 +89,7 @@ def uniformity(embeddings: Tensor, *, seed: int = 0, chunk: int = 1024) -> float
 def effective_rank(embeddings: Tensor, *, chunk: int = 65_536) -> float:
     """exp of the entropy of the singular values divided by their sum (Roy & Vetterli 2007, definition 1).
 
-    Of (n, d) as they are, not centred: when all embeddings point one way the answer is 1. Not a number without rows; 0.0 when all are zero.
+    Takes (n, d) rows, not centred: if all point in one direction, the result is 1. NaN without rows; 0.0 if all are zero.
     """
     if not len(embeddings):
         return math.nan
@@ -98,7 +98,7 @@ def effective_rank(embeddings: Tensor, *, chunk: int = 65_536) -> float:
         rows = piece.double()
         gram += rows.T @ rows
     strengths = torch.linalg.eigvalsh(gram)
-    # What rounding leaves of a zero eigenvalue has a root that is not small: below this it is zero.
+    # Rounding errors of zero eigenvalues have roots that are not small, so eigenvalues below this count as zero.
     strengths = torch.where(strengths > strengths[-1] * len(gram) * torch.finfo(torch.float64).eps, strengths, 0.0).sqrt()
     if float(strengths.sum()) == 0.0:
         return 0.0
@@ -107,7 +107,7 @@ def effective_rank(embeddings: Tensor, *, chunk: int = 65_536) -> float:
 
 
 def mean_cosine(embeddings: Tensor) -> float:
-    """Mean inner product of two different rows of (n, d), all pairs; not a number below two rows."""
+    """Mean inner product of two different rows of (n, d), over all pairs; NaN for fewer than two rows."""
     if (count := len(embeddings)) < 2:
         return math.nan
     total = embeddings.sum(dim=0, dtype=torch.float64).square().sum()
@@ -116,7 +116,7 @@ def mean_cosine(embeddings: Tensor) -> float:
 
 
 def sample(rows: Tensor, most: int, *, seed: int) -> Tensor:
-    """At most so many of the rows, drawn without replacement and in their order."""
+    """At most `most` of the rows, sampled without replacement, in their original order."""
     if len(rows) <= most:
         return rows
     chosen = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))[:most]

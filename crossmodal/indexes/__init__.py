@@ -1,1 +1,1 @@
-"""Vector indexes: from embeddings to the ids of the nearest items. All are caches over the catalog."""
+"""Vector indexes: find the ids of the nearest items. All are caches of the store."""

@@ -1,4 +1,4 @@
-"""What every vector index promises. `tests/crossmodal/indexes/test_contract.py` holds each of them to it."""
+"""The interface of vector indexes. `tests/crossmodal/indexes/test_contract.py` tests every implementation against it."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
@@ -17,13 +17,13 @@ from crossmodal.store.checksums import UNIT_ROUNDING
 
 @dataclass(frozen=True, slots=True)
 class IndexTag:
-    """Where in a catalog's feed of changes an index stands.
+    """The store, model and feed position that an index reflects.
 
     Attributes:
-        store_uuid: the catalog it was built from.
-        model_id: the model whose embeddings it holds.
-        seq, removal_seq: the position in the feed.
-        mark, removal_mark: what lay in the feed at `seq` and at `removal_seq`, so that a catalog restored from an older copy is noticed.
+        store_uuid: the store it was built from.
+        model_id: the model whose embeddings it contains.
+        seq, removal_seq: positions in the store's change feed.
+        mark, removal_mark: the feed entries at `seq` and `removal_seq`; they reveal a store restored from an older copy.
     """
 
     store_uuid: str
@@ -40,14 +40,13 @@ Hits = list[tuple[int, float]]
 
 
 class VectorIndex(ABC):
-    """Embeddings of one model under the ids of their items.
+    """Embeddings of one model by item id.
 
-    Searches may run in many threads while one adds or removes: each sees the index as it was at one moment. Adding and removing are
-    done by one thread at a time; the index sees to that itself.
+    Thread-safe: searches run concurrently with changes and each sees a consistent snapshot; changes are serialised internally.
 
     Attributes:
         kind: name of the engine.
-        embed_dim: length of every embedding.
+        embed_dim: dimension of every embedding.
     """
 
     kind: ClassVar[str]
@@ -57,53 +56,52 @@ class VectorIndex(ABC):
 
     @abstractmethod
     def apply(self, removed_ids: Ids, item_ids: Ids, embeddings: Vectors) -> None:
-        """Let go of items, then take embeddings in, in one step: a search sees the index before it or after it.
+        """Remove items, then add embeddings, atomically: a search sees the state before or after both.
 
-        An id that is among both stays, with the new embedding. Shapes and errors as `remove` and `add`; nothing changes when it raises.
+        An id in both lists stays, with the new embedding. Shapes and errors as `remove` and `add`; nothing changes on an error.
         """
 
     def add(self, item_ids: Ids, embeddings: Vectors) -> None:
-        """Take embeddings in; an id that is there already gets the new one. Of an id given twice, the last counts.
+        """Add embeddings. An existing id gets the new embedding; of an id given twice, the last one counts.
 
         Shape:
-            item_ids: (n,) above 0. embeddings: (n, embed_dim), finite, of length 1. n = 0 is fine.
+            item_ids: (n,), positive. embeddings: (n, embed_dim), finite, unit length. n may be 0.
 
         Raises:
-            StoreError: `index_model_mismatch` (another embed_dim), `bad_request` (not finite, not length 1, counts that differ).
+            StoreError: `index_model_mismatch` (another embed_dim), `bad_request` (not finite, not unit length, different counts).
         """
         self.apply((), item_ids, embeddings)
 
     def remove(self, item_ids: Ids) -> None:
-        """Let go of items; ids that are not there are fine."""
+        """Remove items; unknown ids are ignored."""
         self.apply(item_ids, (), np.empty((0, self.embed_dim), dtype=np.float32))
 
     @abstractmethod
     def search(self, queries: Vectors, top_k: int, *, exclude: Collection[int] = (), allowed: Ids | None = None) -> list[Hits]:
-        """The nearest items of each query, best first; equal scores in the order of the ids.
+        """Return the nearest items of each query, best first; equal scores are ordered by id.
 
         Shape:
-            queries: (q, embed_dim), finite, not zero. Their length does not matter.
+            queries: (q, embed_dim), finite, not zero; need not be normalised.
 
         Args:
-            top_k: most hits a query, at least 1; more than there are items is fine.
-            exclude: ids to pass over.
-            allowed: the only ids that may be found, in any order, unknown ones included; None allows all, and none finds nothing.
+            top_k: maximum hits per query, at least 1; may exceed the number of items.
+            exclude: ids to leave out.
+            allowed: restricts the search to these ids, in any order, unknown ones ignored. None allows all; empty finds nothing.
 
         Returns:
-            For each query a list of (item_id, score), empty for an empty index. The score is the cosine, in [-1, 1]; higher is
-            better.
+            For each query a list of (item_id, score), empty for an empty index. The score is the cosine, in [-1, 1]; higher is better.
 
         Raises:
-            QueryError: `bad_request`, for another shape, a query that is not finite or zero, or a `top_k` below 1.
+            QueryError: `bad_request` for a wrong shape, a query that is not finite or is zero, or a `top_k` below 1.
         """
 
     @abstractmethod
     def __len__(self) -> int:
-        """How many items it holds."""
+        """Number of items."""
 
     @abstractmethod
     def save(self, path: Path, *, tag: IndexTag) -> None:
-        """Write it to a file in one step: a crash leaves the earlier file or the new one.
+        """Write the index to a file atomically.
 
         Raises:
             StoreError: `disk_full`, `read_only`.
@@ -112,30 +110,30 @@ class VectorIndex(ABC):
     @classmethod
     @abstractmethod
     def load(cls, path: Path, *, store_uuid: str, model_id: str, embed_dim: int) -> tuple[Self, IndexTag]:
-        """Read a file that `save` wrote, and trust nothing in it.
+        """Read and verify a file written by `save`.
 
         Raises:
-            StoreError: `index_missing`, `index_corrupt`, `index_model_mismatch`. Build it anew from the catalog then.
+            StoreError: `index_missing`, `index_corrupt`, `index_model_mismatch`; the index must then be rebuilt from the store.
         """
 
 
 def checked_rows(item_ids: Ids, embeddings: Vectors, *, embed_dim: int) -> tuple[npt.NDArray[np.int64], torch.Tensor]:
-    """Ids as (n,) int64 and embeddings as (n, embed_dim) float32, as `VectorIndex.add` promises; raises what it says."""
+    """Validate and convert to ids (n,) int64 and embeddings (n, embed_dim) float32. Raises as `VectorIndex.add`."""
     ids = np.asarray(item_ids, dtype=np.int64)
     rows = _float_rows(embeddings)
     if rows.ndim != 2 or ids.ndim != 1 or len(ids) != len(rows):
-        what = f"{len(ids)} ids cannot be added with embeddings of the shape {tuple(rows.shape)}."
-        raise StoreError("bad_request", what, remedy=f"Give one row of {embed_dim} numbers for each id.")
+        what = f"{len(ids)} ids cannot be added with embeddings of shape {tuple(rows.shape)}."
+        raise StoreError("bad_request", what, remedy=f"Pass one row of {embed_dim} numbers for each id.")
     if rows.shape[1] != embed_dim and len(rows):
         raise StoreError(
             "index_model_mismatch",
-            f"The index holds embeddings of {embed_dim} numbers; these have {rows.shape[1]}.",
-            remedy="Rebuild the index with the model in use.",
+            f"The index has embeddings of dimension {embed_dim}; these have {rows.shape[1]}.",
+            remedy="Rebuild the index with the active model.",
         )
     if not are_unit(rows):
-        raise StoreError("bad_request", "An embedding is not a finite vector of length 1.", remedy="Check the model that made it.")
+        raise StoreError("bad_request", "An embedding is not a finite unit vector.", remedy="Check the model that made it.")
     if len(ids) and ids.min() <= 0:
-        raise StoreError("bad_request", f"{ids.min()} is not the id of an item.", remedy="Ids begin at 1.")
+        raise StoreError("bad_request", f"{ids.min()} is not an item id.", remedy="Ids start at 1.")
     _, from_the_end = np.unique(ids[::-1], return_index=True)
     if len(from_the_end) == len(ids):
         return ids, rows
@@ -144,14 +142,14 @@ def checked_rows(item_ids: Ids, embeddings: Vectors, *, embed_dim: int) -> tuple
 
 
 def checked_queries(queries: Vectors, top_k: int, *, embed_dim: int) -> torch.Tensor:
-    """Queries as (q, embed_dim) float32 of length 1; raises what `VectorIndex.search` says."""
+    """Validate queries and return them as (q, embed_dim) float32, unit length. Raises as `VectorIndex.search`."""
     rows = _float_rows(queries)
     if rows.ndim != 2 or rows.shape[1] != embed_dim:
-        what = f"A query of the shape {tuple(rows.shape)} does not fit an index of (n, {embed_dim})."
-        raise QueryError("bad_request", what, remedy="Encode it with the model of the index.")
+        what = f"A query of shape {tuple(rows.shape)} does not match an index of shape (n, {embed_dim})."
+        raise QueryError("bad_request", what, remedy="Encode it with the index's model.")
     if top_k < 1:
-        raise QueryError("bad_request", f"{top_k} results cannot be searched for.", remedy="Ask for 1 or more.")
-    # In double, where the square of any finite float32 neither overflows nor vanishes.
+        raise QueryError("bad_request", f"top_k is {top_k}, but must be at least 1.", remedy="Request 1 or more results.")
+    # In float64, where the square of a finite float32 neither overflows nor underflows.
     lengths = torch.linalg.vector_norm(rows.double(), dim=1, keepdim=True)
     if not bool((torch.isfinite(lengths) & (lengths > 0)).all()):
         raise QueryError("bad_request", "The query has no finite direction.", remedy="Check the model that made it.")
@@ -160,15 +158,15 @@ def checked_queries(queries: Vectors, top_k: int, *, embed_dim: int) -> torch.Te
 
 
 def are_unit(rows: torch.Tensor) -> bool:
-    """Whether each row of (n, embed_dim) is finite and, but for rounding, of length 1. True for no rows."""
-    # NaN and infinity fail the comparison.
+    """Whether every row of (n, embed_dim) is finite and of unit length up to rounding. True for no rows."""
+    # NaN and infinity fail this comparison.
     return all(
         bool(((torch.linalg.vector_norm(block, dim=1) - 1.0).abs() <= UNIT_ROUNDING).all()) for block in blocks(rows, 65_536)
     )
 
 
 def _float_rows(vectors: Vectors) -> torch.Tensor:
-    """As a float32 tensor on the CPU, copied only where torch could not use the memory safely."""
+    """Convert to a float32 CPU tensor; copies only if torch cannot use the memory safely."""
     if isinstance(vectors, torch.Tensor):
         return vectors.detach().to("cpu", torch.float32)
     return torch.from_numpy(np.require(vectors, dtype=np.float32, requirements=["C", "W"]))

@@ -1,4 +1,4 @@
-"""The persisted tensor of embeddings (`image_features.pt`): written in one step, memory-mapped and distrusted when read.
+"""The cache file of embeddings (`image_features.pt`): written atomically, memory-mapped and verified when read.
 
 The file is what `torch.save` makes of a dict: `about` (JSON: format, kind, the tag's fields), `item_ids` (n,) int64 ascending,
 `embeddings` (n, embed_dim) float32, and `digest`, SHA-256 in hex over the three.
@@ -31,7 +31,7 @@ _ABOUT_TYPES = {
 
 
 def write(path: Path, *, kind: str, tag: IndexTag, item_ids: torch.Tensor, embeddings: torch.Tensor) -> None:
-    """Write rows in the order of their ids, so that a crash at any moment leaves the earlier file or the new one.
+    """Write rows sorted by id, atomically.
 
     Raises:
         StoreError: `disk_full`, `read_only`; the earlier file is untouched.
@@ -41,15 +41,15 @@ def write(path: Path, *, kind: str, tag: IndexTag, item_ids: torch.Tensor, embed
     try:
         with atomic_path(path) as draft, draft.open("wb") as file:
             torch.save(content, file)
-    except RuntimeError as error:  # so torch's zip writer reports a full disk
-        raise errors.disk_full(path, "the file could not be written whole") from error
+    except RuntimeError as error:  # how torch's zip writer reports a full disk
+        raise errors.disk_full(path, "the file could not be written completely") from error
 
 
 def read(path: Path, *, kind: str, store_uuid: str, model_id: str, embed_dim: int) -> tuple[IndexTag, torch.Tensor, torch.Tensor]:
-    """Tag, item ids (n,) int64 and memory-mapped embeddings (n, embed_dim) float32 of a file that `write` wrote.
+    """Tag, item ids (n,) int64 and memory-mapped embeddings (n, embed_dim) float32 of a file written by `write`.
 
     Raises:
-        StoreError: `index_missing`; `index_corrupt` for anything that is not exactly as written; `index_model_mismatch` for a sound
+        StoreError: `index_missing`; `index_corrupt` for any deviation from what was written; `index_model_mismatch` for a valid
             file of another collection or model.
     """
     content = _load(path)
@@ -60,7 +60,7 @@ def read(path: Path, *, kind: str, store_uuid: str, model_id: str, embed_dim: in
     tag = _tag(path, content.get("about"), kind=kind)
     if (tag.store_uuid, tag.model_id, embeddings.shape[1]) != (store_uuid, model_id, embed_dim):
         raise StoreError(
-            "index_model_mismatch", f"The index {path} belongs to another collection or model.", remedy="It is built anew."
+            "index_model_mismatch", f"The index {path} belongs to another collection or model.", remedy="It is rebuilt."
         )
     if content.get("digest") != _digest(str(content["about"]), item_ids, embeddings):
         raise _corrupt(path, "its digest does not match")
@@ -76,17 +76,17 @@ def _load(path: Path) -> dict[str, object]:
             opened = f"/dev/fd/{file.fileno()}" if os.name == "posix" else str(path)
             content = torch.load(opened, map_location="cpu", mmap=True, weights_only=True)
     except (FileNotFoundError, IsADirectoryError) as error:
-        raise StoreError("index_missing", f"There is no index {path}.", remedy="It is built anew.") from error
+        raise StoreError("index_missing", f"There is no index {path}.", remedy="It is rebuilt.") from error
     except Exception as error:
-        # Whatever torch, zipfile or the file system say of a broken file, it comes to the same.
+        # torch, zipfile and the file system raise different errors for a broken file.
         raise _corrupt(path, type(error).__name__) from error
     if not isinstance(content, dict):
-        raise _corrupt(path, "it holds no table")
+        raise _corrupt(path, "it contains no table")
     return content
 
 
 def _plain(path: Path, value: object, dtype: torch.dtype, *, dimensions: int) -> torch.Tensor:
-    """The value, if it is an ordinary tensor whose memory is exactly its rows."""
+    """Return the value if it is a plain contiguous tensor of this dtype without extra storage."""
     if (
         type(value) is not torch.Tensor
         or value.layout is not torch.strided
@@ -107,7 +107,7 @@ def _tag(path: Path, about: object, *, kind: str) -> IndexTag:
     if isinstance(fields, dict):
         fields.setdefault("removal_mark", "")  # earlier versions did not write it
     if not isinstance(fields, dict) or {name: type(value) for name, value in fields.items()} != _ABOUT_TYPES:
-        raise _corrupt(path, "its description is not complete")
+        raise _corrupt(path, "its description is incomplete")
     if (fields.pop("format"), fields.pop("kind")) != (FORMAT, kind):
         raise _corrupt(path, f"it is not of the kind {kind!r}, format {FORMAT}")
     return IndexTag(**fields)
@@ -121,4 +121,4 @@ def _digest(about: str, item_ids: torch.Tensor, embeddings: torch.Tensor) -> str
 
 
 def _corrupt(path: Path, what: str) -> StoreError:
-    return StoreError("index_corrupt", f"The index {path} is damaged: {what}.", remedy="It is built anew from the collection.")
+    return StoreError("index_corrupt", f"The index {path} is damaged: {what}.", remedy="It is rebuilt from the collection.")

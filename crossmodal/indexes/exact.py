@@ -1,4 +1,4 @@
-"""The exact index: every embedding is compared with the query. The reference for all others."""
+"""The exact index: compares the query with every embedding. The reference for any other index."""
 
 import threading
 from collections.abc import Collection, Sequence
@@ -15,17 +15,17 @@ from crossmodal.runtimes.torch import torch_threads
 
 Int64 = npt.NDArray[np.int64]
 _FIRST_CAPACITY = 256
-# Gathering a row costs about as much as multiplying some rows that lie where they are.
+# Gathering one row costs about as much as multiplying several contiguous rows.
 _WORTH_GATHERING = 8
 
 
 class Segment(NamedTuple):
-    """Rows as they were at one moment. What is written later is written elsewhere, or beyond these rows.
+    """An immutable snapshot of rows. Later writes go elsewhere or beyond these rows.
 
     Attributes:
         item_ids: (n,) int64.
         embeddings: (n, embed_dim) float32.
-        dead: (m,) int64, positions that do not count any more.
+        dead: (m,) int64, positions of removed rows.
     """
 
     item_ids: torch.Tensor
@@ -34,16 +34,16 @@ class Segment(NamedTuple):
 
     @property
     def alive(self) -> int:
-        """How many rows count."""
+        """Number of rows not removed."""
         return len(self.item_ids) - len(self.dead)
 
     def scores(self, queries: torch.Tensor) -> torch.Tensor:
-        """(q, n) products with (q, embed_dim) queries; -inf where a row does not count."""
+        """(q, n) products with (q, embed_dim) queries; -inf for removed rows."""
         scores = queries @ self.embeddings.T
         return scores.index_fill_(1, self.dead, -torch.inf) if len(self.dead) else scores
 
     def restricted(self, allowed: Int64) -> "Segment":
-        """The same rows, of which only those with an allowed id count; copied when they are few."""
+        """Restrict to rows with an allowed id; copies them if they are few."""
         counts = np.isin(self.item_ids.numpy(), allowed)
         counts[self.dead.numpy()] = False
         if np.count_nonzero(counts) * _WORTH_GATHERING > len(counts):
@@ -53,7 +53,7 @@ class Segment(NamedTuple):
 
 
 class Base:
-    """Rows in the order of their ids, which only ever lose members.
+    """Rows sorted by id; rows can be removed, but not added.
 
     Shape:
         item_ids: (n,) ascending. embeddings: (n, embed_dim).
@@ -66,18 +66,18 @@ class Base:
 
     @classmethod
     def merged(cls, parts: list[Segment]) -> Self:
-        """One base of the rows that count in all parts, where every id counts at most once."""
+        """Merge the remaining rows of all parts; every id may occur at most once."""
         living = [_living(part) for part in parts]
         item_ids = torch.cat([ids for ids, _ in living])
         embeddings = torch.cat([rows for _, rows in living])
-        # New items have higher ids than all before them, so that sorting is seldom needed.
+        # New items have higher ids than all earlier ones, so sorting is rarely needed.
         if bool((item_ids.diff() < 0).any()):
             item_ids, order = item_ids.sort()
             embeddings = embeddings[order]
         return cls(item_ids, embeddings)
 
     def drop(self, item_ids: Int64) -> None:
-        """Let go of those of the ids that are here."""
+        """Remove the rows with these ids; unknown ids are ignored."""
         if not len(self._ids):
             return
         positions = np.minimum(np.searchsorted(self._ids, item_ids), len(self._ids) - 1)
@@ -88,7 +88,7 @@ class Base:
 
 
 class Tail:
-    """Rows in the order they came, in a buffer that doubles when it is full."""
+    """Rows in insertion order, in a buffer that doubles when full."""
 
     def __init__(self, embed_dim: int) -> None:
         self._item_ids = torch.empty(_FIRST_CAPACITY, dtype=torch.int64)
@@ -97,7 +97,7 @@ class Tail:
         self.segment = Segment(self._item_ids[:0], self._embeddings[:0], torch.empty(0, dtype=torch.int64))
 
     def append(self, item_ids: Int64, embeddings: torch.Tensor) -> None:
-        """Add (n,) ids, none of which is here, with (n, embed_dim) rows."""
+        """Append (n,) new ids with (n, embed_dim) rows."""
         start = len(self.segment.item_ids)
         end = start + len(item_ids)
         self._reserve(end)
@@ -107,7 +107,7 @@ class Tail:
         self.segment = Segment(self._item_ids[:end], self._embeddings[:end], self.segment.dead)
 
     def drop(self, item_ids: Int64) -> None:
-        """Let go of those of the ids that are here."""
+        """Remove the rows with these ids; unknown ids are ignored."""
         positions = [self._positions.pop(item_id) for item_id in item_ids.tolist() if item_id in self._positions]
         if positions:
             self.segment = _with_dead(self.segment, np.array(positions, dtype=np.int64))
@@ -115,7 +115,7 @@ class Tail:
     def _reserve(self, capacity: int) -> None:
         if capacity <= len(self._item_ids):
             return
-        # New buffers rather than resized ones: searches still read the old.
+        # New buffers instead of resizing: concurrent searches still read the old ones.
         capacity = max(capacity, 2 * len(self._item_ids))
         count = len(self.segment.item_ids)
         item_ids, embeddings = self._item_ids.new_empty(capacity), self._embeddings.new_empty(capacity, self._embeddings.shape[1])
@@ -128,7 +128,7 @@ def _with_dead(segment: Segment, positions: Int64) -> Segment:
 
 
 def _living(segment: Segment) -> tuple[torch.Tensor, torch.Tensor]:
-    """Ids and rows that count."""
+    """Ids and rows that are not removed."""
     if not len(segment.dead):
         return segment.item_ids, segment.embeddings
     counts = torch.ones(len(segment.item_ids), dtype=torch.bool).index_fill_(0, segment.dead, False)
@@ -142,10 +142,10 @@ _MIN_DEAD_ROWS = 1024
 
 
 class ExactIndex(VectorIndex):
-    """A large still base, memory-mapped when it was loaded, and a small growing tail; see `VectorIndex`.
+    """A large fixed base (memory-mapped if loaded from a file) and a small growing tail; see `VectorIndex`.
 
-    A search is one product over each. Adding is amortised O(1): when the tail has grown to half the base, both are merged. Memory
-    is 4 * embed_dim bytes an item, and up to three times that while a merge lasts.
+    A search is one matrix product with each. Adding is amortised O(1): both are merged when the tail reaches half the base. Memory
+    is 4 * embed_dim bytes per item, and up to three times that during a merge.
     """
 
     kind = "exact"
@@ -169,7 +169,7 @@ class ExactIndex(VectorIndex):
 
     def search(self, queries: Vectors, top_k: int, *, exclude: Collection[int] = (), allowed: Ids | None = None) -> list[Hits]:
         rows = checked_queries(queries, top_k, embed_dim=self.embed_dim)
-        # One read of one attribute: whatever is added from here on, this search does not see it.
+        # A single attribute read takes the snapshot: this search does not see later changes.
         view = self._view
         if allowed is not None:
             ids = np.asarray(allowed, dtype=np.int64)
@@ -206,7 +206,7 @@ class ExactIndex(VectorIndex):
         self._view: tuple[Segment, ...] = (base.segment, self._tail.segment)
 
     def _settle(self) -> None:
-        """Show searches what changed, merged where that has become worth a copy."""
+        """Publish changes to searches; merge base and tail if the tail has grown large enough."""
         base, tail = self._base.segment, self._tail.segment
         total = len(base.item_ids) + len(tail.item_ids)
         grown = len(tail.item_ids) > max(_MIN_TAIL_ROWS, len(base.item_ids) // 2)
@@ -229,13 +229,13 @@ def _search_block(view: Sequence[Segment], queries: torch.Tensor, top_k: int, ex
     if not wanted:
         return [[] for _ in queries]
     scores = [segment.scores(queries) for segment in parts]
-    # (q, n) over all segments; copying for nothing would cost as much as a good part of the product
+    # (q, n) over all segments; avoid needless concatenation, which costs a good part of the product
     together = scores[0] if len(scores) == 1 else torch.cat(scores, dim=1)
     return [_best(parts, query, row, wanted, exclude)[:top_k] for query, row in zip(queries, together, strict=True)]
 
 
 def _best(parts: Sequence[Segment], query: torch.Tensor, scores: torch.Tensor, wanted: int, exclude: frozenset[int]) -> Hits:
-    """At least the `wanted` best rows that are not excluded, best first, equal ones by id."""
+    """At least the `wanted` best rows that are not excluded, best first, ties ordered by id."""
     positions = nearest.candidates(scores, wanted, embed_dim=len(query))
     hits: Hits = []
     start = 0

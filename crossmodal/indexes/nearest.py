@@ -1,4 +1,4 @@
-"""The exact nearest rows of a query, from fast scores that are only nearly right. Pure functions."""
+"""Exact nearest rows of a query, computed from fast approximate scores. Pure functions."""
 
 from collections.abc import Iterator
 
@@ -6,31 +6,31 @@ import torch
 
 from crossmodal.store.checksums import UNIT_ROUNDING
 
-# More of the fast scores are looked at than asked for, so that a second pass over all rows is rarely needed.
+# More candidates than requested are taken, so that a second pass over all rows is rarely needed.
 _SPARE = 16
 _ROWS_AT_ONCE = 8192
 _DECIMALS = 9
 
 
 def blocks(rows: torch.Tensor, size: int) -> Iterator[torch.Tensor]:
-    """(n, ...) as views of at most `size` rows."""
+    """Split (n, ...) into views of at most `size` rows."""
     return (rows[start : start + size] for start in range(0, len(rows), size))
 
 
 def candidates(scores: torch.Tensor, top_k: int, *, embed_dim: int) -> torch.Tensor:
-    """Positions of every row that may be among the `top_k` best, in no order.
+    """Positions of all rows that may be among the `top_k` best, in no particular order.
 
     Args:
-        scores: (n,) float32 products, n >= 1, of vectors whose length is 1 but for rounding; -inf for rows that do not count. At least
-            `top_k` rows count.
+        scores: (n,) float32 products, n >= 1, of vectors of unit length up to rounding; -inf for removed rows. At least `top_k` are
+            finite.
         top_k: at least 1.
 
     Returns:
         (m,) int64, m >= `top_k`.
     """
     # A float32 product of unit vectors is off by at most embed_dim * 2^-24 (Higham, Accuracy and Stability of Numerical Algorithms,
-    # section 3.1), and from the cosine by as much as the row's length from 1. So a row that far below the last place might in truth be
-    # above it, and so might the last place be too high.
+    # section 3.1), and differs from the cosine by as much as the row's length from 1. The k-th best score may be that much too high and
+    # a row below it that much too low, hence twice the margin.
     margin = 2.0 * (embed_dim * 2.0**-24 + UNIT_ROUNDING)
     best = torch.topk(scores, min(top_k + _SPARE, len(scores)))
     threshold = best.values[top_k - 1] - margin
@@ -40,9 +40,9 @@ def candidates(scores: torch.Tensor, top_k: int, *, embed_dim: int) -> torch.Ten
 
 
 def cosines(query: torch.Tensor, rows: torch.Tensor) -> list[float]:
-    """Cosines of (embed_dim,) and each of (m, embed_dim), none of them zero, in double precision, rounded to 9 decimals.
+    """Cosines of (embed_dim,) and each row of (m, embed_dim), all non-zero, in float64, rounded to 9 decimals.
 
-    The same two vectors give the same number wherever they lie, so that equal pictures tie.
+    The same two vectors give the same number at any position, so equal pictures tie.
     """
     wide = query.double()
     wide = wide / torch.linalg.vector_norm(wide)
@@ -51,6 +51,6 @@ def cosines(query: torch.Tensor, rows: torch.Tensor) -> list[float]:
 
 
 def _cosines(rows: torch.Tensor, direction: torch.Tensor) -> torch.Tensor:
-    """(m,) of (m, embed_dim) and a direction of length 1. A length that is right to seven digits would still change the order."""
+    """(m,) cosines of (m, embed_dim) and a unit vector. Rows are normalised: an error in the seventh digit would change the order."""
     scores: torch.Tensor = (rows * direction).sum(dim=1) / torch.linalg.vector_norm(rows, dim=1)
     return scores

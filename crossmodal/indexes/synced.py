@@ -1,4 +1,4 @@
-"""An index that keeps itself in step with the catalog, whoever writes to it."""
+"""An index that follows all changes of the store, including those of other processes."""
 
 import logging
 import threading
@@ -14,26 +14,26 @@ from crossmodal.store.changes import PICTURES, Feed
 
 logger = logging.getLogger(__name__)
 
-_REMEDY = "It is built anew from the collection."
+_REMEDY = "It is rebuilt from the collection."
 
 
 class SyncedIndex:
-    """One model's index over a catalog: loaded from its file or built from the catalog, and brought up to date before each search.
+    """One model's index of a store: loaded from its cache file or built from the store, and updated before each search.
 
-    May be used from many threads. What this process or another had added or removed before a search began counts in its answer.
+    Thread-safe. A search reflects every change that any process committed before it began.
 
     Args:
-        catalog: the truth.
-        model_id: whose embeddings.
-        embed_dim: their length.
-        path: where the index is kept between runs; a cache, which may be missing, old or broken.
-        feed: what it holds: the pictures of items, or the texts they say. Its ids are then those of texts.
+        store: the source of truth.
+        model_id: the model whose embeddings are indexed.
+        embed_dim: their dimension.
+        path: cache file of the index; may be missing, outdated or broken.
+        feed: what is indexed: pictures of items (ids are item ids) or texts (ids are text ids).
 
     Attributes:
-        refused: why the file was not used; None when it was.
+        refused: why the cache file was not used; None if it was.
 
     Raises:
-        StoreError: `index_corrupt`, an embedding in the catalog is damaged; `Store.drop_damaged` and a new embedding mend it.
+        StoreError: `index_corrupt`: an embedding in the store is damaged. Repair with `Store.drop_damaged` and a new embedding.
     """
 
     def __init__(self, store: Store, model_id: str, *, embed_dim: int, path: Path, feed: Feed = PICTURES) -> None:
@@ -43,12 +43,12 @@ class SyncedIndex:
         self.refused: StoreError | None = None
         self._store = store
         self._feed = feed
-        # A file of pictures is never taken for one of texts.
+        # Distinct names, so that a picture index is never loaded as a text index.
         self._name = model_id if feed is PICTURES else f"{feed.noun}s of {model_id}"
         self._lock = threading.Lock()
         self._save_lock = threading.Lock()
         self._saved_tag: IndexTag | None = None
-        # No catalog has this version: the first refresh always reads.
+        # No store has this version, so the first refresh always reads.
         self._version = -1
         try:
             self._index, self._tag = self._loaded()
@@ -64,23 +64,23 @@ class SyncedIndex:
         return len(self._index)
 
     def search(self, queries: Vectors, top_k: int, *, exclude: Collection[int] = (), allowed: Ids | None = None) -> list[Hits]:
-        """The nearest items of each query in the collection as it is now; see `VectorIndex.search`."""
+        """Update the index, then search; see `VectorIndex.search`."""
         self.refresh()
         return self._index.search(queries, top_k, exclude=exclude, allowed=allowed)
 
     def refresh(self) -> None:
-        """Take in what changed in the catalog; costs some microseconds when nothing did."""
+        """Apply changes of the store; takes a few microseconds if there are none."""
         if self._store.version() == self._version:
             return
         with self._lock:
-            # Asked before the changes are read, so that a commit in between is found again next time.
+            # Read before the changes, so that a commit in between is detected the next time.
             version = self._store.version()
             if version != self._version:
                 self._tag = self._caught_up(self._index, self._tag)
                 self._version = version
 
     def rebuild(self) -> None:
-        """Build the index anew from the catalog; searches go on in the old one until it is done."""
+        """Rebuild the index from the store; searches use the old one until it is complete."""
         index = ExactIndex(self.embed_dim)
         tag = self._caught_up(index, IndexTag(self._store.store_uuid, self._name))
         with self._lock:
@@ -88,24 +88,24 @@ class SyncedIndex:
         self.refresh()
 
     def save(self) -> None:
-        """Write the file, unless it is up to date. Losing it loses nothing but the time to build it.
+        """Write the cache file unless it is up to date.
 
         Raises:
-            StoreError: `disk_full`, `read_only`, `index_missing` (its folder is gone).
+            StoreError: `disk_full`, `read_only`, `index_missing` (its folder does not exist).
         """
         with self._save_lock:
-            # The rows may be newer than the tag; taking the same changes in again changes nothing. Never the other way round.
+            # The rows may be newer than the tag (re-applying changes is harmless), but never older.
             with self._lock:
                 index, tag = self._index, self._tag
             if tag != self._saved_tag:
                 try:
                     index.save(self.path, tag=tag)
-                except OSError as error:  # a read-only disk refuses even that the draft be swept away
+                except OSError as error:  # on a read-only disk even removing the draft fails
                     raise errors.from_oserror(error, self.path) from error
                 self._saved_tag = tag
 
     def close(self) -> None:
-        """Save, if that can be done; the log says why not."""
+        """Save if possible; a failure is logged."""
         try:
             self.save()
         except StoreError as error:
@@ -117,18 +117,18 @@ class SyncedIndex:
         here = self._store.mark(self.model_id, tag.seq, feed=self._feed)
         if (tag.mark, tag.removal_mark) != (here, self._store.removal_mark(tag.removal_seq, feed=self._feed)):
             raise StoreError(
-                "index_model_mismatch", f"The index {self.path} is not of the collection as it is now.", remedy=_REMEDY
+                "index_model_mismatch", f"The index {self.path} does not match the current collection.", remedy=_REMEDY
             )
         return index, tag
 
     def _check_count(self) -> None:
         expected = self._store.embedded(self.model_id, feed=self._feed)
         if len(self._index) != expected:
-            what = f"The index {self.path} holds {len(self._index)} {self._feed.noun}s, the collection {expected}."
+            what = f"The index {self.path} has {len(self._index)} {self._feed.noun}s, the collection {expected}."
             raise StoreError("index_corrupt", what, remedy=_REMEDY)
 
     def _caught_up(self, index: VectorIndex, tag: IndexTag) -> IndexTag:
-        """Bring the index up to date; answers where it stands now."""
+        """Apply all changes after `tag`; returns the new tag."""
         changes = self._store.changes(self.model_id, after_seq=tag.seq, after_removal=tag.removal_seq, feed=self._feed)
         if len(changes.removed_ids) or len(changes.item_ids):
             index.apply(changes.removed_ids, changes.item_ids, changes.embeddings)

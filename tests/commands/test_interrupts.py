@@ -35,7 +35,7 @@ def test_ctrl_c_keeps_what_was_done(empty_shell: Shell) -> None:
     out, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
     assert "Traceback" not in errors
-    assert "start it again to go on" in errors
+    assert "start it again to continue" in errors
     assert out == ""
     done = _count(store_path)
     assert 0 < done < 600

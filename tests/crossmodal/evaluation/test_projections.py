@@ -112,8 +112,8 @@ def test_an_unknown_method_and_a_missing_package_are_sentences(monkeypatch: pyte
     ("images", "texts", "message"),
     [
         (torch.eye(3), torch.ones(3, 2), "embeddings must be"),
-        (torch.eye(3), torch.eye(4)[:, :3], "not the same number"),
-        (torch.zeros(0, 3), torch.zeros(0, 3), "not the same number"),
+        (torch.eye(3), torch.eye(4)[:, :3], "cannot be divided evenly"),
+        (torch.zeros(0, 3), torch.zeros(0, 3), "cannot be divided evenly"),
         (torch.full((2, 3), torch.nan), torch.eye(3)[:2], "at least two"),
     ],
 )

@@ -91,7 +91,7 @@ def test_what_is_no_address_or_an_ambiguous_one_is_malformed(text: str) -> None:
         ("http://example.com/\x85", "an invisible character"),
         ("http://example.com:70000/", "there is no port 70000"),
         ("http://" + "a" * 64 + ".test/", "its host name"),
-        ("http://1.2.3.256/", "no IP address"),
+        ("http://1.2.3.256/", "not a valid IP address"),
     ],
 )
 def test_the_reason_is_said(text: str, reason: str) -> None:
