@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 _LOOK_EVERY_S = 0.2
 _GET, _POST = frozenset({"GET", "HEAD", "OPTIONS"}), frozenset({"POST", "OPTIONS"})
 OUTSIDE_API = {
-    **dict.fromkeys(("/health", "/metrics", *DOCS_PATHS), _GET),
+    **dict.fromkeys(("/health", "/metrics", *(DOCS_PATHS - {"/"})), _GET),
     **dict.fromkeys(("/upload", "/correct-query"), _POST),
     "/search": _GET | _POST,
 }
