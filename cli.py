@@ -10,15 +10,19 @@ import sys
 if __name__ == "__main__":  # before the other imports, which take a moment: a Ctrl-C is no traceback, whatever is being loaded
     signal.signal(signal.SIGINT, lambda *_: sys.exit(130))  # `commands._app.STOPPED`
 
+from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from inspect import cleandoc
+from pathlib import Path
 from types import MappingProxyType
+from typing import Annotated
 
 import typer
 
-from commands import _console
+from commands import _console, _open
 from commands._app import CommandGroup, help_text
+from crossmodal.installation import VERSION
 
 PANELS = MappingProxyType(
     {
@@ -26,7 +30,7 @@ PANELS = MappingProxyType(
         "Keep": ("index", "add", "edit", "remove", "failed"),
         "Learn": ("train", "evaluate", "visualize", "models", "use"),
         "Take along": ("export", "import-vectors"),
-        "Run and mend": ("serve", "doctor"),
+        "Run and mend": ("page", "serve", "doctor"),
     }
 )
 """Every command under its heading in `--help`. `import-vectors` is the function `import_vectors` of `commands/import_vectors.py`."""
@@ -45,9 +49,33 @@ app = typer.Typer(
 )
 
 
+def _choose_data_dir(context: typer.Context, value: Path | None) -> None:
+    if value is not None or context.parent is None:  # in front of the command, or behind it: the latter counts
+        _open.choose(data_dir=value)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        _console.plain(f"visual-search {VERSION}")
+        raise typer.Exit
+
+
 @app.callback()
-def _every_command() -> None:
-    """Keeps the commands a group, also while there is only one."""
+def _every_command(
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            callback=_choose_data_dir,
+            expose_value=False,
+            help="Folder of the collection. Without it CROSSMODAL_DATA_DIR, else the usual place.",
+        ),
+    ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, expose_value=False, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Options of every command; `commands._app.CommandGroup` repeats `--data-dir` behind each."""
 
 
 def _register() -> None:
@@ -66,6 +94,17 @@ def _joined(text: str) -> str:
 
 _register()
 
-if __name__ == "__main__":
+
+def main(arguments: Sequence[str] | None = None, *, program: str | None = None) -> None:
+    """Run one command, then end the process with its exit code.
+
+    Args:
+        arguments: those of this process when None.
+        program: name of the program in its help; that of the file when None.
+    """
     _console.open_closed_streams()
-    app()
+    app(arguments, prog_name=program)
+
+
+if __name__ == "__main__":
+    main()

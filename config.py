@@ -7,10 +7,15 @@ Each value can be set by an environment variable named `CROSSMODAL_` plus its up
 from pathlib import Path
 from typing import Annotated
 
+import platformdirs
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from crossmodal.installation import IS_CHECKOUT
+
 PROJECT_DIR = Path(__file__).resolve().parent
+HOME_DIR = PROJECT_DIR if IS_CHECKOUT else platformdirs.user_data_path("visual-search", appauthor=False)
+"""Where the data lie that no setting places elsewhere: the checkout, or this platform's folder for the data of programs."""
 
 
 class Settings(BaseSettings):
@@ -19,9 +24,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="CROSSMODAL_", env_file=".env", extra="ignore", frozen=True)
 
     # Where things lie
-    data_dir: Path = Field(PROJECT_DIR / "data", description="the collection and its caches")
-    dataset_dir: Path = Field(PROJECT_DIR / "dataset", description="the demo catalogue, or your own amazon_products.csv")
-    model_path: Path = Field(PROJECT_DIR / "trained_model.pth", description="the trained model")
+    data_dir: Path = Field(HOME_DIR / "data", description="the collection and its caches")
+    dataset_dir: Path = Field(HOME_DIR / "dataset", description="the demo catalogue, or your own amazon_products.csv")
+    model_path: Path = Field(HOME_DIR / "trained_model.pth", description="the trained model")
     catalogue: str = Field("", description="your own catalogue: a CSV or a folder; empty means the one in dataset/")
     image_weights: Path | None = Field(
         None, description="file of ImageNet ResNet18 weights (a state_dict), used before any download"
@@ -29,8 +34,8 @@ class Settings(BaseSettings):
     download_weights: bool = Field(True, description="try to download ImageNet weights when no file is named")
     download_timeout_s: float = Field(5.0, gt=0, description="how long to wait for the weights' server")
 
-    weights_dir: Path = Field(PROJECT_DIR / "weights", description="pretrained weights, looked for by the backbone's name")
-    runs_dir: Path = Field(PROJECT_DIR / "runs", description="training runs, a folder each")
+    weights_dir: Path = Field(HOME_DIR / "weights", description="pretrained weights, looked for by the backbone's name")
+    runs_dir: Path = Field(HOME_DIR / "runs", description="training runs, a folder each")
 
     # The demo catalogue
     demo_seed: int = Field(2026, ge=0, description="seed of the demo catalogue")

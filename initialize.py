@@ -85,13 +85,17 @@ def _assembled(settings: Settings, model: TrainedModel, store: Store, decoder: D
     )
 
 
-def initialize_system(progress: OnProgress = ignore_progress) -> LiveApp:
-    """`build_system` with the settings of this installation, once for all sessions of a Streamlit server; it answers the shell, too."""
+def initialize_system(progress: OnProgress = ignore_progress, settings: Settings | None = None) -> LiveApp:
+    """`build_system`, once for all sessions of a Streamlit server; it answers the shell, too.
+
+    Args:
+        settings: those of this installation when None.
+    """
     import streamlit as st
 
     @st.cache_resource(show_spinner=False)
     def cached(_progress: OnProgress) -> LiveApp:  # the underscore keeps the callback out of the cache's key
-        app = build_system(Settings(), _progress)
+        app = build_system(settings or Settings(), _progress)
         Resident(app).start()
         return app
 

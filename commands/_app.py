@@ -94,6 +94,10 @@ log = logging.getLogger(__name__)
 _DRAWN_FROM = 80
 
 
+DATA_DIR = "data_dir"
+"""The option of the group that may also stand behind a command."""
+
+
 class CommandGroup(TyperGroup):
     """Commands that never end in a traceback; `--verbose` shows it all the same."""
 
@@ -103,6 +107,8 @@ class CommandGroup(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         command: Any = super().get_command(ctx, cmd_name)
         if command is not None:
+            if not any(param.name == DATA_DIR for param in command.params):
+                command.params += [param for param in self.params if param.name == DATA_DIR]
             _without_types_of_flags(command.get_params(ctx))
             if shutil.get_terminal_size().columns < _DRAWN_FROM:
                 command.rich_markup_mode = None

@@ -6,7 +6,8 @@ import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from crossmodal.errors import QueryError, StoreError
 from crossmodal.jobs import UNDER_WAY
@@ -20,11 +21,19 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_chosen: dict[str, Any] = {}
 _LOOK_EVERY_S = 0.1
 
 
+def choose(*, data_dir: Path | None) -> None:
+    """Take the folder of the collection from the command line; None takes it from the environment again."""
+    _chosen.clear()
+    if data_dir is not None:
+        _chosen["data_dir"] = data_dir.expanduser()
+
+
 def settings() -> Settings:
-    """The settings of this installation.
+    """The settings of this installation, with what the command line chose.
 
     Raises:
         QueryError: `bad_request`, a variable of the environment or of `.env` holds an impossible value.
@@ -34,7 +43,7 @@ def settings() -> Settings:
     from config import Settings
 
     try:
-        return Settings()
+        return Settings(**_chosen)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         name = "CROSSMODAL_" + "_".join(map(str, first["loc"])).upper()

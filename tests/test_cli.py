@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 import cli
 from commands import _app
 from crossmodal.errors import HTTP_STATUS, CrossmodalError
+from crossmodal.installation import VERSION
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -150,3 +151,20 @@ def test_help_onto_a_full_disk_is_one_sentence() -> None:
             said = subprocess.run(command, cwd=PROJECT, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120)
         assert said.returncode == _app.COLLECTION
         assert said.stderr.startswith("Error: A disk is full: ")
+
+
+@pytest.mark.parametrize("words", [("--data-dir", "{}", "list"), ("list", "--data-dir", "{}"), ("list", "--data-dir={}")])
+def test_the_folder_of_the_collection_may_be_named_anywhere(
+    words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CROSSMODAL_DATA_DIR", str(tmp_path / "other"))
+    asked = [word.format(tmp_path / "chosen") for word in words]
+    result = CliRunner().invoke(cli.app, asked)
+    assert result.exit_code == _app.COLLECTION
+    assert str(tmp_path / "chosen") in result.stderr
+    assert str(tmp_path / "other") in CliRunner().invoke(cli.app, ["list"]).stderr  # the next command does not remember
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    result = CliRunner().invoke(cli.app, ["--version"])
+    assert (result.exit_code, result.stdout) == (0, f"visual-search {VERSION}\n")

@@ -17,12 +17,14 @@ STORE, IMAGES, INDEXES, INGEST = "crossmodal.store", "crossmodal.images", "cross
 TEXT, DEMO, JOBS, RUNTIMES = "crossmodal.text", "crossmodal.demo", "crossmodal.jobs", "crossmodal.runtimes"
 BACKBONES, TRAINING, EVALUATION = "crossmodal.backbones", "crossmodal.training", "crossmodal.evaluation"
 TORCHVISION, REGISTRY = "crossmodal.torchvision_compat", "crossmodal.registry"
+INSTALLATION = "crossmodal.installation"
 
 ROOMS: dict[str, set[str]] = {
     # The library: knows neither settings, Streamlit nor any file beside its own folder.
     "crossmodal": set(),
     ERRORS: set(),
     ITEMS: set(),
+    INSTALLATION: set(),
     RUNTIMES: set(),
     TORCHVISION: set(),
     ATOMIC: {ERRORS},
@@ -40,12 +42,12 @@ ROOMS: dict[str, set[str]] = {
     BACKBONES: {ERRORS, REGISTRY, TEXT, TORCHVISION},
     TRAINING: {ERRORS, ATOMIC, PROGRESS, REGISTRY, TEXT},
     # The application, from its settings to its doors.
-    "config": set(),
+    "config": {INSTALLATION},
     "datasets": {ERRORS, ITEMS, TEXT, INGEST},
     "encoders": {ITEMS, IMAGES, BACKBONES},
     "system": {BACKBONES, TRAINING, EVALUATION, "datasets", "encoders"},
     "training": {ERRORS, ITEMS, ATOMIC, PROGRESS, TEXT, RUNTIMES, REGISTRY, IMAGES, INGEST, BACKBONES, TRAINING, EVALUATION}
-    | {"config", "datasets", "encoders", "initialize", "system", "engine"},
+    | {INSTALLATION, "config", "datasets", "encoders", "initialize", "system", "engine"},
     "engine": {ERRORS, ITEMS, PROGRESS, TEXT, BACKBONES, EVALUATION, RUNTIMES, TRAINING, STORE, IMAGES, INDEXES}
     | {INGEST, "datasets", "encoders", "system"},
     "app_logic": {ITEMS, PROGRESS, STORE, IMAGES, INGEST, "datasets", "engine"},
@@ -54,15 +56,18 @@ ROOMS: dict[str, set[str]] = {
     "initialize": {ERRORS, ITEMS, LOCKS, PROGRESS, BACKBONES, STORE, DEMO, IMAGES, INGEST}
     | {"app_logic", "config", "datasets", "engine", "engine (live)", "ipc"},
     "api": {ERRORS, ITEMS, JOBS, PROGRESS, TEXT, STORE, IMAGES} | {"config", "engine", "engine (live)", "initialize", "ipc"},
-    "ui": {ERRORS, ITEMS, JOBS, PROGRESS, EVALUATION} | {"config", "engine", "engine (live)", "training", "initialize"},
+    "ui": {ERRORS, INSTALLATION, ITEMS, JOBS, PROGRESS, EVALUATION}
+    | {"config", "engine", "engine (live)", "training", "initialize"},
     "app": {"ui", "api"},  # the page mounts the API; a door enters no other otherwise
     "ipc": {ERRORS, ITEMS, STORE, INGEST, "engine (live)"},
     # The command line, and what it does besides.
     "doctor": {ERRORS, ITEMS, PROGRESS, TEXT, STORE, IMAGES, INDEXES, "config", "engine", "initialize"},
-    "commands": {ERRORS, ITEMS, JOBS, PROGRESS, TEXT, STORE, INGEST, EVALUATION, TRAINING}
+    "commands": {ERRORS, INSTALLATION, ITEMS, JOBS, PROGRESS, TEXT, STORE, INGEST, EVALUATION, TRAINING}
     | {"config", "engine", "engine (live)", "initialize", "training", "doctor", "ipc"}
     | {"api"},  # `serve` starts it; a door enters no other otherwise
-    "cli": {"commands"},
+    "cli": {INSTALLATION, "commands"},
+    # The entry point of the installed package.
+    "packaging": {"cli"},
 }
 """Room → the rooms it may import, itself apart. Benchmarks may import all of these, tests those and benchmarks."""
 
@@ -72,7 +77,7 @@ LIVE_FILES = {f"engine.{name}" for name in LIVE} | {"engine.models.store", "engi
 TORCH_ROOMS = {BACKBONES, TRAINING, EVALUATION, INDEXES, RUNTIMES, TORCHVISION}
 TORCH_ROOMS |= {"datasets", "encoders", "system", "engine", "engine.self_evaluation", "training"}
 OUTSIDE: dict[str, set[str]] = {
-    "streamlit": {"app", "ui", "initialize"},  # in initialize only inside `initialize_system`, see below
+    "streamlit": {"app", "ui", "initialize", "commands.page"},  # in initialize only inside `initialize_system`, see below
     "torch": TORCH_ROOMS | {"crossmodal.images.transforms"},
     "torchvision": {TORCHVISION},
     "numpy": {
@@ -109,6 +114,7 @@ OUTSIDE: dict[str, set[str]] = {
     "prometheus_client": {"api"},
     "pydantic": {"config", "commands._open", "api"},
     "pydantic_settings": {"config"},
+    "platformdirs": {"config"},
     "sqlite3": {STORE},
     "pyarrow": {"crossmodal.ingest.sources.parquet", "crossmodal.ingest.sources.parquet_reader", "engine.export_formats"},
     "watchfiles": {"engine.watch"},

@@ -14,6 +14,7 @@ from crossmodal.errors import TrainingError
 from crossmodal.evaluation.plots import png, rank_distribution
 from crossmodal.evaluation.report import html_report, json_report, markdown_report
 from crossmodal.evaluation.result import RetrievalResult
+from crossmodal.installation import VERSION
 from crossmodal.progress import OnProgress
 from crossmodal.runtimes.torch import ALL_THREADS, freed_memory_kept, has_bf16, torch_threads
 from crossmodal.training.callbacks import ProgressReporter
@@ -32,7 +33,7 @@ from training.presets import Recipe
 from training.report import evaluate_model, held_out_figures, recall_sum
 
 MODEL = "model.pth"
-PRODUCT = "crossmodal-visual-search 0.1.0"
+PRODUCT = f"crossmodal-visual-search {VERSION}"
 _PART = 64
 
 

@@ -1,10 +1,13 @@
 """Starts the system once for all visitors, in a thread of its own, so that closing or reloading a page never stops a training run."""
 
+import argparse
 import logging
+import sys
 import threading
 import time
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -78,13 +81,16 @@ def build(note: OnProgress) -> "LiveApp":
     """The system, assembled as `config` says. Imported here because it takes seconds, and a page should be there before."""
     from initialize import initialize_system
 
-    return initialize_system(note)
+    return initialize_system(note, settings())
 
 
 @cache
 def settings() -> Settings:
-    """The settings of this installation, read once."""
-    return Settings()
+    """The settings of this installation, read once: `streamlit run app.py -- --data-dir FOLDER` chooses the collection's folder."""
+    given = argparse.ArgumentParser(allow_abbrev=False, exit_on_error=False, add_help=False)
+    given.add_argument("--data-dir", type=Path)
+    chosen = given.parse_known_args(sys.argv[1:])[0].data_dir
+    return Settings() if chosen is None else Settings(data_dir=chosen.expanduser())
 
 
 @st.cache_resource(show_spinner=False)

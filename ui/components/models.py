@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from crossmodal.errors import CrossmodalError
+from crossmodal.installation import COMMAND
 from ui import formatting, session
 from ui.components import dialogs, job_bar, sources
 from ui.components.sources import listens_on_loopback
@@ -229,4 +230,4 @@ def show_presets() -> None:
             with st.container(gap="xsmall", key=f"preset-{name}"):
                 st.markdown(f"**{literal(preset.name)}**")
                 st.caption(literal(preset.says))
-                st.code(clean(f"python cli.py train --preset {preset.name} --data {_DATA}"), language=None, wrap_lines=True)
+                st.code(clean(f"{COMMAND} train --preset {preset.name} --data {_DATA}"), language=None, wrap_lines=True)
