@@ -1,6 +1,7 @@
 """Assembling the app: catalogue, model, index, in this order, each step told as it happens."""
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -30,6 +31,7 @@ from engine.models.trained import TrainedModel
 from engine.retraining import Material, TrainingSettings, learn
 from engine.tasks import TaskParts
 from ipc.server import Resident
+from training.data import TrainingData, read_training_data
 
 log = logging.getLogger(__name__)
 
@@ -70,9 +72,7 @@ def _assembled(settings: Settings, model: TrainedModel, store: Store, decoder: D
     return LiveApp(
         model,
         store,
-        fetcher=Fetcher(
-            FetchLimits(timeout_s=settings.fetch_timeout_s, max_bytes=settings.max_image_bytes), allow=settings.fetch_allow
-        ),
+        fetcher=_fetcher(settings),
         decoder=decoder,
         index_path=settings.index_path,
         model_path=settings.model_path,
@@ -221,6 +221,31 @@ def open_named(location: str, settings: Settings) -> Source:
     """The catalogue at a path a person named, within this installation's limits. Raises SourceError."""
     limits = SourceLimits(max_rows=settings.max_catalogue_rows, max_image_bytes=settings.max_image_bytes)
     return open_source(location, limits=limits, name=DEMO if _names_demo(location) else None)
+
+
+def read_captioned(
+    settings: Settings, location: str | None, *, size: int, max_pictures: int, on_progress: OnProgress, stop: threading.Event | None
+) -> tuple[TrainingData, list[Failure], str]:
+    """Pictures with captions of the source at a path, or of this installation's own, for a training or an evaluation.
+
+    Returns:
+        The data, the rows that cannot be used, and the name of the source.
+
+    Raises:
+        SourceError, TrainingError, Stopped: see `read_training_data`.
+    """
+    source = open_named(location or settings.catalogue or str(settings.demo_csv_path), settings)
+    dataset = SimpleIndexDataset(source, fetch=_fetcher(settings).fetch, max_image_bytes=settings.max_image_bytes)
+    with Decoder(decode_limits(settings), workers=settings.decode_workers) as decoder:
+        data, failures = read_training_data(
+            dataset, decoder, settings.cache_dir, size=size, max_pictures=max_pictures, on_progress=on_progress, stop=stop
+        )
+    return data, failures, source.label
+
+
+def _fetcher(settings: Settings) -> Fetcher:
+    limits = FetchLimits(timeout_s=settings.fetch_timeout_s, max_bytes=settings.max_image_bytes)
+    return Fetcher(limits, allow=settings.fetch_allow)
 
 
 def _names_demo(location: str) -> bool:

@@ -21,12 +21,12 @@ def measure(name: str, seconds: float) -> dict[str, float | str]:
 
     import numpy as np
 
+    from engine.models.build import WeightsRequest, assemble
     from engine.models.spec import ModelCard
     from engine.models.trained import TrainedModel
-    from training.build import WeightsWish, assemble
     from training.presets import PRESETS
 
-    assembled = assemble(PRESETS.get(name), WeightsWish(random=True))
+    assembled = assemble(PRESETS.get(name), WeightsRequest(random=True))
     card = ModelCard("random weights", "", "none", 0, 0.0, 0.0, None, ())
     model = TrainedModel(assembled.system, assembled.spec, card, model_id="")
     size = assembled.spec.image_size_px

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crossmodal.errors import QueryError, StoreError
+from crossmodal.errors import QueryError, SourceError, StoreError
 from crossmodal.jobs import UNDER_WAY
 from crossmodal.progress import OnProgress, Progress, ignore_progress
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from config import Settings
     from crossmodal.store import Store
     from engine.live import LiveApp
+    from engine.models.trained import TrainedModel
     from ipc.client import RemoteApp
 
 log = logging.getLogger(__name__)
@@ -49,6 +50,42 @@ def settings() -> Settings:
         name = "CROSSMODAL_" + "_".join(map(str, first["loc"])).upper()
         what = f"The setting {name} cannot be {first['input']!r:.60}: {first['msg']}."
         raise QueryError("bad_request", what, remedy="Correct it in the environment or in .env.") from error
+
+
+def model_file(model: str | Path, *, or_id: bool = False) -> Path:
+    """The file of a model that was named by its file or its run folder.
+
+    Args:
+        or_id: whether an id was allowed too, for the message.
+
+    Raises:
+        SourceError: file_missing.
+    """
+    path = Path(model).expanduser()
+    if path.is_dir() and not (path / "model.pth").is_file():
+        what = f"There is no model.pth in the folder {path.absolute()}."
+        remedy = "Name the folder of a run that came to its end; python cli.py train --resume goes on with one."
+        raise SourceError("file_missing", what, remedy=remedy)
+    file = path / "model.pth" if path.is_dir() else path
+    if not file.is_file():
+        what = f"There is no model at {file.absolute()}" + (", and none here has this id." if or_id else ".")
+        by_id = ", or an id as python cli.py models shows it in full" if or_id else ""
+        raise SourceError("file_missing", what, remedy=f"Name a run folder (runs/NAME) or a model file{by_id}.")
+    return file
+
+
+def named_model(chosen: Settings, path: Path | None) -> TrainedModel:
+    """The model in a file or a run folder; without a path the one in use.
+
+    Raises:
+        SourceError: `file_missing`. CheckpointError: it must not be used.
+    """
+    from engine.models.loading import load_model
+
+    if path is None and not chosen.model_path.exists():
+        what = f"There is no model in use yet: {chosen.model_path} does not exist."
+        raise SourceError("file_missing", what, remedy="Name one with --model, or make one with python cli.py index.")
+    return load_model(model_file(path) if path is not None else chosen.model_path)
 
 
 @contextmanager

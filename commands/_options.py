@@ -28,6 +28,7 @@ Where = Annotated[
     ),
 ]
 
+ALL_PICTURES = 1_000_000
 Side = Annotated[
     Literal["test", "validation", "train", "all"],
     typer.Option(metavar="SIDE", help="Which side of the split: test, validation, train or all."),

@@ -9,8 +9,8 @@ import typer
 
 from commands import _console
 from commands._app import stop_on_interrupt
-from commands._open import settings
-from commands._options import Json, Quiet, Side, Verbose
+from commands._open import named_model, settings
+from commands._options import ALL_PICTURES, Json, Quiet, Side, Verbose
 from commands._progress import ProgressBar
 
 
@@ -22,7 +22,7 @@ def evaluate(
     ] = None,
     side: Side = "test",
     out: Annotated[Path | None, typer.Option(help="Folder for evaluation.json, .md and .html.")] = None,
-    max_pictures: Annotated[int, typer.Option(min=8, help="Pictures at most.", show_default="all")] = 1_000_000,
+    max_pictures: Annotated[int, typer.Option(min=8, help="Pictures of the side at most.", show_default="all")] = ALL_PICTURES,
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -33,18 +33,18 @@ def evaluate(
     """
     _console.prepare(quiet=quiet, verbose=verbose)
     from crossmodal.evaluation.report import json_report, text_table
-    from training.data import model_at, read_material
-    from training.report import evaluate_model
-    from training.run import write_report
+    from initialize import read_captioned
+    from training.report import evaluate_model, write_report
 
     chosen = settings()
     with stop_on_interrupt() as stop, ProgressBar(quiet=quiet) as told:
-        trained = model_at(chosen, model)
-        size = trained.spec.image_size_px
-        material = read_material(chosen, data, size=size, max_pictures=max_pictures, told=told, stop=stop)
-        places = list(range(len(material.data))) if side == "all" else material.data.side(side)
-        result = evaluate_model(trained, material.data, places, told)
+        trained = named_model(chosen, model)
+        pictures, _failures, source = read_captioned(
+            chosen, data, size=trained.spec.image_size_px, max_pictures=ALL_PICTURES, on_progress=told, stop=stop
+        )
+        places = (list(range(len(pictures))) if side == "all" else pictures.side(side))[:max_pictures]
+        result = evaluate_model(trained, pictures, places, told)
     if out is not None:
-        about = {"Model": f"{trained.spec.preset}, {trained.model_id}", "Data": material.source, "Side": side}
-        write_report(out, result, title=f"{trained.spec.preset} on {material.source}", about=about)
+        about = {"Model": f"{trained.spec.preset}, {trained.model_id}", "Data": source, "Side": side}
+        write_report(out, result, title=f"{trained.spec.preset} on {source}", about=about)
     _console.plain(json_report(result) if as_json else text_table(result))

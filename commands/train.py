@@ -12,12 +12,12 @@ import typer
 from commands import _console
 from commands._app import stop_on_interrupt
 from commands._open import settings
-from commands._options import Quiet, Verbose
+from commands._options import ALL_PICTURES, Quiet, Verbose
 from commands._progress import ProgressBar
 
 if TYPE_CHECKING:
+    from engine.models.train import TrainingReport
     from training.presets import Recipe
-    from training.run import RunReport
 
 _PRESET = "Instead of what the preset says"
 
@@ -38,6 +38,7 @@ def train(
         ),
     ] = None,
     image_size: Annotated[int | None, typer.Option(help="Side of the pictures in pixels.", rich_help_panel=_PRESET)] = None,
+    dim: Annotated[int | None, typer.Option(min=8, max=4096, help="Length of an embedding.", rich_help_panel=_PRESET)] = None,
     random_weights: Annotated[bool, typer.Option("--random-weights", help="Look for no weights; begin from random ones.")] = False,
     epochs: Annotated[int | None, typer.Option(min=0, help="Rounds over the pictures.", rich_help_panel=_PRESET)] = None,
     batch_size: Annotated[int | None, typer.Option(min=2, help="Pictures in a batch.", rich_help_panel=_PRESET)] = None,
@@ -71,7 +72,7 @@ def train(
         int | None, typer.Option(min=1, help="Epochs without a better validation figure before it stops.", rich_help_panel=_PRESET)
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Fixes everything random.")] = 42,
-    max_pictures: Annotated[int, typer.Option(min=8, help="Pictures at most.", show_default="all")] = 1_000_000,
+    max_pictures: Annotated[int, typer.Option(min=8, help="Pictures at most.", show_default="all")] = ALL_PICTURES,
     save_every_epochs: Annotated[int, typer.Option(min=0, help="Keep the weights after every so many epochs; 0 keeps none.")] = 0,
     save_every_steps: Annotated[
         int, typer.Option(min=0, help="Batches between two states to go on from; 0: after each epoch.")
@@ -88,10 +89,11 @@ def train(
     """
     _console.prepare(quiet=quiet, verbose=verbose)
     from crossmodal.errors import TrainingError
-    from training.build import WeightsWish, assemble
-    from training.data import read_material
+    from engine.models.build import WeightsRequest, assemble
+    from engine.models.train import train_model
+    from initialize import read_captioned
     from training.presets import preset_named
-    from training.run import RunSettings, train_run
+    from training.run import RunSettings
 
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise TrainingError(
@@ -117,7 +119,7 @@ def train(
         warm_up=warm_up,
     )
     changes = {"scaling": image_scaling, "image_size_px": image_size}
-    wish = WeightsWish(
+    request = WeightsRequest(
         folder=chosen.weights_dir,
         image=image_weights,
         text=text_weights,
@@ -127,13 +129,16 @@ def train(
         image_config={name: value for name, value in changes.items() if value is not None},
     )
     with stop_on_interrupt() as stop, ProgressBar(quiet=quiet) as told:
-        assembled = assemble(wanted, wish, seed=seed, image_px=image_size)
-        size = assembled.spec.image_size_px
-        material = read_material(chosen, data, size=size, max_pictures=max_pictures, told=told, stop=stop)
+        assembled = assemble(wanted, request, seed=seed, embed_dim=dim, image_px=image_size)
+        pictures, failures, source = read_captioned(
+            chosen, data, size=assembled.spec.image_size_px, max_pictures=max_pictures, on_progress=told, stop=stop
+        )
         run = RunSettings(
             folder=out or chosen.runs_dir / preset.replace(":", "-").replace("/", "-"),
             cache=chosen.cache_dir,
-            source=material.source,
+            source=source,
+            preset=assembled.spec.preset,
+            weights=assembled.notes,
             recipe=recipe,
             seed=seed,
             save_every_epochs=save_every_epochs,
@@ -142,8 +147,8 @@ def train(
         )
         if not quiet:
             _console.note(" ".join(assembled.notes))
-        report = train_run(assembled, material.data, run, on_progress=told, stop=stop)
-    _say(report, run.folder, len(material.failures))
+        report = train_model(assembled, pictures, run, on_progress=told, stop=stop)
+    _say(report, run.folder, len(failures))
 
 
 def _recipe(recipe: Recipe, **changes: float | str | None) -> Recipe:
@@ -154,7 +159,7 @@ def _recipe(recipe: Recipe, **changes: float | str | None) -> Recipe:
     return replace(recipe, **named)  # type: ignore[arg-type]
 
 
-def _say(report: RunReport, folder: Path, failures: int) -> None:
+def _say(report: TrainingReport, folder: Path, failures: int) -> None:
     from crossmodal.evaluation.report import text_table
 
     if failures:

@@ -9,10 +9,9 @@ import typer
 
 from commands import _console
 from commands._app import stop_on_interrupt
-from commands._open import opened_app
+from commands._open import model_file, opened_app
 from commands._options import Quiet, Verbose
 from commands._progress import ProgressBar
-from crossmodal.errors import SourceError
 from crossmodal.text.cleaning import counted, were
 
 
@@ -31,7 +30,7 @@ def use(
     _check(model)
     with stop_on_interrupt() as stop, ProgressBar(quiet=quiet) as told, opened_app(told, fill=False) as app:
         known = {entry.model_id: entry.path for entry in app.models()}
-        chosen = known.get(model) or _file_of(model)
+        chosen = known.get(model) or model_file(model, or_id=True)
         message = app.switching.run(app.switching.import_file(chosen), told, stop)
         dropped = app.drop_previous_models() if drop_previous else []
     if dropped:
@@ -42,23 +41,4 @@ def use(
 def _check(model: str) -> None:
     """Refuse a path with nothing at it before a model is loaded, or even made; an id is looked up afterwards."""
     if "/" in model or model.endswith(".pth") or Path(model).exists():
-        _file_of(model)
-
-
-def _file_of(model: str) -> Path:
-    """The file in which a model lies that was named by its file or its run folder.
-
-    Raises:
-        SourceError: file_missing.
-    """
-    path = Path(model).expanduser()
-    if path.is_dir() and not (path / "model.pth").is_file():
-        what = f"There is no model.pth in the folder {path.absolute()}."
-        remedy = "Name the folder of a run that came to its end; python cli.py train --resume goes on with one."
-        raise SourceError("file_missing", what, remedy=remedy)
-    file = path / "model.pth" if path.is_dir() else path
-    if not file.is_file():
-        what = f"There is no model at {file.absolute()}, and none here has this id."
-        remedy = "Name a run folder (runs/NAME), a model file, or an id as python cli.py models shows it in full."
-        raise SourceError("file_missing", what, remedy=remedy)
-    return file
+        model_file(model, or_id=True)

@@ -9,8 +9,8 @@ import typer
 
 from commands import _console
 from commands._app import stop_on_interrupt
-from commands._open import settings
-from commands._options import Quiet, Side, Verbose
+from commands._open import named_model, settings
+from commands._options import ALL_PICTURES, Quiet, Side, Verbose
 from commands._progress import ProgressBar
 
 
@@ -23,7 +23,7 @@ def visualize(
         list[str] | None, typer.Option("--query", help="A query; repeat it. Without it: five of the field's usual ones.")
     ] = None,
     method: Annotated[str, typer.Option(help="Map of the space: pca, tsne or umap.")] = "pca",
-    max_pictures: Annotated[int, typer.Option(min=8, help="Pictures at most.", show_default="all")] = 1_000_000,
+    max_pictures: Annotated[int, typer.Option(min=8, help="Pictures of the side at most.", show_default="all")] = ALL_PICTURES,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -33,16 +33,17 @@ def visualize(
     """
     _console.prepare(quiet=quiet, verbose=verbose)
     from crossmodal.training.run_dir import RunDir
-    from training.data import model_at, read_material
+    from initialize import read_captioned
     from training.report import QUERIES, draw_all
 
     chosen = settings()
     with stop_on_interrupt() as stop, ProgressBar(quiet=quiet) as told:
-        trained = model_at(chosen, model)
-        size = trained.spec.image_size_px
-        material = read_material(chosen, data, size=size, max_pictures=max_pictures, told=told, stop=stop)
-        places = list(range(len(material.data))) if side == "all" else material.data.side(side)
+        trained = named_model(chosen, model)
+        pictures, _failures, _source = read_captioned(
+            chosen, data, size=trained.spec.image_size_px, max_pictures=ALL_PICTURES, on_progress=told, stop=stop
+        )
+        places = (list(range(len(pictures))) if side == "all" else pictures.side(side))[:max_pictures]
         history = RunDir(model).history() if model is not None and model.is_dir() else []
-        paths = draw_all(trained, material.data, places, out, queries=query or QUERIES, method=method, history=history, told=told)
+        paths = draw_all(trained, pictures, places, out, queries=query or QUERIES, method=method, history=history, told=told)
     for path in paths:
         _console.plain(str(path))

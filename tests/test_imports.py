@@ -45,16 +45,16 @@ ROOMS: dict[str, set[str]] = {
     "config": {INSTALLATION},
     "datasets": {ERRORS, ITEMS, TEXT, INGEST},
     "encoders": {ITEMS, IMAGES, BACKBONES},
-    "system": {BACKBONES, TRAINING, EVALUATION, "datasets", "encoders"},
     "training": {ERRORS, ITEMS, ATOMIC, PROGRESS, TEXT, RUNTIMES, REGISTRY, IMAGES, INGEST, BACKBONES, TRAINING, EVALUATION}
-    | {INSTALLATION, "config", "datasets", "encoders", "initialize", "system", "engine"},
+    | {INSTALLATION, "datasets", "encoders"},  # below the application: it knows no store, no settings and no door
+    "system": {BACKBONES, TRAINING, EVALUATION, "datasets", "encoders"},
     "engine": {ERRORS, ITEMS, PROGRESS, TEXT, BACKBONES, EVALUATION, RUNTIMES, TRAINING, STORE, IMAGES, INDEXES}
-    | {INGEST, "datasets", "encoders", "system"},
+    | {INGEST, "datasets", "encoders", "system", "training"},
     "app_logic": {ITEMS, PROGRESS, STORE, IMAGES, INGEST, "datasets", "engine"},
     "engine (live)": {ERRORS, ITEMS, JOBS, LOCKS, ATOMIC, PROGRESS, RUNTIMES, TEXT, STORE, IMAGES, INGEST}
     | {BACKBONES, EVALUATION, TRAINING, "app_logic", "datasets", "engine", "system"},
     "initialize": {ERRORS, ITEMS, LOCKS, PROGRESS, BACKBONES, STORE, DEMO, IMAGES, INGEST}
-    | {"app_logic", "config", "datasets", "engine", "engine (live)", "ipc"},
+    | {"app_logic", "config", "datasets", "engine", "engine (live)", "ipc", "training"},
     "api": {ERRORS, ITEMS, JOBS, PROGRESS, TEXT, STORE, IMAGES} | {"config", "engine", "engine (live)", "initialize", "ipc"},
     "ui": {ERRORS, INSTALLATION, ITEMS, JOBS, PROGRESS, EVALUATION}
     | {"config", "engine", "engine (live)", "training", "initialize"},

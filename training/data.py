@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -15,19 +15,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from config import Settings
 from crossmodal.atomic import atomic_path, write_whole
 from crossmodal.errors import CrossmodalError, TrainingError
 from crossmodal.images.decoder import Decoder
-from crossmodal.images.fetch import Fetcher, FetchLimits
 from crossmodal.ingest.sources.base import Source
 from crossmodal.items import Failure, Pixels, SourceRow
 from crossmodal.progress import OnProgress, Progress, check_stop
 from crossmodal.text.cleaning import words
 from datasets import SimpleIndexDataset, group_numbers, held_out_hashes
-from engine.models.loading import load_model
-from engine.models.trained import TrainedModel
-from initialize import decode_limits, open_named
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 SPLIT_NAMES = {"train": TRAIN, "val": VALIDATION, "valid": VALIDATION, "validation": VALIDATION, "dev": TEST, "test": TEST}
@@ -238,51 +233,3 @@ def _sides(rows: Sequence[SourceRow], hashes: Sequence[str]) -> tuple[str, ...]:
     for content, side in zip(hashes, named, strict=True):
         strictest[content] = max(strictest.get(content, TRAIN), side or TRAIN, key=(TRAIN, VALIDATION, TEST).index)
     return tuple(strictest[content] for content in hashes)
-
-
-@dataclass(frozen=True, slots=True)
-class Material:
-    """Data of a run, and the rows that could not be used."""
-
-    data: TrainingData
-    failures: tuple[Failure, ...]
-    source: str
-
-
-def read_material(
-    settings: Settings, location: str | None, *, size: int, max_pictures: int, told: OnProgress, stop: threading.Event | None = None
-) -> Material:
-    """Pictures with captions of the catalogue at a path, or of this installation's own.
-
-    Raises:
-        SourceError, TrainingError, Stopped: see `read_training_data`.
-    """
-    source = open_named(location or settings.catalogue or str(settings.demo_csv_path), settings)
-    fetcher = Fetcher(
-        FetchLimits(timeout_s=settings.fetch_timeout_s, max_bytes=settings.max_image_bytes), allow=settings.fetch_allow
-    )
-    dataset = SimpleIndexDataset(source, fetch=fetcher.fetch, max_image_bytes=settings.max_image_bytes)
-    with _decoder(settings) as decoder:
-        data, failures = read_training_data(
-            dataset, decoder, settings.cache_dir, size=size, max_pictures=max_pictures, on_progress=told, stop=stop
-        )
-    return Material(data, tuple(failures), source.label)
-
-
-@contextmanager
-def _decoder(settings: Settings) -> Iterator[Decoder]:
-    decoder = Decoder(decode_limits(settings), workers=settings.decode_workers)
-    try:
-        yield decoder
-    finally:
-        decoder.close()
-
-
-def model_at(settings: Settings, path: Path | None) -> TrainedModel:
-    """The model in a file or a run folder; without a name the one in use.
-
-    Raises:
-        CheckpointError: there is none, or it must not be used.
-    """
-    chosen = path or settings.model_path
-    return load_model(chosen / "model.pth" if chosen.is_dir() else chosen)

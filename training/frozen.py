@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
-from typing import Self, cast
+from typing import Protocol, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -18,13 +18,28 @@ from crossmodal.training.feature_cache import FeatureCache, content_digest, view
 from crossmodal.training.losses import PairLoss
 from crossmodal.training.sampler import BatchSampler, Drawn, derived_seed, generator_for, vary_pictures
 from encoders import ImageEncoder, TextEncoder, Tower
-from system import LostFoundSystem
 from training.data import TRAIN, VALIDATION, TrainingData
 
 _PICTURES, _TEXTS = 32, 128
 _PROCESS = (
     0  # part of what seeds are derived from since several processes could train; runs of then are resumed to the same numbers
 )
+
+
+class TwoTowers(Protocol):
+    """What is trained: `system.LostFoundSystem`.
+
+    Attributes:
+        temperature: logarithm of the factor on the cosine.
+        logit_scale: that factor.
+    """
+
+    image_encoder: ImageEncoder
+    text_encoder: TextEncoder
+    temperature: nn.Parameter
+
+    @property
+    def logit_scale(self) -> Tensor: ...
 
 
 class FrozenPictures:
@@ -211,7 +226,7 @@ class PairLearner(nn.Module):
         image_blocks, text_blocks: see `TrainedParts`.
     """
 
-    def __init__(self, system: LostFoundSystem, loss: PairLoss, *, image_blocks: int | None, text_blocks: int | None) -> None:
+    def __init__(self, system: TwoTowers, loss: PairLoss, *, image_blocks: int | None, text_blocks: int | None) -> None:
         super().__init__()
         self._system = (system,)
         self.pictures = TrainedParts(system.image_encoder, image_blocks)
@@ -238,7 +253,7 @@ class RunBatches:
 
     def __init__(
         self,
-        system: LostFoundSystem,
+        system: TwoTowers,
         data: TrainingData,
         *,
         pictures: FrozenPictures | None,

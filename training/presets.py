@@ -3,6 +3,8 @@
 from dataclasses import dataclass, replace
 
 from crossmodal.registry import Registry
+from crossmodal.training.losses import LOSSES
+from crossmodal.training.optim import SCHEDULES
 from encoders import GRU, RESNET18, TowerSpec
 
 
@@ -42,6 +44,13 @@ class Recipe:
     patience: int = 8
     average_decay: float = 0.0
     accumulation: int = 1
+
+    def __post_init__(self) -> None:
+        """Raises:
+        QueryError: `bad_request`, there is no loss or schedule of this name.
+        """
+        LOSSES.get(self.loss)
+        SCHEDULES.get(self.schedule)
 
 
 @dataclass(frozen=True, slots=True)

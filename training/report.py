@@ -2,29 +2,44 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from crossmodal.atomic import write_whole
 from crossmodal.evaluation.evaluator import evaluate_bidirectional_retrieval
 from crossmodal.evaluation.metrics import RetrievalFigures
-from crossmodal.evaluation.plots import rank_distribution, save, score_distribution, similarity_heatmap, training_curves
+from crossmodal.evaluation.plots import png, rank_distribution, save, score_distribution, similarity_heatmap, training_curves
 from crossmodal.evaluation.projections import visualize_embeddings
 from crossmodal.evaluation.query_plot import Answer, Match, save_query_pictures
 from crossmodal.evaluation.ranking import RelevantPairs, rank_both_ways
+from crossmodal.evaluation.report import html_report, json_report, markdown_report
 from crossmodal.evaluation.result import RetrievalResult
 from crossmodal.evaluation.scores import sampled_scores
+from crossmodal.items import Embedding, Pixels
 from crossmodal.progress import OnProgress, Progress, ignore_progress
-from engine.models.trained import TrainedModel
 from training.data import TrainingData
 
 _PART = 256
 
 
+class Encodes(Protocol):
+    """A trained model: `engine.models.trained.TrainedModel`."""
+
+    def encode_pixels(self, pixels: Pixels) -> Embedding:
+        """Shape: (n, size, size, 3) uint8 → (n, embed_dim) float32 of length 1."""
+        ...
+
+    def encode_texts(self, texts: Sequence[str]) -> Embedding:
+        """Shape: n texts → (n, embed_dim) float32 of length 1."""
+        ...
+
+
 def embed_side(
-    model: TrainedModel, data: TrainingData, places: Sequence[int], on_progress: OnProgress = ignore_progress
+    model: Encodes, data: TrainingData, places: Sequence[int], on_progress: OnProgress = ignore_progress
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Pictures at these places and all their captions, as the model answers in use.
 
@@ -42,7 +57,7 @@ def embed_side(
 
 
 def evaluate_model(
-    model: TrainedModel, data: TrainingData, places: Sequence[int], on_progress: OnProgress = ignore_progress, *, seed: int = 0
+    model: Encodes, data: TrainingData, places: Sequence[int], on_progress: OnProgress = ignore_progress, *, seed: int = 0
 ) -> RetrievalResult:
     """Both directions among the pictures at these places; any of a picture's captions is a right answer, another picture's is none.
 
@@ -94,7 +109,7 @@ TOP = 5
 
 
 def draw_all(
-    model: TrainedModel,
+    model: Encodes,
     data: TrainingData,
     places: Sequence[int],
     folder: Path,
@@ -131,9 +146,7 @@ def draw_all(
     ]
 
 
-def answers_to(
-    queries: Sequence[str], model: TrainedModel, data: TrainingData, places: Sequence[int], images: Tensor
-) -> list[Answer]:
+def answers_to(queries: Sequence[str], model: Encodes, data: TrainingData, places: Sequence[int], images: Tensor) -> list[Answer]:
     """The best pictures for each query; a picture is marked as right when one of its captions is the very query."""
     scores = torch.from_numpy(model.encode_texts(list(queries))) @ images.T
     found = []
@@ -147,3 +160,16 @@ def answers_to(
             matches.append(Match(data.pixels[place], score, data.captions[place][0], right))
         found.append(Answer(query, matches))
     return found
+
+
+def write_report(folder: Path, result: RetrievalResult, *, title: str, about: dict[str, str]) -> None:
+    """`evaluation.json`, `evaluation.md` and `evaluation.html` in a folder."""
+    pages = {
+        "evaluation.json": json_report(result),
+        "evaluation.md": markdown_report(result, title=title),
+        "evaluation.html": html_report(
+            result, title=title, about=about, plots=[("Ranks of the right answers", png(rank_distribution(result)))]
+        ),
+    }
+    for name, text in pages.items():
+        write_whole(folder / name, text.encode("utf-8"))

@@ -1,19 +1,15 @@
-"""One training run from a preset and a catalogue to a folder with a model, its history and its figures."""
+"""One training run: two towers, pictures with captions and a recipe in; trained weights, a history and a run folder out."""
 
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 
-from crossmodal.atomic import write_whole
 from crossmodal.backbones.base import Features
 from crossmodal.errors import TrainingError
-from crossmodal.evaluation.plots import png, rank_distribution
-from crossmodal.evaluation.report import html_report, json_report, markdown_report
-from crossmodal.evaluation.result import RetrievalResult
 from crossmodal.installation import VERSION
 from crossmodal.progress import OnProgress
 from crossmodal.runtimes.torch import ALL_THREADS, freed_memory_kept, has_bf16, torch_threads
@@ -24,15 +20,11 @@ from crossmodal.training.plan import EpochFigures, TrainingPlan, TrainingTask, V
 from crossmodal.training.run_dir import RunDir
 from crossmodal.training.sampler import seed_everything
 from crossmodal.training.trainer import train
-from engine.models.spec import ModelCard
-from engine.models.trained import TrainedModel
-from training.build import Assembled
 from training.data import TEST, TRAIN, VALIDATION, TrainingData
-from training.frozen import FrozenPictures, FrozenTexts, PairLearner, RunBatches, TrainedParts
+from training.frozen import FrozenPictures, FrozenTexts, PairLearner, RunBatches, TrainedParts, TwoTowers
 from training.presets import Recipe
-from training.report import evaluate_model, held_out_figures, recall_sum
+from training.report import recall_sum
 
-MODEL = "model.pth"
 PRODUCT = f"crossmodal-visual-search {VERSION}"
 _PART = 64
 
@@ -44,7 +36,8 @@ class RunSettings:
     Attributes:
         folder: the run folder.
         cache: where frozen features are kept, for this run and later ones.
-        catalogue: what the data is called.
+        source: what the data is called.
+        preset, weights: name of the preset, and where its weights came from: written into the run folder.
         save_every_epochs, save_every_steps: see `TrainingPlan`.
         resume: go on with the run in the folder.
     """
@@ -52,6 +45,8 @@ class RunSettings:
     folder: Path
     cache: Path
     source: str
+    preset: str
+    weights: tuple[str, ...]
     recipe: Recipe
     seed: int = 42
     save_every_epochs: int = 0
@@ -60,34 +55,34 @@ class RunSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class RunReport:
-    """What a run came to. `training_seconds` leaves out `encoding_seconds`; `result` is of the test side."""
+class RunOutcome:
+    """The history of a run, and how long it took. `training_seconds` leaves out `encoding_seconds`."""
 
-    model: TrainedModel
-    result: RetrievalResult
+    history: tuple[EpochFigures, ...]
     encoding_seconds: float
     training_seconds: float
 
 
 def train_run(
-    assembled: Assembled,
+    system: TwoTowers,
     data: TrainingData,
     settings: RunSettings,
     *,
     device: str = "cpu",
     on_progress: OnProgress,
     stop: threading.Event | None = None,
-) -> RunReport:
-    """Train, keep the best weights by the validation side's recall sum, and measure them on the test side.
+) -> RunOutcome:
+    """Train `system` in place and leave it with the best weights by the validation side's recall sum.
 
     Raises:
-        TrainingError: the folder holds a run already, a setting changed since it was begun, or the training cannot go on. Stopped.
+        TrainingError: the folder holds a run already, a setting changed since it was begun, a side has too few pictures, or the training
+            cannot go on. Stopped.
     """
-    run = _Run(assembled, data, settings, torch.device(device), on_progress, stop)
+    run = _Run(system, data, settings, torch.device(device), on_progress, stop)
     with freed_memory_kept(), torch_threads(ALL_THREADS):
         run.encode()
         run.train()
-        return run.finish()
+    return RunOutcome(tuple(run.history), run.encoding_s, run.training_s)
 
 
 class _Run:
@@ -95,7 +90,7 @@ class _Run:
 
     def __init__(
         self,
-        assembled: Assembled,
+        system: TwoTowers,
         data: TrainingData,
         settings: RunSettings,
         device: torch.device,
@@ -104,17 +99,17 @@ class _Run:
     ) -> None:
         need_sides(data)
         seed_everything(settings.seed)
-        self._assembled, self._data, self._settings = assembled, data, settings
+        self._data, self._settings = data, settings
         self._device, self._told, self._stop = device, on_progress, stop
-        self._system, self._recipe = assembled.system, settings.recipe
+        self._system, self._recipe = system, settings.recipe
         loss = loss_named(self._recipe.loss)
         with torch.no_grad():
             self._system.temperature.fill_(torch.tensor(loss.initial_logit_scale).log())
         text_blocks = self._recipe.text_blocks if self._system.text_encoder.backbone.cacheable else None
         self._learner = PairLearner(self._system, loss, image_blocks=self._recipe.image_blocks, text_blocks=text_blocks)
         self._pictures, self._texts = self._frozen()
-        self._history: list[EpochFigures] = []
-        self._encoding_s = self._training_s = 0.0
+        self.history: list[EpochFigures] = []
+        self.encoding_s = self.training_s = 0.0
 
     def _frozen(self) -> tuple[FrozenPictures | None, FrozenTexts | None]:
         """What is encoded once; None on a side that learns from its pixels or words."""
@@ -133,7 +128,7 @@ class _Run:
             if side is not None and self._recipe.epochs:
                 side.encode(self._told, self._stop)
                 side.ready()
-        self._encoding_s = time.monotonic() - began
+        self.encoding_s = time.monotonic() - began
 
     def train(self) -> None:
         """The loop over the epochs; nothing is done for a recipe of none."""
@@ -156,7 +151,7 @@ class _Run:
         optimizer = grouped_adamw(learner, plan, towers=self._rates())
         course = TrainingTask(batches.sampler.steps_per_epoch, batches.epoch, learner, self._validate)
         pace = ProgressReporter(self._told, recipe.epochs)
-        self._history = train(
+        self.history = train(
             learner,
             plan,
             course,
@@ -166,7 +161,7 @@ class _Run:
             on_step=pace.step,
             stop=self._stop,
         )
-        self._training_s = time.monotonic() - began
+        self.training_s = time.monotonic() - began
 
     def _rates(self) -> dict[str, float]:
         """Rates by parts; a backbone from random weights learns as fast as the heads."""
@@ -197,11 +192,11 @@ class _Run:
 
     def _folder(self) -> RunDir:
         said = {
-            "preset": self._assembled.spec.preset,
+            "preset": self._settings.preset,
             "recipe": asdict(self._recipe),
             "seed": self._settings.seed,
             "catalogue": self._settings.source,
-            "weights": list(self._assembled.notes),
+            "weights": list(self._settings.weights),
         }
         sides = {side: len(self._data.side(side)) for side in (TRAIN, VALIDATION, TEST)}
         data = {"digest": self._data.digest, "pictures": len(self._data), **sides}
@@ -233,42 +228,6 @@ class _Run:
     def _embedded(self, part: TrainedParts, given: Features | torch.Tensor | Sequence[str]) -> torch.Tensor:
         embeddings: torch.Tensor = part(given)
         return embeddings.cpu()
-
-    def finish(self) -> RunReport:
-        """The model of the best weights, in the folder with its figures on the test side."""
-        system = self._system.to("cpu").eval()
-        spec, settings = self._assembled.spec, self._settings
-        card = ModelCard(
-            weights="pretrained weights" if self._assembled.pretrained else "random weights",
-            weights_note=" ".join(self._assembled.notes),
-            catalogue=settings.source,
-            trained_on=len(self._data.side(TRAIN)) if self._recipe.epochs else 0,
-            trained_at=time.time(),
-            training_seconds=self._training_s,
-            held_out=None,
-            history=tuple(self._history),
-        )
-        model = TrainedModel(system, spec, card, model_id="")
-        result = evaluate_model(model, self._data, self._data.side(TEST), self._told, seed=settings.seed)
-        model.card = replace(card, held_out=held_out_figures(result))
-        settings.folder.mkdir(parents=True, exist_ok=True)
-        model.save(settings.folder / MODEL)
-        about = {"Model": spec.preset, "Data": settings.source, "Pictures": f"{len(self._data.side(TEST)):,} of the test side"}
-        write_report(settings.folder, result, title=f"{spec.preset} on {settings.source}", about=about)
-        return RunReport(model, result, self._encoding_s, self._training_s)
-
-
-def write_report(folder: Path, result: RetrievalResult, *, title: str, about: dict[str, str]) -> None:
-    """`evaluation.json`, `evaluation.md` and `evaluation.html` in a folder."""
-    pages = {
-        "evaluation.json": json_report(result),
-        "evaluation.md": markdown_report(result, title=title),
-        "evaluation.html": html_report(
-            result, title=title, about=about, plots=[("Ranks of the right answers", png(rank_distribution(result)))]
-        ),
-    }
-    for name, text in pages.items():
-        write_whole(folder / name, text.encode("utf-8"))
 
 
 def need_sides(data: TrainingData) -> None:

@@ -67,10 +67,10 @@ class RunDir:
             TrainingError: there is no run in the folder, or a setting or the data's digest differs; the message names it.
         """
         folder = cls(path)
-        before = folder._read("settings.json")
+        before = _flat(folder._read("settings.json"))
         if before.get("processes") == 1:  # written before version 0.2
             del before["processes"]
-        after = json.loads(json.dumps(settings))
+        after = _flat(json.loads(json.dumps(settings)))
         for name in sorted(before.keys() | after.keys()):
             if before.get(name) != after.get(name):
                 raise TrainingError(
@@ -168,6 +168,14 @@ class RunDir:
 
     def _write(self, name: str, text: str) -> None:
         write_whole(self.path / name, text.encode(), durable=True)
+
+
+def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested settings by dotted names: `recipe.loss`."""
+    flat: dict[str, Any] = {}
+    for name, value in settings.items():
+        flat |= {f"{name}.{inner}": each for inner, each in _flat(value).items()} if isinstance(value, dict) else {name: value}
+    return flat
 
 
 def versions(product: str) -> dict[str, Any]:

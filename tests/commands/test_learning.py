@@ -1,14 +1,18 @@
 """`train`, `evaluate`, `visualize`, `models` and `use`: from a catalogue to a model that answers in the collection."""
 
 import json
+import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+import typer
 
+from engine.models.loading import load_model
 from tests.commands.shell import Shell
 from training.presets import PRESETS
 
-SMALL = ("--random-weights", "--image-size", 32, "--epochs", 2, "--batch-size", 4)
+SMALL = ("--random-weights", "--image-size", 32, "--dim", 48, "--epochs", 2, "--batch-size", 4)
 
 
 @pytest.fixture
@@ -25,6 +29,9 @@ def run(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_run_is_evaluated_drawn_and_used(shell: Shell, run: Path) -> None:
     figures = json.loads(shell("evaluate", "--model", run, "--side", "all", "--json").stdout)
     assert figures["text_to_image"]["queries"] == 12
+    figures = json.loads(shell("evaluate", "--model", run, "--side", "train", "--max-pictures", 8, "--json").stdout)
+    assert figures["text_to_image"]["queries"] == 8
+    assert load_model(run / "model.pth").spec.embed_dim == 48
     assert shell("evaluate", "--model", run, "--out", shell.folder / "report").exit_code == 0
     assert {path.name for path in (shell.folder / "report").iterdir()} == {"evaluation.json", "evaluation.md", "evaluation.html"}
 
@@ -53,6 +60,10 @@ def test_a_second_run_does_not_overwrite_the_first(shell: Shell, run: Path) -> N
     assert "holds a training run already" in result.stderr
     assert "--resume" in result.stderr
     assert (run / "model.pth").read_bytes() == before
+    result = shell("train", "--preset", "mobilenet-gru", *SMALL, "--epochs", 3, "--resume")
+    assert result.exit_code == 5
+    assert "was begun with recipe.epochs = 2, not 3." in result.stderr
+    assert "learning_rate" not in result.stderr
     assert shell("train", "--preset", "mobilenet-gru", *SMALL, "--resume").exit_code == 0
 
 
@@ -87,6 +98,32 @@ def test_a_model_that_is_not_there_is_named_by_its_whole_path(shell: Shell, monk
     result = shell("use", "abc")
     assert result.exit_code == 3
     assert f"There is no model at {Path('abc').absolute()}, and none here has this id." in result.stderr
+
+
+def test_a_model_to_evaluate_that_is_not_there_is_missing(shell: Shell) -> None:
+    result = shell("evaluate", "--model", "runs/nope")
+    assert result.exit_code == 3
+    assert f"There is no model at {Path('runs/nope').absolute()}." in result.stderr
+    assert "Delete" not in result.stderr
+
+
+def test_an_unknown_loss_is_refused_before_weights_are_looked_for(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.models.build.assemble", lambda *_args, **_kwargs: pytest.fail("weights were looked for"))
+    for option in ("--loss", "--schedule"):
+        result = shell("train", "--preset", "mobilenet-minilm", option, "foo")
+        assert result.exit_code == 2, result.output
+        assert "Known are" in result.stderr
+
+
+def test_the_guide_names_only_options_that_exist(shell: Shell) -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "training.md").read_text()
+    known = {option for command in ("train", "evaluate", "models", "use") for option in _options_of(command)}
+    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", guide)) <= known | {"--server", "--logdir"}
+
+
+def _options_of(command: str) -> set[str]:
+    parameters = typer.main.get_command(import_module("cli").app).commands[command].params  # type: ignore[attr-defined]
+    return {option for parameter in parameters for option in parameter.opts}
 
 
 def test_unknown_names_list_the_known_ones(shell: Shell) -> None:

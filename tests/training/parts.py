@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from crossmodal.progress import OnProgress, ignore_progress
+from engine.models.build import Assembled, WeightsRequest, assemble
+from engine.models.train import TrainingReport, train_model
 from tests.tiny import COLOURS, THINGS, drawn
-from training.build import Assembled, WeightsWish, assemble
 from training.data import TEST, TRAIN, VALIDATION, TrainingData
 from training.presets import PRESETS
-from training.run import RunReport, RunSettings, train_run
+from training.run import RunSettings
 
 BERT: dict[str, Any] = {
     "hidden_size": 24,
@@ -56,21 +57,23 @@ def drawn_data(n: int = 64, *, size: int = 32) -> TrainingData:
 def small(name: str, *, seed: int = 0) -> Assembled:
     """A preset with random weights and small backbones, for pictures of 32 pixels."""
     image, text = SMALL[name]
-    wish = WeightsWish(random=True, image_config={"image_size_px": 32, **image}, text_config=text)
-    return assemble(PRESETS.get(name), wish, seed=seed, image_px=32, embed_dim=None if name == "clip-hybrid" else 16)
+    request = WeightsRequest(random=True, image_config={"image_size_px": 32, **image}, text_config=text)
+    return assemble(PRESETS.get(name), request, seed=seed, image_px=32, embed_dim=None if name == "clip-hybrid" else 16)
 
 
 def small_run(
     name: str, folder: Path, data: TrainingData, *, told: OnProgress = ignore_progress, resume: bool = False, **changes: Any
-) -> RunReport:
+) -> TrainingReport:
     """One epoch of a preset, unless told otherwise."""
     recipe = PRESETS.get(name).recipe
     run = RunSettings(
         folder / "run",
         folder / "cache",
         "drawn",
+        name,
+        (),
         replace(recipe, **{"epochs": 1, "batch_size": 16, **changes}),
         seed=3,
         resume=resume,
     )
-    return train_run(small(name), data, run, on_progress=told)
+    return train_model(small(name), data, run, on_progress=told)

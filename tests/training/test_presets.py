@@ -10,9 +10,9 @@ import torch
 
 from crossmodal.errors import QueryError
 from engine.models.loading import load_model
+from engine.models.train import TrainingReport
 from tests.training.parts import SMALL, drawn_data, small, small_run
 from training.presets import PRESETS, preset_named
-from training.run import RunReport
 
 PROJECT = Path(__file__).resolve().parents[2]
 TEXTS = ["red disc", "a bar in blue", "something else entirely", ""]
@@ -32,7 +32,7 @@ for path in map(Path, sys.argv[1:]):
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, RunReport]]:
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, TrainingReport]]:
     """One small run of every preset; a new process then answers with what they saved."""
     made = {}
     for name in PRESETS.names():
@@ -48,7 +48,7 @@ def test_small_settings_are_known_for_every_preset() -> None:
 
 
 @pytest.mark.parametrize("name", PRESETS.names())
-def test_a_new_process_answers_identically(runs: dict[str, tuple[Path, RunReport]], name: str) -> None:
+def test_a_new_process_answers_identically(runs: dict[str, tuple[Path, TrainingReport]], name: str) -> None:
     folder, report = runs[name]
     with np.load(folder / "model.npz") as there:
         assert np.array_equal(there["texts"], report.model.encode_texts(TEXTS))
@@ -57,7 +57,7 @@ def test_a_new_process_answers_identically(runs: dict[str, tuple[Path, RunReport
 
 
 @pytest.mark.parametrize("name", PRESETS.names())
-def test_a_run_leaves_what_it_says(runs: dict[str, tuple[Path, RunReport]], name: str) -> None:
+def test_a_run_leaves_what_it_says(runs: dict[str, tuple[Path, TrainingReport]], name: str) -> None:
     folder, report = runs[name]
     wanted = {"settings.json", "versions.json", "data.json", "history.jsonl", "best.pt", "last.pt", "model.pth"}
     wanted |= {"evaluation.json", "evaluation.md", "evaluation.html"}
@@ -73,7 +73,7 @@ def test_a_run_leaves_what_it_says(runs: dict[str, tuple[Path, RunReport]], name
     assert scores.shape == (1, 64)
 
 
-def test_training_changes_what_learns_and_nothing_else(runs: dict[str, tuple[Path, RunReport]]) -> None:
+def test_training_changes_what_learns_and_nothing_else(runs: dict[str, tuple[Path, TrainingReport]]) -> None:
     before, after = small("mobilenet-minilm").system.state_dict(), runs["mobilenet-minilm"][1].model.system.state_dict()
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     recipe = PRESETS.get("mobilenet-minilm").recipe

@@ -11,9 +11,10 @@ import torch
 from crossmodal.errors import TrainingError
 from crossmodal.progress import Progress, Stopped
 from crossmodal.runtimes.torch import torch_threads
+from engine.models.train import train_model
 from tests.training.parts import drawn_data, small, small_run
 from training.presets import PRESETS
-from training.run import RunSettings, train_run
+from training.run import RunSettings
 
 
 def history(folder: Path) -> list[dict]:
@@ -41,9 +42,9 @@ def test_a_stopped_run_goes_on_to_the_same_numbers(tmp_path: Path, name: str) ->
             try:
                 recipe = replace(PRESETS.get(name).recipe, **changes, batch_size=16)
                 run = RunSettings(
-                    tmp_path / "broken" / "run", tmp_path / "broken" / "cache", "drawn", recipe, seed=3, resume=resume
+                    tmp_path / "broken" / "run", tmp_path / "broken" / "cache", "drawn", name, (), recipe, seed=3, resume=resume
                 )
-                broken = train_run(small(name), data, run, on_progress=stop_later, stop=stop)
+                broken = train_model(small(name), data, run, on_progress=stop_later, stop=stop)
                 break
             except Stopped:
                 resume = True

@@ -1,4 +1,4 @@
-"""From a preset's name to a system with its weights: what is found where, and what is said when it is not."""
+"""Builds an untrained system from a preset: backbones, their weights, and the spec that is saved with the model."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -10,6 +10,7 @@ import torch
 from crossmodal.backbones.base import Backbone, ImageBackbone
 from crossmodal.backbones.registry import image_backbone, text_backbone
 from crossmodal.backbones.weights import WeightsSource
+from crossmodal.errors import QueryError
 from encoders import ImageEncoder, TextEncoder, TowerSpec
 from engine.models.spec import ModelSpec
 from system import LostFoundSystem
@@ -17,15 +18,16 @@ from training.presets import Preset
 
 
 @dataclass(frozen=True, slots=True)
-class WeightsWish:
-    """What a person says about weights.
+class WeightsRequest:
+    """Where weights may come from.
 
     Attributes:
         folder: the weights folder.
         image, text: a file or folder for one side.
-        random: take random weights and look for none.
-        download: ask servers for what is not here.
-        image_config, text_config: settings of the backbones to change, for instance `{"scaling": "symmetric"}`.
+        random: start from random weights; look for none.
+        download: whether weights that are not on the disk are downloaded.
+        timeout_s: longest wait for a server.
+        image_config, text_config: backbone settings that replace the preset's, for instance `{"scaling": "symmetric"}`.
     """
 
     folder: Path | None = None
@@ -43,8 +45,8 @@ class Assembled:
     """An untrained system on trained or random backbones.
 
     Attributes:
-        pretrained: whether the picture backbone came with weights.
-        notes: a line for each side: where its weights came from.
+        pretrained: whether the picture backbone has pretrained weights.
+        notes: for the picture and the text side, where its weights came from.
     """
 
     system: LostFoundSystem
@@ -54,7 +56,7 @@ class Assembled:
 
 
 def assemble(
-    preset: Preset, wish: WeightsWish, *, seed: int = 0, embed_dim: int | None = None, image_px: int | None = None
+    preset: Preset, request: WeightsRequest, *, seed: int = 0, embed_dim: int | None = None, image_px: int | None = None
 ) -> Assembled:
     """Both towers of a preset with the weights that can be had.
 
@@ -62,11 +64,15 @@ def assemble(
         embed_dim, image_px: in place of the preset's.
 
     Raises:
-        WeightsError: weights are missing; says what to put where. QueryError: a setting of a backbone is impossible.
+        WeightsError: weights are missing; says what to put where. QueryError: a setting of a backbone is impossible, or the preset has
+            no head that could give another length.
     """
     torch.manual_seed(seed)
-    image = _backbone(image_backbone(preset.image.backbone), preset.image, wish, wish.image, wish.image_config)
-    text = _backbone(text_backbone(preset.text.backbone), preset.text, wish, wish.text, wish.text_config)
+    image = _backbone(image_backbone(preset.image.backbone), preset.image, request, request.image, request.image_config)
+    text = _backbone(text_backbone(preset.text.backbone), preset.text, request, request.text, request.text_config)
+    if embed_dim is not None and not preset.image.head:
+        remedy = "Leave --dim out, or train another preset."
+        raise QueryError("bad_request", f"The embeddings of {preset.name} have {image.features} numbers, always.", remedy=remedy)
     length = embed_dim or (preset.embed_dim if preset.image.head else image.features)
     spec = ModelSpec(
         embed_dim=length,
@@ -91,10 +97,10 @@ def _side(image: ImageBackbone, preset: Preset) -> int:
     return image.preprocessing.image_size_px
 
 
-def _backbone(family: Any, spec: TowerSpec, wish: WeightsWish, named: Path | None, changes: Mapping[str, Any] | None) -> Any:
+def _backbone(family: Any, spec: TowerSpec, request: WeightsRequest, named: Path | None, changes: Mapping[str, Any] | None) -> Any:
     config = {**spec.config, **(changes or {})}
-    if wish.random:
+    if request.random:
         built: Backbone = family.build(config)
         return built
-    source = WeightsSource(folder=wish.folder, file=named, download=wish.download, timeout_s=wish.timeout_s)
+    source = WeightsSource(folder=request.folder, file=named, download=request.download, timeout_s=request.timeout_s)
     return family.load(source, config)
