@@ -217,20 +217,20 @@ class LostFoundApp:
 
     def item(self, item_id: int) -> Item:
         """One item. Raises QueryError `not_found`."""
-        return self.store.item(item_id)
+        return self.store.items.get(item_id)
 
     def thumbnail(self, item_id: int) -> bytes:
         """The small JPEG of an item. Raises QueryError `not_found`."""
-        return self.store.thumbnail(item_id)
+        return self.store.pictures.thumbnail(item_id)
 
     def rendition(self, item_id: int) -> bytes:
         """The large JPEG of an item. Raises QueryError `not_found`."""
-        return self.store.rendition(item_id)
+        return self.store.pictures.rendition(item_id)
 
     def count(self, *, where: Filter | None = None) -> int:
         """How many items a search can find, in all or past a filter. Raises QueryError `bad_request` for an impossible filter."""
         if where:
-            return len(self.store.matching(checked(where)))
+            return len(self.store.items.matching(checked(where)))
         return len(self.generation().index)
 
     # The index, by its documented names

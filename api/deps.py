@@ -122,7 +122,7 @@ def item_called(app: LiveApp, name: str) -> Item:
     """
     if _ID.fullmatch(name):
         return app.item(int(name))
-    found = app.store.named(name, limit=2)
+    found = app.store.items.by_file_name(name, limit=2)
     if len(found) == 1:
         return found[0]
     if found:
@@ -142,7 +142,7 @@ def restored(app: LiveApp, name: str) -> Item:
 
 def item_at(app: LiveApp, place: int) -> Item:
     """The item at a place of the list of all items, oldest first, from 0. Raises QueryError `not_found`."""
-    found = app.store.at(place)
+    found = app.store.items.at(place)
     if found is None:
         raise QueryError("not_found", f"There is no picture at place {place} of the collection.", remedy="Name it by its id.")
     return found

@@ -40,5 +40,5 @@ def stored_where(app: LiveApp, where: Filter | None) -> Filter:
     if CATALOGUE not in conditions:
         return conditions
     wanted = {shown_name(name) for name in conditions[CATALOGUE]}
-    stored = [entry.name for entry in app.store.sources() if shown_name(entry.name) in wanted]
+    stored = [entry.name for entry in app.store.sources.all() if shown_name(entry.name) in wanted]
     return conditions | {CATALOGUE: tuple(sorted(wanted.union(stored)))}

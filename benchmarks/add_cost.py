@@ -2,7 +2,7 @@
 
     python -m benchmarks.add_cost
 
-Ours: `Store.add` (one transaction, on the disk when it returns) and the index taking the item in, so that it is searchable. The
+Ours: `Store.items.add` (one transaction, on the disk when it returns) and the index taking the item in, so that it is searchable. The
 baseline adds the way the reference system did: `torch.cat`, then `torch.save` of all embeddings and a rewrite of all metadata, without
 waiting for the disk. Ours is measured in turn at every size, so that all sizes meet the same moods of the machine.
 """
@@ -44,7 +44,7 @@ def ours_ms(folder: Path, *, sizes: tuple[int, ...], embed_dim: int, adds: int, 
             entry = entry_of(size + turn, rows[turn], picture_bytes=picture_bytes)
 
             def add(size: int = size, entry: object = entry) -> None:
-                stores[size].add(entry, model_id=MODEL_ID)
+                stores[size].items.add(entry, model_id=MODEL_ID)
                 indexes[size].refresh()
 
             times[size].append(timed_ms(add))

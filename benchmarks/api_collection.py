@@ -36,7 +36,7 @@ def made(folder: Path, items: int) -> None:
     with Store(folder / "data" / "catalog.sqlite3") as store:
         for start in range(0, items, _BATCH):
             numbers = range(start, min(start + _BATCH, items))
-            store.add_many([entry_of(n, embeddings[n], picture_bytes=2_000) for n in numbers], model_id=model.model_id)
+            store.items.add_many([entry_of(n, embeddings[n], picture_bytes=2_000) for n in numbers], model_id=model.model_id)
     (folder / "dataset").mkdir()
     (folder / "dataset" / "amazon_products.csv").write_text("title,imgUrl\nnothing,nothing.png\n", encoding="utf-8")
 

@@ -75,12 +75,12 @@ def check_all(path: Path, before: int, report: Report) -> None:
     """Read the collection itself: every acknowledged item with its own picture, and none invented."""
     with Store(path) as store:
         for number, item_id in report.acknowledged.items():
-            found = store.items([int(item_id)])
+            found = store.items.get_many([int(item_id)])
             if not found or found[0].title != title_of(number) or found[0].content_hash != sha256(drawn_png(number)).hexdigest():
                 report.lost.append(f"number {number}: {found}")
             else:
-                store.rendition(int(item_id))
-        more = store.count() - before - len(report.acknowledged)
+                store.pictures.rendition(int(item_id))
+        more = store.items.count() - before - len(report.acknowledged)
         # Of each writer and round, the request that was under way may have been written and not acknowledged.
         if not 0 <= more <= 2 * report.kills:
             report.lost.append(f"{more} items more than were acknowledged")

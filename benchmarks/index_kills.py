@@ -158,8 +158,8 @@ def _lines(log: Path) -> list[str]:
 def _contents(store_path: Path, report: Report) -> list[str]:
     """Content hashes of the items; a picture that is there twice, or without its embedding, is wrong."""
     with Store(store_path) as store:
-        items = store.page(10**9)
-        embedded = store.models()
+        items = store.items.page(10**9)
+        embedded = store.models.counts()
     twice = [content for content, count in Counter(item.content_hash for item in items).items() if count > 1]
     if twice:
         report.wrong.append(f"{len(twice)} pictures are in the collection more than once")

@@ -86,9 +86,9 @@ def pipeline(table: Path, encode: Encode, *, square_px: int, workers: int, batch
             batch_size=batch_size,
         )
         if report.failed:
-            raise SystemExit(f"{report.failed} pictures failed: {store.failures()[0].reason}")
-        items = sorted(store.page(report.indexed), key=lambda item: int(item.title))
-        return np.stack([store.embedding(item.item_id, MODEL_ID) for item in items])
+            raise SystemExit(f"{report.failed} pictures failed: {store.failures.all()[0].reason}")
+        items = sorted(store.items.page(report.indexed), key=lambda item: int(item.title))
+        return np.stack([store.embeddings.get(item.item_id, MODEL_ID) for item in items])
 
 
 def as_torchvision_has_it(network: torch.nn.Module) -> torch.nn.Module:

@@ -83,9 +83,9 @@ def write_until_killed(path: Path, start: int) -> None:
         for numbers in transactions(start):
             entries = [made_up_item(number) for number in numbers]
             if len(entries) == 1:
-                store.add(entries[0], model_id=MODEL_ID)
+                store.items.add(entries[0], model_id=MODEL_ID)
             else:
-                store.add_many(entries, model_id=MODEL_ID)
+                store.items.add_many(entries, model_id=MODEL_ID)
             sys.stdout.write(json.dumps(numbers) + "\n")
             sys.stdout.flush()
 
@@ -142,7 +142,7 @@ def _compare(path: Path, acknowledged: list[list[int]], starts: list[int], expec
     """The numbers that are new in the collection, after checking that they are exactly those that may be."""
     began = time.perf_counter()
     with Store(path) as store:
-        count = store.count()
+        count = store.items.count()
         report.reopen_ms.append(1e3 * (time.perf_counter() - began))
         candidates: set[int] = set()
         for start, numbers in zip(starts, acknowledged, strict=True):
@@ -150,10 +150,10 @@ def _compare(path: Path, acknowledged: list[list[int]], starts: list[int], expec
             # The transaction at work when the writer died may be there, whole.
             at_work = next(iter(transactions(begun)))
             candidates |= {*numbers, *at_work}
-            held = store.known([made_up_item(number).key for number in at_work])
+            held = store.items.known([made_up_item(number).key for number in at_work])
             if 0 < len(held) < len(at_work):
                 report.wrong.append(f"of the transaction {at_work} only {len(held)} items are there")
-        known = store.known([made_up_item(number).key for number in candidates])
+        known = store.items.known([made_up_item(number).key for number in candidates])
         found = {number for number in candidates if f"made up {number}" in known}
         report.lost += sorted({number for numbers in acknowledged for number in numbers} - found)
         if count != len(expected) + len(found):
@@ -169,7 +169,7 @@ def _check_items(path: Path, numbers: Iterable[int], report: Report) -> None:
         entries = {number: made_up_item(number) for number in sorted(numbers)}
         if not entries:
             return
-        known = store.known([entry.key for entry in entries.values()])
+        known = store.items.known([entry.key for entry in entries.values()])
         index = SyncedIndex(store, MODEL_ID, embed_dim=len(next(iter(entries.values())).embedding), path=path.with_suffix(".pt"))
         hits = index.search(np.stack([entry.embedding for entry in entries.values()]), 1)
         for (number, entry), (best,) in zip(entries.items(), hits, strict=True):
@@ -188,9 +188,9 @@ def _check_items(path: Path, numbers: Iterable[int], report: Report) -> None:
             )
             stored = (item.title, item.source, item.origin, item.captions, item.attributes, item.held_out, item.content_hash)
             same_bytes = (
-                store.rendition(item.item_id) == entry.picture.rendition
-                and store.thumbnail(item.item_id) == entry.picture.thumbnail
-                and store.embedding(item.item_id, MODEL_ID).tobytes() == entry.embedding.tobytes()
+                store.pictures.rendition(item.item_id) == entry.picture.rendition
+                and store.pictures.thumbnail(item.item_id) == entry.picture.thumbnail
+                and store.embeddings.get(item.item_id, MODEL_ID).tobytes() == entry.embedding.tobytes()
             )
             if stored != written or not same_bytes or best[0] != item.item_id:
                 report.wrong.append(f"item {number} is not what was written, or item {best[0]} is nearer to it than itself")

@@ -163,7 +163,7 @@ def prepare(folder: Path, items: int) -> None:
                 NewItem(f"made up {n}", title(n), picture, row) for n, picture, row in zip(numbers, pictures, rows, strict=True)
             ]
             said = encoded_texts(model, [text for entry in entries for text in texts_of(entry.title, entry.captions)])
-            store.add_many(entries, model_id=model.model_id, said={model.model_id: said})
+            store.items.add_many(entries, model_id=model.model_id, text_embeddings={model.model_id: said})
 
 
 def live(folder: Path, name: str, first: int, *, pause_s: float, switches: bool) -> None:
@@ -225,14 +225,14 @@ def run(folder: Path, *, items: int, pause_s: float = _PAUSE_S, after_s: float =
         processes = [_start(folder, "first", items, pause_s), _start(folder, "second", items + 10**6, pause_s)]
         began = time.monotonic()
         try:
-            _wait(processes, lambda: store.models().get(new_id, 0) >= items * 0.4)
+            _wait(processes, lambda: store.models.counts().get(new_id, 0) >= items * 0.4)
             processes[0].send_signal(signal.SIGKILL)
             processes[0].wait()
-            report.kills, report.embedded_at_kill = 1, store.models().get(new_id, 0)
-            if store.get_meta("active_model") == new_id:
+            report.kills, report.embedded_at_kill = 1, store.models.counts().get(new_id, 0)
+            if store.models.active() == new_id:
                 report.failed.append("the switch was over before the kill")
             processes[0] = _start(folder, "first", items + 2 * 10**6, pause_s)
-            _wait(processes, lambda: store.get_meta("active_model") == new_id)
+            _wait(processes, lambda: store.models.active() == new_id)
             report.seconds = time.monotonic() - began
             time.sleep(after_s)
             (folder / "end").touch()
@@ -272,8 +272,8 @@ def _compare(folder: Path, report: Report) -> None:
             for line in path.read_bytes().splitlines(keepends=True):
                 if line.endswith(b"}\n"):  # a line cut short by the kill was no acknowledgement
                     _judge(json.loads(line), rows, asked, new.model_id, report)
-        if len(rows[new.model_id]) != store.count():
-            report.lost.append(store.count() - len(rows[new.model_id]))
+        if len(rows[new.model_id]) != store.items.count():
+            report.lost.append(store.items.count() - len(rows[new.model_id]))
     app = opened(folder)
     if app.generation().model.model_id != new.model_id or app.count() != len(rows[new.model_id]):
         report.failed.append("the new model is not in use, or its index is not whole")
@@ -307,7 +307,7 @@ def _judge(
 
 
 def _rows(store: Store, model: TrainedModel) -> dict[int, np.ndarray]:
-    changes = store.changes(model.model_id)
+    changes = store.changes.since(model.model_id)
     return dict(zip(changes.item_ids.tolist(), changes.embeddings, strict=True))
 
 

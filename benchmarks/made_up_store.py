@@ -27,5 +27,5 @@ def filled(path: Path, count: int, embed_dim: int, *, picture_bytes: int = 2_000
     embeddings = made_up_embeddings(count, embed_dim)
     for start in range(0, count, _BATCH):
         numbers = range(start, min(start + _BATCH, count))
-        store.add_many([entry_of(n, embeddings[n], picture_bytes=picture_bytes) for n in numbers], model_id=MODEL_ID)
+        store.items.add_many([entry_of(n, embeddings[n], picture_bytes=picture_bytes) for n in numbers], model_id=MODEL_ID)
     return store

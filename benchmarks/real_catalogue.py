@@ -32,8 +32,8 @@ def main() -> None:
         began = time.perf_counter()
         print(app.tasks.index(chosen.catalogue, ignore_progress), f"{time.perf_counter() - began:.1f} s")
         model_id = app.generation().model.model_id
-        embeddings = app.store.changes(model_id).embeddings
-        items = app.store.page(10**6)
+        embeddings = app.store.changes.since(model_id).embeddings
+        items = app.store.items.page(10**6)
         print(
             f"items {len(items)}, different pictures {len({item.content_hash for item in items})}, "
             f"different embeddings {len(np.unique(embeddings, axis=0))}, failures {len(app.failures())}"

@@ -49,11 +49,11 @@ def measure(
     """Fill a collection in `folder` and search it `queries` times both ways."""
     with filled(folder / "catalog.sqlite3", items, embed_dim, picture_bytes=64) as store:
         index = SyncedIndex(store, MODEL_ID, embed_dim=embed_dim, path=folder / "image_features.pt")
-        rows = torch.from_numpy(store.changes(MODEL_ID).embeddings)
+        rows = torch.from_numpy(store.changes.since(MODEL_ID).embeddings)
 
         def search(text: str) -> list[int]:
             hits = index.search(encode(text), top_k)[0]
-            return [item.item_id for item in store.items([item_id for item_id, _ in hits])]
+            return [item.item_id for item in store.items.get_many([item_id for item_id, _ in hits])]
 
         def bare(text: str) -> list[int]:
             query = encode(text)

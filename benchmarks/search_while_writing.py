@@ -31,7 +31,7 @@ class Desk:
         self.store = Store(folder / "catalog.sqlite3")
         for start in range(0, items, 500):
             entries = [made_up_item(number, embed_dim=EMBED_DIM) for number in range(start, min(start + 500, items))]
-            self.store.add_many(entries, model_id=MODEL_ID)
+            self.store.items.add_many(entries, model_id=MODEL_ID)
         self.index = SyncedIndex(self.store, MODEL_ID, embed_dim=EMBED_DIM, path=folder / "image_features.pt")
         self.items = items
         self.stop = threading.Event()
@@ -46,9 +46,9 @@ class Desk:
             entry = made_up_item(int(random.integers(self.items)), embed_dim=EMBED_DIM)
             began = time.perf_counter()
             hits = self.index.search(entry.embedding[None], 20)[0]
-            found = self.store.items([item_id for item_id, _ in hits])
+            found = self.store.items.get_many([item_id for item_id, _ in hits])
             self.search_ms.append(1e3 * (time.perf_counter() - began))
-            if found[0].title != entry.title or self.store.rendition(found[0].item_id) != entry.picture.rendition:
+            if found[0].title != entry.title or self.store.pictures.rendition(found[0].item_id) != entry.picture.rendition:
                 self.problems.append(f"searching for {entry.title!r} found {found[0].title!r}")
 
     def write(self, writer: int) -> None:
@@ -56,11 +56,11 @@ class Desk:
         number = NEW * (writer + 1)
         while not self.stop.is_set():
             entry = made_up_item(number, embed_dim=EMBED_DIM)
-            item, _ = self.store.add(entry, model_id=MODEL_ID)
+            item, _ = self.store.items.add(entry, model_id=MODEL_ID)
             if self.index.search(entry.embedding[None], 1)[0][0][0] != item.item_id:
                 self.problems.append(f"{entry.title!r} was added but not found")
             if number % 2:
-                self.store.remove([item.item_id])
+                self.store.items.remove([item.item_id])
             number, self.written = number + 1, self.written + 1
 
     def run(self, seconds: float, *, searchers: int, writers: int) -> np.ndarray:

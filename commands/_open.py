@@ -103,7 +103,7 @@ def opened_app(on_progress: OnProgress = ignore_progress, *, fill: bool = True) 
         on_progress(Progress("model", "There is no model yet. One is trained on this computer now, which takes about a minute."))
     app = build_system(chosen, on_progress, fill=False)
     try:
-        if not app.store.count():  # no item lacks an embedding of this model
+        if not app.store.items.count():  # no item lacks an embedding of this model
             app.generations.set_initial()
         if fill and not app.count():
             _fill(app, chosen, on_progress)
@@ -115,7 +115,7 @@ def opened_app(on_progress: OnProgress = ignore_progress, *, fill: bool = True) 
 def _fill(app: LiveApp, chosen: Settings, on_progress: OnProgress) -> None:
     from initialize import fill_index
 
-    if app.store.count():  # the model has not looked at any of them yet
+    if app.store.items.count():  # the model has not looked at any of them yet
         app.tasks.embed_missing(app.generation().model, on_progress)
         app.generations.set_initial()
     elif app.tasks.is_new():

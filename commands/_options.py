@@ -176,7 +176,7 @@ def narrowed(pairs: Sequence[str] | None) -> dict[str, list[str]] | None:
     if where is None or _CATALOGUE not in where or not settings().store_path.exists():
         return where
     with opened_store() as store:
-        known = list(store.counts())
+        known = list(store.sources.counts())
     return where | {_CATALOGUE: [whole_name(name, known) for name in where[_CATALOGUE]]}
 
 
@@ -200,11 +200,11 @@ def why_nothing(where: dict[str, list[str]] | None) -> str:
     if not settings().store_path.exists():
         return "Nothing was found."
     with opened_store() as store:
-        if not store.count():
+        if not store.items.count():
             return _EMPTY
         if not where:
             return "Nothing was found."
-        known, sources = store.attribute_values(1), store.counts()
+        known, sources = store.items.attribute_values(1), store.sources.counts()
     unknown = [name for name in where if name != _CATALOGUE and name not in known]
     if unknown:
         names = ", ".join(f'"{_console.cell(name)}"' for name in unknown[:_NAMED])

@@ -42,7 +42,7 @@ def edit(
     if dropped & changed.keys():
         raise typer.BadParameter("An attribute is either changed or taken away: name it in one of --attribute and --without.")
     with opened_store() as store:
-        former = dict(store.item(number).attributes)
+        former = dict(store.items.get(number).attributes)
     if lacking := dropped - former.keys():
         what = f'Item {number} has no attribute "{min(lacking):.60}".'
         raise QueryError("not_found", what, remedy=f"It has: {', '.join(former) or 'none'}.")
@@ -63,6 +63,6 @@ def _edited(item_id: int, title: str | None, attributes: dict[str, str], *, quie
         chosen = settings()
         limits = Limits(chosen.max_query_chars, chosen.max_top_k, chosen.max_image_bytes)
         with opened_store() as store:
-            return store.update_item(item_id, attributes=within_limits(limits, attributes))
+            return store.items.edit(item_id, attributes=within_limits(limits, attributes))
     with ProgressBar(quiet=quiet) as told, opened_app(told, fill=False) as app:
         return app.update_item(item_id, title=title, attributes=attributes)

@@ -26,7 +26,7 @@ def failed(
     """
     _console.prepare(quiet=quiet, verbose=verbose)
     with opened_store() as store:
-        rows = store.failures()
+        rows = store.failures.all()
     if retry and rows:  # without any, no model is needed to say so
         with stop_on_interrupt() as stop, ProgressBar(quiet=quiet) as told, opened_app(told, fill=False) as app:
             _console.plain(app.tasks.retry(told, stop))

@@ -62,9 +62,9 @@ def _model(store: Store, wanted: str | None) -> tuple[str, int | None]:
 
         model = load_model(settings().model_path)
         return model.model_id, model.spec.embed_dim
-    meant = [model_id for model_id in store.models() if model_id.startswith(wanted)]
+    meant = [model_id for model_id in store.models.counts() if model_id.startswith(wanted)]
     if len(meant) != 1:
         many = f"{len(meant)} models here have" if meant else "No model here has"
         what = f'{many} an id that begins with "{wanted:.40}".'
         raise StoreError("index_model_mismatch", what, remedy="See their ids: python cli.py models")
-    return meant[0], store.embed_dim(meant[0])
+    return meant[0], store.models.embed_dim(meant[0])

@@ -117,5 +117,5 @@ def _follow(app: LiveApp, location: str, told: ProgressBar, stop: threading.Even
 def _known(app: LiveApp) -> list[str]:
     """Where every catalogue of the collection lies; the installation's own while there is none."""
     chosen = settings()
-    known = [entry.location for entry in app.store.sources()]
+    known = [entry.location for entry in app.store.sources.all()]
     return known or [chosen.catalogue or str(chosen.demo_csv_path)]

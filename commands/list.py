@@ -52,9 +52,9 @@ def _items(where: dict[str, list[str]] | None, limit: int, after: int, *, as_jso
     from crossmodal.store.filters import checked
 
     with opened_store() as store:
-        conditions, total = checked(where), store.count()
-        matching = len(store.matching(conditions)) if where else total
-        items = store.matching_page(min(limit, total) + 1, min(after, _BEYOND), conditions)
+        conditions, total = checked(where), store.items.count()
+        matching = len(store.items.matching(conditions)) if where else total
+        items = store.items.matching_page(min(limit, total) + 1, min(after, _BEYOND), conditions)
     more, items = len(items) > limit, items[:limit]
     cursor = items[-1].item_id if more else None
     if as_json:
@@ -71,7 +71,7 @@ def _items(where: dict[str, list[str]] | None, limit: int, after: int, *, as_jso
 
 def _sources(*, as_json: bool) -> None:
     with opened_store() as store:
-        known, counts = store.sources(), store.counts()
+        known, counts = store.sources.all(), store.sources.counts()
     fields = ("name", "kind", "items", "failures", "completed_at", "location")
     rows = [tuple(getattr(entry, name) for name in fields) for entry in known]
     # What was added by hand is a source, too, though no file lies behind it.
@@ -85,8 +85,8 @@ def _sources(*, as_json: bool) -> None:
 
 def _attributes(limit: int, *, as_json: bool, quiet: bool) -> None:
     with opened_store() as store:
-        limit = min(limit, store.count())
-        values = store.attribute_values(limit + 1)
+        limit = min(limit, store.items.count())
+        values = store.items.attribute_values(limit + 1)
     if as_json:
         _console.as_json({"attributes": {name: dict(found[:limit]) for name, found in values.items()}})
     else:

@@ -61,18 +61,17 @@ def remove(
 
 def _removed(wanted: list[int]) -> list[int]:
     with opened_store() as store:
-        return store.remove(wanted)
+        return store.items.remove(wanted)
 
 
 def _restored(wanted: list[int]) -> list[int]:
     """Bring items back; the model is loaded only for those that it has not looked at, which were away while it came into use."""
-    from crossmodal.store.active_model import ACTIVE_MODEL
 
     with opened_store() as store:
-        restored = store.restore(wanted)
-        active = store.get_meta(ACTIVE_MODEL)
+        restored = store.items.restore(wanted)
+        active = store.models.active()
         lacking = [item_id for item_id in restored if not _is_found(store, item_id, active)]
-        store.remove(lacking)  # until they are looked at, for no search would find them
+        store.items.remove(lacking)  # until they are looked at, for no search would find them
     if lacking:
         with opened_app(fill=False) as app:
             for item_id in lacking:
@@ -82,7 +81,7 @@ def _restored(wanted: list[int]) -> list[int]:
 
 def _is_found(store: Store, item_id: int, model_id: str | None) -> bool:
     try:
-        store.embedding(item_id, model_id or "")
+        store.embeddings.get(item_id, model_id or "")
     except QueryError:
         return False
     return True
@@ -100,8 +99,8 @@ def _remove_source(name: str, *, yes: bool) -> None:
     from crossmodal.store.filters import checked
 
     with opened_store() as store:
-        counts = store.counts()
-        entries = {entry.name: entry for entry in store.sources()}
+        counts = store.sources.counts()
+        entries = {entry.name: entry for entry in store.sources.all()}
         known = {*entries, *counts}
         meant = next((entry.name for entry in entries.values() if entry.location == name), None) or whole_name(name, known)
         if meant not in known:
@@ -110,9 +109,9 @@ def _remove_source(name: str, *, yes: bool) -> None:
             )
         _confirm(meant, counts.get(meant, 0), yes=yes)
         if meant in entries:
-            gone = store.remove_source(meant)
+            gone = store.sources.remove(meant)
         else:
-            gone = store.remove([int(each) for each in store.matching(checked({"catalogue": meant}))])
+            gone = store.items.remove([int(each) for each in store.items.matching(checked({"catalogue": meant}))])
     _console.plain(f"catalogue\t{_console.cell(meant)}\t{len(gone)}\tremoved")
 
 

@@ -23,7 +23,7 @@ def check_vectors(subject: Subject) -> list[Finding]:
     if subject.store is None or subject.model is None:
         return []
     try:
-        stored = subject.store.changes(subject.model.model_id)
+        stored = subject.store.changes.since(subject.model.model_id)
     except StoreError as error:
         return [Finding("embeddings_damaged", error.message, MEND)]
     if not len(stored.item_ids):
@@ -41,7 +41,7 @@ def _equal_rows(subject: Subject, stored: Changes) -> list[Finding]:
     """Rows of different pictures that are the same, or nearly."""
     assert subject.store is not None
     assert subject.model is not None
-    contents = {item.item_id: item.content_hash for item in subject.store.items(stored.item_ids.tolist())}
+    contents = {item.item_id: item.content_hash for item in subject.store.items.get_many(stored.item_ids.tolist())}
     first_of: dict[str, int] = {}
     for place, item_id in enumerate(stored.item_ids.tolist()):
         if item_id in contents:
@@ -73,7 +73,7 @@ def _tells_apart(subject: Subject, stored: Changes) -> bool:
     pixels: dict[bytes, Embedding] = {}
     for item_id in stored.item_ids[:16].tolist():
         try:
-            rendition = subject.store.rendition(item_id)
+            rendition = subject.store.pictures.rendition(item_id)
             square = subject.decoder.decode(rendition, square_px=subject.model.spec.image_size_px).pixels
         except CrossmodalError:
             continue  # another check names this one
@@ -92,11 +92,11 @@ def check_cache(subject: Subject) -> list[Finding]:
         tag, ids, rows = cache_file.read(
             path, kind=_KIND, store_uuid=store.store_uuid, model_id=model.model_id, embed_dim=model.spec.embed_dim
         )
-        stored = store.changes(model.model_id)
-        newer = store.changes(model.model_id, after_seq=tag.seq, after_removal=tag.removal_seq)
+        stored = store.changes.since(model.model_id)
+        newer = store.changes.since(model.model_id, after_seq=tag.seq, after_removal=tag.removal_seq)
     except StoreError as error:
         return [Finding("cache_refused", error.message, MEND)]
-    marks = store.mark(model.model_id, tag.seq), store.removal_mark(tag.removal_seq)
+    marks = store.changes.mark(model.model_id, tag.seq), store.changes.removal_mark(tag.removal_seq)
     if tag.mark != marks[0] or tag.removal_mark not in ("", marks[1]):  # earlier versions wrote no second one
         return [Finding("cache_disagrees", f"The cache {path} is not of the collection as it is now.", MEND)]
     touched = {*newer.item_ids.tolist(), *newer.removed_ids.tolist()}

@@ -44,7 +44,7 @@ def check_coverage(subject: Subject) -> list[Finding]:
     """Whether every item has an embedding of this model: a file that was exchanged by hand leaves the collection behind."""
     if subject.store is None or subject.model is None:
         return []
-    total, models = subject.store.count(), subject.store.models()
+    total, models = subject.store.items.count(), subject.store.models.counts()
     covered = models.get(subject.model.model_id, 0)
     if covered >= total:
         return []
@@ -104,8 +104,8 @@ def check_tokenizer(subject: Subject, probe: str = PROBE) -> list[Finding]:
 
 def _sample(subject: Subject) -> list[Item]:
     assert subject.store is not None
-    first = subject.store.page(_SAMPLED // 2)
-    last = subject.store.page(_SAMPLED // 2, newest_first=True)
+    first = subject.store.items.page(_SAMPLED // 2)
+    last = subject.store.items.page(_SAMPLED // 2, newest_first=True)
     return list({item.item_id: item for item in (*first, *last)}.values())
 
 
@@ -114,8 +114,8 @@ def _both(subject: Subject, item: Item) -> tuple[int, float] | None:
     assert subject.store is not None
     assert subject.model is not None
     try:
-        stored = subject.store.embedding(item.item_id, subject.model.model_id)
-        rendition = subject.store.rendition(item.item_id)
+        stored = subject.store.embeddings.get(item.item_id, subject.model.model_id)
+        rendition = subject.store.pictures.rendition(item.item_id)
         pixels = subject.decoder.decode(rendition, square_px=subject.model.spec.image_size_px).pixels
     except CrossmodalError:
         return None

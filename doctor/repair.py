@@ -1,6 +1,7 @@
 """Making embeddings good again from the stored pictures: missing, damaged or wrong ones, and the caches made of them."""
 
 import threading
+from typing import get_args
 
 import numpy as np
 
@@ -9,8 +10,7 @@ from crossmodal.errors import CheckpointError, CrossmodalError
 from crossmodal.images.decoder import Decoder
 from crossmodal.items import Item, Pixels
 from crossmodal.progress import OnProgress, Progress, check_stop
-from crossmodal.store import Store
-from crossmodal.store.changes import PICTURES, TEXTS
+from crossmodal.store import Feed, Store
 from crossmodal.store.checksums import UNIT_TOLERANCE
 from doctor.model import AGREE
 from engine.models.loading import load_model
@@ -31,9 +31,9 @@ def mend_collection(settings: Settings, on_progress: OnProgress, stop: threading
     replaced = unreadable = 0
     if settings.store_path.exists():
         with Store(settings.store_path) as store:
-            for model_id in store.models():
-                for feed in (PICTURES, TEXTS):
-                    store.drop_damaged(model_id, feed=feed)
+            for model_id in store.models.counts():
+                for feed in get_args(Feed):
+                    store.changes.drop_damaged(model_id, feed=feed)
             try:
                 model = load_model(settings.model_path)
             except CheckpointError:
@@ -59,8 +59,8 @@ def _mend_items(
 ) -> tuple[int, int]:
     """(embeddings replaced, pictures that cannot be read)."""
     replaced = unreadable = done = after_id = 0
-    total = store.count()
-    while page := store.page(_AT_ONCE, after_id):
+    total = store.items.count()
+    while page := store.items.page(_AT_ONCE, after_id):
         check_stop(stop, "Mending")
         after_id, done = page[-1].item_id, done + len(page)
         read = [(item, pixels) for item in page if (pixels := _pixels(store, model, decoder, item)) is not None]
@@ -68,7 +68,7 @@ def _mend_items(
         if read:
             fresh = model.encode_items(np.stack([pixels for _, pixels in read]), [item.title for item, _ in read])
             wrong = [(item, row) for (item, _), row in zip(read, fresh, strict=True) if not _agrees(store, model, item, row)]
-            replaced += store.add_embeddings(model.model_id, wrong) if wrong else 0
+            replaced += store.embeddings.add(model.model_id, wrong) if wrong else 0
         on_progress(Progress("mend", "Comparing embeddings with their pictures", done=done, total=total))
     on_progress(Progress("mend", f"{done:,} embeddings compared", done=done, total=done, finished=True))
     return replaced, unreadable
@@ -76,14 +76,14 @@ def _mend_items(
 
 def _pixels(store: Store, model: TrainedModel, decoder: Decoder, item: Item) -> Pixels | None:
     try:
-        return decoder.decode(store.rendition(item.item_id), square_px=model.spec.image_size_px).pixels
+        return decoder.decode(store.pictures.rendition(item.item_id), square_px=model.spec.image_size_px).pixels
     except CrossmodalError:
         return None
 
 
 def _agrees(store: Store, model: TrainedModel, item: Item, fresh: np.ndarray) -> bool:
     try:
-        stored = store.embedding(item.item_id, model.model_id)
+        stored = store.embeddings.get(item.item_id, model.model_id)
     except CrossmodalError:
         return False
     return bool(np.dot(stored, fresh) >= AGREE) and bool(abs(np.linalg.norm(stored) - 1.0) <= UNIT_TOLERANCE)

@@ -7,7 +7,7 @@ from pathlib import Path
 from crossmodal.errors import CrossmodalError, QueryError, StoreError
 from crossmodal.items import Item
 from crossmodal.store import Store, schema
-from crossmodal.store.salvage import origins
+from crossmodal.store.schema import origins
 from crossmodal.text.cleaning import counted, were
 from doctor.finding import Finding, Subject, quoted
 
@@ -55,8 +55,8 @@ def check_pictures(subject: Subject) -> list[Finding]:
     shown: dict[str, list[Item]] = defaultdict(list)
     for item in _items(subject.store):
         try:
-            thumbnail = subject.store.thumbnail(item.item_id)
-            subject.store.rendition(item.item_id)
+            thumbnail = subject.store.pictures.thumbnail(item.item_id)
+            subject.store.pictures.rendition(item.item_id)
         except QueryError:  # removed a moment ago
             continue
         except StoreError:
@@ -87,7 +87,7 @@ def check_pictures(subject: Subject) -> list[Finding]:
 
 def check_failures(subject: Subject) -> list[Finding]:
     """Rows that wait for another try."""
-    count = len(subject.store.failures()) if subject.store is not None else 0
+    count = len(subject.store.failures.all()) if subject.store is not None else 0
     if not count:
         return []
     return [
@@ -99,7 +99,7 @@ def check_failures(subject: Subject) -> list[Finding]:
 
 def _items(store: Store) -> Iterator[Item]:
     after_id = 0
-    while page := store.page(_PAGE, after_id):
+    while page := store.items.page(_PAGE, after_id):
         yield from page
         after_id = page[-1].item_id
 

@@ -48,7 +48,7 @@ class ItemEditor:
         key = f"{ADDED}:{picture.content_hash}"
         name, said = title_of(self._limits, title), captions_of(self._limits, captions)
         named = attributes_of(self._limits, attributes or {})
-        known = self._store.known([key]).get(key)
+        known = self._store.items.known([key]).get(key)
         if known is not None and not known.removed:
             return AddOutcome(known.item, created=False)
 
@@ -65,7 +65,9 @@ class ItemEditor:
                 captions=said,
                 attributes=named,
             )
-            return self._store.add(entry, model_id=first, further=embeddings, said=self._said(models, texts_of(name, said)))
+            return self._store.items.add(
+                entry, model_id=first, other_embeddings=embeddings, text_embeddings=self._said(models, texts_of(name, said))
+            )
 
         item, created = self._with_models(write)
         return AddOutcome(item, created=created or known is not None)
@@ -78,25 +80,25 @@ class ItemEditor:
         """
         name = None if title is None else title_of(self._limits, title)
         named = None if attributes is None else attributes_of(self._limits, attributes)
-        former = self._store.item(item_id)
+        former = self._store.items.get(item_id)
         if name is None or name == former.title:
-            return self._store.update_item(item_id, attributes=named)
+            return self._store.items.edit(item_id, attributes=named)
 
         def write(models: Sequence[TrainedModel]) -> Item:
             said = self._said(models, texts_of(name, former.captions))
             pictured = [model for model in models if reads_titles(model)]
             titled = {}
             for model in pictured:
-                pixels = self._encoding.stored_pixels(model, self._store.rendition(item_id))
+                pixels = self._encoding.stored_pixels(model, self._store.pictures.rendition(item_id))
                 titled[model.model_id] = model.encode_items(pixels[None], [name])[0]
-            return self._store.update_item(item_id, title=name, attributes=named, said=said, titled=titled)
+            return self._store.items.edit(item_id, title=name, attributes=named, text_embeddings=said, title_embeddings=titled)
 
         return self._with_models(write)
 
     def remove(self, item_id: int) -> Item:
         """Take an item out of the collection. Raises QueryError `not_found`."""
-        item = self._store.item(item_id)
-        self._store.remove([item_id])
+        item = self._store.items.get(item_id)
+        self._store.items.remove([item_id])
         return item
 
     def restore(self, item_id: int) -> Item:
@@ -107,12 +109,12 @@ class ItemEditor:
         Raises:
             QueryError: `not_found`. StoreError, PictureError: it needs a new look and its stored picture cannot be read: it stays removed.
         """
-        restored = self._store.restore([item_id])
-        item = self._store.item(item_id)
+        restored = self._store.items.restore([item_id])
+        item = self._store.items.get(item_id)
         try:
             self._look_again(item)
         except CrossmodalError:
-            self._store.remove(restored)  # nobody would find it
+            self._store.items.remove(restored)  # nobody would find it
             raise
         return item
 
@@ -121,17 +123,17 @@ class ItemEditor:
         models = self._generations.written()
         for model in models:
             try:
-                self._store.embedding(item.item_id, model.model_id)
+                self._store.embeddings.get(item.item_id, model.model_id)
             except QueryError:
-                pixels = self._encoding.stored_pixels(model, self._store.rendition(item.item_id))
-                self._store.add_embeddings(model.model_id, [(item, model.encode_items(pixels[None], [item.title])[0])])
-        self._store.add_text_embeddings(self._said(models, texts_of(item.title, item.captions)))
+                pixels = self._encoding.stored_pixels(model, self._store.pictures.rendition(item.item_id))
+                self._store.embeddings.add(model.model_id, [(item, model.encode_items(pixels[None], [item.title])[0])])
+        self._store.texts.add_embeddings(self._said(models, texts_of(item.title, item.captions)))
 
     def _said(self, models: Sequence[TrainedModel], texts: Sequence[str]) -> TextEmbeddings:
         """Embeddings of those texts that have none yet."""
         found = {}
         for model in models:
-            known = self._store.embedded_texts(texts, model.model_id) if texts else set()
+            known = self._store.texts.embedded(texts, model.model_id) if texts else set()
             found[model.model_id] = encoded_texts(model, [text for text in texts if text not in known])
         return found
 

@@ -84,7 +84,7 @@ class _Items:
     ) -> None:
         self._store, self._where, self._ids, self._shown = store, checked(where), ids, shown
         self._told, self._stop = told, stop
-        self._total = len(ids) if ids is not None else len(store.matching(self._where)) if where else store.count()
+        self._total = len(ids) if ids is not None else len(store.items.matching(self._where)) if where else store.items.count()
 
     def __iter__(self) -> Iterator[Item]:
         done = 0
@@ -97,10 +97,10 @@ class _Items:
     def _pages(self) -> Iterator[list[Item]]:
         if self._ids is not None:
             for start in range(0, len(self._ids), _PAGE):
-                yield self._store.items(self._ids[start : start + _PAGE])
+                yield self._store.items.get_many(self._ids[start : start + _PAGE])
             return
         after_id = 0
-        while page := self._store.matching_page(_PAGE, after_id, self._where):
+        while page := self._store.items.matching_page(_PAGE, after_id, self._where):
             yield page
             after_id = page[-1].item_id
 

@@ -17,7 +17,6 @@ from crossmodal.atomic import atomic_path, write_whole
 from crossmodal.errors import QueryError, StoreError
 from crossmodal.items import Embedding, Item
 from crossmodal.store import Store
-from crossmodal.store.active_model import ACTIVE_MODEL
 
 if TYPE_CHECKING:
     from engine.live import LiveApp
@@ -52,13 +51,13 @@ class Exported:
         """
 
         def model() -> tuple[str, int]:
-            known = list(store.models())
+            known = list(store.models.counts())
             # Collections that only former versions' shell filled do not say it, and have embeddings of one model alone.
-            model_id = store.get_meta(ACTIVE_MODEL) or (known[0] if len(known) == 1 else "")
+            model_id = store.models.active() or (known[0] if len(known) == 1 else "")
             if model_id not in known:
                 what = "No item has an embedding of the model in use."
                 raise StoreError("index_model_mismatch", what, remedy="Make them: python cli.py index --mend")
-            return model_id, store.embed_dim(model_id)
+            return model_id, store.models.embed_dim(model_id)
 
         return cls(store, model)
 
@@ -85,7 +84,7 @@ def write_csv(
 
     What it says of its items comes back to the letter where it is read as a catalogue.
     """
-    names = list(exported.store.attribute_values(1))
+    names = list(exported.store.items.attribute_values(1))
     written = 0
     with draft.open("w", encoding="utf-8-sig", newline="") as file:
         out = csv.writer(file)
@@ -168,7 +167,7 @@ def write_folder(exported: Exported, items: Iterable[Item], draft: Path) -> int:
 
     def picture_of(item: Item) -> str | None:
         try:
-            picture = exported.store.rendition(item.item_id)
+            picture = exported.store.pictures.rendition(item.item_id)
         except QueryError:  # removed a moment ago
             return None
         name = f"{item.item_id:06}-{file_name(item.title)}.jpg"
@@ -214,6 +213,6 @@ def _column(name: str) -> str:
 
 def _embedding(exported: Exported, item: Item, model_id: str) -> Embedding | None:
     try:
-        return exported.store.embedding(item.item_id, model_id)
+        return exported.store.embeddings.get(item.item_id, model_id)
     except QueryError:  # it has none of this model, or was removed a moment ago
         return None

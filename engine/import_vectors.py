@@ -167,7 +167,7 @@ def import_vectors(
     shown = _items(store, vectors.ids)
     if not skip_unknown:
         _check_known(shown, vectors)
-    return store.add_embeddings(
+    return store.embeddings.add(
         model_id, [(item, row) for number, row in enumerate(rows) for item in shown[number] if _is_meant(item, vectors, number)]
     )
 
@@ -219,7 +219,7 @@ def _items(store: Store, ids: list[int] | list[str]) -> list[list[Item]]:
     found: dict[int | str, list[Item]] = {each: [] for each in ids}
     if ids and isinstance(ids[0], str):
         after_id = 0
-        while page := store.page(_AT_ONCE, after_id):
+        while page := store.items.page(_AT_ONCE, after_id):
             for item in page:
                 if item.content_hash in found:
                     found[item.content_hash].append(item)
@@ -227,6 +227,6 @@ def _items(store: Store, ids: list[int] | list[str]) -> list[list[Item]]:
         return list(found.values())
     numbers = [each for each in ids if isinstance(each, int)]
     for start in range(0, len(numbers), _AT_ONCE):
-        for item in store.items(numbers[start : start + _AT_ONCE]):
+        for item in store.items.get_many(numbers[start : start + _AT_ONCE]):
             found[item.item_id].append(item)
     return list(found.values())

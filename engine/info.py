@@ -109,9 +109,9 @@ def source_infos(store: Store) -> tuple[SourceInfo, ...]:
     """Every source of the collection with its counts; what was added by hand counts as one."""
     read = [
         SourceInfo(entry.name, entry.location, entry.items, entry.failures, entry.completed_at is not None, entry.name == DEMO)
-        for entry in store.sources()
+        for entry in store.sources.all()
     ]
-    by_hand = store.count(source=ADDED)
+    by_hand = store.items.count(source=ADDED)
     if by_hand:
         read.append(SourceInfo(ADDED, "added by hand", by_hand, 0, complete=True, is_demo=False))
     return tuple(read)

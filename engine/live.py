@@ -163,9 +163,9 @@ class LiveApp(LostFoundApp):
         Raises:
             QueryError: `not_found`. `bad_request` for what was added by hand, which belongs to no catalogue.
         """
-        if name == ADDED or name not in {entry.name for entry in self.store.sources()}:
+        if name == ADDED or name not in {entry.name for entry in self.store.sources.all()}:
             raise QueryError("not_found", f"There is no catalogue named {name!r:.80}.", remedy="Look at the list of catalogues.")
-        return len(self.store.remove_source(name))
+        return len(self.store.sources.remove(name))
 
     # What a page shows
 
@@ -173,7 +173,7 @@ class LiveApp(LostFoundApp):
         """The whole system at a glance."""
         return SystemInfo(
             items=self.count(),
-            failures=len(self.store.failures()),
+            failures=len(self.store.failures.all()),
             device=device_text(),
             data_dir=self.store.path.parent,
             model=model_info(self.generation().model),
@@ -182,7 +182,7 @@ class LiveApp(LostFoundApp):
 
     def page(self, limit: int, after_id: int = 0) -> list[Item]:
         """Up to `limit` items after an id, oldest first."""
-        return self.store.page(limit, after_id)
+        return self.store.items.page(limit, after_id)
 
     def items_page(self, limit: int, after_id: int = 0, *, where: Filter | None = None) -> list[Item]:
         """Up to `limit` items that pass a filter, oldest first, beyond the item `after_id`: the last id is the cursor to the next page.
@@ -193,19 +193,19 @@ class LiveApp(LostFoundApp):
         wanted, conditions = top_k_of(self.limits, limit), checked(where)
         if isinstance(after_id, bool) or not isinstance(after_id, int) or after_id < 0:
             raise QueryError("bad_request", f"A page begins after the id of an item, not {after_id!r:.40}.", remedy="Begin with 0.")
-        return self.store.matching_page(wanted, after_id, conditions)
+        return self.store.items.matching_page(wanted, after_id, conditions)
 
     def attribute_values(self, limit: int = 50) -> dict[str, list[tuple[str, int]]]:
         """Each attribute of the collection with its `limit` most frequent values and their counts, most frequent first."""
-        return self.store.attribute_values(max(1, limit))
+        return self.store.items.attribute_values(max(1, limit))
 
     def failures(self) -> list[Failure]:
         """Rows that are not in the collection, each with its reason."""
-        return self.store.failures()
+        return self.store.failures.all()
 
     def example_queries(self, n: int = 4) -> list[str]:
         """Short titles spread over the collection, to try; fewer or none where titles are long or missing."""
-        titles = dict.fromkeys(item.title for item in self.store.page(_EXAMPLES_FROM, 0) if _is_example(item.title))
+        titles = dict.fromkeys(item.title for item in self.store.items.page(_EXAMPLES_FROM, 0) if _is_example(item.title))
         short = list(titles)
         return [short[i * len(short) // n] for i in range(min(n, len(short)))]
 

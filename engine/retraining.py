@@ -215,9 +215,9 @@ def gathered(app: LostFoundApp, max_pictures: int, on_progress: OnProgress, stop
 def estimated(app: LostFoundApp, max_pictures: int) -> TrainingEstimate:
     """Whether training on the collection's titles makes sense, and for how long; from the speed of the last training here."""
     card = app.generation().model.card
-    pictures = min(app.store.count(), max_pictures)
+    pictures = min(app.store.items.count(), max_pictures)
     seconds = card.training_seconds * pictures / max(card.trained_on, 1)
-    own = pictures - app.store.count(source=DEMO)
+    own = pictures - app.store.items.count(source=DEMO)
     if pictures < MIN_PICTURES:
         reason = f"Training needs at least {MIN_PICTURES} pictures with titles."
         return TrainingEstimate(pictures, seconds, worthwhile=False, reason=reason)
@@ -250,7 +250,7 @@ def _titled_pictures(
     Args:
         on_damaged: called with the number of an item whose stored picture is not what was written, or is no picture.
     """
-    total = app.store.count()
+    total = app.store.items.count()
     share = min(1.0, max_pictures / max(total, 1))
     for done, item in enumerate(_items(app.store), start=1):
         check_stop(stop, "Training")
@@ -259,7 +259,7 @@ def _titled_pictures(
         if not (item.title or item.captions) or int(item.content_hash[:8], 16) >= share * 16**8:
             continue
         try:
-            picture = app.decoder.decode(app.store.rendition(item.item_id), square_px=size)
+            picture = app.decoder.decode(app.store.pictures.rendition(item.item_id), square_px=size)
         except QueryError:  # removed since its page was read
             continue
         except PictureError:
@@ -273,8 +273,8 @@ def _titled_pictures(
 
 
 def _items(store: Store) -> Iterator[Item]:
-    """Every item by its id, page by page; `Store.samples` would end at the first damaged picture."""
+    """Every item by its id, page by page; `Pictures.samples` would end at the first damaged picture."""
     after_id: int | None = None
-    while page := store.page(_AT_ONCE, after_id):
+    while page := store.items.page(_AT_ONCE, after_id):
         yield from page
         after_id = page[-1].item_id

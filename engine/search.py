@@ -76,7 +76,7 @@ class Searcher:
         while places:
             found = generation.index.search(embeddings[places], depth, exclude=exclude, allowed=allowed)
             unknown = dict.fromkeys(item_id for hits in found for item_id, _ in hits if item_id not in items)
-            items.update((item.item_id, item) for item in self._store.items(list(unknown)))
+            items.update((item.item_id, item) for item in self._store.items.get_many(list(unknown)))
             short = []
             for place, hits in zip(places, found, strict=True):
                 query = queries[place]
@@ -92,7 +92,7 @@ class Searcher:
             return ""
         if isinstance(query.image, Picture):
             return query.image.content_hash
-        return "" if query.item_id is None else self._store.item(query.item_id).content_hash
+        return "" if query.item_id is None else self._store.items.get(query.item_id).content_hash
 
     def _embeddings(self, model: TrainedModel, queries: Sequence[ValidQuery]) -> Embedding:
         """What each of q queries looks for. Shape: (q, embed_dim) float32 of length 1."""
@@ -112,13 +112,13 @@ class Searcher:
             return None
         if query.text is not None:
             return self._shown_by(model, query.item_id)
-        return self._store.embedding(query.item_id, model.model_id)
+        return self._store.embeddings.get(query.item_id, model.model_id)
 
     def _shown_by(self, model: TrainedModel, item_id: int) -> Embedding:
         """What an item's picture shows, whatever its title. Raises QueryError `not_found`."""
         if not reads_titles(model):
-            return self._store.embedding(item_id, model.model_id)
-        pixels = self._encoding.stored_pixels(model, self._store.rendition(item_id))
+            return self._store.embeddings.get(item_id, model.model_id)
+        pixels = self._encoding.stored_pixels(model, self._store.pictures.rendition(item_id))
         embedding: Embedding = model.encode_pixels(pixels[None])[0]
         return embedding
 
@@ -131,15 +131,15 @@ class Searcher:
         """The texts of the collection that fit an item's picture. Raises QueryError `not_found`."""
         generation = self._generation()
         embedding = self._shown_by(generation.model, item_id)
-        own = self._store.text_ids(item_id) if exclude_own else []
+        own = self._store.texts.ids_of_item(item_id) if exclude_own else []
         return self._captions(generation, embedding, top_k, exclude=own)
 
     def _captions(
         self, generation: Generation, embedding: Embedding, top_k: int, *, exclude: Sequence[int] = ()
     ) -> list[CaptionResult]:
         [hits] = generation.texts.search(embedding[None], top_k, exclude=exclude)
-        items_with_text = self._store.items_with_text([text_id for text_id, _ in hits])
-        items = {item.item_id: item for item in self._store.items([item_id for _, item_id in items_with_text.values()])}
+        items_with_text = self._store.texts.items_with_text([text_id for text_id, _ in hits])
+        items = {item.item_id: item for item in self._store.items.get_many([item_id for _, item_id in items_with_text.values()])}
         found = [(*items_with_text[text_id], score) for text_id, score in hits if text_id in items_with_text]
         there = [(items[item_id], text, score) for text, item_id, score in found if item_id in items]
         return [CaptionResult(item, text, score, rank) for rank, (item, text, score) in enumerate(there, start=1)]
@@ -186,7 +186,7 @@ class _Filters:
         key = (self._store.version(), where)
         ids = self._kept.get(key)
         if ids is None:
-            ids = self._kept[key] = self._store.matching(where)
+            ids = self._kept[key] = self._store.items.matching(where)
             while len(self._kept) > _FILTERS_KEPT:
                 try:
                     self._kept.popitem(last=False)

@@ -100,7 +100,7 @@ def _sample(app: LostFoundApp, stop: threading.Event | None) -> list[Item]:
 
     def titled() -> Iterator[Item]:
         after_id = 0
-        while page := app.store.page(_PAGE, after_id):
+        while page := app.store.items.page(_PAGE, after_id):
             check_stop(stop, "Measuring")
             yield from (item for item in page if texts_of(item.title, item.captions))
             after_id = page[-1].item_id
@@ -117,10 +117,10 @@ def _pictures(
         check_stop(stop, "Measuring")
         try:
             if reads_titles(model):  # the stored embedding says the title, too
-                pixels = app.encoding.stored_pixels(model, app.store.rendition(item.item_id))
+                pixels = app.encoding.stored_pixels(model, app.store.pictures.rendition(item.item_id))
                 yield item.item_id, model.encode_pixels(pixels[None])[0]
             else:
-                yield item.item_id, app.store.embedding(item.item_id, model.model_id)
+                yield item.item_id, app.store.embeddings.get(item.item_id, model.model_id)
         except QueryError:
             continue  # it was removed meanwhile
         if done % _REPORT_EVERY == 0:

@@ -88,6 +88,6 @@ class CollectionVocabulary:
 
     def _counted(self) -> _Counted:
         version = self._store.version()  # before the items are read: a commit in between is found again next time
-        items = self._store.page(_MOST_ITEMS, newest_first=True)
+        items = self._store.items.page(_MOST_ITEMS, newest_first=True)
         words = Vocabulary(text for item in items for text in (item.title, *item.captions))
         return _Counted(words, version, len(items), time.monotonic())

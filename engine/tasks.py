@@ -15,7 +15,7 @@ from crossmodal.ingest.plan import LookAgain
 from crossmodal.ingest.report import IngestSummary
 from crossmodal.ingest.sources.base import Source
 from crossmodal.progress import OnProgress
-from crossmodal.store.records import SourceInfo
+from crossmodal.store import SourceInfo
 from crossmodal.text.cleaning import counted
 from datasets import SimpleIndexDataset
 from engine.info import DEMO, TrainingEstimate
@@ -65,7 +65,7 @@ class Tasks:
             return self._parts.open_source(location)
         except SourceError as error:
             path = _place(location) if error.code in _AWAY else ""
-            entry = next((each for each in self._app.store.sources() if each.items and each.location == path), None)
+            entry = next((each for each in self._app.store.sources.all() if each.items and each.location == path), None)
             if entry is None:
                 raise
             raise SourceError(
@@ -97,22 +97,22 @@ class Tasks:
 
     def wants_demo(self) -> bool:
         """Whether the demo belongs into the collection: nothing of a person's own is there, and nobody emptied it."""
-        begun = any(entry.name == DEMO for entry in self._app.store.sources())
+        begun = any(entry.name == DEMO for entry in self._app.store.sources.all())
         return not self.has_own_source() and (begun or self.is_new())
 
     def is_new(self) -> bool:
         """Whether nothing ever was in the collection; a first reading that was killed before it brought anything counts as none."""
         store = self._app.store
-        read = any(entry.completed_at is not None for entry in store.sources())
-        return not read and not store.count() and not store.changes("").removal_seq
+        read = any(entry.completed_at is not None for entry in store.sources.all())
+        return not read and not store.items.count() and not store.changes.since("").removal_seq
 
     def has_own_source(self) -> bool:
         """Whether a person's own catalogue is in the collection: then the demo has made room for it."""
-        return any(entry.name != DEMO and entry.items for entry in self._app.store.sources())
+        return any(entry.name != DEMO and entry.items for entry in self._app.store.sources.all())
 
     def is_complete(self, source: Source) -> bool:
         """Whether a catalogue was read to its end and its file has not changed since; a folder is never known to be unchanged."""
-        entry = next((entry for entry in self._app.store.sources() if entry.name == source.name), None)
+        entry = next((entry for entry in self._app.store.sources.all() if entry.name == source.name), None)
         if entry is None or entry.completed_at is None:
             return False
         read_at = entry.began_at or entry.completed_at
@@ -121,14 +121,14 @@ class Tasks:
 
     def forget_removed(self) -> int:
         """Delete for good what was removed more than a day ago: until then it can be brought back. Returns how many items."""
-        return self._app.store.purge_removed(_UNDO_S)
+        return self._app.store.items.purge(_UNDO_S)
 
     def retry(self, on_progress: OnProgress, stop: threading.Event | None = None) -> str:
         """Try every failed row again, and only those. A catalogue that cannot be read is named in the answer; the others go on."""
-        before = len(self._app.store.failures())
-        failed = [entry for entry in self._app.store.sources() if entry.failures]
+        before = len(self._app.store.failures.all())
+        failed = [entry for entry in self._app.store.sources.all() if entry.failures]
         unread = self._index_each(failed, on_progress, stop, look_again="failures")
-        left = len(self._app.store.failures())
+        left = len(self._app.store.failures.all())
         return " ".join([f"{before - left:,} of {before:,} failed rows are in the collection now.", *unread])
 
     def train(self, on_progress: OnProgress, stop: threading.Event | None = None) -> str:
@@ -158,7 +158,7 @@ class Tasks:
 
     def rebuild(self, on_progress: OnProgress, stop: threading.Event | None = None) -> str:
         """Read every catalogue again, then train again. A catalogue that cannot be read is named in the answer; the others go on."""
-        unread = self._index_each(self._app.store.sources(), on_progress, stop)
+        unread = self._index_each(self._app.store.sources.all(), on_progress, stop)
         return " ".join([self.train(on_progress, stop), *unread])
 
     def put_into_use(self, model: TrainedModel, on_progress: OnProgress, stop: threading.Event | None = None) -> None:
@@ -200,8 +200,8 @@ class Tasks:
 
     def _remove_demo(self) -> int:
         """Returns how many pictures it had."""
-        if any(entry.name == DEMO for entry in self._app.store.sources()):
-            return len(self._app.store.remove_source(DEMO))
+        if any(entry.name == DEMO for entry in self._app.store.sources.all()):
+            return len(self._app.store.sources.remove(DEMO))
         return 0
 
 

@@ -242,10 +242,10 @@ def test_switching_replaces_model_and_index_together(filled: LostFoundApp, tmp_p
     card = ModelCard(RANDOM.name, RANDOM.note, "none", 0, 0.0, 0.0, None, ())
     new = TrainedModel(build_untrained(SPEC, seed=9), SPEC, card, model_id="").save(tmp_path / "model.pth")
     store = filled.store
-    items = store.without_embedding(new.model_id, 100)
+    items = store.embeddings.missing(new.model_id, 100)
     assert len(items) == len(KINDS)
     pixels = np.stack([filled.look_at(filled.rendition(item.item_id)).pixels for item in items])
-    store.add_embeddings(new.model_id, zip(items, new.encode_pixels(pixels), strict=True))
+    store.embeddings.add(new.model_id, zip(items, new.encode_pixels(pixels), strict=True))
     assert filled.generation().model is model
     filled.switch_to(new)
     for app in (filled, other):
@@ -270,13 +270,13 @@ def test_a_catalogue_ends_row_by_row(app: LostFoundApp, tmp_path: Path) -> None:
     report = app.index_dataset(dataset)
     assert (report.indexed, report.failed) == (7, 3)
     assert app.count() == 7
-    failed = {failure.title: failure for failure in app.store.failures()}
+    failed = {failure.title: failure for failure in app.store.failures.all()}
     assert failed.keys() == {"nowhere", "a text", "half a picture"}
     assert failed["nowhere"].code == "http_status"
     assert failed["a text"].code == "not_an_image"
     assert failed["half a picture"].code in ("image_corrupt", "not_an_image")
     assert all(failure.reason and failure.remedy for failure in failed.values())
-    assert {item.title for item in app.store.page(50)} == {title for title, _ in list(rows.values())[:7]}
+    assert {item.title for item in app.store.items.page(50)} == {title for title, _ in list(rows.values())[:7]}
     assert app._build_index_from_dataset(dataset).unchanged == 7  # by its documented name
 
 

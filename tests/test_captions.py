@@ -86,7 +86,7 @@ def test_texts_follow_their_items(app: LiveApp) -> None:
     assert app.captions_for_image(query) == []
     app.remove_item(item.item_id)
     app.tasks.forget_removed()
-    assert app.store.texts_without_embedding("nobody's", 10) == []
+    assert app.store.texts.missing("nobody's", 10) == []
 
 
 def test_an_item_can_leave_out_what_it_says_itself(app: LiveApp) -> None:
@@ -113,7 +113,7 @@ def test_a_catalogue_brings_its_texts_and_another_process_sees_them(app: LiveApp
     query = png("red", "disc", 3)
     titles = {title for title, _ in rows.values()}
     assert set(said(app.captions_for_image(query, 50))) == set(said(other.captions_for_image(query, 50))) == titles
-    assert app.store.texts_without_embedding(model.model_id, 10) == []
+    assert app.store.texts.missing(model.model_id, 10) == []
     name = next(iter(rows))
     csv_source(tmp_path / "mine", {**rows, name: ("an odd text", rows[name][1])})
     app.tasks.index(str(path), ignore_progress)
@@ -125,7 +125,7 @@ def test_a_catalogue_brings_its_texts_and_another_process_sees_them(app: LiveApp
 def test_texts_without_embeddings_are_read_at_the_start(app: LiveApp, tmp_path: Path, model: TrainedModel) -> None:
     """As after the migration of an older collection, or when another program brought the items."""
     fill(app)
-    with app.store._connections.writing() as db:
+    with app.store._database.writing() as db:
         db.execute("DELETE FROM text_embeddings")
     app.close()
     (tmp_path / "text_features.pt").unlink()
@@ -138,7 +138,7 @@ def test_texts_without_embeddings_are_read_at_the_start(app: LiveApp, tmp_path: 
 
 def test_a_damaged_text_is_dropped_and_made_again(app: LiveApp, tmp_path: Path, model: TrainedModel) -> None:
     fill(app)
-    with app.store._connections.writing() as db:
+    with app.store._database.writing() as db:
         db.execute("UPDATE text_embeddings SET embedding = zeroblob(128) WHERE text_id = 2")
     app.close()
     (tmp_path / "text_features.pt").unlink(missing_ok=True)

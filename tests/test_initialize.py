@@ -129,7 +129,7 @@ def test_a_damaged_model_is_kept_aside_and_made_anew(installation: Path, started
     assert aside.read_bytes() == content
     assert any(aside.name in moment.message for moment in told)
     assert app.count() == 100
-    assert app.generation().model.model_id in app.store.models()
+    assert app.generation().model.model_id in app.store.models.counts()
     assert len(app.search_by_text("red mug", 20)) == 20
 
 
@@ -291,7 +291,7 @@ def test_a_change_of_the_model_that_a_kill_ended_goes_on_beside_ones_own_catalog
     new = TrainedModel(model.system, model.spec, replace(model.card, weights_note="another"), model_id="")
     new.save(tmp_path / "new.pth")
     app.switching.import_file(tmp_path / "new.pth")
-    app.store.set_meta("next_model", new.model_id)  # as a kill leaves it
+    app.store.meta.set("next_model", new.model_id)  # as a kill leaves it
     app.close()
     started.clear()
     again = start(started, installation, catalogue=str(location))

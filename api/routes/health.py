@@ -36,7 +36,7 @@ def _stats(app: LiveApp) -> dict[str, object]:
     model = app.generation().model
     return {
         "num_images": app.count(),
-        "num_captions": app.store.count_captions(),
+        "num_captions": app.store.texts.count(),
         "embedding_dim": model.spec.embed_dim,
         "model_architecture": {
             "image_input_dim": model.image_input_dim,

@@ -29,7 +29,7 @@ _CHANGE = {"title": "my red mug", "attributes": {"shelf": "3"}}
 async def list_items(door: ServicesDep, limit: Limit = 50, cursor: Cursor = "0", where: WhereText = None) -> Response:
     """Items, oldest first, page by page. Items added or removed meanwhile shift no page."""
     conditions = checked(await door.stored(filter_of(where)))
-    found = await door.run(door.app.store.matching_page, limit + 1, int(cursor), conditions)
+    found = await door.run(door.app.store.items.matching_page, limit + 1, int(cursor), conditions)
     page = found[:limit]  # one more tells whether this is the last page
     after = str(page[-1].item_id) if len(found) > limit else None
     return Json(await door.written(lambda: {"items": [door.item(item) for item in page], "next_cursor": after}, rows=len(page)))

@@ -10,7 +10,7 @@ from crossmodal.errors import StoreError
 from crossmodal.indexes.base import Hits, Ids, IndexTag, VectorIndex, Vectors
 from crossmodal.indexes.exact import ExactIndex
 from crossmodal.store import Store
-from crossmodal.store.changes import PICTURES, Feed
+from crossmodal.store.changes import Feed
 
 logger = logging.getLogger(__name__)
 
@@ -33,10 +33,10 @@ class SyncedIndex:
         refused: why the cache file was not used; None if it was.
 
     Raises:
-        StoreError: `index_corrupt`: an embedding in the store is damaged. Repair with `Store.drop_damaged` and a new embedding.
+        StoreError: `index_corrupt`: an embedding in the store is damaged. Repair with `ChangeFeeds.drop_damaged` and a new embedding.
     """
 
-    def __init__(self, store: Store, model_id: str, *, embed_dim: int, path: Path, feed: Feed = PICTURES) -> None:
+    def __init__(self, store: Store, model_id: str, *, embed_dim: int, path: Path, feed: Feed = "images") -> None:
         self.model_id = model_id
         self.embed_dim = embed_dim
         self.path = path
@@ -44,7 +44,7 @@ class SyncedIndex:
         self._store = store
         self._feed = feed
         # Distinct names, so that a picture index is never loaded as a text index.
-        self._name = model_id if feed is PICTURES else f"{feed.noun}s of {model_id}"
+        self._name = model_id if feed == "images" else f"texts of {model_id}"
         self._lock = threading.Lock()
         self._save_lock = threading.Lock()
         self._saved_tag: IndexTag | None = None
@@ -114,22 +114,23 @@ class SyncedIndex:
     def _loaded(self) -> tuple[VectorIndex, IndexTag]:
         store_uuid = self._store.store_uuid
         index, tag = ExactIndex.load(self.path, store_uuid=store_uuid, model_id=self._name, embed_dim=self.embed_dim)
-        here = self._store.mark(self.model_id, tag.seq, feed=self._feed)
-        if (tag.mark, tag.removal_mark) != (here, self._store.removal_mark(tag.removal_seq, feed=self._feed)):
+        here = self._store.changes.mark(self.model_id, tag.seq, feed=self._feed)
+        if (tag.mark, tag.removal_mark) != (here, self._store.changes.removal_mark(tag.removal_seq, feed=self._feed)):
             raise StoreError(
                 "index_model_mismatch", f"The index {self.path} does not match the current collection.", remedy=_REMEDY
             )
         return index, tag
 
     def _check_count(self) -> None:
-        expected = self._store.embedded(self.model_id, feed=self._feed)
+        expected = self._store.changes.count(self.model_id, feed=self._feed)
         if len(self._index) != expected:
-            what = f"The index {self.path} has {len(self._index)} {self._feed.noun}s, the collection {expected}."
+            noun = "items" if self._feed == "images" else "texts"
+            what = f"The index {self.path} has {len(self._index)} {noun}, the collection {expected}."
             raise StoreError("index_corrupt", what, remedy=_REMEDY)
 
     def _caught_up(self, index: VectorIndex, tag: IndexTag) -> IndexTag:
         """Apply all changes after `tag`; returns the new tag."""
-        changes = self._store.changes(self.model_id, after_seq=tag.seq, after_removal=tag.removal_seq, feed=self._feed)
+        changes = self._store.changes.since(self.model_id, after_seq=tag.seq, after_removal=tag.removal_seq, feed=self._feed)
         if len(changes.removed_ids) or len(changes.item_ids):
             index.apply(changes.removed_ids, changes.item_ids, changes.embeddings)
         return IndexTag(tag.store_uuid, tag.model_id, changes.seq, changes.removal_seq, changes.mark, changes.removal_mark)

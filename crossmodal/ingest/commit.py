@@ -13,8 +13,7 @@ import numpy as np
 from crossmodal.ingest.plan import Decoded, Outcome, Unchanged
 from crossmodal.ingest.report import Tally
 from crossmodal.items import Embedding, Failure, Item, NewItem, Pixels, SourceRow, texts_of
-from crossmodal.store import Store
-from crossmodal.store.records import ItemTexts
+from crossmodal.store import ItemTexts, Store
 from crossmodal.store.texts import TextEmbeddings
 
 Encode = Callable[[Pixels], Embedding]
@@ -45,7 +44,7 @@ def new_items(
     embeddings: dict[str, Embedding] = {}
     fresh: dict[str, Pixels] = {}
     for content_hash, pixels in {each.picture.content_hash: each.picture.pixels for each in decoded}.items():
-        stored = store.embedding_of_content(content_hash, model_id)
+        stored = store.embeddings.of_content(content_hash, model_id)
         if stored is None:
             fresh[content_hash] = pixels
         else:
@@ -65,7 +64,7 @@ def text_embeddings(
     """
     if encode_texts is None or not texts:
         return {}
-    known = store.embedded_texts(texts, model_id)
+    known = store.texts.embedded(texts, model_id)
     fresh = [text for text in dict.fromkeys(texts) if text not in known]
     return {model_id: encode_texts(fresh)} if fresh else {}
 
@@ -211,16 +210,16 @@ class Batches:
 
     def _commit(self, batch: _Batch, entries: list[NewItem], said: TextEmbeddings) -> None:
         if entries:
-            self._store.add_many(entries, model_id=self._model_id, said=said)
+            self._store.items.add_many(entries, model_id=self._model_id, text_embeddings=said)
         if batch.failures:
-            self._store.record_failures(batch.failures)
+            self._store.failures.record(batch.failures)
         if batch.texts:
             titled = [self._model_id] if self._encode_titled is not None else []
-            self._store.update_texts(batch.texts, said=said, titled=titled)
+            self._store.items.update_texts(batch.texts, text_embeddings=said, title_models=titled)
         if batch.restored:
-            self._store.restore(batch.restored)
+            self._store.items.restore(batch.restored)
         if batch.mended:
-            self._store.clear_failures(batch.mended)
+            self._store.failures.clear(batch.mended)
 
     def _wait(self, most: int) -> None:
         while len(self._commits) > most:

@@ -115,9 +115,9 @@ def ingest(
         StoreError, BusyError: the collection cannot be written. Batches committed before stay.
     """
     began_at = time.time()
-    store.put_source(source.name, kind=source.kind, location=source.location)
+    store.sources.put(source.name, kind=source.kind, location=source.location)
     tally = Tally(source.survey(), on_progress)
-    failed = frozenset(failure.key for failure in store.failures(source.name))
+    failed = frozenset(failure.key for failure in store.failures.all(source.name))
     plan = Plan(source, store, model_id=model_id, look_again=look_again, failed=failed)
     looking = PictureTask(load, decoder, square_px=square_px, source=source.name)
     with (
@@ -138,9 +138,9 @@ def ingest(
     if not complete:
         raise Stopped("Indexing")
     titled = [model_id] if encode_titled is not None else []
-    renamed = store.follow_renames(source.name, plan.keys, unread=plan.unread, titled=titled)
-    removed, unread = store.remove_missing(source.name, plan.keys, unread=plan.unread)
-    store.put_source(source.name, kind=source.kind, location=source.location, began_at=began_at, completed_at=time.time())
+    renamed = store.sources.detect_renames(source.name, plan.keys, unread=plan.unread, title_models=titled)
+    removed, unread = store.sources.remove_missing(source.name, plan.keys, unread=plan.unread)
+    store.sources.put(source.name, kind=source.kind, location=source.location, began_at=began_at, completed_at=time.time())
     return tally.finish(duplicates=source.duplicates, renamed=len(renamed), removed=len(removed), unread=unread)
 
 

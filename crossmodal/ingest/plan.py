@@ -8,8 +8,7 @@ from typing import Literal
 from crossmodal.ingest.picture_loader import host_of
 from crossmodal.ingest.sources.base import Source, Unread
 from crossmodal.items import Failure, Picture, SourceRow
-from crossmodal.store import Store
-from crossmodal.store.records import Known
+from crossmodal.store import Known, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +77,8 @@ class Plan:
         while chunk := list(islice(rows, _ROWS_A_QUESTION)):
             keys = [collection_key(self._source.name, row.key) for row in chunk]
             self.keys.update(keys)
-            known = self._store.known(keys, model_id=self._model_id)
-            refused = self._store.refused(keys)
+            known = self._store.items.known(keys, model_id=self._model_id)
+            refused = self._store.items.refused(keys)
             for row, key in zip(chunk, keys, strict=True):
                 if isinstance(row, Unread):
                     self.unread.update(collection_key(self._source.name, beginning) for beginning in row.beginnings)

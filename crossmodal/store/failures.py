@@ -1,44 +1,52 @@
-"""Rows of catalogues that did not become items, each with its reason, until they do."""
+"""Rows of sources that did not become items, each with its reason, until they do (`store.failures`)."""
 
 import time
 from collections.abc import Iterable, Sequence
 
 from crossmodal.items import Failure
-from crossmodal.store.connections import Connection
-from crossmodal.store.items import storable
+from crossmodal.store.database import Connection, Database
+from crossmodal.store.rows import storable
 
 
-def record(db: Connection, failures: Sequence[Failure]) -> None:
-    """Store failures; a key that failed before counts one attempt more and takes the new reason."""
-    now = time.time()
-    db.executemany(
-        "INSERT INTO failures (key, catalogue, location, title, code, reason, remedy, attempts, failed_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT (key) DO UPDATE SET catalogue = excluded.catalogue, location = excluded.location, title = excluded.title,"
-        " code = excluded.code, reason = excluded.reason, remedy = excluded.remedy, failed_at = excluded.failed_at,"
-        " attempts = failures.attempts + excluded.attempts",
-        [
-            (
-                *map(storable, (row.key, row.source, row.location, row.title, row.code, row.reason, row.remedy)),
-                row.attempts,
-                row.failed_at or now,
+class Failures:
+    """One failure a key."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def record(self, failures: Sequence[Failure]) -> None:
+        """Store failures; a key that failed before counts the attempts together and takes the new reason."""
+        with self._database.writing() as db:
+            now = time.time()
+            db.executemany(
+                "INSERT INTO failures (key, catalogue, location, title, code, reason, remedy, attempts, failed_at)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT (key) DO UPDATE SET catalogue = excluded.catalogue, location = excluded.location, title = excluded.title,"
+                " code = excluded.code, reason = excluded.reason, remedy = excluded.remedy, failed_at = excluded.failed_at,"
+                " attempts = failures.attempts + excluded.attempts",
+                [
+                    (
+                        *map(storable, (row.key, row.source, row.location, row.title, row.code, row.reason, row.remedy)),
+                        row.attempts,
+                        row.failed_at or now,
+                    )
+                    for row in failures
+                ],
             )
-            for row in failures
-        ],
-    )
 
+    def all(self, source: str | None = None) -> list[Failure]:
+        """All failures, or one source's, in the order of their keys."""
+        sql = "SELECT key, catalogue, location, title, code, reason, remedy, attempts, failed_at FROM failures"
+        where, values = ("", ()) if source is None else (" WHERE catalogue = ?", (storable(source),))
+        with self._database.reading() as db:
+            return [Failure(*row) for row in db.execute(f"{sql}{where} ORDER BY key", values)]
 
-def listed(db: Connection, *, source: str | None) -> list[Failure]:
-    """All failures, or one catalogue's, in the order of their keys."""
-    sql = "SELECT key, catalogue, location, title, code, reason, remedy, attempts, failed_at FROM failures"
-    rows = (
-        db.execute(f"{sql} ORDER BY key")
-        if source is None
-        else db.execute(f"{sql} WHERE catalogue = ? ORDER BY key", (storable(source),))
-    )
-    return [Failure(*row) for row in rows]
+    def clear(self, keys: Iterable[str]) -> None:
+        """Delete failures; keys without one are fine."""
+        with self._database.writing() as db:
+            clear(db, keys)
 
 
 def clear(db: Connection, keys: Iterable[str]) -> None:
-    """Forget failures; keys without one are fine."""
+    """See `Failures.clear`."""
     db.executemany("DELETE FROM failures WHERE key = ?", [(storable(key),) for key in keys])

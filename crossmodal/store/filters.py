@@ -1,15 +1,10 @@
-"""Which items a search may answer: equality on attributes and catalogue, said by a caller, resolved by the database."""
+"""Filters: equality on attributes and source, as a caller writes them, as checked, and as a condition of SQL."""
 
 import json
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-import numpy.typing as npt
-
 from crossmodal.errors import QueryError
-from crossmodal.items import Item
-from crossmodal.store.connections import Connection
-from crossmodal.store.items import ITEM_COLUMNS, item_of, storable
+from crossmodal.store.rows import storable
 
 Filter = Mapping[str, str | Sequence[str]]
 """Attribute → its value, or any of several; all attributes must match. `catalogue` stands for the item's source."""
@@ -74,34 +69,3 @@ def sql_of(conditions: Conditions) -> tuple[list[str], list[object]]:
             terms.append(_HAS_VALUE)
             values += [name, json.dumps(wanted)]
     return terms, values
-
-
-def matching(db: Connection, conditions: Conditions) -> npt.NDArray[np.int64]:
-    """Ids of the items that match, ascending. Shape: (n,) int64."""
-    terms, values = sql_of(conditions)
-    rows = db.execute(f"SELECT item_id FROM items WHERE {' AND '.join(terms)} ORDER BY item_id", values).fetchall()
-    return np.fromiter((item_id for (item_id,) in rows), dtype=np.int64, count=len(rows))
-
-
-def page(db: Connection, limit: int, *, after_id: int, conditions: Conditions) -> list[Item]:
-    """Up to `limit` matching items beyond `after_id`, in the order of their ids."""
-    terms, values = sql_of(conditions)
-    sql = f"SELECT {ITEM_COLUMNS} FROM items WHERE {' AND '.join(terms)} AND items.item_id > ? ORDER BY items.item_id LIMIT ?"
-    rows = db.execute(sql, (*values, max(-1, min(after_id, 2**63 - 1)), max(0, limit))).fetchall()
-    return [item_of(row) for row in rows]
-
-
-def attribute_values(db: Connection, limit: int) -> dict[str, list[tuple[str, int]]]:
-    """Each attribute with its `limit` most frequent values and how many items have them, most frequent first."""
-    rows = db.execute(
-        "SELECT key, value, n FROM ("
-        " SELECT key, value, n, ROW_NUMBER() OVER (PARTITION BY key ORDER BY n DESC, value) AS place FROM ("
-        "  SELECT attribute.key AS key, attribute.value AS value, COUNT(*) AS n"
-        "  FROM items, json_each(items.attributes) AS attribute WHERE items.removed_at IS NULL GROUP BY 1, 2))"
-        " WHERE place <= ? ORDER BY key, place",
-        (limit,),
-    ).fetchall()
-    found: dict[str, list[tuple[str, int]]] = {}
-    for name, value, count in rows:
-        found.setdefault(name, []).append((value, count))
-    return found

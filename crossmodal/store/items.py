@@ -1,140 +1,254 @@
-"""Items in the database: rows to `Item`, and the questions asked about them."""
+"""The items of the collection (`store.items`)."""
 
 import json
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from crossmodal.errors import QueryError, StoreError
-from crossmodal.items import Item
-from crossmodal.store.connections import Connection
-from crossmodal.store.records import Known
+import numpy as np
+import numpy.typing as npt
 
-Row = tuple[Any, ...]
-
-ITEM_COLUMNS = (
-    "items.item_id, items.title, items.catalogue, items.content_hash, items.width_px, items.height_px, items.added_at,"
-    " items.source, items.captions, items.attributes, items.held_out"
-)
-_ITEM_WIDTH = 11
-_MAX_ID = 2**63 - 1
+from crossmodal.items import Embedding, Item, NewItem
+from crossmodal.store import removal, rows, writing
+from crossmodal.store.database import Database
+from crossmodal.store.filters import Conditions, sql_of
+from crossmodal.store.rows import ITEM_COLUMNS, ITEM_WIDTH, MAX_ID, item_of, storable
+from crossmodal.store.texts import TextEmbeddings
+from crossmodal.store.writing import ItemTexts
 
 
-def item_of(row: Row) -> Item:
-    """The first eleven columns of a row selected with `ITEM_COLUMNS`.
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the store holds under a key.
 
-    Raises:
-        StoreError: `index_corrupt`, its captions or attributes are not what was written.
+    Attributes:
+        item: as stored, also when it is removed.
+        removed: it was removed; writing the key again brings it back.
+        vanished: it was removed because its row vanished, not by a person.
+        embedded: it has an embedding of the model that was named; False where none was.
     """
-    item_id, title, source, content_hash, width_px, height_px, added_at, origin = row[:8]
-    captions, attributes, held_out = row[8:_ITEM_WIDTH]
-    try:
-        words, named = _captions(captions), _attributes(attributes)
-    except (ValueError, RecursionError) as error:
-        raise damaged_item(item_id, "its captions or attributes cannot be read") from error
-    return Item(item_id, title, source, content_hash, width_px, height_px, added_at, origin, words, named, bool(held_out))
+
+    item: Item
+    removed: bool
+    vanished: bool
+    embedded: bool
 
 
-def _captions(text: str) -> tuple[str, ...]:
-    values = json.loads(text) if text != "[]" else []
-    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-        raise ValueError
-    return tuple(values)
+class Items:
+    """Adding, changing, reading and removing items. An id is never used twice."""
 
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
-def _attributes(text: str) -> dict[str, str]:
-    values = json.loads(text) if text != "{}" else {}
-    if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
-        raise ValueError
-    return values
+    # Adding and changing
 
+    def add(
+        self,
+        entry: NewItem,
+        *,
+        model_id: str,
+        other_embeddings: Mapping[str, Embedding] | None = None,
+        text_embeddings: TextEmbeddings | None = None,
+    ) -> tuple[Item, bool]:
+        """Write one item. Returns it as stored, and whether its key was new.
 
-def storable(text: str) -> str:
-    """The text as the database can hold it: NUL and lone surrogates, which file names may bring, become backslash escapes."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        text = text.encode(errors="backslashreplace").decode()
-    return text.replace("\0", "\\x00")
+        Args:
+            other_embeddings: its embedding of each further model, by model id. See `add_many` for the rest.
+        """
+        rows_of = {name: [embedding] for name, embedding in (other_embeddings or {}).items()}
+        with self._database.writing() as db:
+            return writing.add(db, [entry], model_id=model_id, other_embeddings=rows_of, text_embeddings=text_embeddings)[0]
 
+    def add_many(
+        self,
+        entries: Sequence[NewItem],
+        *,
+        model_id: str,
+        other_embeddings: Mapping[str, Sequence[Embedding]] | None = None,
+        text_embeddings: TextEmbeddings | None = None,
+    ) -> list[Item]:
+        """Write items in one transaction, all or none, with their embeddings of one model.
 
-def not_found(item_id: int) -> QueryError:
-    """The error for an id that is not in the collection."""
-    return QueryError("not_found", f"There is no item {item_id} in the collection.", remedy="It may have been removed.")
+        A known key is brought up to date: its words always, its picture and embeddings when the content hash differs (embeddings
+        of other models are then dropped). A removed key comes back. Failures recorded under the keys are deleted.
 
+        Args:
+            other_embeddings: embeddings of other models, by model id, one for each entry.
+            text_embeddings: embeddings of the entries' texts (`items.texts_of`); those already stored may be left out.
 
-def damaged_item(item_id: int, what: str) -> StoreError:
-    """The error for a row whose bytes are not what was written."""
-    return StoreError(
-        "index_corrupt",
-        f"Item {item_id} of the collection is damaged: {what}.",
-        remedy="Remove the item and add its picture again, or restore a copy of the collection.",
-    )
+        Returns:
+            The items as stored, in the order of `entries`; empty for none.
 
+        Raises:
+            StoreError: `index_model_mismatch` (an embedding longer or shorter than the model's others; as `ModelSwitched`, none of the
+                models is the active one), `bad_request` (not finite, not of length 1).
+        """
+        with self._database.writing() as db:
+            written = writing.add(
+                db, entries, model_id=model_id, other_embeddings=other_embeddings, text_embeddings=text_embeddings
+            )
+        return [item for item, _ in written]
 
-def item(db: Connection, item_id: int) -> Item:
-    """One item.
+    def update_texts(
+        self, texts: Sequence[ItemTexts], *, text_embeddings: TextEmbeddings | None = None, title_models: Collection[str] = ()
+    ) -> int:
+        """Replace the words of items by key, where they differ; returns how many did. Unknown keys are passed over.
 
-    Raises:
-        QueryError: `not_found`, also for a removed item.
-    """
-    found = items(db, [item_id])
-    if not found:
-        raise not_found(item_id)
-    return found[0]
+        Args:
+            text_embeddings: embeddings of the new texts.
+            title_models: models whose embedding of an item depends on its title: it is dropped where the title changed, to be made
+                again. So are those of models that are not in use, unless they are known not to read titles; see
+                `Models.set_reads_titles`.
+        """
+        with self._database.writing() as db:
+            return writing.update_texts(db, texts, text_embeddings=text_embeddings, title_models=title_models)
 
+    def edit(
+        self,
+        item_id: int,
+        *,
+        title: str | None = None,
+        attributes: Mapping[str, str] | None = None,
+        text_embeddings: TextEmbeddings | None = None,
+        title_embeddings: Mapping[str, Embedding] | None = None,
+    ) -> Item:
+        """Replace the title or the attributes of one item, or both; None leaves them. Returns it as stored.
 
-def items(db: Connection, item_ids: Sequence[int]) -> list[Item]:
-    """Items in the order asked for. Those not there, or removed, are left out."""
-    rows = db.execute(
-        f"SELECT {ITEM_COLUMNS} FROM items WHERE item_id IN (SELECT value FROM json_each(?)) AND removed_at IS NULL",
-        (id_list(item_ids),),
-    ).fetchall()
-    found = {row[0]: item_of(row) for row in rows}
-    return [found[item_id] for item_id in item_ids if item_id in found]
+        Args:
+            text_embeddings: embeddings of the new title.
+            title_embeddings: new embeddings of the item, by model, where they depend on the title. Those of other models that read
+                titles are dropped; see `update_texts`.
 
+        Raises:
+            QueryError: `not_found`, also for a removed item.
+        """
+        with self._database.writing() as db:
+            return writing.edit(
+                db,
+                item_id,
+                title=title,
+                attributes=attributes,
+                text_embeddings=text_embeddings,
+                title_embeddings=title_embeddings,
+            )
 
-def page(db: Connection, limit: int, *, after_id: int | None, source: str | None, newest_first: bool) -> list[Item]:
-    """Up to `limit` items beyond `after_id` in the order of their ids."""
-    conditions, values = ["removed_at IS NULL"], list[object]()
-    if after_id is not None:
-        conditions.append("item_id < ?" if newest_first else "item_id > ?")
-        values.append(max(-1, min(after_id, _MAX_ID)))
-    if source is not None:
-        conditions.append("catalogue = ?")
-        values.append(storable(source))
-    order = "DESC" if newest_first else "ASC"
-    sql = f"SELECT {ITEM_COLUMNS} FROM items WHERE {' AND '.join(conditions)} ORDER BY item_id {order} LIMIT ?"
-    return [item_of(row) for row in db.execute(sql, (*values, max(0, limit)))]
+    # Reading
 
+    def get(self, item_id: int) -> Item:
+        """One item.
 
-def count(db: Connection, *, source: str | None) -> int:
-    """How many items there are."""
-    if source is None:
-        row = db.execute("SELECT COUNT(*) FROM items INDEXED BY items_by_catalogue WHERE removed_at IS NULL").fetchone()
-    else:
-        row = db.execute("SELECT COUNT(*) FROM items WHERE catalogue = ? AND removed_at IS NULL", (storable(source),)).fetchone()
-    return int(row[0])
+        Raises:
+            QueryError: `not_found`, also for a removed item.
+        """
+        with self._database.reading() as db:
+            return rows.one_item(db, item_id)
 
+    def get_many(self, item_ids: Sequence[int]) -> list[Item]:
+        """Items in the order of `item_ids`. Those not there any more are left out."""
+        with self._database.reading() as db:
+            return rows.many_items(db, item_ids)
 
-def known(db: Connection, keys: Iterable[str], *, model_id: str | None) -> dict[str, Known]:
-    """What is held under each of the keys; keys never seen are left out."""
-    wanted = {storable(key): key for key in keys}
-    rows = db.execute(
-        f"SELECT {ITEM_COLUMNS}, items.key, items.removed_at IS NOT NULL, items.vanished, EXISTS ("
-        " SELECT 1 FROM embeddings JOIN models USING (model_no) WHERE embeddings.item_id = items.item_id AND models.model_id = ?)"
-        " FROM items WHERE items.key IN (SELECT value FROM json_each(?))",
-        (model_id, json.dumps(list(wanted))),
-    ).fetchall()
-    return {wanted[row[_ITEM_WIDTH]]: Known(item_of(row), *map(bool, row[_ITEM_WIDTH + 1 :])) for row in rows}
+    def page(self, limit: int, after_id: int | None = None, *, source: str | None = None, newest_first: bool = False) -> list[Item]:
+        """Up to `limit` items beyond the item `after_id`, oldest or newest first; of one source when it is named."""
+        with self._database.reading() as db:
+            return rows.item_page(db, limit, after_id=after_id, source=source, newest_first=newest_first)
 
+    def count(self, *, source: str | None = None) -> int:
+        """How many items there are, in all or of one source."""
+        with self._database.reading() as db:
+            if source is None:
+                row = db.execute("SELECT COUNT(*) FROM items INDEXED BY items_by_catalogue WHERE removed_at IS NULL").fetchone()
+            else:
+                sql = "SELECT COUNT(*) FROM items WHERE catalogue = ? AND removed_at IS NULL"
+                row = db.execute(sql, (storable(source),)).fetchone()
+            return int(row[0])
 
-def refused(db: Connection, keys: Iterable[str]) -> set[str]:
-    """Those of the keys whose item a person removed and that are forgotten otherwise."""
-    wanted = {storable(key): key for key in keys}
-    rows = db.execute("SELECT key FROM refused WHERE key IN (SELECT value FROM json_each(?))", (json.dumps(list(wanted)),))
-    return {wanted[key] for (key,) in rows}
+    def matching(self, conditions: Conditions) -> npt.NDArray[np.int64]:
+        """Ids, ascending, of the items that match a checked filter. Shape: (n,) int64."""
+        terms, values = sql_of(conditions)
+        sql = f"SELECT item_id FROM items WHERE {' AND '.join(terms)} ORDER BY item_id"
+        with self._database.reading() as db:
+            ids = db.execute(sql, values).fetchall()
+        return np.fromiter((item_id for (item_id,) in ids), dtype=np.int64, count=len(ids))
 
+    def matching_page(self, limit: int, after_id: int, conditions: Conditions) -> list[Item]:
+        """Up to `limit` matching items beyond `after_id`, oldest first."""
+        terms, values = sql_of(conditions)
+        sql = f"SELECT {ITEM_COLUMNS} FROM items WHERE {' AND '.join(terms)} AND items.item_id > ? ORDER BY items.item_id LIMIT ?"
+        with self._database.reading() as db:
+            return [item_of(row) for row in db.execute(sql, (*values, max(-1, min(after_id, MAX_ID)), max(0, limit)))]
 
-def id_list(item_ids: Iterable[int]) -> str:
-    """Ids as the JSON list SQLite's `json_each` reads; numbers that cannot be ids are left out."""
-    return json.dumps([int(item_id) for item_id in item_ids if 0 < item_id <= _MAX_ID])
+    def attribute_values(self, limit: int) -> dict[str, list[tuple[str, int]]]:
+        """Each attribute with its `limit` most frequent values and how many items have them, most frequent first."""
+        with self._database.reading() as db:
+            counted = db.execute(
+                "SELECT key, value, n FROM ("
+                " SELECT key, value, n, ROW_NUMBER() OVER (PARTITION BY key ORDER BY n DESC, value) AS place FROM ("
+                "  SELECT attribute.key AS key, attribute.value AS value, COUNT(*) AS n"
+                "  FROM items, json_each(items.attributes) AS attribute WHERE items.removed_at IS NULL GROUP BY 1, 2))"
+                " WHERE place <= ? ORDER BY key, place",
+                (limit,),
+            ).fetchall()
+        found: dict[str, list[tuple[str, int]]] = {}
+        for name, value, count in counted:
+            found.setdefault(name, []).append((value, count))
+        return found
+
+    def known(self, keys: Iterable[str], *, model_id: str | None = None) -> dict[str, Known]:
+        """What is held under each of the keys, removed items included; keys never seen are left out."""
+        wanted = {storable(key): key for key in keys}
+        with self._database.reading() as db:
+            found = db.execute(
+                f"SELECT {ITEM_COLUMNS}, items.key, items.removed_at IS NOT NULL, items.vanished, EXISTS ("
+                " SELECT 1 FROM embeddings JOIN models USING (model_no)"
+                " WHERE embeddings.item_id = items.item_id AND models.model_id = ?)"
+                " FROM items WHERE items.key IN (SELECT value FROM json_each(?))",
+                (model_id, json.dumps(list(wanted))),
+            ).fetchall()
+        return {wanted[row[ITEM_WIDTH]]: Known(item_of(row), *map(bool, row[ITEM_WIDTH + 1 :])) for row in found}
+
+    def refused(self, keys: Iterable[str]) -> set[str]:
+        """Those of the keys whose item was removed by a person and has been purged: indexing their source again skips them."""
+        wanted = {storable(key): key for key in keys}
+        with self._database.reading() as db:
+            found = db.execute("SELECT key FROM refused WHERE key IN (SELECT value FROM json_each(?))", (json.dumps(list(wanted)),))
+            return {wanted[key] for (key,) in found}
+
+    def by_file_name(self, file_name: str, *, limit: int) -> list[Item]:
+        """Up to `limit` items whose origin is this file name or ends in it after a slash, oldest first. Reads every origin: slow."""
+        name = storable(file_name)
+        if not name or "/" in name:
+            return []
+        sql = (
+            f"SELECT {ITEM_COLUMNS} FROM items WHERE items.removed_at IS NULL"
+            " AND (items.source = ? OR substr(items.source, ?) = ?) ORDER BY items.item_id LIMIT ?"
+        )
+        ending = f"/{name}"
+        with self._database.reading() as db:
+            return [item_of(row) for row in db.execute(sql, (name, -len(ending), ending, limit))]
+
+    def at(self, place: int) -> Item | None:
+        """The item at a place, from 0, of all items oldest first; None beyond the last."""
+        sql = f"SELECT {ITEM_COLUMNS} FROM items WHERE items.removed_at IS NULL ORDER BY items.item_id LIMIT 1 OFFSET ?"
+        with self._database.reading() as db:
+            row = db.execute(sql, (max(0, min(place, 2**62)),)).fetchone()
+        return None if row is None else item_of(row)
+
+    # Removing
+
+    def remove(self, item_ids: Sequence[int]) -> list[int]:
+        """Take items out of the collection and of every index; returns the ids that were there.
+
+        `restore` undoes it until `purge`.
+        """
+        with self._database.writing() as db:
+            return removal.remove(db, item_ids)
+
+    def restore(self, item_ids: Sequence[int]) -> list[int]:
+        """Bring removed items back, with the embeddings they had; returns the ids that came back."""
+        with self._database.writing() as db:
+            return removal.restore(db, item_ids)
+
+    def purge(self, older_than_s: float = 0.0) -> int:
+        """Delete for good what was removed at least `older_than_s` seconds ago; returns how many items. See `refused`."""
+        with self._database.writing() as db:
+            return removal.purge(db, older_than_s=older_than_s)

@@ -1,14 +1,54 @@
-"""Pictures in the database: one row for each different file, however many items show it."""
+"""The stored pictures (`store.pictures`): one row for each different file, however many items show it."""
+
+from collections.abc import Iterator
 
 from crossmodal.items import Item, Picture
-from crossmodal.store import items
 from crossmodal.store.checksums import picture_checksum
-from crossmodal.store.connections import Connection
-from crossmodal.store.items import damaged_item, not_found
+from crossmodal.store.database import Connection, Database
+from crossmodal.store.rows import damaged_item, item_page, not_found
+
+
+class Pictures:
+    """The two JPEGs of each item, checked whenever they are read."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def thumbnail(self, item_id: int) -> bytes:
+        """The small JPEG of an item; the rendition where that is small enough itself.
+
+        Raises:
+            QueryError: `not_found`.
+            StoreError: `index_corrupt`, the stored bytes are not what was written.
+        """
+        with self._database.reading() as db:
+            content_hash, checksum, jpeg = _columns(db, item_id, "thumbnail")
+            return _rendition(db, item_id) if checksum is None else _verified(item_id, content_hash, checksum, jpeg)
+
+    def rendition(self, item_id: int) -> bytes:
+        """The large JPEG of an item; raises like `thumbnail`."""
+        with self._database.reading() as db:
+            return _rendition(db, item_id)
+
+    def samples(self, *, source: str | None = None, batch_size: int = 64) -> Iterator[tuple[Item, bytes]]:
+        """Every item with its rendition, in the order of the ids, for training; raises like `thumbnail`.
+
+        Read in batches: a reader that held one snapshot for a whole training would keep the write-ahead log from shrinking. Items
+        added meanwhile are included, items removed meanwhile are left out.
+        """
+        after_id: int | None = None
+        while True:
+            with self._database.reading() as db:
+                page = item_page(db, batch_size, after_id=after_id, source=source)
+                batch = [(item, _rendition(db, item.item_id)) for item in page]
+            if not batch:
+                return
+            yield from batch
+            after_id = batch[-1][0].item_id
 
 
 def write(db: Connection, picture: Picture) -> None:
-    """Store the picture, or mend the stored one where it differs."""
+    """Store the picture, or repair the stored one where it differs."""
     # Small pictures often have one JPEG for both; it is stored once.
     thumbnail = None if picture.thumbnail == picture.rendition else picture.thumbnail
     db.execute(
@@ -27,28 +67,6 @@ def write(db: Connection, picture: Picture) -> None:
     )
 
 
-def thumbnail(db: Connection, item_id: int) -> bytes:
-    """The small JPEG of an item; the rendition where that is small enough itself.
-
-    Raises:
-        QueryError: `not_found`.
-        StoreError: `index_corrupt`, the stored bytes are not what was written.
-    """
-    content_hash, checksum, jpeg = _columns(db, item_id, "thumbnail")
-    return rendition(db, item_id) if checksum is None else _verified(item_id, content_hash, checksum, jpeg)
-
-
-def rendition(db: Connection, item_id: int) -> bytes:
-    """The large JPEG of an item; raises like `thumbnail`."""
-    return _verified(item_id, *_columns(db, item_id, "rendition"))
-
-
-def samples(db: Connection, limit: int, *, after_id: int | None, source: str | None) -> list[tuple[Item, bytes]]:
-    """A page of items, each with its rendition; raises like `thumbnail`."""
-    page = items.page(db, limit, after_id=after_id, source=source, newest_first=False)
-    return [(item, rendition(db, item.item_id)) for item in page]
-
-
 def drop_unused(db: Connection, content_hash: str) -> None:
     """Delete the picture when no item shows it any more."""
     db.execute(
@@ -56,6 +74,10 @@ def drop_unused(db: Connection, content_hash: str) -> None:
         " AND NOT EXISTS (SELECT 1 FROM items WHERE items.content_hash = pictures.content_hash)",
         (content_hash,),
     )
+
+
+def _rendition(db: Connection, item_id: int) -> bytes:
+    return _verified(item_id, *_columns(db, item_id, "rendition"))
 
 
 def _columns(db: Connection, item_id: int, name: str) -> tuple[str, bytes | None, bytes | None]:

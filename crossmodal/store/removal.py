@@ -4,8 +4,8 @@ import time
 from collections.abc import Sequence
 
 from crossmodal.store import embeddings, pictures, texts
-from crossmodal.store.connections import Connection
-from crossmodal.store.items import id_list
+from crossmodal.store.database import Connection
+from crossmodal.store.rows import id_list
 
 
 def remove(db: Connection, item_ids: Sequence[int], *, vanished: bool = False) -> list[int]:
@@ -20,12 +20,12 @@ def remove(db: Connection, item_ids: Sequence[int], *, vanished: bool = False) -
     ).fetchall()
     removed = [item_id for (item_id,) in rows]
     record_removal(db, removed)
-    texts.settle(db, texts.of_items(db, removed))
+    texts.publish(db, texts.of_items(db, removed))
     return removed
 
 
 def record_removal(db: Connection, item_ids: Sequence[int]) -> None:
-    """Tell the readers of the feed to drop these items, in every model's index."""
+    """Record for the readers of the feed that these items leave every model's index."""
     # One row an item, so that the table never outgrows the collection.
     db.executemany("INSERT OR REPLACE INTO removals (item_id) VALUES (?)", [(item_id,) for item_id in item_ids])
 
@@ -39,8 +39,8 @@ def restore(db: Connection, item_ids: Sequence[int]) -> list[int]:
     ).fetchall()
     restored = [item_id for (item_id,) in rows]
     for item_id in restored:
-        embeddings.announce_again(db, item_id)
-    texts.settle(db, texts.of_items(db, restored))
+        embeddings.republish(db, item_id)
+    texts.publish(db, texts.of_items(db, restored))
     return restored
 
 
@@ -55,9 +55,11 @@ def purge(db: Connection, *, older_than_s: float) -> int:
         " WHERE removed_at <= ? AND vanished = 0 AND catalogue IN (SELECT name FROM catalogues)",
         (before,),
     )
-    said = texts.of_items(db, [item_id for (item_id,) in db.execute("SELECT item_id FROM items WHERE removed_at <= ?", (before,))])
+    text_ids = texts.of_items(
+        db, [item_id for (item_id,) in db.execute("SELECT item_id FROM items WHERE removed_at <= ?", (before,))]
+    )
     rows = db.execute("DELETE FROM items WHERE removed_at <= ? RETURNING content_hash", (before,)).fetchall()
-    texts.settle(db, said)
+    texts.publish(db, text_ids)
     for content_hash in {content_hash for (content_hash,) in rows}:
         pictures.drop_unused(db, content_hash)
     return len(rows)

@@ -6,10 +6,10 @@ import time
 import uuid
 from contextlib import closing
 from pathlib import Path
+from typing import NamedTuple
 
 from crossmodal.errors import StoreError
-from crossmodal.store.connections import Connection
-from crossmodal.store.errors import damaged, translated
+from crossmodal.store.database import Connection, connect, damaged, translated
 from crossmodal.store.migrations import MIGRATIONS
 
 APPLICATION_ID = 0x58_4D_43_41  # "XMCA", in the file's header: tells our files from another program's
@@ -18,6 +18,28 @@ APPLICATION_ID = 0x58_4D_43_41  # "XMCA", in the file's header: tells our files 
 _CHECKSUMMED_TABLES = ("pictures", "embeddings", "text_embeddings")
 _CHEAP_CHECK_BYTES = 64 * 2**20
 _RETRY_S = 0.01
+_EMPTY = "Restore a copy of it, or delete the empty file to begin a new collection."
+
+
+def open_file(path: Path, *, wait_s: float) -> None:
+    """Make the file, or look it over, so that the connections that follow find a sound database of today's format.
+
+    Raises:
+        StoreError: `index_corrupt`, `store_too_new`, `read_only`, `disk_full`.
+    """
+    with translated(path):
+        log = path.with_name(path.name + "-wal")
+        if log.exists() and log.stat().st_size and not (path.exists() and path.stat().st_size):
+            # SQLite would throw the log away, and with it the last items.
+            raise damaged(path, f"it is empty or missing, but its log {log.name} is there")
+        if not path.exists():
+            _make(path, wait_s)
+        # A collection is never empty, for it comes into being whole: whatever emptied this file should be known.
+        if not path.stat().st_size:
+            raise damaged(path, "it is empty", remedy=_EMPTY)
+        with closing(connect(path, wait_s=wait_s)) as db:
+            check(db, path)
+            prepare(db, path, wait_s=wait_s)
 
 
 def prepare(db: Connection, path: Path, *, wait_s: float = 30.0, migrations: tuple[str, ...] = MIGRATIONS) -> None:
@@ -86,6 +108,55 @@ def check(db: Connection, path: Path) -> None:
         finding = db.execute(statement).fetchone()[0]
         if finding != "ok":
             raise damaged(path, " ".join(finding.split()))
+
+
+class Origins(NamedTuple):
+    """Where the items of a collection came from.
+
+    Attributes:
+        sources: name and location of each catalogue, in the order they were added.
+        by_hand: how many items came from no catalogue.
+    """
+
+    sources: list[tuple[str, str]]
+    by_hand: int
+
+
+def origins(path: Path) -> Origins | None:
+    """As far as it can be read; None when it cannot."""
+    sql = "SELECT COUNT(*) FROM items WHERE removed_at IS NULL AND catalogue NOT IN (SELECT name FROM catalogues)"
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True)) as db:
+            rows = db.execute("SELECT name, location FROM catalogues ORDER BY added_at, name").fetchall()
+            by_hand = db.execute(sql).fetchone()[0]
+    except (sqlite3.Error, ValueError):  # text that is not UTF-8 any more is a ValueError
+        return None
+    return Origins([(str(name), str(location)) for name, location in rows], int(by_hand))
+
+
+def _make(path: Path, wait_s: float) -> None:
+    """A new collection, complete from the moment it has its name, whoever else makes it at the same moment."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{uuid.uuid4().hex}.new")
+    try:
+        draft.touch()
+        with closing(connect(draft, wait_s=wait_s)) as db:
+            prepare(db, draft, wait_s=wait_s)
+        _give_name(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _give_name(draft: Path, path: Path) -> None:
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        # Another process was faster; its collection is the one.
+        return
+    except OSError:
+        # Some memory sticks know no second names.
+        if not path.exists():
+            draft.rename(path)
 
 
 def _version(db: Connection, path: Path, *, latest: int) -> int:

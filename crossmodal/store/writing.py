@@ -3,16 +3,28 @@
 import json
 import time
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from crossmodal.items import Embedding, Item, NewItem, texts_of
-from crossmodal.store import active_model, embeddings, failures, items, pictures, removal, texts, titles
+from crossmodal.store import embeddings, failures, models, pictures, removal, texts
 from crossmodal.store.checksums import embedding_blob
-from crossmodal.store.connections import Connection
-from crossmodal.store.items import ITEM_COLUMNS, Row, item_of, storable
-from crossmodal.store.records import ItemTexts
+from crossmodal.store.database import Connection
+from crossmodal.store.rows import ITEM_COLUMNS, Row, item_of, one_item, storable
 from crossmodal.store.texts import TextEmbeddings
 
 _TEXT_COLUMNS = ("title", "source", "captions", "attributes", "held_out")
+
+
+@dataclass(frozen=True, slots=True)
+class ItemTexts:
+    """The words of an item without its image, for an item whose image did not change."""
+
+    key: str
+    title: str
+    origin: str = ""
+    captions: tuple[str, ...] = ()
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    held_out: bool = False
 
 
 def add(
@@ -20,17 +32,17 @@ def add(
     entries: Sequence[NewItem],
     *,
     model_id: str,
-    further: Mapping[str, Sequence[Embedding]] | None = None,
-    said: TextEmbeddings | None = None,
+    other_embeddings: Mapping[str, Sequence[Embedding]] | None = None,
+    text_embeddings: TextEmbeddings | None = None,
 ) -> list[tuple[Item, bool]]:
-    """Write entries in order; each comes back as stored, with whether its key was new."""
+    """Write entries in order; returns each as stored, with whether its key was new."""
     if not entries:
         return []
-    rows = {model_id: [entry.embedding for entry in entries], **(further or {})}
-    active_model.check(db, rows)
-    models = [(*embeddings.model_no(db, name, embedding=rows[name][0]), name) for name in rows]
-    written = [_write(db, entry, models, [rows[name][i] for name in rows]) for i, entry in enumerate(entries)]
-    texts.add_embeddings(db, said or {})
+    rows = {model_id: [entry.embedding for entry in entries], **(other_embeddings or {})}
+    models.check_active(db, rows)
+    numbered = [(*embeddings.model_no(db, name, embedding=rows[name][0]), name) for name in rows]
+    written = [_write(db, entry, numbered, [rows[name][i] for name in rows]) for i, entry in enumerate(entries)]
+    texts.add_embeddings(db, text_embeddings or {})
     failures.clear(db, [entry.key for entry in entries])
     return written
 
@@ -39,18 +51,18 @@ def update_texts(
     db: Connection,
     rows: Sequence[ItemTexts],
     *,
-    said: TextEmbeddings | None = None,
-    titled: Collection[str] = (),
+    text_embeddings: TextEmbeddings | None = None,
+    title_models: Collection[str] = (),
     fresh: Collection[str] = (),
 ) -> int:
     """Replace the words of items by key; returns how many differed. Unknown keys, and items edited by hand, are passed over.
 
     Args:
-        titled, fresh: see `titles.drop_outdated`.
+        title_models, fresh: see `models.drop_outdated`.
     """
     changed = 0
-    for model_id in titled:
-        titles.note(db, model_id, reads_titles=True)
+    for model_id in title_models:
+        models.set_reads_titles(db, model_id, True)
     for row in rows:
         values = _text_values(row)
         differs = " OR ".join(f"{column} IS NOT ?" for column in _TEXT_COLUMNS)
@@ -64,29 +76,29 @@ def update_texts(
         db.execute(f"UPDATE items SET {assignments} WHERE item_id = ?", (*values, item_id))
         texts.put(db, item_id, texts_of(row.title, row.captions))
         if title != values[0]:
-            titles.drop_outdated(db, item_id, titled=titled, fresh=fresh)
+            models.drop_outdated(db, item_id, title_models=title_models, fresh=fresh)
         changed += 1
-    texts.add_embeddings(db, said or {})
+    texts.add_embeddings(db, text_embeddings or {})
     return changed
 
 
-def update_item(
+def edit(
     db: Connection,
     item_id: int,
     *,
     title: str | None,
     attributes: Mapping[str, str] | None,
-    said: TextEmbeddings | None = None,
-    titled: Mapping[str, Embedding] | None = None,
+    text_embeddings: TextEmbeddings | None = None,
+    title_embeddings: Mapping[str, Embedding] | None = None,
 ) -> Item:
     """Replace the title or the attributes of one item, or both; None leaves them.
 
     Raises:
         QueryError: `not_found`.
     """
-    former = items.item(db, item_id)
-    if said is not None:
-        active_model.check(db, said)
+    former = one_item(db, item_id)
+    if text_embeddings is not None:
+        models.check_active(db, text_embeddings)
     values = (
         storable(former.title if title is None else title),
         json.dumps(_storable_attributes(former.attributes if attributes is None else attributes)),
@@ -94,29 +106,31 @@ def update_item(
     is_edit = title is not None or attributes is not None
     db.execute("UPDATE items SET title = ?, attributes = ?, edited = max(edited, ?) WHERE item_id = ?", (*values, is_edit, item_id))
     texts.put(db, item_id, texts_of(values[0], former.captions))
-    texts.add_embeddings(db, said or {})
-    titled = titled or {}
+    texts.add_embeddings(db, text_embeddings or {})
+    title_embeddings = title_embeddings or {}
     if values[0] != former.title:
-        titles.drop_outdated(db, item_id, titled=titled, fresh=titled)
-    for model_id, embedding in titled.items():
-        titles.note(db, model_id, reads_titles=True)
+        models.drop_outdated(db, item_id, title_models=title_embeddings, fresh=title_embeddings)
+    for model_id, embedding in title_embeddings.items():
+        models.set_reads_titles(db, model_id, True)
         model = (*embeddings.model_no(db, model_id, embedding=embedding), model_id)
         embeddings.write(db, model, item_id, key=values[0], content_hash=former.content_hash, embedding=embedding)
-    return items.item(db, item_id)
+    return one_item(db, item_id)
 
 
-def _write(db: Connection, entry: NewItem, models: Sequence[tuple[int, int, str]], rows: Sequence[Embedding]) -> tuple[Item, bool]:
+def _write(
+    db: Connection, entry: NewItem, numbered: Sequence[tuple[int, int, str]], rows: Sequence[Embedding]
+) -> tuple[Item, bool]:
     key = storable(entry.key)
     pictures.write(db, entry.picture)
     db.execute("DELETE FROM refused WHERE key = ?", (key,))
     row = db.execute("SELECT item_id, content_hash, removed_at FROM items WHERE key = ?", (key,)).fetchone()
-    item_id = _insert(db, entry, key) if row is None else _update(db, entry, row, [name for _, _, name in models])
-    stored_item = items.item(db, item_id)  # one that was edited by hand keeps its words
+    item_id = _insert(db, entry, key) if row is None else _update(db, entry, row, [name for _, _, name in numbered])
+    stored_item = one_item(db, item_id)  # one that was edited by hand keeps its words
     texts.put(db, item_id, texts_of(stored_item.title, stored_item.captions))
-    for model, embedding in zip(models, rows, strict=True):
+    for model, embedding in zip(numbered, rows, strict=True):
         sql = "SELECT embedding FROM embeddings WHERE item_id = ? AND model_no = ?"
         stored = db.execute(sql, (item_id, model[0])).fetchone()
-        # The same again is no news; another one is, where it depends on the title.
+        # The same again is not republished; another one is, where it depends on the title.
         if stored is None or stored[0] != embedding_blob(embedding, key=entry.key, embed_dim=model[1]):
             content_hash = entry.picture.content_hash
             embeddings.write(db, model, item_id, key=entry.key, content_hash=content_hash, embedding=embedding)

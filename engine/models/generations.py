@@ -8,9 +8,7 @@ from pathlib import Path
 
 from crossmodal.errors import CheckpointError, StoreError
 from crossmodal.indexes.synced import SyncedIndex
-from crossmodal.store import Store
-from crossmodal.store.active_model import ACTIVE_MODEL
-from crossmodal.store.changes import PICTURES, TEXTS, Feed
+from crossmodal.store import Feed, Store
 from engine.encoding import reads_titles
 from engine.models.loading import load_model
 from engine.models.trained import TrainedModel
@@ -52,7 +50,7 @@ class Generations:
         self._model_path = model_path
         self._switching = threading.Lock()
         self._seen_version = -1
-        self._active_at_start = store.get_meta(ACTIVE_MODEL)
+        self._active_at_start = store.models.active()
         self.prepared: TrainedModel | None = None
         self._waiting: Generation | None = None
         self.latest = self.load(model)
@@ -83,7 +81,7 @@ class Generations:
         if self._waiting is None or self._waiting.model is not model:
             self._waiting = self.load(model)  # may take seconds; searches go on
         with self._switching:
-            if not self._store.activate(model.model_id, unreadable=unreadable):
+            if not self._store.models.activate(model.model_id, unreadable=unreadable):
                 return False  # a next try begins at once, before much more is added
             self.latest, self._waiting = self._waiting, None
         self.save()
@@ -95,13 +93,13 @@ class Generations:
         False, and nothing changed, if one of them switched since the start: then that model is followed.
         """
         model = self.latest.model
-        self._store.note_model(model.model_id, reads_titles=reads_titles(model))  # for when it is the former one
-        return self._store.set_initial(model.model_id, instead_of=self._active_at_start)
+        self._store.models.set_reads_titles(model.model_id, reads_titles(model))  # for when it is the former one
+        return self._store.models.set_initial(model.model_id, instead_of=self._active_at_start)
 
     def load(self, model: TrainedModel) -> Generation:
         """The indexes of a model. Embeddings that fail their checksum are dropped, to be made again from what is stored."""
         texts_path = self._index_path.with_name(_TEXT_INDEX)
-        return Generation(model, self._index(model, self._index_path, PICTURES), self._index(model, texts_path, TEXTS))
+        return Generation(model, self._index(model, self._index_path, "images"), self._index(model, texts_path, "texts"))
 
     def save(self) -> None:
         """Write the indexes' caches, as far as that can be done: a lost one costs the time to build it, and nothing else."""
@@ -113,7 +111,7 @@ class Generations:
         try:
             return SyncedIndex(self._store, model.model_id, embed_dim=model.spec.embed_dim, path=path, feed=feed)
         except StoreError as error:
-            dropped = self._store.drop_damaged(model.model_id, feed=feed)
+            dropped = self._store.changes.drop_damaged(model.model_id, feed=feed)
             if not dropped:
                 raise
             log.warning("%s %d damaged embeddings were dropped and will be made again", error, len(dropped))
@@ -121,11 +119,11 @@ class Generations:
 
     def _follow_switch(self) -> None:
         """Another process may have trained and switched: then its model file is the one to use here too."""
-        active = self._store.get_meta(ACTIVE_MODEL)
+        active = self._store.models.active()
         if active in (None, self.latest.model.model_id):
             return
         with self._switching:
-            active = self._store.get_meta(ACTIVE_MODEL)
+            active = self._store.models.active()
             if active in (None, self.latest.model.model_id):
                 return
             try:

@@ -51,12 +51,12 @@ def embed_missing(
     Raises:
         Stopped: `stop` was set. StoreError, BusyError: the collection cannot be read or written; what was made so far stays.
     """
-    total = store.count()
-    before = store.models().get(model.model_id, 0)
+    total = store.items.count()
+    before = store.models.counts().get(model.model_id, 0)
     unreadable: dict[int, CrossmodalError] = {}
     made, after_id, began = 0, 0, time.monotonic()
     with ThreadPoolExecutor(_DECODING, thread_name_prefix="re-embedding") as threads:
-        while items := store.without_embedding(model.model_id, _ITEMS_AT_ONCE, after_id=after_id):
+        while items := store.embeddings.missing(model.model_id, _ITEMS_AT_ONCE, after_id=after_id):
             check_stop(stop, "Indexing")
             seen = list(threads.map(lambda item: _looked_at(model, store, encoding, item), items))
             unreadable |= {
@@ -65,7 +65,7 @@ def embed_missing(
             read = [(item, pixels) for item, pixels in zip(items, seen, strict=True) if isinstance(pixels, np.ndarray)]
             if read:
                 embeddings = model.encode_items(np.stack([pixels for _, pixels in read]), [item.title for item, _ in read])
-                store.add_embeddings(model.model_id, [(item, row) for (item, _), row in zip(read, embeddings, strict=True)])
+                store.embeddings.add(model.model_id, [(item, row) for (item, _), row in zip(read, embeddings, strict=True)])
             made, after_id = made + len(read), items[-1].item_id
             on_progress(_moment(before + made, max(total, before + made), made / max(time.monotonic() - began, 1e-9)))
     _embed_texts(model, store, on_progress, stop)
@@ -81,7 +81,7 @@ def embed_missing(
 def _looked_at(model: TrainedModel, store: Store, encoding: Encoding, item: Item) -> Pixels | CrossmodalError | None:
     """The stored picture as the model reads it, or why it cannot be read; None when the item was removed meanwhile."""
     try:
-        return encoding.stored_pixels(model, store.rendition(item.item_id))
+        return encoding.stored_pixels(model, store.pictures.rendition(item.item_id))
     except PictureError as error:
         return error
     except StoreError as error:
@@ -103,9 +103,9 @@ def _log_unreadable(unreadable: Mapping[int, CrossmodalError]) -> None:
 
 def _embed_texts(model: TrainedModel, store: Store, on_progress: OnProgress, stop: threading.Event | None) -> None:
     done, after_id = 0, 0
-    while rows := store.texts_without_embedding(model.model_id, _TEXTS_AT_ONCE, after_id=after_id):
+    while rows := store.texts.missing(model.model_id, _TEXTS_AT_ONCE, after_id=after_id):
         check_stop(stop, "Indexing")
-        store.add_text_embeddings({model.model_id: encoded_texts(model, [text for _, text in rows])})
+        store.texts.add_embeddings({model.model_id: encoded_texts(model, [text for _, text in rows])})
         done, after_id = done + len(rows), rows[-1][0]
         on_progress(Progress("index", "Reading every text with the new model", done=done))
 

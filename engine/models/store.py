@@ -72,7 +72,7 @@ def name_key(model_id: str) -> str:
 
 def name_of(store: Store, model_id: str) -> str:
     """What a person calls a model; the beginning of its id where the store does not say."""
-    return store.get_meta(name_key(model_id)) or model_id[:12]
+    return store.meta.get(name_key(model_id)) or model_id[:12]
 
 
 def known_models(store: Store | None, files: ModelFiles, *, active: TrainedModel | None, model_path: Path) -> list[ModelGeneration]:
@@ -85,7 +85,7 @@ def known_models(store: Store | None, files: ModelFiles, *, active: TrainedModel
     """
     first = active.model_id if active is not None else ""
     names = {first: model_name(active)} if active is not None else {}
-    embedded, listed = store.models() if store is not None else {}, files.listed()
+    embedded, listed = store.models.counts() if store is not None else {}, files.listed()
     return [
         ModelGeneration(
             model_id=model_id,

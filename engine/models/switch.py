@@ -80,7 +80,7 @@ class Switching:
 
     def unfinished(self) -> TrainedModel | None:
         """The model of a pass that was killed, or ended with its program; None when there was none, or it is under way elsewhere."""
-        model_id = self._app.store.get_meta(_NEXT_MODEL)
+        model_id = self._app.store.meta.get(_NEXT_MODEL)
         if not model_id or model_id == self._app.generation().model.model_id or not self._lock.is_free():
             return None
         try:
@@ -119,10 +119,10 @@ class Switching:
     def _drop_all_but(self, kept: Collection[str]) -> list[str]:
         gone = [entry.model_id for entry in self.models() if entry.model_id not in kept]
         for model_id in gone:
-            self._app.store.drop_model(model_id)
+            self._app.store.models.drop(model_id)
             self._files.drop(model_id)
-        if self._app.store.get_meta(_NEXT_MODEL) in gone:
-            self._app.store.set_meta(_NEXT_MODEL, "")
+        if self._app.store.meta.get(_NEXT_MODEL) in gone:
+            self._app.store.meta.set(_NEXT_MODEL, "")
         return gone
 
     def _make_and_switch(
@@ -133,10 +133,10 @@ class Switching:
         self._keep_former(former)
         if model.model_id not in self._files.listed():  # dropped since it was taken in
             self._files.keep(model)
-        store.set_meta(name_key(model.model_id), model_name(model))
+        store.meta.set(name_key(model.model_id), model_name(model))
         for each in (former, model):  # whichever is not in use misses a new title otherwise, or makes needless embeddings
-            store.note_model(each.model_id, reads_titles=reads_titles(each))
-        store.set_meta(_NEXT_MODEL, model.model_id)
+            store.models.set_reads_titles(each.model_id, reads_titles(each))
+        store.meta.set(_NEXT_MODEL, model.model_id)
         generations.prepared = model
         try:
             embedded = embed_missing(model, store, self._app.encoding, on_progress, stop)
@@ -145,11 +145,11 @@ class Switching:
         finally:
             generations.prepared = None
             if not self._program_ends:  # a person's stop or an error ends the wish; a kill or the program's end does not
-                store.set_meta(_NEXT_MODEL, "")
+                store.meta.set(_NEXT_MODEL, "")
 
     def _keep_former(self, former: TrainedModel) -> None:
         """Have the model in use under its id, too, so that one can go back to it."""
-        self._app.store.set_meta(name_key(former.model_id), model_name(former))
+        self._app.store.meta.set(name_key(former.model_id), model_name(former))
         if former.model_id in self._files.listed():
             return
         try:

@@ -51,7 +51,7 @@ def test_image_search_by_file_name_and_place(server: str, live_app: LiveApp) -> 
 
 
 def test_image_search_with_a_file_leaves_the_very_same_picture_out(server: str, live_app: LiveApp) -> None:
-    [first] = live_app.store.named("000.png", limit=2)
+    [first] = live_app.store.items.by_file_name("000.png", limit=2)
     files = {"image": ("mug.png", png("red", "disc", 0), "image/png")}
     data = requests.post(f"{server}/api/search/image", files=files, data={"top_k": "4"}, timeout=10).json()
     assert data["num_results"] == 4

@@ -12,7 +12,7 @@ from api.app import create_api
 from api.settings import ApiOptions
 from crossmodal.errors import BusyError, CrossmodalError, StoreError
 from crossmodal.items import Item
-from crossmodal.store import errors
+from crossmodal.store import database as errors
 from engine.live import LiveApp
 from tests.api.conftest import BASE, SHELF
 from tests.app_parts import csv_source, make_live_app, png, things

@@ -26,7 +26,7 @@ def count(store_path: Path) -> int:
     if not store_path.exists():
         return 0
     with Store(store_path) as store:
-        return store.count()
+        return store.items.count()
 
 
 def answers(port: int) -> bool:

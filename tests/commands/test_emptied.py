@@ -38,5 +38,5 @@ def test_a_first_reading_that_was_killed_goes_on(empty_shell: Shell) -> None:
     from crossmodal.store import Store
 
     with Store(empty_shell.folder / "data" / "catalog.sqlite3") as store:
-        store.put_source("x", kind="csv", location=str(empty_shell.folder / "dataset" / "amazon_products.csv"))
+        store.sources.put("x", kind="csv", location=str(empty_shell.folder / "dataset" / "amazon_products.csv"))
     assert len(empty_shell.lines("search", "red disc", "-k", 20)) == 12

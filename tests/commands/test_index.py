@@ -132,14 +132,14 @@ def test_an_emptied_folder_keeps_its_pictures_and_the_way_out_is_named(shell: Sh
 
 def test_a_collection_that_the_shell_began_says_which_model_it_is_searched_with(empty_shell: Shell) -> None:
     from crossmodal.store import Store
-    from crossmodal.store.active_model import ACTIVE_MODEL
+    from crossmodal.store.models import ACTIVE_MODEL
 
     empty_shell.lines("index", pictures(empty_shell.folder / "mine"))
     store_path = empty_shell.folder / "data" / "catalog.sqlite3"
     with Store(store_path) as store:
-        [model_id] = store.models()
-        assert store.get_meta(ACTIVE_MODEL) == model_id
-        store.set_meta(ACTIVE_MODEL, "another")
+        [model_id] = store.models.counts()
+        assert store.models.active() == model_id
+        store.meta.set(ACTIVE_MODEL, "another")
     empty_shell.lines("index", "--mend")
     with Store(store_path) as store:
-        assert store.get_meta(ACTIVE_MODEL) == model_id
+        assert store.models.active() == model_id

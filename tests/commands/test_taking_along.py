@@ -76,8 +76,8 @@ def test_an_export_needs_no_model(shell: Shell, monkeypatch: pytest.MonkeyPatch)
 
 def test_vectors_of_a_model_that_looked_at_nothing_are_refused(shell: Shell) -> None:
     with Store(shell.folder / "data" / "catalog.sqlite3") as store:
-        for model_id in store.models():
-            store.drop_model(model_id)
+        for model_id in store.models.counts():
+            store.models.drop(model_id)
     result = shell("export", shell.folder / "out.npy")
     assert result.exit_code == 5
     assert "No item has an embedding of the model in use. Make them: python cli.py index --mend" in result.stderr
@@ -113,7 +113,7 @@ def test_a_model_is_named_by_the_beginning_of_its_id_also_when_an_embedding_is_d
     db.close()
     assert shell.lines("import-vectors", path, "--model", about["model_id"][:6]) == [["12", "imported"]]
     with Store(store_path) as store:
-        assert len(store.changes(about["model_id"]).item_ids) == 12  # whole again
+        assert len(store.changes.since(about["model_id"]).item_ids) == 12  # whole again
     np.save(path, np.load(path)[:, :5])
     path.with_suffix(".ids.json").write_text(json.dumps(about["item_ids"]))
     result = shell("import-vectors", path, "--model", about["model_id"][:6])

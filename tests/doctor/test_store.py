@@ -17,13 +17,13 @@ from tests.doctor.broken import place_of
 def test_an_item_removed_meanwhile_is_no_fault(healthy_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = Path(shutil.copytree(healthy_folder, tmp_path / "here"))
     with Store(folder / "catalog.sqlite3") as store:
-        thumbnail = store.thumbnail
+        thumbnail = store.pictures.thumbnail
 
         def removed_first(item_id: int) -> bytes:
             if item_id == 3:
-                store.remove([3])
+                store.items.remove([3])
             return thumbnail(item_id)
 
-        monkeypatch.setattr(store, "thumbnail", removed_first)
+        monkeypatch.setattr(store.pictures, "thumbnail", removed_first)
         assert check_pictures(Subject(place_of(folder), cast(Decoder, InProcess()), store)) == []
-        assert store.count() == 19
+        assert store.items.count() == 19

@@ -20,7 +20,6 @@ from crossmodal.ingest.sources.csv_columns import EXPORTED, restored
 from crossmodal.items import NewItem, Picture, SourceRow
 from crossmodal.progress import Progress, Stopped, ignore_progress
 from crossmodal.store import Store
-from crossmodal.store.active_model import ACTIVE_MODEL
 from engine.export import export_items
 from engine.export_formats import COLUMNS, Exported, defused, file_name
 from engine.import_vectors import import_vectors, read_vectors
@@ -88,7 +87,7 @@ def test_parquet_holds_words_as_they_are_and_embeddings(app: LiveApp, tmp_path: 
     assert rows[1]["title"].startswith("=HYPERLINK")
     assert dict(rows[0]["attributes"]) == {"shelf": "-0", "title": "twice"}
     assert [row["held_out"] for row in rows] == [False] * 4
-    np.testing.assert_array_equal(np.float32(rows[2]["embedding"]), app.store.embedding(3, model_id))
+    np.testing.assert_array_equal(np.float32(rows[2]["embedding"]), app.store.embeddings.get(3, model_id))
 
 
 def test_vectors_go_out_and_come_in_again(app: LiveApp, tmp_path: Path) -> None:
@@ -96,14 +95,14 @@ def test_vectors_go_out_and_come_in_again(app: LiveApp, tmp_path: Path) -> None:
     assert export_items(Exported.of(app), tmp_path / "out.npy", "npy") == 4
     rows = np.load(tmp_path / "out.npy")
     assert rows.shape == (4, model.spec.embed_dim)
-    np.testing.assert_array_equal(rows[1], app.store.embedding(2, model.model_id))
+    np.testing.assert_array_equal(rows[1], app.store.embeddings.get(2, model.model_id))
     assert read_vectors(tmp_path / "out.npy").model_id == model.model_id
     swapped = rows[::-1].copy()
     np.save(tmp_path / "swapped.npy", swapped)
     (tmp_path / "swapped.ids.json").write_text("[1, 2, 3, 4]")
     found = read_vectors(tmp_path / "swapped.npy")
     assert import_vectors(app.store, found, model_id=model.model_id, embed_dim=model.spec.embed_dim) == 4
-    np.testing.assert_array_equal(app.store.embedding(1, model.model_id), rows[3])
+    np.testing.assert_array_equal(app.store.embeddings.get(1, model.model_id), rows[3])
 
 
 def test_content_hashes_are_ids_too(app: LiveApp, tmp_path: Path) -> None:
@@ -112,7 +111,7 @@ def test_content_hashes_are_ids_too(app: LiveApp, tmp_path: Path) -> None:
     (tmp_path / "ids.txt").write_text("\n".join(app.item(n).content_hash for n in (2, 4)))
     found = read_vectors(tmp_path / "v.npy", tmp_path / "ids.txt")
     assert import_vectors(app.store, found, model_id="another model", embed_dim=None) == 2
-    np.testing.assert_array_equal(app.store.embedding(4, "another model"), rows[1])
+    np.testing.assert_array_equal(app.store.embeddings.get(4, "another model"), rows[1])
 
 
 def bad(name: str) -> tuple[np.ndarray, list[object], dict[str, object]]:
@@ -135,11 +134,11 @@ def test_bad_vectors_are_refused_as_a_whole(app: LiveApp, tmp_path: Path, name: 
     np.save(tmp_path / "v.npy", rows)
     (tmp_path / "v.ids.json").write_text(json.dumps(ids))
     model = app.generation().model
-    before = [app.store.embedding(n, model.model_id).tobytes() for n in (1, 2, 3, 4)]
+    before = [app.store.embeddings.get(n, model.model_id).tobytes() for n in (1, 2, 3, 4)]
     with pytest.raises((SourceError, QueryError)) as caught:
         import_vectors(app.store, read_vectors(tmp_path / "v.npy"), model_id=model.model_id, embed_dim=32, **options)
     assert caught.value.remedy
-    assert [app.store.embedding(n, model.model_id).tobytes() for n in (1, 2, 3, 4)] == before
+    assert [app.store.embeddings.get(n, model.model_id).tobytes() for n in (1, 2, 3, 4)] == before
 
 
 def test_another_models_vectors_are_refused(app: LiveApp, tmp_path: Path) -> None:
@@ -279,7 +278,7 @@ def test_ids_that_are_there_are_not_replaced_unless_asked(app: LiveApp, tmp_path
 
 
 def test_only_vectors_that_were_written_are_counted(app: LiveApp, tmp_path: Path) -> None:
-    app.store.drop_model(app.generation().model.model_id)
+    app.store.models.drop(app.generation().model.model_id)
     told: list[Progress] = []
     assert export_items(Exported.of(app), tmp_path / "out.npy", "npy", on_progress=told.append) == 0
     assert told[-1] == Progress("export", "0 items written", finished=True)
@@ -306,14 +305,14 @@ def test_every_file_is_on_the_disk_before_it_has_its_name(
 
 
 def test_an_item_removed_meanwhile_is_left_out_of_a_folder(app: LiveApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    rendition = app.store.rendition
+    rendition = app.store.pictures.rendition
 
     def removed_first(item_id: int) -> bytes:
         if item_id == 2:
-            app.store.remove([2])
+            app.store.items.remove([2])
         return rendition(item_id)
 
-    monkeypatch.setattr(app.store, "rendition", removed_first)
+    monkeypatch.setattr(app.store.pictures, "rendition", removed_first)
     assert export_items(Exported.of(app), tmp_path / "out", "folder") == 3
     assert [row["item_id"] for row in read(tmp_path / "out" / "items.csv")] == ["1", "3", "4"]
     assert len(list((tmp_path / "out").glob("*.jpg"))) == 3
@@ -362,11 +361,11 @@ def test_a_store_says_itself_which_model_its_embeddings_are_of(app: LiveApp) -> 
     model = app.generation().model
     expected = (model.model_id, model.spec.embed_dim)
     source = Exported.of_store(app.store)
-    assert app.store.get_meta(ACTIVE_MODEL) is None
+    assert app.store.models.active() is None
     assert source.model() == expected  # the only one there is
     app.generations.set_initial()
     assert source.model() == expected
-    app.store.drop_model(model.model_id)
+    app.store.models.drop(model.model_id)
     with pytest.raises(StoreError, match="No item has an embedding of the model in use"):
         source.model()
 
@@ -388,7 +387,7 @@ def collection(folder: Path, said: list[Words]) -> Store:
         data = png("red", "disc", number)
         picture = Picture(f"{number:064}", 1, 1, np.zeros((1, 1, 3), np.uint8), data, data)
         words = {"captions": tuple(captions), "attributes": attributes, "held_out": held_out}
-        store.add(NewItem(f"{number}", title, picture, np.eye(1, 2, dtype=np.float32)[0], **words), model_id="m")
+        store.items.add(NewItem(f"{number}", title, picture, np.eye(1, 2, dtype=np.float32)[0], **words), model_id="m")
     return store
 
 
@@ -399,7 +398,7 @@ def test_what_is_exported_and_indexed_again_says_exactly_the_same(
 ) -> None:
     folder = tmp_path_factory.mktemp("again")
     store = collection(folder, said)
-    items = store.items(range(1, len(said) + 1))
+    items = store.items.get_many(range(1, len(said) + 1))
     export_items(Exported(store, lambda: ("m", 2)), folder / "out", "folder")
     store.close()
     table = folder / "out" / "items.csv"

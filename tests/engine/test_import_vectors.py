@@ -42,7 +42,7 @@ def exported(tmp_path: Path) -> Path:
 
 def stored(app: LiveApp) -> list[bytes]:
     model_id = app.generation().model.model_id
-    return [app.store.embedding(item.item_id, model_id).tobytes() for item in app.page(100)]
+    return [app.store.embeddings.get(item.item_id, model_id).tobytes() for item in app.page(100)]
 
 
 def bring_in(app: LiveApp, path: Path, ids: Path | None = None, *, skip_unknown: bool = False) -> int:
@@ -93,7 +93,7 @@ def test_every_item_that_shows_the_picture_gets_the_vector(here: LiveApp, tmp_pa
     found = read_vectors(tmp_path / "v.npy", tmp_path / "ids.txt")
     assert import_vectors(here.store, found, model_id="another model", embed_dim=None) == 2
     for item in (first, second):
-        np.testing.assert_array_equal(here.store.embedding(item.item_id, "another model"), found.rows[0])
+        np.testing.assert_array_equal(here.store.embeddings.get(item.item_id, "another model"), found.rows[0])
 
 
 def test_a_row_that_is_nearly_of_length_1_is_stored_with_it(here: LiveApp, tmp_path: Path) -> None:
@@ -101,4 +101,4 @@ def test_a_row_that_is_nearly_of_length_1_is_stored_with_it(here: LiveApp, tmp_p
     (tmp_path / "ids.txt").write_text("1 2 3")
     assert bring_in(here, tmp_path / "v.npy", tmp_path / "ids.txt") == 3
     for row, item in zip(np.eye(3, 32, dtype=np.float32), here.page(100), strict=True):
-        np.testing.assert_array_equal(here.store.embedding(item.item_id, here.generation().model.model_id), row)
+        np.testing.assert_array_equal(here.store.embeddings.get(item.item_id, here.generation().model.model_id), row)

@@ -29,7 +29,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LostFoundApp]:
         embedding = model.encode_pixels(picture.pixels[None])[0]
         for copy in range(COPIES[number]):
             new = NewItem(f"{number}/{copy}", f"{colour} {thing} {copy}", picture, embedding, attributes={"copy": str(copy % 2)})
-            app.store.add(new, model_id=model.model_id)
+            app.store.items.add(new, model_id=model.model_id)
     yield app
     app.close()
 

@@ -194,14 +194,14 @@ def test_a_disk_that_fails_ends_it(app: LiveApp, monkeypatch: pytest.MonkeyPatch
 
 def raising(app: LiveApp, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     """The third item cannot be had."""
-    rendition = app.store.rendition
+    rendition = app.store.pictures.rendition
 
     def third_fails(item_id: int) -> bytes:
         if item_id == 3:
             raise error
         return rendition(item_id)
 
-    monkeypatch.setattr(app.store, "rendition", third_fails)
+    monkeypatch.setattr(app.store.pictures, "rendition", third_fails)
 
 
 def test_how_it_is_said() -> None:

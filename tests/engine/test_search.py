@@ -124,7 +124,7 @@ def test_both_ends_of_the_weight_are_the_search_by_one(app: LostFoundApp) -> Non
     assert middle == app.search_by_query_and_picture("red disc", app.look_at(data), 50, weight=0.5)
     model = app.generation().model
     query = model.encode_texts(["red disc"])[0] + model.encode_pixels(app.look_at(data).pixels[None])[0]
-    best = app.store.embedding(middle[0].item.item_id, model.model_id)
+    best = app.store.embeddings.get(middle[0].item.item_id, model.model_id)
     assert middle[0].score == pytest.approx(float(best @ query / np.linalg.norm(query)), abs=1e-5)
 
 

@@ -41,7 +41,7 @@ def test_recall_against_a_plain_copy(app: LiveApp) -> None:
     fill(app)
     app.add_new_item(png("red", "disc", 77))  # without a word: neither asked nor searched
     model, items = app.generation().model, [item for item in app.page(100) if item.title]
-    pictures = np.stack([app.store.embedding(item.item_id, model.model_id) for item in items]).astype(np.float64)
+    pictures = np.stack([app.store.embeddings.get(item.item_id, model.model_id) for item in items]).astype(np.float64)
     titles = [item.title for item in items]
     scores = model.encode_texts(titles).astype(np.float64) @ pictures.T
     same = [[set(one.lower().split()) - {"a", "in"} == set(two.lower().split()) - {"a", "in"} for two in titles] for one in titles]
@@ -109,7 +109,7 @@ def test_a_model_that_reads_titles_is_asked_by_pictures_alone(app: LiveApp, monk
     fill(app)
     plain = measure_collection(app, ignore_progress)
     monkeypatch.setattr(self_evaluation, "reads_titles", lambda model: True)
-    monkeypatch.setattr(app.store, "embedding", lambda *asked: pytest.fail("the stored embedding says the title"))
+    monkeypatch.setattr(app.store.embeddings, "get", lambda *asked: pytest.fail("the stored embedding says the title"))
     alone = evaluate_on_collection(app, ignore_progress)
     assert alone.picture_only
     assert alone.result.text_to_image.recall[10].value == pytest.approx(plain.text_to_image.recall[10].value, abs=0.11)

@@ -58,20 +58,20 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def add(store: Store, number: int, title: str) -> None:
-    store.add(replace(made_up_item(number), title=title), model_id=MODEL_ID)
+    store.items.add(replace(made_up_item(number), title=title), model_id=MODEL_ID)
 
 
 @pytest.fixture
 def pages(store: Store, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many items each counting read."""
-    page, counted = store.page, []
+    page, counted = store.items.page, []
 
     def counting(limit: int, *, newest_first: bool) -> list[Item]:
         found = page(limit, newest_first=newest_first)
         counted.append(len(found))
         return found
 
-    monkeypatch.setattr(store, "page", counting)
+    monkeypatch.setattr(store.items, "page", counting)
     return counted
 
 
@@ -98,7 +98,7 @@ def test_a_large_one_is_not_counted_at_every_change(store: Store, pages: list[in
 
 
 def test_one_thread_counts_and_the_others_take_what_there_is(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    known, page = CollectionVocabulary(store), store.page
+    known, page = CollectionVocabulary(store), store.items.page
     former = known.vocabulary()
     add(store, 2, "kettle")
     counting, go_on = threading.Event(), threading.Event()
@@ -108,7 +108,7 @@ def test_one_thread_counts_and_the_others_take_what_there_is(store: Store, monke
         go_on.wait(60)
         return page(limit, newest_first=newest_first)
 
-    monkeypatch.setattr(store, "page", slow)
+    monkeypatch.setattr(store.items, "page", slow)
     with ThreadPoolExecutor(1) as threads:
         new = threads.submit(known.vocabulary)
         assert counting.wait(60)

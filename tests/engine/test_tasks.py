@@ -85,7 +85,7 @@ def test_a_catalogue_that_is_gone_does_not_stop_the_others(app: LiveApp, tmp_pat
         app.tasks.index(str(path), ignore_progress)
     gone.parent.rename(tmp_path / "unplugged")
     (here.parent / "cut.png").write_bytes(png("red", "bar", 4))
-    name = next(entry.name for entry in app.store.sources() if entry.location == str(gone))
+    name = next(entry.name for entry in app.store.sources.all() if entry.location == str(gone))
     said = app.tasks.retry(ignore_progress)
     assert said.startswith("1 of 2 failed rows are in the collection now. ")
     assert f"{name} was left as it is: " in said
@@ -129,14 +129,14 @@ def test_a_stopped_index_goes_on_where_it_stopped(app: LiveApp, tmp_path: Path, 
 
 def test_the_demo_leaves_when_something_of_ones_own_comes(app: LiveApp, tmp_path: Path) -> None:
     indexed(app, tmp_path / "demo", 10)
-    assert [entry.name for entry in app.store.sources()] == ["demo"]
+    assert [entry.name for entry in app.store.sources.all()] == ["demo"]
     csv_source(tmp_path / "broken", {"none.png": ("nothing", b"")})
     app.tasks.index(str(tmp_path / "broken"), ignore_progress)
     assert app.count() == 10  # nothing came: the demo stays
     path = csv_source(tmp_path / "mine", things(3, seed=1))
     said = app.tasks.index(str(path), ignore_progress)
     assert said == "3 pictures indexed, 0 were there already, 0 failed. The demo's 10 pictures made room for yours."
-    assert "demo" not in {entry.name for entry in app.store.sources()}
+    assert "demo" not in {entry.name for entry in app.store.sources.all()}
     assert app.count() == 3
 
 
@@ -156,7 +156,7 @@ def test_removed_items_can_be_brought_back_for_a_day_and_stay_away_after_it(
         app.restore_item(item.item_id)
     app.tasks.index(str(path), ignore_progress)
     assert app.count() == 2
-    app.store.remove_source(app.store.sources()[0].name)
+    app.store.sources.remove(app.store.sources.all()[0].name)
     app.tasks.index(str(path), ignore_progress)
     assert app.count() == 3, "a catalogue that was taken out starts anew"
 
@@ -193,7 +193,7 @@ def test_training_takes_over_when_it_is_better(tmp_path: Path) -> None:
     assert app.count() == 80
     assert app.search_by_text("red disc", 1)[0].score > 0
     assert {moment.step for moment in told} == {"model", "index"}
-    assert set(app.store.models()) <= {former.model_id, model.model_id}
+    assert set(app.store.models.counts()) <= {former.model_id, model.model_id}
     assert not list(tmp_path.glob("*.next"))
     app.close()
 
@@ -206,7 +206,7 @@ def test_a_model_that_is_no_better_changes_nothing(tmp_path: Path) -> None:
     assert "stays" in app.tasks.train(ignore_progress)
     assert app.generation().model is good
     assert (tmp_path / "model.pth").read_bytes() == before
-    assert set(app.store.models()) == {good.model_id}
+    assert set(app.store.models.counts()) == {good.model_id}
     app.close()
 
 
@@ -350,7 +350,7 @@ def test_examples_and_words_come_from_the_collection(app: LiveApp, tmp_path: Pat
 def test_a_catalogue_can_be_taken_out(app: LiveApp, tmp_path: Path) -> None:
     indexed(app, tmp_path / "mine", 5)
     app.add_new_item(png("red", "disc", 800), "by hand")
-    [name] = [entry.name for entry in app.store.sources()]
+    [name] = [entry.name for entry in app.store.sources.all()]
     for unknown in ("nothing", "added", "", "x" * 5000):
         with pytest.raises(QueryError) as caught:
             app.remove_source(unknown)

@@ -62,9 +62,9 @@ def index(path: Path, store_path: Path, decoder: Decoder, fetcher: Fetcher, *, o
                 model_id="colours",
                 square_px=16,
             )
-            failures = [(failure.code, failure.reason, failure.remedy) for failure in store.failures()]
-            titles = sorted(item.title for item in store.page(10_000))
-            items = store.count()
+            failures = [(failure.code, failure.reason, failure.remedy) for failure in store.failures.all()]
+            titles = sorted(item.title for item in store.items.page(10_000))
+            items = store.items.count()
     except CrossmodalError as error:
         return {"error": error.code, "http": error.http_status, "message": error.message, "remedy": error.remedy}
     assert items == report.indexed

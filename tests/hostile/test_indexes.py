@@ -46,7 +46,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A closed collection of 50 items with its saved index."""
     folder = tmp_path_factory.mktemp("sound")
     with Store(folder / CATALOG) as store:
-        store.add_many([made_up_item(number, embed_dim=DIM) for number in range(COUNT)], model_id=MODEL_ID)
+        store.items.add_many([made_up_item(number, embed_dim=DIM) for number in range(COUNT)], model_id=MODEL_ID)
         SyncedIndex(store, MODEL_ID, embed_dim=DIM, path=folder / TENSOR).close()
     return folder
 
@@ -62,11 +62,11 @@ def search_everything(folder: Path) -> StoreError | None:
         index = SyncedIndex(store, MODEL_ID, embed_dim=DIM, path=folder / TENSOR)
         entries = [made_up_item(number, embed_dim=DIM) for number in range(COUNT)]
         hits = index.search(np.stack([entry.embedding for entry in entries]), 1)
-        assert len(index) == COUNT == store.count()
+        assert len(index) == COUNT == store.items.count()
         for entry, (best,) in zip(entries, hits, strict=True):
-            item: Item = store.item(best[0])
+            item: Item = store.items.get(best[0])
             assert (item.title, item.content_hash) == (entry.title, entry.picture.content_hash), "a shifted row"
-            assert store.rendition(item.item_id) == entry.picture.rendition
+            assert store.pictures.rendition(item.item_id) == entry.picture.rendition
         return index.refused
 
 
@@ -126,13 +126,13 @@ def run_code(folder: Path) -> None:
 
 
 def title_is_a_path(folder: Path) -> None:
-    with Store(folder / CATALOG) as store, store._connections.writing() as db:
+    with Store(folder / CATALOG) as store, store._database.writing() as db:
         db.execute("UPDATE items SET source = '../../../../etc/passwd' WHERE key = 'made up 1'")
 
 
 def captions_are(words: str) -> Damage:
     def damage(folder: Path) -> None:
-        with Store(folder / CATALOG) as store, store._connections.writing() as db:
+        with Store(folder / CATALOG) as store, store._database.writing() as db:
             db.execute("UPDATE items SET captions = ?", (words,))
 
     return damage

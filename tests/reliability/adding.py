@@ -20,7 +20,7 @@ def main() -> int:
         with Store(path, min_free_bytes=0) as store:
             os.write(1, b"open\n")
             for number in range(start, start + count):
-                store.add(made_up_item(number), model_id=MODEL_ID)
+                store.items.add(made_up_item(number), model_id=MODEL_ID)
                 os.write(1, b"ack %d\n" % number)
     except CrossmodalError as error:
         os.write(1, b"error " + error.code.encode() + b"\n")

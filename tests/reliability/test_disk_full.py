@@ -53,7 +53,7 @@ def fill(store: Store) -> tuple[list[int], StoreError]:
     acknowledged = []
     for number in range(10_000):
         try:
-            store.add(made_up_item(number, picture_bytes=20_000), model_id=MODEL_ID)
+            store.items.add(made_up_item(number, picture_bytes=20_000), model_id=MODEL_ID)
         except StoreError as error:
             return acknowledged, error
         acknowledged.append(number)
@@ -61,18 +61,18 @@ def fill(store: Store) -> tuple[list[int], StoreError]:
 
 
 def check(store: Store, numbers: list[int]) -> None:
-    assert store.count() == len(numbers)
-    known = store.known([made_up_item(number).key for number in numbers])
+    assert store.items.count() == len(numbers)
+    known = store.items.known([made_up_item(number).key for number in numbers])
     for number in numbers:
         entry = made_up_item(number, picture_bytes=20_000)
         item_id = known[entry.key].item.item_id
-        assert store.rendition(item_id) == entry.picture.rendition
-        assert store.embedding(item_id, MODEL_ID).tobytes() == entry.embedding.tobytes()
+        assert store.pictures.rendition(item_id) == entry.picture.rendition
+        assert store.embeddings.get(item_id, MODEL_ID).tobytes() == entry.embedding.tobytes()
 
 
 def test_a_full_disk(small_disk: Path) -> None:
     with Store(small_disk / "catalog.sqlite3", min_free_bytes=0) as store:
-        store.add(made_up_item(10**6, picture_bytes=20_000), model_id=MODEL_ID)
+        store.items.add(made_up_item(10**6, picture_bytes=20_000), model_id=MODEL_ID)
         index = SyncedIndex(store, MODEL_ID, embed_dim=64, path=small_disk / "image_features.pt")
         ballast = small_disk / "ballast"
         ballast.write_bytes(bytes(2**20))
@@ -83,13 +83,15 @@ def test_a_full_disk(small_disk: Path) -> None:
         numbers.append(10**6)
         check(store, numbers)
         hits = index.search(made_up_item(numbers[3], picture_bytes=20_000).embedding[None], 1)
-        assert store.item(hits[0][0][0]).title == made_up_item(numbers[3], picture_bytes=20_000).title
+        assert store.items.get(hits[0][0][0]).title == made_up_item(numbers[3], picture_bytes=20_000).title
         with pytest.raises(StoreError):
-            store.add_many([made_up_item(number, picture_bytes=20_000) for number in range(20_000, 20_100)], model_id=MODEL_ID)
+            store.items.add_many(
+                [made_up_item(number, picture_bytes=20_000) for number in range(20_000, 20_100)], model_id=MODEL_ID
+            )
         check(store, numbers)
 
         ballast.unlink()
-        store.add(made_up_item(77_777, picture_bytes=20_000), model_id=MODEL_ID)
+        store.items.add(made_up_item(77_777, picture_bytes=20_000), model_id=MODEL_ID)
         check(store, [*numbers, 77_777])
     with Store(small_disk / "catalog.sqlite3", min_free_bytes=0) as store:
         check(store, [*numbers, 77_777])
@@ -97,11 +99,11 @@ def test_a_full_disk(small_disk: Path) -> None:
 
 def test_a_full_disk_while_the_index_is_saved(small_disk: Path) -> None:
     with Store(small_disk / "catalog.sqlite3", min_free_bytes=0) as store:
-        store.add_many([made_up_item(number) for number in range(50)], model_id=MODEL_ID)
+        store.items.add_many([made_up_item(number) for number in range(50)], model_id=MODEL_ID)
         index = SyncedIndex(store, MODEL_ID, embed_dim=64, path=small_disk / "image_features.pt")
         index.save()
         before = index.path.read_bytes()
-        store.remove([1])
+        store.items.remove([1])
         index.refresh()
         ballast = take_all_space(small_disk)
         with pytest.raises(StoreError) as raised:
@@ -121,13 +123,13 @@ def test_a_disk_too_full_for_a_new_collection(small_disk: Path) -> None:
     assert raised.value.code == "disk_full"
     ballast.unlink()
     with Store(small_disk / "catalog.sqlite3", min_free_bytes=0) as store:
-        assert store.count() == 0
+        assert store.items.count() == 0
 
 
 def test_a_disk_that_may_only_be_read(small_disk: Path) -> None:
     """Permissions do not stop the superuser; a disk mounted for reading does."""
     with Store(small_disk / "catalog.sqlite3", min_free_bytes=0) as store:
-        store.add(made_up_item(1), model_id=MODEL_ID)
+        store.items.add(made_up_item(1), model_id=MODEL_ID)
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     for name in ("catalog.sqlite3", "new.sqlite3"):
         with pytest.raises(StoreError) as raised:
@@ -135,7 +137,7 @@ def test_a_disk_that_may_only_be_read(small_disk: Path) -> None:
         assert raised.value.code == "read_only"
     subprocess.run(["mount", "-o", "remount,rw", str(small_disk)], check=True)
     with Store(small_disk / "catalog.sqlite3", min_free_bytes=0) as store:
-        assert store.count() == 1
+        assert store.items.count() == 1
 
 
 def test_a_file_that_may_not_grow(tmp_path: Path) -> None:
@@ -157,6 +159,6 @@ def test_a_file_that_may_not_grow(tmp_path: Path) -> None:
     numbers = [int(line.removeprefix("ack ")) for line in lines[1:-1]]
     assert len(numbers) > 10
     with Store(path) as store:
-        assert store.count() == len(numbers)
-        assert len(store.known([made_up_item(number).key for number in numbers])) == len(numbers)
-        store.add(made_up_item(5000), model_id=MODEL_ID)
+        assert store.items.count() == len(numbers)
+        assert len(store.items.known([made_up_item(number).key for number in numbers])) == len(numbers)
+        store.items.add(made_up_item(5000), model_id=MODEL_ID)

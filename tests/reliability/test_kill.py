@@ -13,6 +13,7 @@ from benchmarks.kill_rounds import run_rounds
 from benchmarks.made_up import MODEL_ID, made_up_item
 from crossmodal.indexes.synced import SyncedIndex
 from crossmodal.store import Store
+from crossmodal.store.items import Items
 
 PROJECT = Path(__file__).resolve().parents[2]
 ROUNDS = int(os.environ.get("CROSSMODAL_KILL_ROUNDS", "12"))
@@ -31,20 +32,20 @@ def test_nothing_acknowledged_is_lost_when_writers_are_killed(tmp_path: Path) ->
 def test_the_comparison_sees_what_is_lost_and_what_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The rounds above prove something only if they would have noticed."""
     path = tmp_path / "catalog.sqlite3"
-    real = Store.known
+    real = Items.known
     spoilt = False
 
-    def spoil(self: Store, *args: object, **kwargs: object) -> object:
+    def spoil(self: Items, *args: object, **kwargs: object) -> object:
         nonlocal spoilt
         if not spoilt:
             spoilt = True
             first, second = self.page(2)
-            with self._connections.writing() as db:
+            with self._database.writing() as db:
                 db.execute("UPDATE items SET title = 'another' WHERE item_id = ?", (first.item_id,))
                 db.execute("UPDATE items SET key = 'gone' WHERE item_id = ?", (second.item_id,))
         return real(self, *args, **kwargs)
 
-    monkeypatch.setattr(Store, "known", spoil)
+    monkeypatch.setattr(Items, "known", spoil)
     report = run_rounds(path, 1, writers=1, longest_s=0.2)
     assert report.lost
     assert any("is not what was written" in sentence for sentence in report.wrong)
@@ -70,7 +71,7 @@ with Store(folder / "catalog.sqlite3") as store:
 def test_a_kill_while_the_index_is_built_or_saved_leaves_a_sound_start(tmp_path: Path) -> None:
     entries = [made_up_item(number) for number in range(400)]
     with Store(tmp_path / "catalog.sqlite3") as store:
-        items = store.add_many(entries, model_id=MODEL_ID)
+        items = store.items.add_many(entries, model_id=MODEL_ID)
     for delay_s in (0.01, 0.06):
         with subprocess.Popen([sys.executable, "-c", SAVER, str(tmp_path)], cwd=PROJECT, stdout=subprocess.PIPE) as process:
             assert process.stdout is not None

@@ -79,14 +79,14 @@ def test_the_next_start_is_whole(tmp_path: Path, step: str, after: int, delay_s:
     assert last.startswith(step), "the program was not killed where it should have been"
     app = build_system(small(tmp_path))
     try:
-        assert app.count() == app.store.count() == ITEMS
+        assert app.count() == app.store.items.count() == ITEMS
         assert app.failures() == []
         model = app.generation().model
         assert load_model(tmp_path / "trained_model.pth").model_id == model.model_id
         assert len(app.search_by_text("red mug", 10)) == 10
         for item in app.page(ITEMS):
             again = model.encode_pixels(app.decoder.decode(app.rendition(item.item_id), square_px=32).pixels[None])[0]
-            assert float(again @ app.store.embedding(item.item_id, model.model_id)) > 0.95
+            assert float(again @ app.store.embeddings.get(item.item_id, model.model_id)) > 0.95
     finally:
         app.close()
     assert not list(tmp_path.rglob("*.part"))

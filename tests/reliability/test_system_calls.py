@@ -57,7 +57,7 @@ def test_a_fault_at_any_storage_call_loses_nothing(tmp_path: Path, fault: str) -
     """Some of the calls of opening, adding and closing, one after the other, until a run comes through without meeting one."""
     template = tmp_path / "template.sqlite3"
     with Store(template) as store:
-        store.add_many([made_up_item(number) for number in range(30)], model_id=MODEL_ID)
+        store.items.add_many([made_up_item(number) for number in range(30)], model_id=MODEL_ID)
     met = 0
     for call, step in (("pwrite64", 37), ("fdatasync", 1), ("fsync", 1), ("ftruncate", 1)):
         when = 1
@@ -83,13 +83,13 @@ def test_a_fault_at_any_storage_call_loses_nothing(tmp_path: Path, fault: str) -
 def check(path: Path, acknowledged: list[int]) -> None:
     with Store(path) as store:
         numbers = [*range(30), *range(100, 100 + COUNT)]
-        known = store.known([made_up_item(number).key for number in numbers])
+        known = store.items.known([made_up_item(number).key for number in numbers])
         found = [number for number in numbers if made_up_item(number).key in known]
         # One item may be there whose acknowledgement was not given any more.
         assert found[: 30 + len(acknowledged)] == [*range(30), *acknowledged]
-        assert store.count() == len(found) <= 31 + len(acknowledged)
+        assert store.items.count() == len(found) <= 31 + len(acknowledged)
         for number in found:
             entry = made_up_item(number)
             item_id = known[entry.key].item.item_id
-            assert store.rendition(item_id) == entry.picture.rendition
-            assert store.embedding(item_id, MODEL_ID).tobytes() == entry.embedding.tobytes()
+            assert store.pictures.rendition(item_id) == entry.picture.rendition
+            assert store.embeddings.get(item_id, MODEL_ID).tobytes() == entry.embedding.tobytes()

@@ -23,7 +23,7 @@ from crossmodal.indexes.exact import ExactIndex
 from crossmodal.indexes.synced import SyncedIndex
 from crossmodal.items import Item
 from crossmodal.store import Store
-from crossmodal.store.changes import PICTURES, Feed
+from crossmodal.store.changes import ChangeFeeds, Feed
 from crossmodal.store.checksums import embedding_checksum
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -38,7 +38,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 @pytest.fixture
 def items(store: Store) -> list[Item]:
-    return store.add_many([made_up_item(number) for number in range(20)], model_id=MODEL_ID)
+    return store.items.add_many([made_up_item(number) for number in range(20)], model_id=MODEL_ID)
 
 
 def opened(store: Store, *, model_id: str = MODEL_ID, path: Path | None = None) -> SyncedIndex:
@@ -53,15 +53,15 @@ def nearest_to(index: SyncedIndex, number: int) -> int:
 def test_what_is_added_replaced_removed_and_restored_is_found_so(store: Store, items: list[Item]) -> None:
     index = opened(store)
     assert nearest_to(index, 3) == items[3].item_id
-    new, _ = store.add(made_up_item(30), model_id=MODEL_ID)
+    new, _ = store.items.add(made_up_item(30), model_id=MODEL_ID)
     assert nearest_to(index, 30) == new.item_id
-    store.add(dataclasses.replace(made_up_item(31), key=made_up_item(3).key), model_id=MODEL_ID)
+    store.items.add(dataclasses.replace(made_up_item(31), key=made_up_item(3).key), model_id=MODEL_ID)
     assert nearest_to(index, 31) == items[3].item_id
     assert nearest_to(index, 3) != items[3].item_id
-    store.remove([items[4].item_id])
+    store.items.remove([items[4].item_id])
     assert nearest_to(index, 4) != items[4].item_id
     assert len(index) == 20
-    store.restore([items[4].item_id])
+    store.items.restore([items[4].item_id])
     assert nearest_to(index, 4) == items[4].item_id
     assert len(index) == 21
 
@@ -79,11 +79,11 @@ def test_scores_are_cosines_whatever_the_lengths_that_came_in(store: Store, earl
     direction[:2], aside[:2] = (0.6, 0.8), (0.6012, 0.7991)
     aside /= np.linalg.norm(aside)
     for number, row in enumerate((direction * 0.9992, direction * 1.0009, aside * 1.0009)):
-        store.add(dataclasses.replace(made_up_item(number), embedding=row.astype(np.float32)), model_id=MODEL_ID)
+        store.items.add(dataclasses.replace(made_up_item(number), embedding=row.astype(np.float32)), model_id=MODEL_ID)
         if earlier:
             blob = row.astype("<f4").tobytes()
             checksum = embedding_checksum(made_up_item(number).picture.content_hash, MODEL_ID, blob)
-            with store._connections.writing() as db:
+            with store._database.writing() as db:
                 db.execute("UPDATE embeddings SET embedding = ?, checksum = ? WHERE item_id = ?", (blob, checksum, number + 1))
     index = opened(store)
     hits = index.search(direction.astype(np.float32)[None], 3)[0]
@@ -105,10 +105,10 @@ def test_the_first_opening_builds_and_the_second_loads(store: Store, items: list
 
 def test_what_happened_since_the_file_was_saved_is_taken_in(store: Store, items: list[Item]) -> None:
     opened(store).close()
-    store.remove([items[0].item_id, items[1].item_id])
-    store.restore([items[1].item_id])
-    new, _ = store.add(made_up_item(30), model_id=MODEL_ID)
-    store.add(dataclasses.replace(made_up_item(31), key=made_up_item(3).key), model_id=MODEL_ID)
+    store.items.remove([items[0].item_id, items[1].item_id])
+    store.items.restore([items[1].item_id])
+    new, _ = store.items.add(made_up_item(30), model_id=MODEL_ID)
+    store.items.add(dataclasses.replace(made_up_item(31), key=made_up_item(3).key), model_id=MODEL_ID)
     index = opened(store)
     assert index.refused is None
     assert len(index) == 20
@@ -122,7 +122,7 @@ def test_the_file_is_written_only_when_something_changed(store: Store, items: li
     index.path.unlink()
     index.save()
     assert not index.path.exists()
-    store.remove([items[0].item_id])
+    store.items.remove([items[0].item_id])
     index.refresh()
     index.save()
     assert index.path.exists()
@@ -144,7 +144,7 @@ def test_an_index_of_another_store_is_not_used(store: Store, items: list[Item], 
     index = opened(store)
     index.close()
     with Store(tmp_path / "second.sqlite3") as second:
-        second.add_many([made_up_item(number) for number in range(100, 120)], model_id=MODEL_ID)
+        second.items.add_many([made_up_item(number) for number in range(100, 120)], model_id=MODEL_ID)
         other = opened(second, path=index.path)
         assert other.refused is not None
         assert other.refused.code == "index_model_mismatch"
@@ -157,10 +157,10 @@ def test_a_collection_restored_from_a_copy_is_noticed(store: Store, items: list[
     store.close()
     shutil.copy(store.path, copy)
     with Store(store.path) as ahead:
-        ahead.add_many([made_up_item(number) for number in range(30, 33)], model_id=MODEL_ID)
+        ahead.items.add_many([made_up_item(number) for number in range(30, 33)], model_id=MODEL_ID)
         opened(ahead).close()
     with Store(copy) as restored:
-        added = restored.add_many([made_up_item(number) for number in range(50, 53)], model_id=MODEL_ID)
+        added = restored.items.add_many([made_up_item(number) for number in range(50, 53)], model_id=MODEL_ID)
         index = opened(restored)
         assert index.refused is not None
         assert [nearest_to(index, number) for number in (50, 51, 52)] == [item.item_id for item in added]
@@ -171,14 +171,14 @@ def test_a_copy_that_differs_in_its_removals_alone_is_noticed(
     store: Store, items: list[Item], tmp_path: Path, before: list[int]
 ) -> None:
     copy = tmp_path / "copy.sqlite3"
-    store.remove(before)
+    store.items.remove(before)
     store.close()
     shutil.copy(store.path, copy)
     with Store(store.path) as ahead:
-        ahead.remove([1])
+        ahead.items.remove([1])
         opened(ahead).close()
     with Store(copy) as restored:
-        restored.remove([2])
+        restored.items.remove([2])
         index = opened(restored)
         assert index.refused is not None
         assert index.refused.code == "index_model_mismatch"
@@ -193,8 +193,8 @@ def test_a_search_never_sees_an_item_gone_that_is_only_announced_anew(
     index, shown = opened(store), list[int]()
     settle = ExactIndex._settle
     monkeypatch.setattr(ExactIndex, "_settle", lambda self: (settle(self), shown.append(len(self))))
-    store.remove([items[3].item_id])
-    store.restore([items[3].item_id])
+    store.items.remove([items[3].item_id])
+    store.items.restore([items[3].item_id])
     assert nearest_to(index, 3) == items[3].item_id
     assert shown == [20]
 
@@ -212,7 +212,7 @@ def test_a_file_whose_count_is_wrong_is_built_anew(store: Store, items: list[Ite
 def test_models_never_mix(store: Store, items: list[Item]) -> None:
     opened(store).close()
     rows = made_up_embeddings(20, DIM, seed=5)
-    store.add_embeddings("next", list(zip(items, rows, strict=True)))
+    store.embeddings.add("next", list(zip(items, rows, strict=True)))
     index = opened(store, model_id="next")
     assert index.refused is not None
     assert index.refused.code == "index_model_mismatch"
@@ -221,15 +221,15 @@ def test_models_never_mix(store: Store, items: list[Item]) -> None:
 
 
 def test_a_damaged_embedding_is_told_and_can_be_made_again(store: Store, items: list[Item]) -> None:
-    with store._connections.writing() as db:
+    with store._database.writing() as db:
         db.execute("UPDATE embeddings SET embedding = zeroblob(256) WHERE item_id = ?", (items[2].item_id,))
     with pytest.raises(StoreError) as raised:
         opened(store)
     assert raised.value.code == "index_corrupt"
     assert f"Item {items[2].item_id} " in str(raised.value)
-    store.drop_damaged(MODEL_ID)
-    for item in store.without_embedding(MODEL_ID, 10):
-        store.add_embeddings(MODEL_ID, [(item, made_up_item(2).embedding)])
+    store.changes.drop_damaged(MODEL_ID)
+    for item in store.embeddings.missing(MODEL_ID, 10):
+        store.embeddings.add(MODEL_ID, [(item, made_up_item(2).embedding)])
     assert nearest_to(opened(store), 2) == items[2].item_id
 
 
@@ -252,20 +252,20 @@ def test_closing_where_nothing_can_be_written_is_only_logged(
 def test_rebuilding_does_not_stop_searches(store: Store, items: list[Item], monkeypatch: pytest.MonkeyPatch) -> None:
     index = opened(store)
     reading, done = threading.Event(), threading.Event()
-    changes = Store.changes
+    changes = ChangeFeeds.since
 
-    def slow(self: Store, model_id: str, *, after_seq: int = 0, after_removal: int = 0, feed: Feed = PICTURES) -> object:
+    def slow(self: ChangeFeeds, model_id: str, *, after_seq: int = 0, after_removal: int = 0, feed: Feed = "images") -> object:
         answer = changes(self, model_id, after_seq=after_seq, after_removal=after_removal, feed=feed)
         if after_seq == 0:
             reading.set()
             done.wait(20)
         return answer
 
-    monkeypatch.setattr(Store, "changes", slow)
+    monkeypatch.setattr(ChangeFeeds, "since", slow)
     thread = threading.Thread(target=index.rebuild)
     thread.start()
     reading.wait(20)
-    new, _ = store.add(made_up_item(40), model_id=MODEL_ID)
+    new, _ = store.items.add(made_up_item(40), model_id=MODEL_ID)
     assert nearest_to(index, 40) == new.item_id
     done.set()
     thread.join()
@@ -278,11 +278,11 @@ def test_another_process_is_seen_at_the_next_search(store: Store, items: list[It
     script = (
         "import sys; from pathlib import Path; from benchmarks.made_up import *; from crossmodal.store import Store\n"
         "with Store(Path(sys.argv[1])) as store:\n"
-        "    store.add(made_up_item(77), model_id=MODEL_ID)\n"
-        f"    store.remove([{items[9].item_id}])\n"
+        "    store.items.add(made_up_item(77), model_id=MODEL_ID)\n"
+        f"    store.items.remove([{items[9].item_id}])\n"
     )
     subprocess.run([sys.executable, "-c", script, str(store.path)], cwd=PROJECT, check=True)
-    item = store.item(nearest_to(index, 77))
+    item = store.items.get(nearest_to(index, 77))
     assert item.title == made_up_item(77).title
     assert nearest_to(index, 9) != items[9].item_id
 
@@ -299,10 +299,10 @@ def test_threads_search_while_others_write(store: Store, items: list[Item]) -> N
 
     def write(start: int) -> None:
         for number in range(start, start + 10):
-            item, _ = store.add(made_up_item(number), model_id=MODEL_ID)
+            item, _ = store.items.add(made_up_item(number), model_id=MODEL_ID)
             if nearest_to(index, number) != item.item_id:
                 problems.append("an acknowledged item was not found at once")
-            store.remove([item.item_id])
+            store.items.remove([item.item_id])
             if nearest_to(index, number) == item.item_id:
                 problems.append("a removed item was found")
 
@@ -336,23 +336,23 @@ class Histories(RuleBasedStateMachine):
     @rule(keys=st.lists(numbers, min_size=1, max_size=4, unique=True), shift=st.sampled_from([0, 0, 100]))
     def add(self, keys: list[int], shift: int) -> None:
         entries = [dataclasses.replace(made_up_item(key + shift), key=str(key)) for key in keys]
-        for key, item in zip(keys, self.store.add_many(entries, model_id=MODEL_ID), strict=True):
+        for key, item in zip(keys, self.store.items.add_many(entries, model_id=MODEL_ID), strict=True):
             self.shown[key], self.ids[key] = key + shift, item.item_id
             self.live.add(key)
 
     @rule(keys=st.lists(numbers, max_size=3))
     def remove(self, keys: list[int]) -> None:
-        self.store.remove([self.ids.get(key, 999) for key in keys])
+        self.store.items.remove([self.ids.get(key, 999) for key in keys])
         self.live -= set(keys)
 
     @rule(keys=st.lists(numbers, max_size=3))
     def restore(self, keys: list[int]) -> None:
-        self.store.restore([self.ids[key] for key in keys if key in self.ids])
+        self.store.items.restore([self.ids[key] for key in keys if key in self.ids])
         self.live |= set(keys) & self.ids.keys()
 
     @rule()
     def purge(self) -> None:
-        self.store.purge_removed()
+        self.store.items.purge()
         self.ids = {key: item_id for key, item_id in self.ids.items() if key in self.live}
 
     @rule(save=st.booleans())
@@ -366,7 +366,7 @@ class Histories(RuleBasedStateMachine):
     @invariant()
     def every_live_item_is_found_by_its_picture(self) -> None:
         self.index.refresh()
-        assert len(self.index) == len(self.live) == self.store.count()
+        assert len(self.index) == len(self.live) == self.store.items.count()
         keys = sorted(self.live)
         queries = np.array([made_up_item(self.shown[key]).embedding for key in keys], dtype=np.float32).reshape(len(keys), DIM)
         for key, hits in zip(keys, self.index.search(queries, 1), strict=True):
@@ -384,5 +384,5 @@ def test_any_history_of_the_catalog_is_followed() -> None:
 
 def test_a_tag_says_where_the_index_stands(store: Store, items: list[Item]) -> None:
     index = opened(store)
-    changes = store.changes(MODEL_ID)
+    changes = store.changes.since(MODEL_ID)
     assert index._tag == IndexTag(store.store_uuid, MODEL_ID, changes.seq, changes.removal_seq, changes.mark)

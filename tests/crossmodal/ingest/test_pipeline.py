@@ -1,3 +1,4 @@
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -60,10 +61,10 @@ class Bench:
         return FakeSource(list(rows), folder=self.folder, name=name)
 
     def titles(self, name: str = "fake") -> list[str]:
-        return sorted(item.title for item in self.store.page(1000, source=name))
+        return sorted(item.title for item in self.store.items.page(1000, source=name))
 
     def item(self, title: str) -> Item:
-        [item] = [item for item in self.store.page(1000) if item.title == title]
+        [item] = [item for item in self.store.items.page(1000) if item.title == title]
         return item
 
 
@@ -97,9 +98,9 @@ def test_every_row_is_indexed_with_its_own_picture_words_and_embedding(bench: Be
         stored = bench.item(row.title)
         assert stored.content_hash == picture.content_hash
         np.testing.assert_array_equal(
-            bench.store.embedding(stored.item_id, MODEL), expected_embedding(picture.pixels[np.newaxis])[0]
+            bench.store.embeddings.get(stored.item_id, MODEL), expected_embedding(picture.pixels[np.newaxis])[0]
         )
-        assert bench.store.thumbnail(stored.item_id) == picture.thumbnail
+        assert bench.store.pictures.thumbnail(stored.item_id) == picture.thumbnail
     assert sum(bench.encoder.batches) == 10
     assert max(bench.encoder.batches) == 4
 
@@ -115,13 +116,13 @@ def test_failures_carry_their_reasons_and_nothing_else_is_in_the_collection(benc
     ]
     report = bench.run(bench.source([*good, *bad]))
     assert counts(report) == (3, 0, 4, 0, 0)
-    assert {failure.title: failure.code for failure in bench.store.failures("fake")} == {
+    assert {failure.title: failure.code for failure in bench.store.failures.all("fake")} == {
         "Text": "not_an_image",
         "Missing": "file_missing",
         "Web": "http_status",
         "Blank": "row_errors",
     }
-    assert all(failure.reason and failure.remedy for failure in bench.store.failures("fake"))
+    assert all(failure.reason and failure.remedy for failure in bench.store.failures.all("fake"))
     assert len(bench.titles()) == 3
 
 
@@ -130,11 +131,11 @@ def test_a_second_run_decodes_and_encodes_nothing(bench: Bench) -> None:
     bench.pages["http://x.test/a.jpg"] = picture_bytes("web")
     rows.append(SourceRow("web", "Web", "http://x.test/a.jpg"))
     bench.run(bench.source(rows))
-    ids = {item.title: item.item_id for item in bench.store.page(100)}
+    ids = {item.title: item.item_id for item in bench.store.items.page(100)}
     before = len(bench.decoder.decoded), bench.encoder.encoded, len(bench.fetched)
     assert counts(bench.run(bench.source(rows))) == (0, 7, 0, 0, 0)
     assert (len(bench.decoder.decoded), bench.encoder.encoded, len(bench.fetched)) == before
-    assert {item.title: item.item_id for item in bench.store.page(100)} == ids
+    assert {item.title: item.item_id for item in bench.store.items.page(100)} == ids
 
 
 def test_only_a_changed_file_is_encoded_again_and_changed_words_cost_no_encoding(bench: Bench) -> None:
@@ -157,7 +158,7 @@ def test_equal_pictures_are_encoded_once_within_and_between_runs(bench: Bench) -
     bench.run(bench.source(rows))
     bench.run(bench.source([*rows, SourceRow("c.jpg", "c.jpg", "c.jpg")]))
     assert bench.encoder.encoded == 1
-    first, second, third = (bench.store.embedding(bench.item(name).item_id, MODEL) for name in ("a.jpg", "b.jpg", "c.jpg"))
+    first, second, third = (bench.store.embeddings.get(bench.item(name).item_id, MODEL) for name in ("a.jpg", "b.jpg", "c.jpg"))
     np.testing.assert_array_equal(first, second)
     np.testing.assert_array_equal(first, third)
 
@@ -169,7 +170,7 @@ def test_another_model_encodes_what_the_collection_has_without_it(bench: Bench) 
     bench.run(bench.source(rows))
     assert counts(bench.run(bench.source(rows), model_id="model-b")) == (4, 0, 0, 0, 0)
     assert bench.encoder.encoded == 8
-    assert bench.store.models() == {MODEL: 4, "model-b": 4}
+    assert bench.store.models.counts() == {MODEL: 4, "model-b": 4}
 
 
 def test_vanished_rows_leave_the_collection_and_come_back_with_their_rows(bench: Bench) -> None:
@@ -179,12 +180,12 @@ def test_vanished_rows_leave_the_collection_and_come_back_with_their_rows(bench:
     other = bench.source(folder_of_pictures(bench.folder, 2, prefix="other"), name="other")
     bench.run(bench.source(rows))
     bench.run(other)
-    ids = {item.title: item.item_id for item in bench.store.page(100)}
+    ids = {item.title: item.item_id for item in bench.store.items.page(100)}
     assert counts(bench.run(bench.source(rows[:3]))) == (0, 3, 0, 0, 2)
     assert bench.titles() == ["thing 0", "thing 1", "thing 2"]
     assert len(bench.titles("other")) == 2
     assert counts(bench.run(bench.source(rows))) == (0, 5, 0, 0, 0)
-    assert {item.title: item.item_id for item in bench.store.page(100)} == ids
+    assert {item.title: item.item_id for item in bench.store.items.page(100)} == ids
     assert bench.encoder.encoded == 7
 
 
@@ -203,7 +204,7 @@ def test_a_renamed_file_stays_the_item_it_was(bench: Bench) -> None:
     rows[1] = SourceRow("again.jpg", "again", "moved.jpg")
     assert bench.run(bench.source(rows)).renamed == 1
     assert bench.item("again").item_id == before["thing 1"]
-    bench.store.remove([before["thing 1"]])
+    bench.store.items.remove([before["thing 1"]])
     assert bench.run(bench.source(rows)).renamed == 0
     assert bench.titles() == ["thing 0", "thing 2"], "it has its row again: a person removed it"
 
@@ -239,7 +240,7 @@ def test_a_vanished_row_that_fails_when_it_returns_comes_back_when_it_is_whole(b
     (bench.folder / rows[1].location).write_bytes(whole)
     bench.run(bench.source(rows))
     assert bench.titles() == ["thing 0", "thing 1"]
-    assert bench.store.failures() == []
+    assert bench.store.failures.all() == []
 
 
 def test_vanished_rows_that_a_stopped_run_did_not_reach_come_back_with_the_next(bench: Bench) -> None:
@@ -265,9 +266,9 @@ def test_vanished_rows_that_a_stopped_run_did_not_reach_come_back_with_the_next(
 def test_what_a_person_removed_stays_away_also_when_it_is_forgotten(bench: Bench) -> None:
     rows = folder_of_pictures(bench.folder, 3)
     bench.run(bench.source(rows))
-    bench.store.remove([bench.item("thing 1").item_id])
+    bench.store.items.remove([bench.item("thing 1").item_id])
     bench.run(bench.source([rows[0], rows[1]]))  # row 2 is away for a while
-    bench.store.purge_removed()
+    bench.store.items.purge()
     assert counts(bench.run(bench.source(rows))) == (1, 2, 0, 0, 0)
     assert counts(bench.run(bench.source(rows), look_again="everything")) == (0, 3, 0, 0, 0)
     assert bench.titles() == ["thing 0", "thing 2"]
@@ -281,7 +282,7 @@ def test_rows_that_may_lie_in_a_part_that_cannot_be_read_are_not_taken_for_gone(
     report = bench.run(bench.source([part, *rows[3:4]]))
     assert (report.removed, report.unread, report.failed) == (1, 3, 1)
     assert bench.titles() == ["other 0", "thing 0", "thing 1", "thing 2"]
-    assert [failure.key for failure in bench.store.failures()] == ["fake\nsub"]
+    assert [failure.key for failure in bench.store.failures.all()] == ["fake\nsub"]
     report = bench.run(bench.source(rows[3:4]))
     assert (report.removed, report.unread) == (3, 0)
 
@@ -292,7 +293,7 @@ def test_what_a_person_removed_stays_removed(bench: Bench) -> None:
     bench.run(bench.source(rows[:2]))
     bench.run(bench.source(rows))  # row 2 vanished and came back: from now on it is like any other
     for title in ("thing 1", "thing 2"):
-        bench.store.remove([bench.item(title).item_id])
+        bench.store.items.remove([bench.item(title).item_id])
     (bench.folder / rows[1].location).write_bytes(picture_bytes("another picture"))
     assert counts(bench.run(bench.source(rows))) == (0, 3, 0, 0, 0)
     assert counts(bench.run(bench.source(rows), look_again="everything")) == (0, 3, 0, 0, 0)
@@ -306,11 +307,11 @@ def test_a_file_that_goes_bad_keeps_its_last_good_picture_and_is_listed(bench: B
     (bench.folder / rows[0].location).write_bytes(b"broken")
     assert counts(bench.run(bench.source(rows))) == (0, 1, 1, 0, 0)
     assert len(bench.titles()) == 2
-    [failure] = bench.store.failures("fake")
+    [failure] = bench.store.failures.all("fake")
     assert failure.code == "not_an_image"
     (bench.folder / rows[0].location).write_bytes(good)
     assert counts(bench.run(bench.source(rows))) == (0, 2, 0, 0, 0)
-    assert bench.store.failures("fake") == []
+    assert bench.store.failures.all("fake") == []
 
 
 def test_failures_are_retried_without_reading_what_is_indexed(bench: Bench) -> None:
@@ -326,16 +327,16 @@ def test_failures_are_retried_without_reading_what_is_indexed(bench: Bench) -> N
 
     assert counts(bench.run(bench.source(rows), load=load, look_again="failures")) == (1, 4, 1, 0, 0)
     assert sorted(read) == ["late", "web"]
-    [failure] = bench.store.failures("fake")
+    [failure] = bench.store.failures.all("fake")
     assert (failure.title, failure.attempts) == ("Web", 2)
 
 
 def test_a_failure_whose_row_is_gone_is_forgotten(bench: Bench) -> None:
     rows = folder_of_pictures(bench.folder, 2)
     bench.run(bench.source([*rows, SourceRow("m", "Missing", "missing.jpg")]))
-    assert len(bench.store.failures()) == 1
+    assert len(bench.store.failures.all()) == 1
     bench.run(bench.source(rows))
-    assert bench.store.failures() == []
+    assert bench.store.failures.all() == []
 
 
 def test_everything_is_fetched_again_when_asked(bench: Bench) -> None:
@@ -386,12 +387,12 @@ def test_stopping_keeps_what_was_done_and_the_next_run_goes_on(bench: Bench) -> 
         bench.run(bench.source(rows), load=load, stop=stop)
     done = bench.encoder.encoded
     assert 12 <= done < 40
-    assert bench.store.count() == done
-    assert not bench.store.sources()[0].completed_at
+    assert bench.store.items.count() == done
+    assert not bench.store.sources.all()[0].completed_at
     report = bench.run(bench.source(rows))
     assert counts(report) == (40 - done, done, 0, 0, 0)
     assert bench.encoder.encoded == 40
-    assert bench.store.sources()[0].completed_at
+    assert bench.store.sources.all()[0].completed_at
 
 
 def test_stopping_before_the_end_removes_nothing(bench: Bench) -> None:
@@ -401,34 +402,31 @@ def test_stopping_before_the_end_removes_nothing(bench: Bench) -> None:
     stop.set()
     with pytest.raises(Stopped):
         bench.run(bench.source(rows[:1]), stop=stop)
-    assert bench.store.count() == 5
+    assert bench.store.items.count() == 5
 
 
-class FullDisk(Store):
-    """Fails at the third batch, as a disk that fills up."""
-
-    writes = 0
-
-    def add_many(self, entries: Sequence[NewItem], *, model_id: str, **rest: object) -> list[Item]:
-        type(self).writes += 1
-        if self.writes == 3:
-            raise StoreError("disk_full", "The disk is full.", remedy="Make room.")
-        return super().add_many(entries, model_id=model_id, **rest)  # type: ignore[arg-type]
-
-
-def test_a_write_that_fails_ends_the_run_and_loses_only_what_was_not_committed(bench: Bench, tmp_path: Path) -> None:
+def test_a_write_that_fails_ends_the_run_and_loses_only_what_was_not_committed(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rows = folder_of_pictures(bench.folder, 40)
-    FullDisk.writes = 0
-    with FullDisk(tmp_path / "full.sqlite3") as store:
+    with Store(tmp_path / "full.sqlite3") as store:
+        add_many, writes = store.items.add_many, itertools.count(1)
+
+        def third_fails(entries: Sequence[NewItem], *, model_id: str, **rest: object) -> list[Item]:
+            if next(writes) == 3:
+                raise StoreError("disk_full", "The disk is full.", remedy="Make room.")
+            return add_many(entries, model_id=model_id, **rest)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(store.items, "add_many", third_fails)
         broken = Bench(bench.folder, store)
         with pytest.raises(StoreError) as error:
             broken.run(broken.source(rows))
         assert error.value.code == "disk_full"
-        kept = store.count()
+        kept = store.items.count()
         assert 8 <= kept <= 16
         report = broken.run(broken.source(rows))
         assert counts(report) == (40 - kept, kept, 0, 0, 0)
-        assert store.count() == 40
+        assert store.items.count() == 40
     assert threading.active_count() < 20
 
 
@@ -451,7 +449,7 @@ def test_a_catalogue_that_breaks_off_removes_nothing(bench: Bench) -> None:
 
     with pytest.raises(SourceError):
         bench.run(Broken(list(rows), folder=bench.folder))
-    assert bench.store.count() == 5
+    assert bench.store.items.count() == 5
 
 
 def test_progress_counts_to_the_total_and_ends(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -473,10 +471,10 @@ def test_a_slow_source_is_not_kept_waiting_for_a_full_batch(bench: Bench, monkey
         if row.key == "thing003.jpg":
             deadline = threading.Event()
             for _ in range(100):
-                if bench.store.count() == 3:
+                if bench.store.items.count() == 3:
                     break
                 deadline.wait(0.05)
-            seen.append(bench.store.count())
+            seen.append(bench.store.items.count())
         return (bench.folder / row.location).read_bytes()
 
     bench.run(bench.source(folder_of_pictures(bench.folder, 4)), load=load, batch_size=32)

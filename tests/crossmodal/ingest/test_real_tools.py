@@ -104,7 +104,7 @@ def test_seven_of_ten_are_indexed_and_three_listed_with_reasons_until_repaired(
     with Store(tmp_path / "store" / "catalog.sqlite3") as store:
         report = run(table, store, decoder, allow=server)
         assert (report.indexed, report.failed) == (7, 3)
-        failures = {failure.title: failure for failure in store.failures()}
+        failures = {failure.title: failure for failure in store.failures.all()}
         assert {title: failure.code for title, failure in failures.items()} == {
             "Thing 7": "http_status",
             "Thing 8": "not_an_image",
@@ -112,25 +112,25 @@ def test_seven_of_ten_are_indexed_and_three_listed_with_reasons_until_repaired(
         }
         assert "404" in failures["Thing 7"].reason
         assert all(failure.reason and failure.remedy for failure in failures.values())
-        assert sorted(item.title for item in store.page(100)) == [f"Thing {n}" for n in range(7)]
-        for item in store.page(100):
+        assert sorted(item.title for item in store.items.page(100)) == [f"Thing {n}" for n in range(7)]
+        for item in store.items.page(100):
             number = int(item.title.removeprefix("Thing "))
             expected = mean_colours(decoder.decode(jpeg(number), square_px=32).pixels[np.newaxis])[0]
-            np.testing.assert_array_equal(store.embedding(item.item_id, "colours"), expected)
+            np.testing.assert_array_equal(store.embeddings.get(item.item_id, "colours"), expected)
             assert item.attributes["price"] == f"00{number}"
 
         (tmp_path / "cut.jpg").write_bytes(jpeg(9))
         report = run(table, store, decoder, allow=server, look_again="failures")
         assert (report.indexed, report.unchanged, report.failed) == (1, 7, 2)
-        assert {failure.title: failure.attempts for failure in store.failures()} == {"Thing 7": 2, "Thing 8": 2}
-        assert store.count() == 8
+        assert {failure.title: failure.attempts for failure in store.failures.all()} == {"Thing 7": 2, "Thing 8": 2}
+        assert store.items.count() == 8
 
 
 def test_an_address_of_the_own_network_is_not_asked_unless_it_is_allowed(tmp_path: Path, server: str, decoder: Decoder) -> None:
     (tmp_path / "things.csv").write_text(f"title,imgUrl\nMug,http://{server}/1.jpg\n")
     with Store(tmp_path / "catalog.sqlite3") as store:
         assert run(tmp_path / "things.csv", store, decoder, allow="nas.test").failed == 1
-        [failure] = store.failures()
+        [failure] = store.failures.all()
         assert failure.code.startswith("url_blocked")
 
 

@@ -12,7 +12,7 @@ from benchmarks.made_up import MODEL_ID, made_up_item
 from crossmodal.errors import QueryError
 from crossmodal.store import Store
 from crossmodal.store.filters import MAX_ATTRIBUTES, MAX_VALUES, checked
-from crossmodal.store.items import storable
+from crossmodal.store.rows import storable
 
 NAMES = ['co"lour', "price $[0].a", "größe", "a\nb", "'; DROP TABLE items; --", "\0nul", "*", "\ud800", "colour"]
 
@@ -25,21 +25,21 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 
 def put(store: Store, attributes: list[Mapping[str, str]]) -> list[int]:
     """One item for each, in a collection without others."""
-    store.remove([item.item_id for item in store.page(10_000)])
-    store.purge_removed()
+    store.items.remove([item.item_id for item in store.items.page(10_000)])
+    store.items.purge()
     entries = [replace(made_up_item(n, source=f"part {n % 2}"), attributes=each) for n, each in enumerate(attributes)]
-    return [item.item_id for item in store.add_many(entries, model_id=MODEL_ID)]
+    return [item.item_id for item in store.items.add_many(entries, model_id=MODEL_ID)]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_names_and_values_of_any_characters(store: Store, name: str) -> None:
     ids = put(store, [{name: value} for value in NAMES] + [{}, {"other": name}])
     for place, value in enumerate(NAMES):
-        found = store.matching(checked({name: value}))
+        found = store.items.matching(checked({name: value}))
         assert found.dtype == np.int64
         assert found.tolist() == [ids[place]]
-    assert store.matching(checked({name: NAMES[:3]})).tolist() == ids[:3]
-    assert store.matching(checked({name: "nothing has this"})).tolist() == []
+    assert store.items.matching(checked({name: NAMES[:3]})).tolist() == ids[:3]
+    assert store.items.matching(checked({name: "nothing has this"})).tolist() == []
 
 
 words = st.sampled_from(["red", "Red", "blue", "", 'a"b', "1", "null", "true", "é"])
@@ -57,37 +57,37 @@ def test_a_filter_is_equality_on_every_attribute(
         for item_id, each in zip(ids, attributes, strict=True)
         if all(name in each and each[name] in values for name, values in where.items())
     ]
-    assert store.matching(checked(where)).tolist() == expected
+    assert store.items.matching(checked(where)).tolist() == expected
 
 
 def test_the_catalogue_is_a_filter_too_and_removed_items_do_not_match(store: Store) -> None:
     ids = put(store, [{"colour": "red"}] * 6)
-    assert store.matching(checked({"catalogue": "part 1"})).tolist() == ids[1::2]
-    assert store.matching(checked({"catalogue": ["part 1", "part 0"], "colour": "red"})).tolist() == ids
-    store.remove([ids[1]])
-    assert store.matching(checked({"catalogue": "part 1"})).tolist() == ids[3::2]
-    assert store.matching(checked(None)).tolist() == store.matching(checked({})).tolist() == [ids[0], *ids[2:]]
+    assert store.items.matching(checked({"catalogue": "part 1"})).tolist() == ids[1::2]
+    assert store.items.matching(checked({"catalogue": ["part 1", "part 0"], "colour": "red"})).tolist() == ids
+    store.items.remove([ids[1]])
+    assert store.items.matching(checked({"catalogue": "part 1"})).tolist() == ids[3::2]
+    assert store.items.matching(checked(None)).tolist() == store.items.matching(checked({})).tolist() == [ids[0], *ids[2:]]
 
 
 def test_pages_of_a_filter(store: Store) -> None:
     ids = put(store, [{"colour": "red" if n % 3 else "blue"} for n in range(12)])
     where = checked({"colour": "red"})
     pages, after = [], 0
-    while page := store.matching_page(3, after, where):
+    while page := store.items.matching_page(3, after, where):
         pages.append([item.item_id for item in page])
         after = page[-1].item_id
     assert [item_id for page in pages for item_id in page] == [item_id for n, item_id in enumerate(ids) if n % 3]
     assert all(len(page) == 3 for page in pages[:-1])
-    assert [item.item_id for item in store.matching_page(100, 0, ())] == ids
-    assert store.matching_page(5, 2**70, ()) == []
+    assert [item.item_id for item in store.items.matching_page(100, 0, ())] == ids
+    assert store.items.matching_page(5, 2**70, ()) == []
 
 
 def test_the_most_frequent_values_of_each_attribute(store: Store) -> None:
     put(store, [{"colour": "red" if n % 3 else "blue", "number": str(n)} for n in range(9)] + [{}])
-    found = store.attribute_values(2)
+    found = store.items.attribute_values(2)
     assert found == {"colour": [("red", 6), ("blue", 3)], "number": [("0", 1), ("1", 1)]}
     put(store, [])
-    assert store.attribute_values(5) == {}
+    assert store.items.attribute_values(5) == {}
 
 
 def test_equal_filters_are_equal() -> None:

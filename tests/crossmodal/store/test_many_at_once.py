@@ -20,7 +20,7 @@ from benchmarks.made_up import MODEL_ID, made_up_item
 from crossmodal.store import Store
 with Store(Path(sys.argv[1])) as store:
     for number in range(int(sys.argv[2]), int(sys.argv[2]) + int(sys.argv[3])):
-        store.add(made_up_item(number), model_id=MODEL_ID)
+        store.items.add(made_up_item(number), model_id=MODEL_ID)
 """
 
 MAKERS = """
@@ -37,7 +37,7 @@ for _ in range(12):
                 os.close(gate_in)
                 os.read(gate_out, 1)
                 with Store(Path(folder) / "catalog.sqlite3") as store:
-                    store.set_meta(f"process {number}", "was here")
+                    store.meta.set(f"process {number}", "was here")
                 os._exit(0)
         os.close(gate_in)
         os.close(gate_out)
@@ -50,22 +50,24 @@ def test_writers_and_readers_in_threads(tmp_path: Path) -> None:
 
         def write(writer: int) -> None:
             for number in range(12):
-                item, _ = store.add(made_up_item(100 * writer + number), model_id=MODEL_ID)
+                item, _ = store.items.add(made_up_item(100 * writer + number), model_id=MODEL_ID)
                 if number % 4 == 3:
-                    store.remove([item.item_id])
+                    store.items.remove([item.item_id])
 
         def read(_: int) -> None:
             for _ in range(30):
-                changes = store.changes(MODEL_ID)
+                changes = store.changes.since(MODEL_ID)
                 # Every fourth item may be removed at any moment.
-                lasting = [item for item in store.items(changes.item_ids.tolist()) if int(item.attributes["number"]) % 4 != 3]
+                lasting = [
+                    item for item in store.items.get_many(changes.item_ids.tolist()) if int(item.attributes["number"]) % 4 != 3
+                ]
                 for item in lasting[-3:]:
-                    assert store.rendition(item.item_id) == made_up_item(int(item.attributes["number"])).picture.rendition
+                    assert store.pictures.rendition(item.item_id) == made_up_item(int(item.attributes["number"])).picture.rendition
 
         with ThreadPoolExecutor(6) as pool:
             for job in [*(pool.submit(write, writer) for writer in range(3)), *(pool.submit(read, reader) for reader in range(3))]:
                 job.result()
-        assert store.count() == 27
+        assert store.items.count() == 27
 
 
 def test_several_processes_share_one_collection(tmp_path: Path) -> None:
@@ -77,14 +79,14 @@ def test_several_processes_share_one_collection(tmp_path: Path) -> None:
     ]
     with Store(path) as store:
         for number in range(300, 315):
-            store.add(made_up_item(number), model_id=MODEL_ID)
+            store.items.add(made_up_item(number), model_id=MODEL_ID)
         errors = [writer.communicate()[1] for writer in writers]
         assert errors == [b"", b"", b""]
         numbers = [*range(15), *range(100, 115), *range(200, 215), *range(300, 315)]
-        known = store.known([made_up_item(number).key for number in numbers])
-        assert len(known) == 60 == store.count()
+        known = store.items.known([made_up_item(number).key for number in numbers])
+        assert len(known) == 60 == store.items.count()
         ids = [known[made_up_item(number).key].item.item_id for number in numbers]
-        changes = store.changes(MODEL_ID)
+        changes = store.changes.since(MODEL_ID)
         rows = dict(zip(changes.item_ids.tolist(), changes.embeddings, strict=True))
         assert all(
             np.array_equal(rows[item_id], made_up_item(number).embedding) for item_id, number in zip(ids, numbers, strict=True)

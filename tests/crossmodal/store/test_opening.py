@@ -16,7 +16,7 @@ def path(tmp_path: Path) -> Path:
     """A collection of some pages, closed."""
     path = tmp_path / "catalog.sqlite3"
     with Store(path) as store:
-        store.add_many([made_up_item(number) for number in range(60)], model_id=MODEL_ID)
+        store.items.add_many([made_up_item(number) for number in range(60)], model_id=MODEL_ID)
     return path
 
 
@@ -63,10 +63,10 @@ def test_garbage_in_any_page_never_ends_in_a_traceback(path: Path) -> None:
 def code_of_reading_everything(path: Path) -> str:
     try:
         with Store(path) as store:
-            store.changes(MODEL_ID)
-            for item, _ in store.samples():
-                store.thumbnail(item.item_id)
-            return "" if store.count() == 60 else "items are missing without a word"
+            store.changes.since(MODEL_ID)
+            for item, _ in store.pictures.samples():
+                store.pictures.thumbnail(item.item_id)
+            return "" if store.items.count() == 60 else "items are missing without a word"
     except StoreError as error:
         return error.code
 
@@ -104,7 +104,7 @@ def test_a_disk_without_second_names_is_good_enough(tmp_path: Path, monkeypatch:
     path = tmp_path / "catalog.sqlite3"
     Store(path).close()
     with Store(path) as store:
-        assert store.count() == 0
+        assert store.items.count() == 0
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
@@ -112,7 +112,7 @@ def test_a_copy_without_a_log_gets_one_again(path: Path) -> None:
     with sqlite3.connect(path) as db:
         assert db.execute("PRAGMA journal_mode = DELETE").fetchone() == ("delete",)
     db.close()
-    with Store(path) as store, store._connections.reading() as db:
+    with Store(path) as store, store._database.reading() as db:
         assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
@@ -121,7 +121,7 @@ def test_an_emptied_file_beside_its_log_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "catalog.sqlite3"
     log = tmp_path / "catalog.sqlite3-wal"
     with Store(path) as store:
-        store.add(made_up_item(1), model_id=MODEL_ID)
+        store.items.add(made_up_item(1), model_id=MODEL_ID)
         kept = log.read_bytes()
     for leave in (path.unlink, path.touch):
         leave()
@@ -134,12 +134,12 @@ def test_an_emptied_file_beside_its_log_is_refused(tmp_path: Path) -> None:
 def test_the_log_of_a_killed_process_is_taken_in(tmp_path: Path) -> None:
     path = tmp_path / "catalog.sqlite3"
     with Store(path) as store:
-        store.add(made_up_item(1), model_id=MODEL_ID)
+        store.items.add(made_up_item(1), model_id=MODEL_ID)
         copy = tmp_path / "copy.sqlite3"
         copy.write_bytes(path.read_bytes())
         (tmp_path / "copy.sqlite3-wal").write_bytes((tmp_path / "catalog.sqlite3-wal").read_bytes())
     with Store(copy) as store:
-        assert store.count() == 1
+        assert store.items.count() == 1
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:

@@ -29,21 +29,21 @@ def test_every_format_has_its_fixture() -> None:
 @pytest.mark.parametrize("version", range(1, len(migrations.MIGRATIONS) + 1))
 def test_a_collection_of_an_older_format_opens_with_everything(tmp_path: Path, version: int) -> None:
     with Store(of_format(version, tmp_path)) as store:
-        assert store.count() == 3
+        assert store.items.count() == 3
         for number in range(3):
             entry = made_up_item(number, embed_dim=8, picture_bytes=40)
-            known = store.known([entry.key], model_id=MODEL_ID)[entry.key]
+            known = store.items.known([entry.key], model_id=MODEL_ID)[entry.key]
             item = known.item
             assert known.embedded
             assert (item.title, item.captions, dict(item.attributes)) == (entry.title, entry.captions, entry.attributes)
             assert (item.origin, item.held_out, item.content_hash) == (entry.origin, entry.held_out, entry.picture.content_hash)
-            assert store.rendition(item.item_id) == entry.picture.rendition
-            assert store.thumbnail(item.item_id) == entry.picture.thumbnail
-            assert store.embedding(item.item_id, MODEL_ID).tobytes() == entry.embedding.tobytes()
-        assert [row.key for row in store.failures()] == ["failed"]
-        assert store.sources()[0].name == "made up"
-        assert store.changes(MODEL_ID).removed_ids.tolist() == [4]
-        store.add(made_up_item(10, embed_dim=8), model_id=MODEL_ID)
+            assert store.pictures.rendition(item.item_id) == entry.picture.rendition
+            assert store.pictures.thumbnail(item.item_id) == entry.picture.thumbnail
+            assert store.embeddings.get(item.item_id, MODEL_ID).tobytes() == entry.embedding.tobytes()
+        assert [row.key for row in store.failures.all()] == ["failed"]
+        assert store.sources.all()[0].name == "made up"
+        assert store.changes.since(MODEL_ID).removed_ids.tolist() == [4]
+        store.items.add(made_up_item(10, embed_dim=8), model_id=MODEL_ID)
 
 
 def test_items_that_went_with_their_row_are_known_as_such_after_the_third_format(tmp_path: Path) -> None:
@@ -56,9 +56,9 @@ def test_items_that_went_with_their_row_are_known_as_such_after_the_third_format
         )
     db.close()
     with Store(path) as store:
-        known = [store.known([made_up_item(number).key])[made_up_item(number).key] for number in range(3)]
+        known = [store.items.known([made_up_item(number).key])[made_up_item(number).key] for number in range(3)]
         assert [(each.removed, each.vanished) for each in known] == [(True, True), (True, False), (False, False)]
-        assert store.get_meta("vanished from made up") is None
+        assert store.meta.get("vanished from made up") is None
 
 
 def test_a_later_format_is_refused_and_left_alone(tmp_path: Path) -> None:
@@ -85,24 +85,24 @@ def migrate(path: Path, *scripts: str) -> None:
 def test_a_migration_keeps_a_copy_of_what_was(tmp_path: Path) -> None:
     path = tmp_path / "catalog.sqlite3"
     with Store(path) as store:
-        store.add(made_up_item(1), model_id=MODEL_ID)
+        store.items.add(made_up_item(1), model_id=MODEL_ID)
     migrate(path, "ALTER TABLE items ADD COLUMN colour TEXT;\nUPDATE items SET colour = 'red';")
     with sqlite3.connect(path) as db:
         assert db.execute("SELECT colour FROM items").fetchall() == [("red",)]
         assert db.execute("PRAGMA user_version").fetchone() == (len(migrations.MIGRATIONS) + 1,)
     db.close()
     with Store(tmp_path / f"catalog.sqlite3.format{len(migrations.MIGRATIONS)}") as copy:
-        assert copy.count() == 1
+        assert copy.items.count() == 1
 
 
 def test_a_failed_migration_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "catalog.sqlite3"
     with Store(path) as store:
-        store.add(made_up_item(1), model_id=MODEL_ID)
+        store.items.add(made_up_item(1), model_id=MODEL_ID)
     with pytest.raises(sqlite3.OperationalError):
         migrate(path, "DELETE FROM items;\nALTER TABLE no_such ADD COLUMN colour TEXT;")
     with Store(path) as store:
-        assert store.count() == 1
+        assert store.items.count() == 1
 
 
 @pytest.mark.parametrize("version", range(1, len(migrations.MIGRATIONS) + 1))
@@ -143,7 +143,7 @@ def test_a_kill_while_the_copy_is_made_leaves_no_half_copy(tmp_path: Path, monke
     [half] = tmp_path.glob("*.part")
     half.write_bytes(half.read_bytes()[:4096])
     with Store(path) as store:
-        assert store.count() == 3
+        assert store.items.count() == 3
     assert schema.older_format(copy) == 1
     with sqlite3.connect(copy) as db:
         assert db.execute("SELECT COUNT(*) FROM items WHERE removed_at IS NULL").fetchone() == (3,)

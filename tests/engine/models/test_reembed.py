@@ -31,7 +31,7 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveApp]:
     app = make_live_app(tmp_path, saved(tmp_path / "model.pth", seed=1))
     for number in range(ITEMS):
         app.add_new_item(png("red", "disc", number), f"disc {number}")
-    app.store.set_meta("active_model", app.generation().model.model_id)
+    app.store.meta.set("active_model", app.generation().model.model_id)
     yield app
     app.close()
 
@@ -56,7 +56,7 @@ def test_the_others_get_theirs(app: LiveApp, new: TrainedModel, caplog: pytest.L
     damage(app, second, b"")
     told: list[Progress] = []
     outcome = embed_missing(new, app.store, app.encoding, told.append)
-    assert outcome.made == ITEMS - 2 == app.store.models()[new.model_id]
+    assert outcome.made == ITEMS - 2 == app.store.models.counts()[new.model_id]
     assert outcome.unreadable == {first, second}
     assert f"Item {first} of the collection is damaged" in caplog.text
     assert (told[-1].finished, told[-1].failed) == (True, 2)
@@ -65,14 +65,14 @@ def test_the_others_get_theirs(app: LiveApp, new: TrainedModel, caplog: pytest.L
 
 
 def test_what_was_removed_meanwhile_is_no_trouble(app: LiveApp, new: TrainedModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    rendition, gone = app.store.rendition, app.page(ITEMS)[3].item_id
+    rendition, gone = app.store.pictures.rendition, app.page(ITEMS)[3].item_id
 
     def removed_first(item_id: int) -> bytes:
         if item_id == gone:
-            app.store.remove([gone])
+            app.store.items.remove([gone])
         return rendition(item_id)
 
-    monkeypatch.setattr(app.store, "rendition", removed_first)
+    monkeypatch.setattr(app.store.pictures, "rendition", removed_first)
     outcome = embed_missing(new, app.store, app.encoding, ignore_progress)
     assert (outcome.made, outcome.unreadable) == (ITEMS - 1, frozenset())
 
@@ -112,11 +112,11 @@ def test_an_item_that_slips_in_beside_one_that_cannot_be_read_still_counts(app: 
     damage(app, damaged)
     unreadable = embed_missing(new, app.store, app.encoding, ignore_progress).unreadable
     late = app.add_new_item(png("blue", "bar", 99), "late").item.item_id
-    assert not app.store.activate(new.model_id, unreadable=unreadable)
-    assert not app.store.activate(new.model_id, unreadable={late})
-    assert not app.store.activate(new.model_id)
+    assert not app.store.models.activate(new.model_id, unreadable=unreadable)
+    assert not app.store.models.activate(new.model_id, unreadable={late})
+    assert not app.store.models.activate(new.model_id)
     embed_missing(new, app.store, app.encoding, ignore_progress)
-    assert app.store.activate(new.model_id, unreadable=unreadable)
+    assert app.store.models.activate(new.model_id, unreadable=unreadable)
 
 
 def test_what_cannot_be_read_can_be_removed_and_stays_so(app: LiveApp, tmp_path: Path, new: TrainedModel) -> None:

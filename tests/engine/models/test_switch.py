@@ -31,7 +31,7 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveApp]:
     monkeypatch.setattr("engine.models.reembed._ITEMS_AT_ONCE", 8)
     app = make_live_app(tmp_path, saved(tmp_path / "model.pth", seed=1))
     app.tasks.index(str(csv_source(tmp_path / "mine", things(ITEMS))), ignore_progress)
-    app.store.set_meta("active_model", app.generation().model.model_id)
+    app.store.meta.set("active_model", app.generation().model.model_id)
     yield app
     app.stop_job()
     app.jobs.wait(LONG_S)
@@ -60,7 +60,7 @@ def assert_all_found(app: LostFoundApp, model: TrainedModel, n: int) -> None:
     assert len(results) == n == app.count()
     query = model.encode_texts(["red disc"])[0]
     for result in results:
-        assert result.score == pytest.approx(float(app.store.embedding(result.item.item_id, model.model_id) @ query), abs=1e-5)
+        assert result.score == pytest.approx(float(app.store.embeddings.get(result.item.item_id, model.model_id) @ query), abs=1e-5)
     assert app.captions_for_image(png("red", "disc", 1), 50)
 
 
@@ -86,7 +86,7 @@ def test_there_and_back_again(app: LiveApp, tmp_path: Path, new: TrainedModel) -
     assert other.search_by_text("red disc", 50) == before
     assert app.drop_previous_models() == [new.model_id]
     assert [entry.model_id for entry in app.models()] == [former.model_id]
-    assert set(app.store.models()) == {former.model_id}
+    assert set(app.store.models.counts()) == {former.model_id}
     assert not list((tmp_path / "models").glob(f"{new.model_id}*"))
     assert not list(tmp_path.glob("*.next"))
     other.close()
@@ -99,8 +99,8 @@ def test_what_is_added_meanwhile_gets_both_in_one_transaction(app: LiveApp, tmp_
     def add(moment: Progress) -> None:
         if len(ids) < 4 and moment.message.startswith("Looking at"):
             item = app.add_new_item(png("green", "bar", 700 + len(ids)), "added meanwhile").item
-            assert app.store.embedding(item.item_id, former.model_id).shape == (SMALL.embed_dim,)
-            assert app.store.embedding(item.item_id, new.model_id).shape == (24,)
+            assert app.store.embeddings.get(item.item_id, former.model_id).shape == (SMALL.embed_dim,)
+            assert app.store.embeddings.get(item.item_id, new.model_id).shape == (24,)
             outside = other.add_new_item(png("red", "bar", 800 + len(ids)), "added by another process").item
             ids.extend([item.item_id, outside.item_id])
             assert app.generation().model.model_id == former.model_id
@@ -116,7 +116,7 @@ def test_what_is_added_meanwhile_gets_both_in_one_transaction(app: LiveApp, tmp_
 def test_an_item_that_slips_in_at_the_last_moment_is_looked_at_first(
     app: LiveApp, tmp_path: Path, new: TrainedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other, activate, tries = make_live_app(tmp_path, app.generation().model), app.store.activate, []
+    other, activate, tries = make_live_app(tmp_path, app.generation().model), app.store.models.activate, []
 
     def late(model_id: str, *, unreadable: frozenset[int]) -> bool:
         tries.append(model_id)
@@ -124,7 +124,7 @@ def test_an_item_that_slips_in_at_the_last_moment_is_looked_at_first(
             other.add_new_item(png("red", "disc", 600 + len(tries)), "late")
         return activate(model_id)
 
-    monkeypatch.setattr(app.store, "activate", late)
+    monkeypatch.setattr(app.store.models, "activate", late)
     switch(app, tmp_path / "new" / "new.pth")
     assert len(tries) == 3
     assert_all_found(app, new, ITEMS + 2)
@@ -147,7 +147,7 @@ def test_what_was_encoded_with_the_former_model_is_encoded_again(app: LiveApp, t
 
     other.encoding.item = slow  # type: ignore[method-assign, assignment]
     item = other.add_picture(picture, "in between").item
-    assert set(app.store.models()) == {former.model_id, new.model_id}
+    assert set(app.store.models.counts()) == {former.model_id, new.model_id}
     assert item.item_id in {result.item.item_id for result in app.search_by_text("red disc", 50)}
     assert_all_found(other, new, ITEMS + 1)
     other.close()
@@ -170,7 +170,7 @@ def test_an_indexing_in_another_process_goes_on_with_the_new_model(app: LiveApp,
 
 def assert_all_found_in(app: LiveApp, model: TrainedModel, n: int) -> None:
     assert app.generation().model.model_id == model.model_id
-    assert app.count() == n == app.store.count()
+    assert app.count() == n == app.store.items.count()
 
 
 def test_a_stopped_switch_changes_nothing_and_goes_on_later(app: LiveApp, tmp_path: Path, new: TrainedModel) -> None:
@@ -203,11 +203,11 @@ def test_a_killed_switch_goes_on_at_the_next_start(app: LiveApp, tmp_path: Path,
         raise Killed
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(app.store, "set_meta", lambda key, value: value and type(app.store).set_meta(app.store, key, value))
+        patch.setattr(app.store.meta, "set", lambda key, value: value and type(app.store.meta).set(app.store.meta, key, value))
         with pytest.raises(Killed):
             app.switching.run(app.switching.import_file(tmp_path / "new" / "new.pth"), kill)
     again = make_live_app(tmp_path, load_model(tmp_path / "model.pth"))
-    assert again.store.models()[new.model_id] == 8
+    assert again.store.models.counts()[new.model_id] == 8
     begun = again.resume_switch()
     assert begun is not None
     assert begun.name == "switch"
@@ -223,7 +223,7 @@ def test_a_switch_can_be_paused(app: LiveApp, tmp_path: Path, new: TrainedModel)
     app.jobs.start("switch", "x", lambda note, stop: paused_once(app, note, stop, tmp_path))
     while app.jobs.running() and app.jobs.current().state != "paused":  # type: ignore[union-attr]
         app.jobs.wait(0.01)
-    assert app.store.models()[new.model_id] == 8
+    assert app.store.models.counts()[new.model_id] == 8
     assert len(app.search_by_text("red disc", 50)) == ITEMS
     with pytest.raises(BusyError):
         app.drop_previous_models()
@@ -261,7 +261,7 @@ def test_a_switch_that_fails_at_the_end_puts_the_file_back(
     app: LiveApp, tmp_path: Path, new: TrainedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     former = app.generation().model
-    monkeypatch.setattr(app.store, "activate", lambda model_id, unreadable: False)
+    monkeypatch.setattr(app.store.models, "activate", lambda model_id, unreadable: False)
     monkeypatch.setattr("engine.models.switch._PASSES", 2)
     with pytest.raises(BusyError):
         app.switching.run(app.switching.import_file(tmp_path / "new" / "new.pth"), ignore_progress)
@@ -282,7 +282,7 @@ def test_writing_for_a_former_model_alone_is_refused(app: LiveApp) -> None:
     from benchmarks.made_up import made_up_item
 
     with pytest.raises(ModelSwitched) as raised:
-        app.store.add(made_up_item(1), model_id="another")
+        app.store.items.add(made_up_item(1), model_id="another")
     assert raised.value.remedy
     assert app.count() == ITEMS
 
@@ -295,7 +295,7 @@ def test_a_hybrid_model_finds_items_by_picture_and_title(app: LiveApp, tmp_path:
         item = app.item(item_id)
         pixels = app.look_at(app.rendition(item_id)).pixels
         expected = hybrid.encode_items(pixels[None], [item.title])[0]
-        assert app.store.embedding(item_id, hybrid.model_id) == pytest.approx(expected, abs=0.05)
+        assert app.store.embeddings.get(item_id, hybrid.model_id) == pytest.approx(expected, abs=0.05)
         assert app.search_by_item(item_id, 1)
 
     first = app.page(1)[0].item_id
@@ -322,13 +322,13 @@ def test_going_back_to_a_hybrid_model_finds_a_new_title(app: LiveApp, tmp_path: 
     switch(app, tmp_path / "new" / "new.pth")
     first = app.page(1)[0].item_id
     app.update_item(first, title="something else entirely")
-    assert [item.item_id for item in app.store.without_embedding(hybrid.model_id, 9)] == [first]
-    assert app.store.without_embedding(new.model_id, 9) == []
+    assert [item.item_id for item in app.store.embeddings.missing(hybrid.model_id, 9)] == [first]
+    assert app.store.embeddings.missing(new.model_id, 9) == []
     assert app.models()[1].items_embedded == ITEMS
     switch(app, tmp_path / "new" / "hybrid.pth")
     pixels = app.look_at(app.rendition(first)).pixels
     expected = hybrid.encode_items(pixels[None], ["something else entirely"])[0]
-    assert app.store.embedding(first, hybrid.model_id) == pytest.approx(expected, abs=0.05)
+    assert app.store.embeddings.get(first, hybrid.model_id) == pytest.approx(expected, abs=0.05)
 
 
 def test_a_process_that_starts_during_a_switch_does_not_undo_it(app: LiveApp, tmp_path: Path, new: TrainedModel) -> None:
@@ -392,7 +392,7 @@ def test_another_process_s_half_made_generation_is_left_alone(app: LiveApp, tmp_
             app.switching.run(third, ignore_progress)
         with pytest.raises(BusyError):
             app.tasks.put_into_use(third, ignore_progress)
-        assert app.store.models()[new.model_id] == 8
+        assert app.store.models.counts()[new.model_id] == 8
     assert "in use now" in str(other.ended[0])
     assert_all_found(app, new, ITEMS)
     assert app.drop_previous_models()
@@ -427,11 +427,11 @@ def test_a_switch_that_ends_with_its_program_goes_on_at_the_next_start(app: Live
 
 def test_what_was_dropped_is_not_gone_on_with(app: LiveApp, tmp_path: Path, new: TrainedModel) -> None:
     app.switching.import_file(tmp_path / "new" / "new.pth")
-    app.store.set_meta("next_model", new.model_id)  # as a kill leaves it
+    app.store.meta.set("next_model", new.model_id)  # as a kill leaves it
     assert app.switching.unfinished() is not None
     assert app.drop_previous_models() == [new.model_id]
     assert app.resume_switch() is None
-    assert app.store.get_meta("next_model") == ""
+    assert app.store.meta.get("next_model") == ""
 
 
 def test_a_model_that_was_dropped_before_its_switch_began_is_kept_again(app: LiveApp, tmp_path: Path, new: TrainedModel) -> None:

@@ -10,38 +10,37 @@ import pytest
 from benchmarks.made_up import MODEL_ID, made_up_item
 from crossmodal.errors import BusyError, QueryError, StoreError
 from crossmodal.store import Store
-from crossmodal.store.connections import Connections
-from crossmodal.store.errors import translated
+from crossmodal.store.database import Database, translated
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     path = tmp_path / "catalog.sqlite3"
     with Store(path) as store:
-        store.add(made_up_item(1), model_id=MODEL_ID)
+        store.items.add(made_up_item(1), model_id=MODEL_ID)
     return path
 
 
 @pytest.fixture
-def connections(path: Path) -> Iterator[Connections]:
-    opened = Connections(path, wait_s=0.2, min_free_bytes=0)
+def connections(path: Path) -> Iterator[Database]:
+    opened = Database(path, wait_s=0.2, min_free_bytes=0)
     yield opened
     opened.close()
 
 
-def count(connections: Connections) -> int:
+def count(connections: Database) -> int:
     with connections.reading() as db:
         return int(db.execute("SELECT COUNT(*) FROM meta").fetchone()[0])
 
 
-def test_every_commit_is_on_the_disk_before_it_is_acknowledged(connections: Connections) -> None:
+def test_every_commit_is_on_the_disk_before_it_is_acknowledged(connections: Database) -> None:
     with connections.writing() as db:
         assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         assert db.execute("PRAGMA synchronous").fetchone() == (2,)
         assert db.execute("PRAGMA foreign_keys").fetchone() == (1,)
 
 
-def test_a_reader_sees_one_moment(connections: Connections) -> None:
+def test_a_reader_sees_one_moment(connections: Database) -> None:
     before = count(connections)
     with connections.reading() as reader:
         assert reader.execute("SELECT COUNT(*) FROM meta").fetchone() == (before,)
@@ -51,7 +50,7 @@ def test_a_reader_sees_one_moment(connections: Connections) -> None:
     assert count(connections) == before + 1
 
 
-def test_a_failed_block_is_undone(connections: Connections) -> None:
+def test_a_failed_block_is_undone(connections: Database) -> None:
     before = count(connections)
 
     def fail_half_way() -> None:
@@ -67,20 +66,20 @@ def test_a_failed_block_is_undone(connections: Connections) -> None:
     assert count(connections) == before + 1
 
 
-def test_readers_do_not_wait_for_a_writer(connections: Connections) -> None:
+def test_readers_do_not_wait_for_a_writer(connections: Database) -> None:
     with connections.writing() as db:
         db.execute("INSERT INTO meta VALUES ('a', 'b')")
         before = count(connections)
     assert count(connections) == before + 1
 
 
-def test_a_reader_that_failed_can_read_again(connections: Connections) -> None:
+def test_a_reader_that_failed_can_read_again(connections: Database) -> None:
     with pytest.raises(QueryError), connections.reading():
         raise QueryError("not_found", "There is nothing.")
     assert count(connections) > 0
 
 
-def test_a_second_writer_of_this_process_waits_and_then_says_so(connections: Connections) -> None:
+def test_a_second_writer_of_this_process_waits_and_then_says_so(connections: Database) -> None:
     done = threading.Event()
 
     def write() -> None:
@@ -98,7 +97,7 @@ def test_a_second_writer_of_this_process_waits_and_then_says_so(connections: Con
     assert raised.value.code == "busy"
 
 
-def test_a_writer_of_another_process_is_waited_for_and_then_told(connections: Connections, path: Path) -> None:
+def test_a_writer_of_another_process_is_waited_for_and_then_told(connections: Database, path: Path) -> None:
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(BusyError) as raised, connections.writing():
@@ -113,9 +112,9 @@ def test_a_writer_of_another_process_is_waited_for_and_then_told(connections: Co
 def test_a_nearly_full_disk_is_refused_before_anything_is_written(path: Path) -> None:
     with Store(path, min_free_bytes=2**62) as store:
         with pytest.raises(StoreError) as raised:
-            store.add(made_up_item(2), model_id=MODEL_ID)
+            store.items.add(made_up_item(2), model_id=MODEL_ID)
         assert raised.value.code == "disk_full"
-        assert store.count() == 1, "reading goes on"
+        assert store.items.count() == 1, "reading goes on"
 
 
 @pytest.mark.parametrize("replaced", [False, True])
@@ -126,12 +125,12 @@ def test_a_file_that_was_taken_away_takes_no_more_items(path: Path, replaced: bo
         if replaced:
             path.touch()
         with pytest.raises(StoreError) as raised:
-            store.add(made_up_item(2), model_id=MODEL_ID)
+            store.items.add(made_up_item(2), model_id=MODEL_ID)
         assert raised.value.code == "index_missing"
         path.unlink(missing_ok=True)
         path.with_name("elsewhere").rename(path)
-        store.add(made_up_item(2), model_id=MODEL_ID)
-        assert store.count() == 2
+        store.items.add(made_up_item(2), model_id=MODEL_ID)
+        assert store.items.count() == 2
 
 
 @pytest.mark.parametrize(
@@ -169,7 +168,7 @@ def test_what_the_file_system_says_becomes_one_of_our_codes(tmp_path: Path, erro
     assert raised.value.code == code
 
 
-def test_a_closed_file_says_that_it_was_closed_whatever_is_asked(connections: Connections) -> None:
+def test_a_closed_file_says_that_it_was_closed_whatever_is_asked(connections: Database) -> None:
     """A job that goes on while the program ends must not send anybody looking for damage."""
     connections.close()
     with pytest.raises(StoreError, match="was closed") as asked, connections.writing():
@@ -196,7 +195,7 @@ def test_text_that_is_no_text_is_damage_though_sqlite_gives_it_no_number(tmp_pat
     assert raised.value.code == "index_corrupt"
 
 
-def test_a_question_without_an_answer_does_not_cost_a_connection(connections: Connections) -> None:
+def test_a_question_without_an_answer_does_not_cost_a_connection(connections: Database) -> None:
     with connections.reading() as first:
         pass
     with pytest.raises(QueryError), connections.reading() as second:
