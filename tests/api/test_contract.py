@@ -81,7 +81,7 @@ def test_stats(server: str) -> None:
         "num_images": THINGS,
         "num_captions": THINGS,
         "embedding_dim": 32,
-        "model_architecture": {"image_input_dim": 512, "text_input_dim": 256, "shared_dim": 32},
+        "model_architecture": {"image_input_dim": 32, "text_input_dim": 256, "shared_dim": 32},
     }
 
 

@@ -17,7 +17,7 @@ from doctor.finding import Finding, Place
 from doctor.run import CHECKS, examine
 from engine.models.loading import load_model
 from tests.app_parts import make_live_app, png
-from tests.tiny import COLOURS, THINGS, shared_model
+from tests.tiny import COLOURS, THINGS, shared_resnet
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -25,7 +25,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 def healthy(folder: Path) -> Path:
     """Twenty things under their own titles, all that belongs to them, closed."""
     folder.mkdir(parents=True, exist_ok=True)
-    shared_model().save(folder / "trained_model.pth")
+    shared_resnet().save(folder / "trained_model.pth")
     live = make_live_app(folder, load_model(folder / "trained_model.pth"))
     for seed in (0, 1):
         for colour in COLOURS:

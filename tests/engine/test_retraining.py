@@ -18,13 +18,13 @@ from engine.live import LiveApp
 from engine.retraining import Material, gathered, learn, left_out, measure
 from tests import tiny
 from tests.app_parts import csv_source, make_live_app, things
-from tests.tiny import RANDOM, SETTINGS, SPEC, pairs, shared_model
+from tests.tiny import RANDOM, SETTINGS, SPEC, pairs, shared_model, shared_resnet
 
 QUICK = replace(SETTINGS, max_epochs=2)
 
 
 def test_learning_beats_chance_on_pictures_it_never_saw() -> None:
-    card = shared_model().card
+    card = shared_resnet().card
     assert card.held_out is not None
     assert (card.held_out.queries, card.held_out.gallery) == (30, 30)
     assert card.held_out.chance_at_1 == pytest.approx(0.1)
@@ -33,7 +33,7 @@ def test_learning_beats_chance_on_pictures_it_never_saw() -> None:
 
 
 def test_the_card_says_how_it_came_to_be() -> None:
-    card = shared_model().card
+    card = shared_resnet().card
     assert (card.weights, card.weights_note, card.catalogue) == (RANDOM.name, RANDOM.note, "drawn")
     assert card.trained_on == 60
     assert card.training_seconds > 0
@@ -41,7 +41,7 @@ def test_the_card_says_how_it_came_to_be() -> None:
 
 
 def test_figures_on_the_card_are_those_of_the_model_in_use() -> None:
-    model = shared_model()
+    model = shared_resnet()
     assert measure(model.system, pairs(30, seed=1)) == model.card.held_out
     assert measure(model.system, pairs(0)) is None
 

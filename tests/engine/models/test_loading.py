@@ -11,13 +11,13 @@ import torch
 from crossmodal.errors import CheckpointError
 from crossmodal.training.checkpoints import load_checkpoint, save_checkpoint
 from engine.models.loading import load_model
-from tests.tiny import shared_model
+from tests.tiny import shared_resnet
 
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("model") / "model.pth"
-    shared_model().save(path)
+    shared_resnet().save(path)
     return path
 
 

@@ -15,7 +15,7 @@ from crossmodal.training.checkpoints import load_checkpoint, save_checkpoint
 from engine.encoding import encoded_texts
 from engine.models.loading import load_model
 from engine.models.trained import TrainedModel
-from tests.tiny import SPEC, THINGS, drawn, shared_model
+from tests.tiny import SPEC, THINGS, drawn, shared_resnet
 
 PROJECT = Path(__file__).resolve().parents[3]
 TEXTS = [
@@ -49,7 +49,7 @@ print(model.model_id, model.encode_texts(texts).tobytes().hex(), model.encode_pi
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> TrainedModel:
-    return shared_model().save(tmp_path_factory.mktemp("model") / "model.pth")
+    return shared_resnet().save(tmp_path_factory.mktemp("model") / "model.pth")
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +164,7 @@ def test_saving_over_a_model_keeps_it_when_the_new_one_is_broken(saved: Path) ->
 
 
 def test_a_model_tells_what_its_heads_are_given() -> None:
-    model = shared_model()
+    model = shared_resnet()
     weights = model.system.state_dict()
     assert model.image_input_dim == weights["image_encoder.head.layers.0.weight"].shape[1]
     assert model.text_input_dim == weights["text_encoder.head.layers.0.weight"].shape[1]
