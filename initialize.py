@@ -19,7 +19,7 @@ from crossmodal.images.fetch import Fetcher, FetchLimits
 from crossmodal.ingest.sources.base import Source, SourceLimits
 from crossmodal.ingest.sources.open import open_source
 from crossmodal.items import Failure, Pixels
-from crossmodal.locks import LockFile
+from crossmodal.locks import wait_for_lock
 from crossmodal.progress import OnProgress, Progress, ignore_progress
 from crossmodal.store import Store
 from datasets import LostFoundDataset, SimpleIndexDataset
@@ -123,12 +123,12 @@ def _load_or_train(settings: Settings, decoder: Decoder, weights: Callable[[], W
     """The model in its file. One that is missing or refused is trained by one process; the others wait, and load what came of it."""
     if (model := _loaded(settings.model_path, told)) is not None:
         return model
-    lock = LockFile(settings.model_path.with_name(f".{settings.model_path.name}.lock"))
+    lock = settings.model_path.with_name(f".{settings.model_path.name}.lock")
 
     def wait() -> None:
         told(Progress("model", "Another process is making the model: waiting for it"))
 
-    with lock.waited_for(wait, what="Waiting for the model"):
+    with wait_for_lock(lock, wait):
         return _loaded(settings.model_path, told, set_aside=True) or _trained(settings, decoder, weights, told)
 
 

@@ -1,137 +1,97 @@
-"""A lock between processes and between threads."""
+"""Locks between processes and between the threads of one: `filelock`, and a way to look at a lock without keeping anybody out.
 
-import os
-import sys
-import threading
-import time
+The system holds these locks: one is free the moment its holder ends, whatever it dies of. The files stay; a file is no lock.
+"""
+
+import errno
+import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING
 
 from crossmodal import errors
-from crossmodal.progress import check_stop
 
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
-_LOOK_EVERY_S = 0.1
-_TRIES, _PAUSE_S = 50, 0.001
+log = logging.getLogger(__name__)
+
+_NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP)
 
 
-class LockFile:
-    """An exclusive lock that the operating system releases when its holder ends, for whatever reason.
+@contextmanager
+def try_lock(path: Path) -> Iterator[bool]:
+    """Hold a lock inside the block unless somebody else does; the block receives whether it is held. Missing folders are made.
 
-    The file exists while the lock is held; a file left by a killed process is not a lock. On a file system without locks (some network
-    shares) every process acquires it, so nothing is excluded.
+    On a file system without locks (some network shares) everybody holds it.
 
-    Args:
-        path: the lock file; its folder is created if missing.
+    Raises:
+        StoreError: `read_only`, `disk_full`, `index_missing`: the file cannot be made.
     """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    @contextmanager
-    def tried(self) -> Iterator[bool]:
-        """Try to hold the lock inside the block. Yields whether it is held.
-
-        Raises:
-            StoreError: `read_only`, `disk_full`: the file cannot be created.
-        """
-        file = self._taken_unless_held()
-        try:
-            yield file is not None
-        finally:
-            if file is not None:
-                self._release(file)
-
-    @contextmanager
-    def waited_for(self, on_wait: Callable[[], None], *, what: str, stop: threading.Event | None = None) -> Iterator[None]:
-        """Hold the lock inside the block; wait until it is free.
-
-        Args:
-            on_wait: called once if another holder has it.
-            what: subject of the message of `Stopped`.
-            stop: ends the wait when set.
-
-        Raises:
-            Stopped: `stop` was set while waiting. StoreError: as `tried`.
-        """
-        file = self._taken_unless_held()
-        if file is None:
-            on_wait()
-        while file is None:
-            check_stop(stop, what)
-            time.sleep(_LOOK_EVERY_S)
-            file = self._taken_unless_held()
-        try:
-            yield
-        finally:
-            self._release(file)
-
-    def is_free(self) -> bool:
-        """Whether the lock is free at this moment. Probing neither creates the file nor makes a concurrent acquire fail.
-
-        Raises:
-            StoreError: `read_only`, the file cannot be opened.
-        """
-        try:
-            file = self._path.open("rb")
-        except (FileNotFoundError, NotADirectoryError):
-            return True
-        except OSError as error:
-            raise errors.from_oserror(error, self._path) from error
-        with file:  # closing it releases the shared lock
-            return _locked(file, shared=True)
-
-    def _taken_unless_held(self) -> BinaryIO | None:
-        """Acquire the lock, or None if it is held. A probe (`is_free`) holds a shared lock for a moment: if sharing is possible, retry."""
-        for _ in range(_TRIES):
-            file = self._taken()
-            # Windows has no shared locks: a probe cannot be distinguished from a holder.
-            if file is not None or (sys.platform != "win32" and not self.is_free()):
-                return file
-            time.sleep(_PAUSE_S)
-        return None
-
-    def _taken(self) -> BinaryIO | None:
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            while True:
-                file = self._path.open("ab")
-                if not _locked(file):
-                    file.close()
-                    return None
-                if self._is_the_one(file):
-                    return file
-                file.close()  # the previous holder has just deleted it: open it again
-        except OSError as error:
-            raise errors.from_oserror(error, self._path) from error
-
-    def _is_the_one(self, file: BinaryIO) -> bool:
-        try:
-            return os.path.samestat(os.fstat(file.fileno()), self._path.stat())
-        except FileNotFoundError:
-            return False
-
-    def _release(self, file: BinaryIO) -> None:
-        with suppress(OSError):  # Windows cannot delete an open file; it stays, unlocked
-            self._path.unlink()
-        file.close()
-
-
-def _locked(file: BinaryIO, *, shared: bool = False) -> bool:
-    """Lock the file without waiting. Returns True if locked, or if the file system does not support locks."""
+    lock = _lock(path)
+    with _one_attempt(path):
+        held = _acquired(lock)
     try:
-        if sys.platform == "win32":
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
+        yield held
+    finally:
+        lock.release()
+
+
+@contextmanager
+def wait_for_lock(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
+    """Hold a lock inside the block, however long that takes; `on_wait` is called once if somebody else holds it. Raises as `try_lock`."""
+    with try_lock(path) as held:
+        if held:
+            yield
+            return
+    on_wait()
+    lock = _lock(path)
+    _acquired(lock, blocking=True)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def is_locked(path: Path) -> bool:
+    """Whether somebody holds the lock at this moment. A missing file is not made. Raises as `try_lock`."""
+    if not path.exists():
         return False
-    except OSError:
-        return True
+    lock = _lock(path)
+    with _one_attempt(path):
+        try:
+            return not _acquired(lock)
+        finally:
+            lock.release()
+
+
+@contextmanager
+def _one_attempt(path: Path) -> Iterator[None]:
+    """Attempts take turns, so that none meets another that only looks and takes it for the holder."""
+    turn = _lock(path.with_name(f"{path.name}.turn"), poll_interval_s=0.001)
+    _acquired(turn, blocking=True)
+    try:
+        yield
+    finally:
+        turn.release()
+
+
+def _lock(path: Path, *, poll_interval_s: float = 0.1) -> "BaseFileLock":
+    from filelock import FileLock  # 0.1 s, which a command that takes no lock need not pay
+
+    return FileLock(path, poll_interval=poll_interval_s, thread_local=False)  # one thread may acquire it and another release it
+
+
+def _acquired(lock: "BaseFileLock", *, blocking: bool = False) -> bool:
+    path = Path(lock.lock_file)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire(blocking=blocking)
+    except TimeoutError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise errors.from_oserror(error, path) from error
+        log.warning("nobody is kept out of %s: %s", path, error)
     return True

@@ -17,7 +17,7 @@ from typing import Any, Literal, get_args
 
 from crossmodal import errors
 from crossmodal.errors import HTTP_STATUS, CrossmodalError
-from crossmodal.locks import LockFile
+from crossmodal.locks import is_locked, try_lock
 from crossmodal.progress import Progress
 
 UNDER_WAY = ("running", "paused")
@@ -136,7 +136,7 @@ class FileJobStore(JobStore):
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._lock = LockFile(folder / "running.lock")
+        self._lock = folder / "running.lock"
         self._read: dict[Path, tuple[int, JobStatus]] = {}
 
     def claim(self) -> ExitStack | None:
@@ -146,7 +146,7 @@ class FileJobStore(JobStore):
             StoreError: `read_only`, `disk_full`.
         """
         place = ExitStack()
-        if not place.enter_context(self._lock.tried()):
+        if not place.enter_context(try_lock(self._lock)):
             place.close()
             return None
         for status in self._documents():
@@ -168,7 +168,7 @@ class FileJobStore(JobStore):
     def jobs(self) -> list[JobStatus]:
         """The last jobs, newest first."""
         found = self._documents()
-        if any(status.state in UNDER_WAY for status in found) and self._lock.is_free():
+        if any(status.state in UNDER_WAY for status in found) and not is_locked(self._lock):
             found = [_ended_with_its_program(status) if status.state in UNDER_WAY else status for status in found]
         return found
 

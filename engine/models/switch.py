@@ -16,7 +16,7 @@ from pathlib import Path
 
 from app_logic import LostFoundApp
 from crossmodal.errors import BusyError, CheckpointError, QueryError, StoreError
-from crossmodal.locks import LockFile
+from crossmodal.locks import is_locked, try_lock
 from crossmodal.progress import OnProgress, check_stop
 from engine.encoding import reads_titles
 from engine.info import ModelGeneration, model_name
@@ -41,7 +41,7 @@ class Switching:
     def __init__(self, app: LostFoundApp, files: ModelFiles) -> None:
         self._app = app
         self._files = files
-        self._lock = LockFile(app.store.path.with_name("switching.lock"))
+        self._lock = app.store.path.with_name("switching.lock")
         self._program_ends = False
 
     def import_file(self, path: Path) -> TrainedModel:
@@ -81,7 +81,7 @@ class Switching:
     def unfinished(self) -> TrainedModel | None:
         """The model of a pass that was killed, or ended with its program; None when there was none, or it is under way elsewhere."""
         model_id = self._app.store.meta.get(_NEXT_MODEL)
-        if not model_id or model_id == self._app.generation().model.model_id or not self._lock.is_free():
+        if not model_id or model_id == self._app.generation().model.model_id or is_locked(self._lock):
             return None
         try:
             return load_model(self._files.path_of(model_id))
@@ -109,7 +109,7 @@ class Switching:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        with self._lock.tried() as held:
+        with try_lock(self._lock) as held:
             if not held:
                 raise BusyError(
                     "busy", "The model is being changed.", remedy="Wait until it is done, or stop it where it was started."
