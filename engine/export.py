@@ -1,6 +1,7 @@
 """Taking the collection along: as CSV, Parquet, vectors with ids, or a folder of pictures; whole or not at all."""
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -60,9 +61,12 @@ def export_items(
         "folder": write_folder,
     }
     items = _Items(exported.store, where, ids, shown or _as_it_is, on_progress, stop)
+    began = time.monotonic()
     with atomic_path(path) as draft:
         written = writers[kind](exported, items, draft)
-    on_progress(Progress("export", f"{counted(written, 'item')} written", done=written, total=written, finished=True))
+    rate = written / max(time.monotonic() - began, 1e-3)
+    message = f"{counted(written, 'item')} written"
+    on_progress(Progress("export", message, done=written, total=written, finished=True, rate_per_s=rate))
     return written
 
 
@@ -87,12 +91,14 @@ class _Items:
         self._total = len(ids) if ids is not None else len(store.items.matching(self._where)) if where else store.items.count()
 
     def __iter__(self) -> Iterator[Item]:
-        done = 0
+        done, began = 0, time.monotonic()
         for page in self._pages():
             check_stop(self._stop, "The export", remedy="Nothing was written; start it again.")
             yield from map(self._shown, page)
             done += len(page)
-            self._told(Progress("export", "Writing items", done=done, total=self._total))
+            rate = done / max(time.monotonic() - began, 1e-3)
+            left = max(self._total - done, 0) / rate if rate else None
+            self._told(Progress("export", "Writing items", done=done, total=self._total, rate_per_s=rate, seconds_left=left))
 
     def _pages(self) -> Iterator[list[Item]]:
         if self._ids is not None:

@@ -9,7 +9,7 @@ from crossmodal.errors import QueryError
 from crossmodal.images.decoder import Decoder
 from crossmodal.images.fetch import Fetcher
 from crossmodal.items import Failure, Item
-from crossmodal.jobs import UNDER_WAY, FileJobStore, JobManager, JobStatus
+from crossmodal.jobs import UNDER_WAY, JobManager, JobStatus, JobStore
 from crossmodal.progress import OnProgress
 from crossmodal.store import Filter, Store
 from crossmodal.store.filters import checked
@@ -54,7 +54,7 @@ class LiveApp(LostFoundApp):
         super().__init__(
             model, store, fetcher=fetcher, decoder=decoder, index_path=index_path, model_path=model_path, limits=limits
         )
-        self.jobs = JobManager(FileJobStore(store.path.parent / "jobs"))
+        self.jobs = JobManager(JobStore(store.path.with_name("jobs.sqlite3")))
         self.switching = Switching(self, ModelFiles(store.path.parent / "models", model_path))
         self.tasks = Tasks(self, tasks, self.switching)
         self._vocabulary_of_collection = CollectionVocabulary(store)

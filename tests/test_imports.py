@@ -115,7 +115,7 @@ OUTSIDE: dict[str, set[str]] = {
     "pydantic": {"config", "commands._open", "api"},
     "pydantic_settings": {"config"},
     "platformdirs": {"config"},
-    "sqlite3": {STORE},
+    "sqlite3": {STORE, JOBS},
     "filelock": {LOCKS},
     "pyarrow": {"crossmodal.ingest.sources.parquet", "crossmodal.ingest.sources.parquet_reader", "engine.export_formats"},
     "watchfiles": {"engine.watch"},

@@ -136,6 +136,7 @@ def ingest(
     ):
         complete = _pump(plan, lanes, batches, ahead=_AHEAD * batch_size, tally=tally, stop=stop)
     if not complete:
+        tally.tell(now=True)  # what was committed last
         raise Stopped("Indexing")
     titled = [model_id] if encode_titled is not None else []
     renamed = store.sources.detect_renames(source.name, plan.keys, unread=plan.unread, title_models=titled)

@@ -1,6 +1,6 @@
-"""Long work in the background: one job at a time on a collection, watched, paused and stopped by any number of people and programs."""
+"""Long work in the background: one job at a time on a collection, watched, paused and stopped by any number of people and processes."""
 
 from crossmodal.jobs.manager import JobManager
-from crossmodal.jobs.store import UNDER_WAY, FileJobStore, JobStatus
+from crossmodal.jobs.store import HISTORY_SIZE, UNDER_WAY, JobStatus, JobStore, Request
 
-__all__ = ["UNDER_WAY", "FileJobStore", "JobManager", "JobStatus"]
+__all__ = ["HISTORY_SIZE", "UNDER_WAY", "JobManager", "JobStatus", "JobStore", "Request"]

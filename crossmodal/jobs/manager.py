@@ -1,4 +1,4 @@
-"""Where jobs are begun and looked at: those of this program, and those of every other program on the collection."""
+"""Starts jobs and lists them: those of this process, and those of every other process on the collection."""
 
 import logging
 import threading
@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from crossmodal.errors import BusyError, CrossmodalError, QueryError
-from crossmodal.jobs.store import KEPT, UNDER_WAY, JobStatus, JobStore, MemoryJobStore, Wish
+from crossmodal.jobs.store import HISTORY_SIZE, UNDER_WAY, JobStatus, JobStore, Request
 from crossmodal.progress import OnProgress, Progress, Stopped
 
 log = logging.getLogger(__name__)
@@ -102,32 +102,35 @@ class RunningJob:
 
     def _end(self, state: str, message: str, error: CrossmodalError | None = None) -> None:
         with self._lock:
-            self._status = replace(self._status, state=state, message=message, ended_at=time.time(), error=error)
+            began, progress = self._status.started_at, self._status.progress
+            if not progress.finished:
+                progress = replace(progress, seconds_left=None)
+            ended_at = max(time.time(), began)  # the clock may have been set back
+            self._status = replace(self._status, state=state, message=message, progress=progress, ended_at=ended_at, error=error)
 
 
-_TELL_EVERY_S = 0.5
+_REPORT_EVERY_S = 0.5
 
 
 class JobManager:
     """Runs one job at a time and shows the last ones.
 
     Args:
-        shelf: shared with other programs; None keeps everything in this one.
+        store: shared with other processes.
     """
 
-    def __init__(self, shelf: JobStore | None = None) -> None:
-        self._shelf: JobStore = shelf or MemoryJobStore()
+    def __init__(self, store: JobStore) -> None:
+        self._store = store
         self._lock = threading.Lock()
-        self._since = time.time()
+        self._ended_before = {status.job_id for status in store.jobs() if status.state not in UNDER_WAY}
         self._own: RunningJob | None = None
-        self._telling: threading.Thread | None = None
+        self._reporter: threading.Thread | None = None
 
     def current(self) -> JobStatus | None:
-        """The job under way, of whatever program, or the one that ended last since this board is there; None before the first."""
+        """The job under way, of whatever process, or the one that ended last since this manager exists; None before the first."""
         if self._own is not None and self._own.under_way:  # nothing has to be read
             return self._own.status
-        news = (status for status in self.history() if status.state in UNDER_WAY or (status.ended_at or 0.0) >= self._since)
-        return next(news, None)
+        return next((status for status in self.history() if status.job_id not in self._ended_before), None)
 
     def running(self) -> bool:
         """Whether a job is under way, paused ones included."""
@@ -135,11 +138,15 @@ class JobManager:
         return status is not None and status.state in UNDER_WAY
 
     def history(self) -> list[JobStatus]:
-        """The last jobs, newest first, the one under way included."""
-        own = self._own.status if self._own is not None else None
-        others = [status for status in self._shelf.jobs() if own is None or status.job_id != own.job_id]
-        known = [own, *others] if own is not None else others
-        return sorted(known, key=lambda status: status.started_at, reverse=True)[:KEPT]
+        """The last jobs, the one that began last first, the one under way included."""
+        recorded = self._store.jobs()
+        if self._own is None:
+            return recorded
+        own = self._own.status
+        if any(status.job_id == own.job_id for status in recorded):
+            return [own if status.job_id == own.job_id else status for status in recorded]
+        # It could not be recorded, or twenty other processes' jobs came after it.
+        return [own, *recorded] if own.state in UNDER_WAY else [*recorded, own][:HISTORY_SIZE]
 
     def status(self, job_id: str) -> JobStatus:
         """One of the last jobs. Raises QueryError `not_found`."""
@@ -151,92 +158,91 @@ class JobManager:
         )
 
     def start(self, name: str, message: str, work: Work) -> JobStatus:
-        """Begin a job.
+        """Start a job.
 
         Raises:
-            BusyError: another one is under way here or in another program, or the system has no thread for it.
+            BusyError: another one is under way here or in another process, or the system has no thread for it.
             StoreError: the data folder cannot be written.
         """
         with self._lock:
             if self._own is not None and self._own.under_way:
                 raise _busy(self._own.status)
-            if self._telling is not None:
-                self._telling.join()  # the former job has ended: its place is free in a moment
-            place = self._shelf.claim()
-            if place is None:
+            if self._reporter is not None:
+                self._reporter.join()  # the former job has ended: its slot is free in a moment
+            slot = self._store.acquire()
+            if slot is None:
                 raise _busy(self.current())
             job = RunningJob(name, message, work)
             try:
-                self._shelf.write(job.status)
-                self._shelf.tidy()
+                self._store.write(job.status)
                 job.begin()
             except BaseException:
-                self._shelf.forget(job.status.job_id)
-                place.close()
+                self._store.delete(job.status.job_id)
+                slot.close()
                 raise
             self._own = job
-            self._telling = threading.Thread(target=self._tell, args=(job, place), name="job-news", daemon=True)
-            self._telling.start()
+            self._reporter = threading.Thread(target=self._report, args=(job, slot), name="job-reporter", daemon=True)
+            self._reporter.start()
             return job.status
 
     def stop(self, job_id: str | None = None) -> None:
         """Ask the job under way to stop, also a paused one; it does so at its next good moment. Nothing happens when none is.
 
         Args:
-            job_id: the job that is meant; None means whichever is under way, in this program or another.
+            job_id: the job that is meant; None means whichever is under way, in this process or another.
 
         Raises:
             QueryError: `not_found`. Stopping a job that has ended is fine.
-            StoreError: another program's job cannot be told, for the data folder cannot be written.
+            StoreError, BusyError: the request to another process cannot be recorded.
         """
-        self._ask(job_id, "stop")
+        self._request(job_id, "stop")
 
     def pause(self, job_id: str | None = None) -> None:
         """Let the job under way wait at its next report of progress, until `resume` or `stop`. Arguments and errors as `stop`."""
-        self._ask(job_id, "pause")
+        self._request(job_id, "pause")
 
     def resume(self, job_id: str | None = None) -> None:
-        """Let a paused job go on. Arguments and errors as `stop`."""
-        self._ask(job_id, "resume")
+        """Let a paused job continue. Arguments and errors as `stop`."""
+        self._request(job_id, "resume")
 
     def wait(self, timeout_s: float | None = None) -> JobStatus | None:
-        """Wait for the job of this program to end and return how it then stands; None when it began none."""
+        """Wait for the job of this process to end and return how it then stands; None when it started none."""
         if self._own is None:
             return None
         self._own.join(timeout_s)
-        if not self._own.under_way and self._telling is not None:
-            self._telling.join(timeout_s)
+        if not self._own.under_way and self._reporter is not None:
+            self._reporter.join(timeout_s)
         return self._own.status
 
     def cancel_own(self) -> None:
-        """Ask this program's job to stop, and no other's: for a program that ends."""
+        """Ask this process's job to stop, and no other's: for a process that ends."""
         if self._own is not None:
             self._own.stop()
 
-    def _ask(self, job_id: str | None, wish: Wish) -> None:
+    def _request(self, job_id: str | None, request: Request) -> None:
         status = self.current() if job_id is None else self.status(job_id)
         if status is None or status.state not in UNDER_WAY:
             return
         if self._own is not None and self._own.status.job_id == status.job_id:
-            _grant(self._own, wish)
+            _apply(self._own, request)
         else:
-            self._shelf.wish(status.job_id, wish)
+            self._store.request(status.job_id, request)
 
-    def _tell(self, job: RunningJob, place: ExitStack) -> None:
-        """Twice a second until its end: how the job stands, for the others; and what they wish, for the job."""
-        job_id, told = job.status.job_id, job.status
-        with place:
-            while not job.ended.wait(_TELL_EVERY_S):
-                while (wish := self._shelf.wished(job_id)) is not None:
-                    _grant(job, wish)
-                if job.status is not told:
-                    told = job.status
-                    self._shelf.write(told)
-            self._shelf.write(job.status)
+    def _report(self, job: RunningJob, slot: ExitStack) -> None:
+        """Twice a second until the job ends: record how it stands, and apply the other processes' requests."""
+        job_id, recorded = job.status.job_id, job.status
+        with slot:
+            while not job.ended.wait(_REPORT_EVERY_S):
+                while (request := self._store.next_request(job_id)) is not None:
+                    _apply(job, request)
+                if job.status is not recorded:
+                    recorded = job.status
+                    self._store.write(recorded)
+            self._store.write(job.status)
 
 
-def _grant(job: RunningJob, wish: Wish) -> None:
-    {"stop": job.stop, "pause": job.pause, "resume": job.resume}[wish]()
+def _apply(job: RunningJob, request: Request) -> None:
+    {"stop": job.stop, "pause": job.pause, "resume": job.resume}[request]()
 
 
 def _busy(status: JobStatus | None) -> BusyError:

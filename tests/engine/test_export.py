@@ -285,6 +285,12 @@ def test_only_vectors_that_were_written_are_counted(app: LiveApp, tmp_path: Path
     assert export_items(Exported.of(app), tmp_path / "out.parquet", "parquet") == 4
 
 
+def test_an_export_reports_its_rate(app: LiveApp, tmp_path: Path) -> None:
+    told: list[Progress] = []
+    export_items(Exported.of(app), tmp_path / "out.csv", on_progress=told.append)
+    assert [(each.done, each.finished, each.rate_per_s > 0) for each in told] == [(4, False, True), (4, True, True)]
+
+
 # The content, its name, the folder that holds the name; the pictures of a folder are not waited for, its table is.
 _ONE_FILE = ["fsync", "replace", "fsync"]
 

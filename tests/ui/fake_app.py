@@ -6,6 +6,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
@@ -17,7 +18,7 @@ from PIL import Image, ImageDraw, UnidentifiedImageError
 
 from crossmodal.errors import AddressError, CrossmodalError, FetchError, PictureError, QueryError
 from crossmodal.items import CaptionResult, Failure, Item, Picture, SearchResult, texts_of
-from crossmodal.jobs import JobManager, JobStatus
+from crossmodal.jobs import JobManager, JobStatus, JobStore
 from crossmodal.progress import OnProgress, Progress, check_stop
 from tests.ui.fake_models import FakeModels
 
@@ -137,6 +138,28 @@ def look(data: bytes) -> Picture:
     return Picture(hashlib.sha256(data).hexdigest(), *image.size, pixels, _encode(large, "JPEG"), _encode(small, "JPEG"))
 
 
+class OwnJobs(JobStore):
+    """The jobs of one process, which leave no file."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[str, JobStatus] = {}
+
+    def acquire(self) -> ExitStack:
+        return ExitStack()
+
+    def write(self, status: JobStatus) -> None:
+        self._jobs[status.job_id] = status
+
+    def delete(self, job_id: str) -> None:
+        del self._jobs[job_id]
+
+    def jobs(self) -> list[JobStatus]:
+        return list(self._jobs.values())[::-1]
+
+    def next_request(self, job_id: str) -> None:
+        return None
+
+
 class FakeApp(FakeModels):
     """What the pages may call of `LostFoundApp`, on thirty drawn pictures."""
 
@@ -144,7 +167,7 @@ class FakeApp(FakeModels):
     max_query_chars = 1_000
 
     def __init__(self, things: Sequence[str] = THINGS, *, work: Callable[[OnProgress, Event], str] | None = None) -> None:
-        self.jobs = JobManager()
+        self.jobs = JobManager(OwnJobs())
         self.keep_models()
         self.model = FakeModelInfo()
         self.estimate = FakeEstimate(1_500, 240.0, True, "1,500 pictures with titles of their own.")

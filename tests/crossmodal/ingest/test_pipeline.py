@@ -383,11 +383,13 @@ def test_stopping_keeps_what_was_done_and_the_next_run_goes_on(bench: Bench) -> 
             stop.set()
         return (bench.folder / row.location).read_bytes()
 
+    told: list[Progress] = []
     with pytest.raises(Stopped):
-        bench.run(bench.source(rows), load=load, stop=stop)
+        bench.run(bench.source(rows), load=load, stop=stop, on_progress=told.append)
     done = bench.encoder.encoded
     assert 12 <= done < 40
     assert bench.store.items.count() == done
+    assert (told[-1].done, told[-1].total) == (done, 40)
     assert not bench.store.sources.all()[0].completed_at
     report = bench.run(bench.source(rows))
     assert counts(report) == (40 - done, done, 0, 0, 0)

@@ -9,24 +9,15 @@ from pathlib import Path
 import pytest
 
 from crossmodal.errors import BusyError, QueryError, TrainingError
-from crossmodal.jobs import FileJobStore, JobManager, JobStatus
+from crossmodal.jobs import JobManager, JobStatus, JobStore
 from crossmodal.progress import OnProgress, Progress, check_stop
 
 LONG_S = 10.0
 
-shelves: list[FileJobStore | None] = []
 
-
-@pytest.fixture(autouse=True, params=["memory", "folder"])
-def _shelf(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[None]:
-    """Every test runs with each kind of shelf."""
-    shelves.append(FileJobStore(tmp_path / "jobs") if request.param == "folder" else None)
-    yield
-    shelves.clear()
-
-
-def new_board() -> JobManager:
-    return JobManager(shelves[0])
+@pytest.fixture
+def board(tmp_path: Path) -> JobManager:
+    return JobManager(JobStore(tmp_path / "jobs.sqlite3"))
 
 
 class Gate:
@@ -61,16 +52,14 @@ def ended(board: JobManager) -> JobStatus:
     return status
 
 
-def test_nothing_before_the_first_job() -> None:
-    board = new_board()
+def test_nothing_before_the_first_job(board: JobManager) -> None:
     assert board.current() is None
     assert not board.running()
     assert board.wait(LONG_S) is None
     board.stop()  # nothing to stop
 
 
-def test_a_job_runs_and_is_done(gate: Gate) -> None:
-    board = new_board()
+def test_a_job_runs_and_is_done(board: JobManager, gate: Gate) -> None:
     begun = board.start("index", "Indexing your catalogue", gate)
     assert (begun.name, begun.state, begun.message, begun.ended_at) == ("index", "running", "Indexing your catalogue", None)
     assert board.running()
@@ -81,11 +70,11 @@ def test_a_job_runs_and_is_done(gate: Gate) -> None:
     assert board.current() == status
 
 
-def test_progress_is_seen_and_steps_and_epochs_are_kept() -> None:
+def test_progress_is_seen_and_steps_and_epochs_are_kept(board: JobManager) -> None:
     step = Progress("index", "PictureTask", done=1, total=3)
     epoch = Progress("model", "Epoch 1 is done", figures={"epoch": 1, "loss": 2.0})
     last = Progress("index", "Index: 3 of 3", done=3, total=3, finished=True)
-    gate, board = Gate(step, epoch, step, last), new_board()
+    gate = Gate(step, epoch, step, last)
     board.start("rebuild", "Rebuilding", gate)
     assert gate.told.wait(LONG_S)
     now = board.current()
@@ -96,8 +85,8 @@ def test_progress_is_seen_and_steps_and_epochs_are_kept() -> None:
     assert ended(board).log == (epoch, last)
 
 
-def test_the_log_stays_bounded() -> None:
-    gate, board = Gate(*(Progress("x", f"{i}", done=i, finished=True) for i in range(1000))), new_board()
+def test_the_log_stays_bounded(board: JobManager) -> None:
+    gate = Gate(*(Progress("x", f"{i}", done=i, finished=True) for i in range(1000)))
     gate.open.set()
     board.start("x", "x", gate)
     log = ended(board).log
@@ -105,8 +94,7 @@ def test_the_log_stays_bounded() -> None:
     assert log[-1].done == 999
 
 
-def test_only_one_at_a_time(gate: Gate) -> None:
-    board = new_board()
+def test_only_one_at_a_time(board: JobManager, gate: Gate) -> None:
     board.start("index", "Indexing your catalogue", gate)
     with pytest.raises(BusyError, match="Indexing your catalogue") as caught:
         board.start("train", "Training", gate)
@@ -118,8 +106,7 @@ def test_only_one_at_a_time(gate: Gate) -> None:
     assert ended(board).name == "train"
 
 
-def test_a_job_whose_thread_cannot_start_blocks_nobody(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
-    board = new_board()
+def test_a_job_whose_thread_cannot_start_blocks_nobody(board: JobManager, gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
     gate.open.set()
     first = board.start("index", "Indexing", gate)
     ended(board)
@@ -139,8 +126,8 @@ def test_a_job_whose_thread_cannot_start_blocks_nobody(gate: Gate, monkeypatch: 
     assert ended(board).name == "train"
 
 
-def test_of_many_that_start_at_once_one_wins(gate: Gate) -> None:
-    board, barrier = new_board(), threading.Barrier(8)
+def test_of_many_that_start_at_once_one_wins(board: JobManager, gate: Gate) -> None:
+    barrier = threading.Barrier(8)
 
     def start(number: int) -> str:
         barrier.wait(LONG_S)
@@ -156,8 +143,7 @@ def test_of_many_that_start_at_once_one_wins(gate: Gate) -> None:
     assert ended(board).name == started[0]
 
 
-def test_a_stopped_job_says_so_and_the_next_is_not_stopped(gate: Gate) -> None:
-    board = new_board()
+def test_a_stopped_job_says_so_and_the_next_is_not_stopped(board: JobManager, gate: Gate) -> None:
     board.start("index", "Indexing", gate)
     board.stop()
     status = ended(board)
@@ -168,8 +154,7 @@ def test_a_stopped_job_says_so_and_the_next_is_not_stopped(gate: Gate) -> None:
     assert ended(board).state == "done"
 
 
-def test_a_failure_is_kept_with_its_words() -> None:
-    board = new_board()
+def test_a_failure_is_kept_with_its_words(board: JobManager) -> None:
     error = TrainingError("training_failed", "The loss ran away.", remedy="Train again.")
 
     def work(note: OnProgress, stop: threading.Event) -> str:
@@ -180,8 +165,7 @@ def test_a_failure_is_kept_with_its_words() -> None:
     assert (status.state, status.message, status.error) == ("failed", "The loss ran away. Train again.", error)
 
 
-def test_a_mistake_of_ours_is_logged_and_told_without_its_insides(caplog: pytest.LogCaptureFixture) -> None:
-    board = new_board()
+def test_a_mistake_of_ours_is_logged_and_told_without_its_insides(board: JobManager, caplog: pytest.LogCaptureFixture) -> None:
 
     def work(note: OnProgress, stop: threading.Event) -> str:
         raise ZeroDivisionError("secret detail")
@@ -217,8 +201,8 @@ class Counting:
             assert self.told.wait_for(lambda: self.done >= done, LONG_S)
 
 
-def test_a_paused_job_waits_and_goes_on() -> None:
-    work, board = Counting(), new_board()
+def test_a_paused_job_waits_and_goes_on(board: JobManager) -> None:
+    work = Counting()
     job_id = board.start("count", "Counting", work).job_id
     work.wait_for(3)
     board.pause(job_id)
@@ -241,8 +225,8 @@ def test_a_paused_job_waits_and_goes_on() -> None:
         assert board.status(job_id).state == "stopped"
 
 
-def test_a_paused_job_can_be_stopped() -> None:
-    work, board = Counting(), new_board()
+def test_a_paused_job_can_be_stopped(board: JobManager) -> None:
+    work = Counting()
     board.start("count", "Counting", work)
     work.wait_for(1)
     board.pause()
@@ -250,8 +234,7 @@ def test_a_paused_job_can_be_stopped() -> None:
     assert ended(board).state == "stopped"
 
 
-def test_the_last_jobs_are_remembered_by_id() -> None:
-    board = new_board()
+def test_the_last_jobs_are_remembered_by_id(board: JobManager) -> None:
     ids = []
     for number in range(25):
         ids.append(board.start(f"job{number}", "x", lambda note, stop: "fine").job_id)

@@ -1,17 +1,19 @@
 """Two programs on one collection: each sees the other's job, stops it, and begins none beside it."""
 
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from crossmodal.errors import BusyError, QueryError, SourceError
-from crossmodal.jobs import FileJobStore, JobManager, JobStatus
+from crossmodal.jobs import JobManager, JobStatus, JobStore
 from crossmodal.progress import OnProgress, Progress, check_stop
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -19,14 +21,14 @@ LONG_S = 20.0
 OTHER = """
 import sys, time
 from pathlib import Path
-from crossmodal.jobs import FileJobStore, JobManager
+from crossmodal.jobs import JobManager, JobStore
 from crossmodal.progress import Progress, check_stop
 def work(note, stop):
     for done in range(10**6):
         check_stop(stop, "Indexing")
         note(Progress("index", "PictureTask", done=done, total=10**6))
         time.sleep(0.01)
-board = JobManager(FileJobStore(Path(sys.argv[1])))
+board = JobManager(JobStore(Path(sys.argv[1])))
 print(board.start("index", "Indexing your catalogue", work).job_id, flush=True)
 print(board.wait().state, flush=True)
 """
@@ -63,7 +65,7 @@ def slow() -> Iterator[Slow]:
 @pytest.fixture
 def boards(tmp_path: Path) -> tuple[JobManager, JobManager]:
     """As two programs have them: nothing in common but the folder."""
-    return JobManager(FileJobStore(tmp_path / "jobs")), JobManager(FileJobStore(tmp_path / "jobs"))
+    return JobManager(JobStore(tmp_path / "jobs.sqlite3")), JobManager(JobStore(tmp_path / "jobs.sqlite3"))
 
 
 def test_the_other_sees_it_and_its_progress_and_its_end(boards: tuple[JobManager, JobManager], slow: Slow) -> None:
@@ -138,14 +140,14 @@ def test_what_ended_before_a_program_began_is_history_and_no_news(boards: tuple[
     here, _ = boards
     here.start("index", "Indexing", lambda note, stop: "fine")
     here.wait(LONG_S)
-    late = JobManager(FileJobStore(tmp_path / "jobs"))
+    late = JobManager(JobStore(tmp_path / "jobs.sqlite3"))
     assert late.current() is None
     assert [status.state for status in late.history()] == ["done"]
 
 
 def test_a_job_ends_with_its_killed_program(tmp_path: Path) -> None:
-    board = JobManager(FileJobStore(tmp_path / "jobs"))
-    command = [sys.executable, "-c", OTHER, str(tmp_path / "jobs")]
+    board = JobManager(JobStore(tmp_path / "jobs.sqlite3"))
+    command = [sys.executable, "-c", OTHER, str(tmp_path / "jobs.sqlite3")]
     with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None
         job_id = other.stdout.readline().strip()
@@ -163,8 +165,8 @@ def test_a_job_ends_with_its_killed_program(tmp_path: Path) -> None:
 
 
 def test_another_program_hears_the_wish(tmp_path: Path) -> None:
-    board = JobManager(FileJobStore(tmp_path / "jobs"))
-    command = [sys.executable, "-c", OTHER, str(tmp_path / "jobs")]
+    board = JobManager(JobStore(tmp_path / "jobs.sqlite3"))
+    command = [sys.executable, "-c", OTHER, str(tmp_path / "jobs.sqlite3")]
     with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None
         job_id = other.stdout.readline().strip()
@@ -173,28 +175,46 @@ def test_another_program_hears_the_wish(tmp_path: Path) -> None:
     assert board.status(job_id).state == "stopped"
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", "nonsense", '{"job_id": "x", "error": {"code": "no such"}}'])
-def test_a_document_that_is_none_is_passed_over(tmp_path: Path, text: str, slow: Slow) -> None:
-    shelf = FileJobStore(tmp_path)
-    (tmp_path / "x.json").write_text(text)
-    board = JobManager(shelf)
-    assert board.history() == []
-    assert board.current() is None
-    board.start("index", "Indexing", slow)
-    assert len(board.history()) == 1
-
-
-def test_a_full_disk_costs_the_news_and_not_the_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slow: Slow) -> None:
-    board = JobManager(FileJobStore(tmp_path / "jobs"))
+def test_a_full_disk_costs_the_news_and_not_the_job(tmp_path: Path, slow: Slow) -> None:
+    board = JobManager(JobStore(tmp_path / "jobs.sqlite3"))
     job = board.start("index", "Indexing", slow)
-
-    def full(*args: object, **kwargs: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("crossmodal.jobs.store.os.replace", full)
-    time.sleep(0.6)
+    with closing(sqlite3.connect(tmp_path / "jobs.sqlite3")) as connection, connection:
+        connection.execute("CREATE TRIGGER full BEFORE UPDATE ON job BEGIN SELECT raise(ABORT, 'database or disk is full'); END")
     slow.let_go.set()
     ended = board.wait(LONG_S)
     assert isinstance(ended, JobStatus)
     assert (ended.job_id, ended.state) == (job.job_id, "done")
-    assert not list((tmp_path / "jobs").glob("*.part"))
+
+
+@pytest.mark.parametrize("step_s", [-3600.0, 3600.0])
+def test_a_clock_that_is_set_hides_no_job(
+    boards: tuple[JobManager, JobManager], monkeypatch: pytest.MonkeyPatch, step_s: float
+) -> None:
+    here = boards[0]
+    first = here.start("index", "Indexing", lambda note, stop: "fine").job_id
+    here.wait(LONG_S)
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() + step_s)
+    second = here.start("train", "Training", lambda note, stop: "fine").job_id
+    ended = here.wait(LONG_S)
+    assert ended is not None
+    assert (ended.ended_at or 0.0) >= ended.started_at
+    for board in boards:
+        assert [status.job_id for status in board.history()] == [second, first]
+        assert board.current() == ended
+        assert board.status(second) == ended
+
+
+def test_a_stopped_job_has_no_time_left(boards: tuple[JobManager, JobManager]) -> None:
+    def work(note: OnProgress, stop: threading.Event) -> str:
+        note(Progress("index", "Pictures", done=1, total=9, seconds_left=8.0))
+        assert stop.wait(LONG_S)
+        check_stop(stop, "Indexing")
+        return ""
+
+    here = boards[0]
+    job_id = here.start("index", "Indexing", work).job_id
+    here.stop()
+    here.wait(LONG_S)
+    for board in boards:
+        assert (board.status(job_id).progress.done, board.status(job_id).progress.seconds_left) == (1, None)
