@@ -39,6 +39,7 @@ class LostFoundApp:
         fetcher: asks web addresses.
         decoder: turns bytes into safe pictures.
         index_path: where the index keeps its cache.
+        index_kind: name of a kind of index in `crossmodal.indexes.kinds`.
         model_path: where the model lies; looked at again when another process switches models.
         limits: bounds of questions and additions.
     """
@@ -53,6 +54,7 @@ class LostFoundApp:
         index_path: Path,
         model_path: Path,
         limits: Limits,
+        index_kind: str = "exact",
     ) -> None:
         self.store = store
         self.fetcher = fetcher
@@ -60,7 +62,7 @@ class LostFoundApp:
         self.index_path = index_path
         self.model_path = model_path
         self.limits = limits
-        self.generations = Generations(store, model, index_path=index_path, model_path=model_path)
+        self.generations = Generations(store, model, index_path=index_path, index_kind=index_kind, model_path=model_path)
         self.encoding = Encoding(decoder)
         self._searcher = Searcher(store, self.generations.current, self.encoding)
         self._editor = ItemEditor(store, self.generations, self.encoding, limits)

@@ -59,6 +59,7 @@ class Settings(BaseSettings):
     patience: int = Field(5, ge=1, description="epochs without a better validation recall before stopping")
 
     # Searching
+    index_kind: str = Field("exact", description="kind of index, one of crossmodal/indexes/kinds.py")
     max_query_chars: int = Field(2_000, ge=1, description="longest text query")
     max_top_k: int = Field(1_000, ge=1, description="most results of one search")
 

@@ -75,6 +75,7 @@ def _assembled(settings: Settings, model: TrainedModel, store: Store, decoder: D
         fetcher=_fetcher(settings),
         decoder=decoder,
         index_path=settings.index_path,
+        index_kind=settings.index_kind,
         model_path=settings.model_path,
         limits=Limits(settings.max_query_chars, settings.max_top_k, settings.max_image_bytes),
         tasks=TaskParts(

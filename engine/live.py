@@ -50,9 +50,17 @@ class LiveApp(LostFoundApp):
         model_path: Path,
         limits: Limits,
         tasks: TaskParts,
+        index_kind: str = "exact",
     ) -> None:
         super().__init__(
-            model, store, fetcher=fetcher, decoder=decoder, index_path=index_path, model_path=model_path, limits=limits
+            model,
+            store,
+            fetcher=fetcher,
+            decoder=decoder,
+            index_path=index_path,
+            index_kind=index_kind,
+            model_path=model_path,
+            limits=limits,
         )
         self.jobs = JobManager(JobStore(store.path.with_name("jobs.sqlite3")))
         self.switching = Switching(self, ModelFiles(store.path.parent / "models", model_path))

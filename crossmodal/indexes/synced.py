@@ -8,7 +8,7 @@ from pathlib import Path
 from crossmodal import errors
 from crossmodal.errors import StoreError
 from crossmodal.indexes.base import Hits, Ids, IndexTag, VectorIndex, Vectors
-from crossmodal.indexes.exact import ExactIndex
+from crossmodal.indexes.kinds import INDEX_KINDS
 from crossmodal.store import Store
 from crossmodal.store.changes import Feed
 
@@ -27,6 +27,7 @@ class SyncedIndex:
         model_id: the model whose embeddings are indexed.
         embed_dim: their dimension.
         path: cache file of the index; may be missing, outdated or broken.
+        kind: name of a kind of index in `crossmodal.indexes.kinds`.
         feed: what is indexed: pictures of items (ids are item ids) or texts (ids are text ids).
 
     Attributes:
@@ -34,15 +35,19 @@ class SyncedIndex:
 
     Raises:
         StoreError: `index_corrupt`: an embedding in the store is damaged. Repair with `ChangeFeeds.drop_damaged` and a new embedding.
+        QueryError: `bad_request`: there is no such kind of index.
     """
 
-    def __init__(self, store: Store, model_id: str, *, embed_dim: int, path: Path, feed: Feed = "images") -> None:
+    def __init__(
+        self, store: Store, model_id: str, *, embed_dim: int, path: Path, kind: str = "exact", feed: Feed = "images"
+    ) -> None:
         self.model_id = model_id
         self.embed_dim = embed_dim
         self.path = path
         self.refused: StoreError | None = None
         self._store = store
         self._feed = feed
+        self._kind = INDEX_KINDS.get(kind)
         # Distinct names, so that a picture index is never loaded as a text index.
         self._name = model_id if feed == "images" else f"texts of {model_id}"
         self._lock = threading.Lock()
@@ -81,7 +86,7 @@ class SyncedIndex:
 
     def rebuild(self) -> None:
         """Rebuild the index from the store; searches use the old one until it is complete."""
-        index = ExactIndex(self.embed_dim)
+        index = self._kind(self.embed_dim)
         tag = self._caught_up(index, IndexTag(self._store.store_uuid, self._name))
         with self._lock:
             self._index, self._tag, self._version = index, tag, -1
@@ -113,7 +118,7 @@ class SyncedIndex:
 
     def _loaded(self) -> tuple[VectorIndex, IndexTag]:
         store_uuid = self._store.store_uuid
-        index, tag = ExactIndex.load(self.path, store_uuid=store_uuid, model_id=self._name, embed_dim=self.embed_dim)
+        index, tag = self._kind.load(self.path, store_uuid=store_uuid, model_id=self._name, embed_dim=self.embed_dim)
         here = self._store.changes.mark(self.model_id, tag.seq, feed=self._feed)
         if (tag.mark, tag.removal_mark) != (here, self._store.changes.removal_mark(tag.removal_seq, feed=self._feed)):
             raise StoreError(

@@ -37,6 +37,7 @@ class Generations:
     Args:
         model: the one in use at the start.
         index_path: where the index of items keeps its cache; that of texts lies beside it.
+        index_kind: name of a kind of index in `crossmodal.indexes.kinds`.
         model_path: where the model lies; looked at again when another process switches models.
 
     Attributes:
@@ -44,9 +45,10 @@ class Generations:
         prepared: a model that is about to take over: what is added meanwhile gets its embeddings, too.
     """
 
-    def __init__(self, store: Store, model: TrainedModel, *, index_path: Path, model_path: Path) -> None:
+    def __init__(self, store: Store, model: TrainedModel, *, index_path: Path, model_path: Path, index_kind: str = "exact") -> None:
         self._store = store
         self._index_path = index_path
+        self._index_kind = index_kind
         self._model_path = model_path
         self._switching = threading.Lock()
         self._seen_version = -1
@@ -108,14 +110,19 @@ class Generations:
         generation.texts.close()
 
     def _index(self, model: TrainedModel, path: Path, feed: Feed) -> SyncedIndex:
+        def opened() -> SyncedIndex:
+            return SyncedIndex(
+                self._store, model.model_id, embed_dim=model.spec.embed_dim, path=path, kind=self._index_kind, feed=feed
+            )
+
         try:
-            return SyncedIndex(self._store, model.model_id, embed_dim=model.spec.embed_dim, path=path, feed=feed)
+            return opened()
         except StoreError as error:
             dropped = self._store.changes.drop_damaged(model.model_id, feed=feed)
             if not dropped:
                 raise
             log.warning("%s %d damaged embeddings were dropped and will be made again", error, len(dropped))
-            return SyncedIndex(self._store, model.model_id, embed_dim=model.spec.embed_dim, path=path, feed=feed)
+            return opened()
 
     def _follow_switch(self) -> None:
         """Another process may have trained and switched: then its model file is the one to use here too."""

@@ -1,6 +1,7 @@
 """The one door to catalogues: whatever a person names, a table, a folder or an archive, becomes a `Catalogue` or one clear error."""
 
 from pathlib import Path
+from typing import Protocol
 
 from crossmodal.errors import SourceError
 from crossmodal.ingest.sources.base import Source, SourceLimits, shown
@@ -47,12 +48,8 @@ def open_source(where: str | Path, *, limits: SourceLimits, name: str | None = N
 
 def _of_file(path: Path, *, limits: SourceLimits, name: str | None) -> Source:
     ending = path.suffix.lower() if path.is_file() else ""
-    if ending == ".zip":
-        return ZipSource(path, limits=limits, name=name)
-    if ending == ".tar":
-        return TarSource(path, limits=limits, name=name)
-    if ending in (".parquet", ".pq"):
-        return _parquet(path, limits=limits, name=name)
+    if ending in _BY_ENDING:
+        return _BY_ENDING[ending](path, limits=limits, name=name)
     try:
         return CsvSource(path, limits=limits, name=name)
     except SourceError as error:
@@ -90,3 +87,16 @@ def _table_of(folder: Path, *, limits: SourceLimits, name: str | None) -> CsvSou
         if error.code == "csv_missing_columns":
             return None
         raise
+
+
+class _Opens(Protocol):
+    def __call__(self, path: Path, /, *, limits: SourceLimits, name: str | None) -> Source: ...
+
+
+_BY_ENDING: dict[str, _Opens] = {
+    ".zip": ZipSource,
+    ".tar": TarSource,
+    ".parquet": _parquet,
+    ".pq": _parquet,
+}
+"""Ending of a file → what reads it; every other ending is read as a CSV."""

@@ -1,4 +1,4 @@
-"""What every vector index promises, held against a slow plain copy. A new engine is one more line in `INDEXES`."""
+"""What every vector index promises, held against a slow plain copy. Every kind that is registered is held against it."""
 
 import tempfile
 from pathlib import Path
@@ -14,9 +14,10 @@ from benchmarks.made_up import made_up_embeddings, unit
 from crossmodal.errors import QueryError, StoreError
 from crossmodal.indexes.base import IndexTag, VectorIndex
 from crossmodal.indexes.exact import ExactIndex
+from crossmodal.indexes.kinds import INDEX_KINDS
 from tests.crossmodal.indexes.plain import plain_search
 
-INDEXES: list[type[VectorIndex]] = [ExactIndex]
+INDEXES = [INDEX_KINDS.get(name) for name in INDEX_KINDS.names()]
 DIM = 8
 TAG = IndexTag("a store", "a model", seq=3, removal_seq=2, mark="abc")
 
