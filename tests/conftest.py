@@ -1,5 +1,19 @@
-"""For every test: one thread of torch in each process, so that tests running side by side do not fight over the cores."""
+"""For every test: one thread of torch in each process, and a list of the slow tests that are not marked `slow`."""
 
 import os
 
+import pytest
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+SLOW_S = 5.0
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name the tests that `-m "not slow"` should leave out. A busy computer makes every test slow, so nothing fails."""
+    reports = [report for outcome in ("passed", "failed") for report in terminalreporter.stats.get(outcome, [])]
+    slow = [report for report in reports if report.duration > SLOW_S and not {"slow", "browser"} & set(report.keywords)]
+    if slow:
+        terminalreporter.section(f"took more than {SLOW_S:g} s and are not marked slow")
+        for report in sorted(slow, key=lambda report: -report.duration):
+            terminalreporter.line(f"{report.duration:5.1f} s  {report.nodeid}")

@@ -89,6 +89,7 @@ def test_more_like_this_leaves_itself_out(filled: LostFoundApp) -> None:
     assert item.item_id not in {result.item.item_id for result in results}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("top_k", [-1, 0, 51, 10**9, 10**400, 1.5, "NaN", "10; DROP", [1], None, True])
 def test_an_impossible_number_of_results_is_refused(filled: LostFoundApp, top_k: object) -> None:
     item_id = filled.search_by_text("red disc", 1)[0].item.item_id
@@ -103,6 +104,7 @@ def test_an_impossible_number_of_results_is_refused(filled: LostFoundApp, top_k:
         assert len(str(caught.value)) < 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("query", "code"), [("", "text_empty"), (" \u200b", "text_empty"), ("x" * 201, "text_too_long"), (None, "bad_request")]
 )
@@ -113,6 +115,7 @@ def test_an_impossible_query_is_refused(filled: LostFoundApp, query: str, code: 
     assert caught.value.remedy
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("image", "error"),
     [
@@ -188,6 +191,7 @@ def test_a_removed_picture_can_be_added_again(app: LostFoundApp) -> None:
     assert titles(app.search_by_text("red disc")) == ["second"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("item_id", [0, -1, 999, 2**62])
 def test_an_unknown_item_is_said_by_every_door(filled: LostFoundApp, item_id: int) -> None:
     for ask in (filled.item, filled.thumbnail, filled.rendition, filled.remove_item, filled.restore_item, filled.search_by_item):

@@ -100,6 +100,7 @@ def test_help_breaks_lines_where_the_terminal_ends() -> None:
     assert "source, with tabs between. Ends with 1 when nothing was found." in lines
 
 
+@pytest.mark.slow
 def test_flags_take_no_value_in_the_help() -> None:
     for words in ((), ("search",), ("train",)):
         assert "<bool>" not in run(*words, "--help").stdout
@@ -127,6 +128,7 @@ def test_ctrl_c_in_the_first_moment_is_no_traceback(tmp_path: Path) -> None:
     assert (process.returncode, errors) == (_app.STOPPED, "")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="closes streams as a shell does")
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_a_closed_stream_leads_nowhere(closed: str, tmp_path: Path) -> None:
@@ -143,6 +145,7 @@ def test_a_closed_stream_leads_nowhere(closed: str, tmp_path: Path) -> None:
     assert said.stdout.startswith("resnet18-gru\t") != (">&-" in closed.split())
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full")
 def test_help_onto_a_full_disk_is_one_sentence() -> None:
     for words in ((), ("search",)):

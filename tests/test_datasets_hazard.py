@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 PROJECT = Path(__file__).resolve().parents[1]
 ENCODER_LIBRARIES = ("sentence_transformers", "transformers", "open_clip", "timm")
 METADATA = "Metadata-Version: 2.1\nName: datasets\nVersion: 5.2.0\nHome-page: https://github.com/huggingface/datasets\n"
@@ -115,7 +117,6 @@ BESIDE = """
 """
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("order", ["before", "after"])
 @pytest.mark.parametrize("installed", [True, False], ids=["datasets installed", "datasets absent"])
 def test_the_transformers_work_beside_our_datasets(tmp_path: Path, installed: bool, order: str) -> None:

@@ -21,6 +21,7 @@ def texts() -> TextEncoder:
     return TextEncoder(DIM, vocab_size=512, max_tokens=8, spec=TowerSpec("gru", {"width": 16}, pooling="max")).eval()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(1, 3, 32, 32), (5, 3, 32, 32), (2, 3, 48, 48)])
 def test_pictures_become_unit_vectors(images: ImageEncoder, shape: tuple[int, ...]) -> None:
     with torch.inference_mode():
@@ -52,6 +53,7 @@ def test_a_vector_of_nothing_stays_finite(images: ImageEncoder) -> None:
         assert silent.project(torch.rand(2, FEATURES)).tolist() == [[0.0] * DIM] * 2
 
 
+@pytest.mark.slow
 def test_the_backbone_starts_from_the_weights_it_is_given() -> None:
     torch.manual_seed(5)
     state = resnet18().state_dict()
@@ -102,6 +104,7 @@ TINY_TOWERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TINY_TOWERS)
 @pytest.mark.parametrize("pooling", ["mean", "max"])
 def test_a_tower_cut_in_two_answers_the_same(name: str, pooling: str) -> None:

@@ -80,6 +80,7 @@ def start(apps: list[LiveApp], folder: Path, told: list[Progress] | None = None,
     return app
 
 
+@pytest.mark.slow
 def test_the_first_start_makes_everything(first_start: tuple[Path, list[Progress], list[str]]) -> None:
     folder, told, found = first_start
     assert steps_of(told) == ["catalogue", "model", "index"]
@@ -118,6 +119,7 @@ def test_the_second_start_uses_what_is_there(
     assert app.count() == 100
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [b"", b"<!doctype html>404", None], ids=["empty", "page", "cut"])
 def test_a_damaged_model_is_kept_aside_and_made_anew(installation: Path, started: list[LiveApp], damage: bytes | None) -> None:
     path = installation / "trained_model.pth"
@@ -196,6 +198,7 @@ def test_the_demo_does_not_come_back_after_it_made_room(installation: Path, star
     assert start(started, installation).count() == 12
 
 
+@pytest.mark.slow
 def test_ones_own_file_in_the_place_of_the_demo(started: list[LiveApp], tmp_path: Path) -> None:
     """The model is then learned from a demo drawn elsewhere, and nothing of it is in the collection."""
     path = csv_source(tmp_path / "dataset", things(12))
@@ -220,6 +223,7 @@ def test_what_was_added_is_there_after_a_restart(installation: Path, started: li
     assert again.search_by_image(png("red", "disc", 5), 1)[0].item == item
 
 
+@pytest.mark.slow
 def test_a_new_model_after_a_trained_one_was_deleted_is_not_read_again_and_again(
     installation: Path, started: list[LiveApp], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -275,6 +279,7 @@ def test_the_cached_initializer_builds_once(monkeypatch: pytest.MonkeyPatch) -> 
     assert answering == [first], "the shell is answered from the same app"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["folder", "file"])
 def test_a_change_of_the_model_that_a_kill_ended_goes_on_beside_ones_own_catalogue(
     installation: Path, started: list[LiveApp], tmp_path: Path, kind: str
@@ -303,6 +308,7 @@ def test_a_change_of_the_model_that_a_kill_ended_goes_on_beside_ones_own_catalog
     assert again.count() == 12
 
 
+@pytest.mark.slow
 def test_two_first_starts_make_one_model(tmp_path: Path, started: list[LiveApp], monkeypatch: pytest.MonkeyPatch) -> None:
     made, waiting, learn = [], threading.Event(), initialize.learn
 

@@ -49,12 +49,14 @@ def test_logits_are_scaled_cosines(system: LostFoundSystem) -> None:
     assert logits.abs().max() <= 1 / 0.07 + 1e-4
 
 
+@pytest.mark.slow
 def test_same_seed_same_network() -> None:
     first, second, other = (build_untrained(SPEC, seed=seed).state_dict() for seed in (1, 1, 2))
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert not all(torch.equal(first[name], other[name]) for name in first)
 
 
+@pytest.mark.slow
 def test_same_seed_same_training() -> None:
     def run(seed: int) -> tuple[list[EpochFigures], dict[str, torch.Tensor]]:
         torch.rand(seed)  # what went before does not matter
@@ -67,6 +69,7 @@ def test_same_seed_same_training() -> None:
     assert all(torch.equal(weights[name], again[name]) for name in weights)
 
 
+@pytest.mark.slow
 def test_training_tells_every_step_and_epoch(system: LostFoundSystem) -> None:
     steps, epochs = [], []
     history = train(system, on_step=lambda done, total: steps.append((done, total)), on_epoch=epochs.append)
@@ -75,6 +78,7 @@ def test_training_tells_every_step_and_epoch(system: LostFoundSystem) -> None:
     assert all(math.isfinite(entry.loss) and 0 <= entry.recall_at_1 <= 1 for entry in history)
 
 
+@pytest.mark.slow
 def test_validation_pictures_are_never_trained_on(system: LostFoundSystem, monkeypatch: pytest.MonkeyPatch) -> None:
     dataset = pairs(40, size=16)
     trained_on, held = dataset.split(0.1, salt="validation")
@@ -94,6 +98,7 @@ def test_validation_pictures_are_never_trained_on(system: LostFoundSystem, monke
     assert len(seen) > 30
 
 
+@pytest.mark.slow
 def test_a_frozen_backbone_stays_to_the_bit(system: LostFoundSystem) -> None:
     before = {name: value.clone() for name, value in system.state_dict().items()}
     history = train(system, frozen_backbone=True)
@@ -104,6 +109,7 @@ def test_a_frozen_backbone_stays_to_the_bit(system: LostFoundSystem) -> None:
     assert {"temperature", "image_encoder.head.layers.0.weight", "text_encoder.head.layers.0.weight"} <= changed
 
 
+@pytest.mark.slow
 def test_a_backbone_can_learn_again_after_it_was_frozen(system: LostFoundSystem) -> None:
     train(system, frozen_backbone=True)
     before = system.image_encoder.backbone.network.conv1.weight.clone()
@@ -111,6 +117,7 @@ def test_a_backbone_can_learn_again_after_it_was_frozen(system: LostFoundSystem)
     assert not torch.equal(system.image_encoder.backbone.network.conv1.weight, before)
 
 
+@pytest.mark.slow
 def test_titles_without_a_common_word_can_be_trained_on(system: LostFoundSystem) -> None:
     dataset = pairs(20, size=16)
     odd = LostFoundDataset(dataset.pixels, [(f"word{i}",) for i in range(20)], dataset.content_hashes)
@@ -124,17 +131,20 @@ def test_stop_is_heard(system: LostFoundSystem) -> None:
         train(system, stop=stop)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [0, 1, 3])
 def test_too_few_pictures_are_said(system: LostFoundSystem, n: int) -> None:
     with pytest.raises(TrainingError, match="cannot be split"):
         minimal_train_model(system, pairs(n, size=16), plan=PLAN, batch_size=8, seed=0)
 
 
+@pytest.mark.slow
 def test_a_rate_that_runs_away_is_said_and_names_the_batch(system: LostFoundSystem) -> None:
     with pytest.raises(TrainingError, match="epoch"):
         train(system, plan=replace(PLAN, learning_rate=1e30, max_epochs=4))
 
 
+@pytest.mark.slow
 def test_evaluation_equals_its_parts_and_leaves_the_mode(system: LostFoundSystem) -> None:
     dataset = pairs(12, size=16)
     features = backbone_features(system, dataset, part=5)

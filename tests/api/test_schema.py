@@ -8,6 +8,7 @@ import os
 from collections import Counter
 from pathlib import Path
 
+import pytest
 import schemathesis
 from hypothesis import strategies as st
 from schemathesis.config import SchemathesisConfig
@@ -18,6 +19,8 @@ from api.app import create_api
 from api.settings import ApiOptions
 from tests.api.conftest import SHELF, filled_app
 from tests.app_parts import png
+
+pytestmark = pytest.mark.slow
 
 EXAMPLES = int(os.environ.get("CROSSMODAL_SCHEMA_EXAMPLES", "2"))
 """Random calls for each operation, besides the edge cases of its fields."""

@@ -66,6 +66,7 @@ def test_a_chosen_loopback_address_is_one_of_its_names(host: str, name: str) -> 
     assert "evil.test" not in options_from(Settings(api_host=host)).hosts
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "darwin", reason="has 127.0.0.1 only")
 def test_it_answers_where_it_was_told_to_listen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     servers: list[uvicorn.Server] = []

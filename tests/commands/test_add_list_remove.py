@@ -9,6 +9,7 @@ from tests.app_parts import png
 from tests.commands.shell import Shell
 
 
+@pytest.mark.slow
 def test_what_is_added_is_listed_found_and_removed(shell: Shell) -> None:
     path = shell.picture("my-red-disc.png")
     [[item_id, state, title]] = shell.lines("add", path, "-a", "shelf=3")
@@ -88,6 +89,7 @@ def test_what_was_added_by_hand_is_listed_and_removed_as_a_catalogue(shell: Shel
     assert shell("remove", "--catalogue", "added", "--yes").exit_code == 3
 
 
+@pytest.mark.slow
 def test_a_known_picture_keeps_what_it_has_and_the_way_to_change_it_is_said(shell: Shell) -> None:
     path = shell.picture("mine.png")
     [[item_id, *_]] = shell.lines("add", path, "--title", "My disc", "-a", "shelf=3")
@@ -100,6 +102,7 @@ def test_a_known_picture_keeps_what_it_has_and_the_way_to_change_it_is_said(shel
         assert f"stays as it is. To change its title or attributes: python cli.py edit {item_id}" in result.stderr
 
 
+@pytest.mark.slow
 def test_an_item_is_edited(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     [[item_id, *_]] = shell.lines("add", shell.picture("mine.png"), "-a", "shelf=3", "-a", "size=small")
     assert shell.lines("edit", item_id, "--title", "My zebra") == [[item_id, "edited", "My zebra"]]
@@ -124,6 +127,7 @@ def test_attributes_that_cannot_be_kept_are_refused(shell: Shell) -> None:
     assert f"is a folder. Bring all its pictures in: python cli.py index {shell.folder}" in folder.stderr
 
 
+@pytest.mark.slow
 def test_nothing_listed_ends_with_one_and_says_why(shell: Shell) -> None:
     shell.lines("add", shell.picture("mine.png"), "-a", "shelf=3")
     for where, said in (
@@ -150,6 +154,7 @@ def test_a_catalogue_may_be_named_by_the_end_of_its_path(shell: Shell) -> None:
     assert len(shell.lines("list", "--where", f"catalogue={shell.folder / 'b' / 'mix'}")) == 2
 
 
+@pytest.mark.slow
 def test_values_beyond_the_limit_are_mentioned(shell: Shell) -> None:
     for number in range(3):
         shell.lines("add", shell.picture(f"{number}.png", seed=number), "-a", f"shelf={number}")
@@ -185,6 +190,7 @@ def test_listing_loads_no_model(shell: Shell) -> None:
     assert "torch" not in said.stdout.split()
 
 
+@pytest.mark.slow
 def test_a_catalogue_goes_by_the_end_of_its_path(shell: Shell) -> None:
     from tests.app_parts import csv_source, things
 

@@ -13,6 +13,7 @@ def without_the_slowest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "CHECKS", tuple(entry for entry in run.CHECKS if entry[0] != "tokenizer"))
 
 
+@pytest.mark.slow
 def test_findings_are_lines_and_the_cure_cures(shell: Shell) -> None:
     path = shell.folder / "data" / "image_features.pt"
     path.write_bytes(b"broken")
@@ -27,6 +28,7 @@ def test_findings_are_lines_and_the_cure_cures(shell: Shell) -> None:
     assert "cache" in after["checks"]
 
 
+@pytest.mark.slow
 def test_before_there_is_anything_only_notes(empty_shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     of_the_installation = tuple(entry for entry in run.CHECKS if entry[0] not in ("versions", "disk"))
     monkeypatch.setattr(run, "CHECKS", of_the_installation)
@@ -39,6 +41,7 @@ def test_before_there_is_anything_only_notes(empty_shell: Shell, monkeypatch: py
     assert empty_shell("doctor", "--ids", "placeholder_pictures").exit_code == 1
 
 
+@pytest.mark.slow
 def test_the_ids_of_a_finding_are_what_remove_reads(shell: Shell) -> None:
     for grey in (100, 101):
         path = shell.folder / f"{grey}.png"

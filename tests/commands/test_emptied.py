@@ -15,6 +15,7 @@ def emptied(shell: Shell, how: str) -> None:
         shell.lines("remove", "--catalogue", row[0], "--yes")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["ids", "catalogue"])
 def test_what_was_removed_does_not_come_back_by_itself(shell: Shell, how: str) -> None:
     emptied(shell, how)
@@ -26,6 +27,7 @@ def test_what_was_removed_does_not_come_back_by_itself(shell: Shell, how: str) -
     assert shell.lines("list", code=1) == []
 
 
+@pytest.mark.slow
 def test_it_can_be_filled_again(shell: Shell) -> None:
     emptied(shell, "catalogue")
     folder = shell.folder / "mine"

@@ -29,6 +29,7 @@ def test_without_a_location_every_known_catalogue_is_read_again(shell: Shell) ->
     assert said == ["0 pictures indexed, 12 were there already, 0 failed.", "1 picture indexed, 4 were there already, 0 failed."]
 
 
+@pytest.mark.slow
 def test_a_catalogue_that_is_away_does_not_keep_the_others_back(shell: Shell) -> None:
     away, there = pictures(shell.folder / "away"), pictures(shell.folder / "there", seed=8)
     for folder in (away, there):
@@ -45,6 +46,7 @@ def test_a_catalogue_that_is_away_does_not_keep_the_others_back(shell: Shell) ->
     assert len(shell.lines("list", "-n", 99)) == 21  # what is away stays in the collection
 
 
+@pytest.mark.slow
 def test_what_cannot_be_read_is_listed_and_tried_again(shell: Shell) -> None:
     folder = pictures(shell.folder / "mine", 2)
     (folder / "bad.png").write_bytes(b"no picture")
@@ -60,6 +62,7 @@ def test_what_cannot_be_read_is_listed_and_tried_again(shell: Shell) -> None:
     assert shell.lines("failed") == []
 
 
+@pytest.mark.slow
 def test_a_renamed_picture_leaves_under_its_old_name(shell: Shell) -> None:
     folder = pictures(shell.folder / "mine", 2)
     shell("index", folder)
@@ -69,6 +72,7 @@ def test_a_renamed_picture_leaves_under_its_old_name(shell: Shell) -> None:
     assert sorted(item["source"] for item in mine) == ["001.png", "red-disc-of-mine.png"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["zip", "tar"])
 def test_an_archive_is_indexed_where_it_lies(shell: Shell, kind: str) -> None:
     folder = pictures(shell.folder / "packed")
@@ -99,6 +103,7 @@ def test_an_impossible_setting_is_named(shell: Shell, monkeypatch: pytest.Monkey
     assert "CROSSMODAL_EMBED_DIM cannot be 'many'" in result.stderr
 
 
+@pytest.mark.slow
 def test_a_catalogue_of_which_nothing_could_be_read_ends_with_one(shell: Shell) -> None:
     table = shell.folder / "mine" / "mine.csv"
     table.parent.mkdir()
@@ -130,6 +135,7 @@ def test_an_emptied_folder_keeps_its_pictures_and_the_way_out_is_named(shell: Sh
     assert len(shell.lines("list", "-n", 99)) == 15
 
 
+@pytest.mark.slow
 def test_a_collection_that_the_shell_began_says_which_model_it_is_searched_with(empty_shell: Shell) -> None:
     from crossmodal.store import Store
     from crossmodal.store.models import ACTIVE_MODEL

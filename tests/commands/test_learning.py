@@ -12,6 +12,8 @@ from engine.models.loading import load_model
 from tests.commands.shell import Shell
 from training.presets import PRESETS
 
+pytestmark = pytest.mark.slow
+
 SMALL = ("--random-weights", "--image-size", 32, "--dim", 48, "--epochs", 2, "--batch-size", 4)
 
 

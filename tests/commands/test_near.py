@@ -13,6 +13,8 @@ from initialize import build_system
 from ipc.server import Resident
 from tests.commands.shell import Shell
 
+pytestmark = pytest.mark.slow
+
 PROJECT = Path(__file__).resolve().parents[2]
 
 

@@ -28,6 +28,7 @@ def test_a_picture_finds_its_kind(shell: Shell, how: str) -> None:
     assert result.stdout.split("\t")[3] == "blue bar"
 
 
+@pytest.mark.slow
 def test_words_and_a_picture_together(shell: Shell) -> None:
     path = shell.picture("blue.png", "blue", "bar")
     by_picture = shell.json("search", "red disc", "--and-image", path, "--weight", 1, "-k", 3)
@@ -62,6 +63,7 @@ def test_text_that_looks_like_a_file_is_said_or_searched(shell: Shell) -> None:
     assert shell("search", "red.png", "--text").exit_code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [

@@ -2,11 +2,14 @@
 
 from dataclasses import replace
 
+import pytest
+
 from engine.models.trained import TrainedModel
 from tests.commands.shell import Shell
 from tests.tiny import shared_model
 
 
+@pytest.mark.slow
 def test_what_was_away_during_a_switch_comes_back_findable(shell: Shell) -> None:
     item_id = shell.lines("add", shell.picture("mine.png"), "--title", "red disc")[0][0]
     other = shell.lines("list")[0][0]

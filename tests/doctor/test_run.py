@@ -13,6 +13,8 @@ from doctor.repair import mend_collection
 from tests.crossmodal.store.test_schema import of_format
 from tests.doctor.broken import BREAKS, examined, findings_of
 
+pytestmark = pytest.mark.slow
+
 
 def digests(folder: Path) -> dict[str, str]:
     """Of every file that is not SQLite's own scratch."""
@@ -61,7 +63,6 @@ def test_mending_mends(healthy_folder: Path, tmp_path: Path, name: str) -> None:
     assert examined(folder) == {}
 
 
-@pytest.mark.slow
 def test_mending_makes_a_model_where_there_is_none(healthy_folder: Path, tmp_path: Path) -> None:
     folder = BREAKS["refused model"].of(healthy_folder, tmp_path / "here")
     mend_collection(settings_of(folder), ignore_progress)

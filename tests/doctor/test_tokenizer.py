@@ -12,6 +12,8 @@ from tests.app_parts import InProcess
 from tests.doctor.broken import place_of
 from tests.tiny import shared_model
 
+pytestmark = pytest.mark.slow
+
 UNSTABLE = "print(hash('a red striped mug') % 4096)"
 
 
@@ -25,7 +27,6 @@ def test_answers_are_compared(healthy_folder: Path, probe: str, faults: int) -> 
     assert [finding.code for finding in found] == ["tokenizer_unstable"] * faults
 
 
-@pytest.mark.slow
 def test_our_own_is_stable(healthy_folder: Path) -> None:
     assert check_tokenizer(subject(healthy_folder), PROBE) == []
 

@@ -397,6 +397,7 @@ def collection(folder: Path, said: list[Words]) -> Store:
     return store
 
 
+@pytest.mark.slow
 @given(said=st.lists(WORDS, min_size=1, max_size=3))
 @settings(max_examples=150, deadline=None)
 def test_what_is_exported_and_indexed_again_says_exactly_the_same(

@@ -46,6 +46,7 @@ def test_figures_on_the_card_are_those_of_the_model_in_use() -> None:
     assert measure(model.system, pairs(0)) is None
 
 
+@pytest.mark.slow
 def test_the_same_seed_learns_the_same() -> None:
     def weights_after(seed: int) -> bytes:
         settings = replace(QUICK, seed=seed)
@@ -57,12 +58,14 @@ def test_the_same_seed_learns_the_same() -> None:
     assert first != other
 
 
+@pytest.mark.slow
 def test_nothing_held_out_gives_no_figures() -> None:
     model = learn(Material(pairs(30), pairs(0), "x"), SPEC, QUICK, weights=RANDOM, on_progress=lambda progress: None)
     assert model.card.held_out is None
     assert model.model_id == ""  # it has an id when it is saved
 
 
+@pytest.mark.slow
 def test_with_pretrained_weights_the_backbone_is_left_as_it_came() -> None:
     torch.manual_seed(7)
     state = resnet18().state_dict()
@@ -84,6 +87,7 @@ def test_pictures_grow(epochs: int, expected: list[int]) -> None:
     assert replace(SETTINGS, max_epochs=epochs).sizes(64) == expected
 
 
+@pytest.mark.slow
 def test_progress_goes_forward_and_ends_with_nothing_left() -> None:
     told: list[Progress] = []
     learn(Material(pairs(40), pairs(0), "x"), SPEC, QUICK, weights=RANDOM, on_progress=told.append)

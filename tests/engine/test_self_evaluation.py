@@ -37,6 +37,7 @@ def fill(app: LiveApp, each: int = 2) -> None:
             app.add_new_item(png(colour, thing, seed), f"{colour} {thing}" if seed % 2 else f"A {thing} in {colour}")
 
 
+@pytest.mark.slow
 def test_recall_against_a_plain_copy(app: LiveApp) -> None:
     fill(app)
     app.add_new_item(png("red", "disc", 77))  # without a word: neither asked nor searched
@@ -56,6 +57,7 @@ def test_recall_against_a_plain_copy(app: LiveApp) -> None:
     assert found.recall[1].chance == pytest.approx(0.1)
 
 
+@pytest.mark.slow
 def test_items_are_sampled_by_hash_and_the_same_each_time(app: LiveApp, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(app)
     monkeypatch.setattr(self_evaluation, "MOST_ITEMS", 12)
@@ -86,6 +88,7 @@ def test_a_stop_leaves_no_figures(app: LiveApp) -> None:
         evaluate_on_collection(app, ignore_progress, stop)
 
 
+@pytest.mark.slow
 def test_the_app_measures_in_the_background_and_forgets_with_the_model(app: LiveApp) -> None:
     fill(app)
     assert app.collection_metrics() is None
@@ -105,6 +108,7 @@ def test_the_app_measures_in_the_background_and_forgets_with_the_model(app: Live
     assert app.collection_metrics() is None
 
 
+@pytest.mark.slow
 def test_a_model_that_reads_titles_is_asked_by_pictures_alone(app: LiveApp, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(app)
     plain = measure_collection(app, ignore_progress)

@@ -42,6 +42,7 @@ def test_no_titles_know_and_suggest_nothing() -> None:
     assert (len(vocabulary), vocabulary.unknown("red mug"), vocabulary.near("red mug")) == (0, ["red", "mug"], [])
 
 
+@pytest.mark.slow
 @given(st.lists(st.text(max_size=20), max_size=5), st.text(st.characters(), max_size=40))
 def test_any_text_is_answered(titles: list[str], query: str) -> None:
     vocabulary = Vocabulary(titles)

@@ -77,6 +77,7 @@ def test_failed_rows_can_be_repaired_and_tried_again(tmp_path: Path) -> None:
     app.close()
 
 
+@pytest.mark.slow
 def test_a_catalogue_that_is_gone_does_not_stop_the_others(app: LiveApp, tmp_path: Path) -> None:
     """One disk is unplugged: the catalogue behind it keeps what it has."""
     gone = csv_source(tmp_path / "disk", {**things(30), "bad.png": ("a text", b"I am a text.")})
@@ -105,6 +106,7 @@ def stopped() -> threading.Event:
     return event
 
 
+@pytest.mark.slow
 def test_a_stopped_index_goes_on_where_it_stopped(app: LiveApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = csv_source(tmp_path / "mine", things(300))
     stop, decode, decoded = threading.Event(), app.decoder.decode, []
@@ -127,6 +129,7 @@ def test_a_stopped_index_goes_on_where_it_stopped(app: LiveApp, tmp_path: Path, 
     assert app.count() == 300
 
 
+@pytest.mark.slow
 def test_the_demo_leaves_when_something_of_ones_own_comes(app: LiveApp, tmp_path: Path) -> None:
     indexed(app, tmp_path / "demo", 10)
     assert [entry.name for entry in app.store.sources.all()] == ["demo"]
@@ -140,6 +143,7 @@ def test_the_demo_leaves_when_something_of_ones_own_comes(app: LiveApp, tmp_path
     assert app.count() == 3
 
 
+@pytest.mark.slow
 def test_removed_items_can_be_brought_back_for_a_day_and_stay_away_after_it(
     app: LiveApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,6 +165,7 @@ def test_removed_items_can_be_brought_back_for_a_day_and_stay_away_after_it(
     assert app.count() == 3, "a catalogue that was taken out starts anew"
 
 
+@pytest.mark.slow
 def test_a_catalogue_that_changed_while_it_was_read_was_not_read_whole(app: LiveApp, tmp_path: Path) -> None:
     path = csv_source(tmp_path / "mine", things(3, seed=1))
 
@@ -177,6 +182,7 @@ def test_a_catalogue_that_changed_while_it_was_read_was_not_read_whole(app: Live
 # Training
 
 
+@pytest.mark.slow
 def test_training_takes_over_when_it_is_better(tmp_path: Path) -> None:
     app = make_live_app(tmp_path, untrained(tmp_path), training=SETTINGS)
     indexed(app, tmp_path / "mine", 80)
@@ -198,6 +204,7 @@ def test_training_takes_over_when_it_is_better(tmp_path: Path) -> None:
     app.close()
 
 
+@pytest.mark.slow
 def test_a_model_that_is_no_better_changes_nothing(tmp_path: Path) -> None:
     good = shared_model().save(tmp_path / "model.pth")
     app = make_live_app(tmp_path, good, training=replace(SETTINGS, max_epochs=1, learning_rate=1e-6))
@@ -210,6 +217,7 @@ def test_a_model_that_is_no_better_changes_nothing(tmp_path: Path) -> None:
     app.close()
 
 
+@pytest.mark.slow
 def test_a_training_says_which_pictures_it_did_without(tmp_path: Path) -> None:
     good = shared_model().save(tmp_path / "model.pth")
     app = make_live_app(tmp_path, good, training=replace(SETTINGS, max_epochs=1, learning_rate=1e-6))
@@ -219,6 +227,7 @@ def test_a_training_says_which_pictures_it_did_without(tmp_path: Path) -> None:
     app.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", ["training", "index"])
 def test_a_stop_in_the_middle_changes_nothing(tmp_path: Path, at: str) -> None:
     app = make_live_app(tmp_path, untrained(tmp_path), training=SETTINGS)  # long enough to be better, so that it comes to the index
@@ -245,6 +254,7 @@ def test_too_few_titled_pictures_are_said(app: LiveApp, tmp_path: Path) -> None:
     assert caught.value.remedy
 
 
+@pytest.mark.slow
 def test_the_material_is_split_once_for_all(app: LiveApp, tmp_path: Path) -> None:
     indexed(app, tmp_path / "mine", 60)
     app.add_new_item(png("red", "disc", 9999))  # no title: nothing to learn from
@@ -254,6 +264,7 @@ def test_the_material_is_split_once_for_all(app: LiveApp, tmp_path: Path) -> Non
     assert not set(first.train.content_hashes) & set(first.held_out.content_hashes)
 
 
+@pytest.mark.slow
 def test_a_large_collection_is_sampled(tmp_path: Path) -> None:
     app = make_live_app(tmp_path, untrained(tmp_path), max_pictures=60)
     indexed(app, tmp_path / "mine", 120)
@@ -262,6 +273,7 @@ def test_a_large_collection_is_sampled(tmp_path: Path) -> None:
     app.close()
 
 
+@pytest.mark.slow
 def test_the_estimate_tells_whether_it_is_worth_the_time(app: LiveApp, tmp_path: Path) -> None:
     assert not app.training_estimate().worthwhile
     indexed(app, tmp_path / "demo", 60)
@@ -287,6 +299,7 @@ def test_indexing_in_the_background(app: LiveApp, tmp_path: Path) -> None:
     assert app.count() == 12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["", "/nowhere/at/all", "https://shop.example/a.csv", "\0"])
 def test_a_wrong_path_is_said_at_once(app: LiveApp, where: str) -> None:
     with pytest.raises(SourceError) as caught:
@@ -295,6 +308,7 @@ def test_a_wrong_path_is_said_at_once(app: LiveApp, where: str) -> None:
     assert app.jobs.current() is None
 
 
+@pytest.mark.slow
 def test_one_job_at_a_time_and_searching_goes_on(app: LiveApp, tmp_path: Path) -> None:
     indexed(app, tmp_path / "mine", 80)
     app.start_training()
@@ -308,6 +322,7 @@ def test_one_job_at_a_time_and_searching_goes_on(app: LiveApp, tmp_path: Path) -
     assert ended.state == "stopped"
 
 
+@pytest.mark.slow
 def test_rebuild_reads_again_and_trains(app: LiveApp, tmp_path: Path) -> None:
     path = indexed(app, tmp_path / "mine", 60)
     csv_source(path.parent, things(70))
@@ -359,6 +374,7 @@ def test_a_catalogue_can_be_taken_out(app: LiveApp, tmp_path: Path) -> None:
     assert app.count() == 1
 
 
+@pytest.mark.slow
 def test_a_model_of_another_preset_is_not_trained_here(app: LiveApp, tmp_path: Path) -> None:
     indexed(app, tmp_path / "mine", 60)
     model = app.generation().model
@@ -373,6 +389,7 @@ def test_a_model_of_another_preset_is_not_trained_here(app: LiveApp, tmp_path: P
 # Closing
 
 
+@pytest.mark.slow
 def test_closing_stops_the_job_first(app: LiveApp, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path, begun = csv_source(tmp_path / "mine", things(300)), threading.Event()
     work = app.tasks.index

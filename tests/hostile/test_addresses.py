@@ -12,6 +12,8 @@ from tests.hostile.conftest import Corpus, EvilServer
 from tests.hostile.outcomes import outcome_of
 from tests.hostile.trapped import Trapped
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def network_events() -> Iterator[list[tuple[str, Any]]]:

@@ -20,6 +20,8 @@ from crossmodal.errors import HTTP_STATUS
 from tests.hostile.conftest import Corpus, Entry, EvilServer, running_evil_server
 from tests.hostile.test_traps import SLOW_TO_BUILD
 
+pytestmark = pytest.mark.slow
+
 PROJECT = Path(__file__).resolve().parents[2]
 FAR_SIDE = {502, 504}
 TIMEOUT_S = 30

@@ -21,7 +21,7 @@ import pytest
 from crossmodal.errors import HTTP_STATUS
 from tests.shared_data import SHARED, needs_shared
 
-pytestmark = [pytest.mark.hostile, needs_shared("hostile/make_corpus.py")]
+pytestmark = [pytest.mark.hostile, pytest.mark.slow, needs_shared("hostile/make_corpus.py")]
 
 Ended = dict[str, tuple[dict[str, Any], dict[str, Any]]]
 WITHOUT_ID = "csv/missing_id"

@@ -16,6 +16,8 @@ from tests.hostile.memory import CAN_RESET, peak_mb, reset_peak
 from tests.hostile.outcomes import Outcome, outcome_of
 from tests.tiny import RANDOM, SPEC
 
+pytestmark = pytest.mark.slow
+
 MAX_GROWTH_MB = 256.0
 CARD = ModelCard(RANDOM.name, RANDOM.note, "none", 0, 0.0, 0.0, None, ())
 TEXTS = ["red mug", "a striped umbrella", "?"]

@@ -27,7 +27,7 @@ from tests.hostile import memory
 from tests.hostile.conftest import Corpus
 from tests.hostile.outcomes import outcome_of
 
-pytestmark = pytest.mark.hostile
+pytestmark = [pytest.mark.hostile, pytest.mark.slow]
 
 COUNT, DIM = 50, 64
 MAX_S, MAX_MB = 20.0, 256.0

@@ -14,6 +14,8 @@ from tests.hostile.conftest import Corpus, Entry
 from tests.hostile.memory import CAN_RESET, peak_mb, reset_peak
 from tests.hostile.outcomes import Outcome, outcome_of
 
+pytestmark = pytest.mark.slow
+
 SQUARE_PX = 224
 LIMITS = DecodeLimits()
 UPRIGHT = ("tl", "tr", "bl", "br")

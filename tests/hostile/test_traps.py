@@ -15,6 +15,8 @@ from tests.hostile.memory import CAN_RESET, peak_mb, reset_peak
 from tests.hostile.outcomes import Outcome, outcome_of
 from tests.hostile.trapped import DEADLINE_S, Trapped, deadline_of
 
+pytestmark = pytest.mark.slow
+
 TOLERANCE_S = 3.0
 MOST_MB_MORE = 256
 SLOW_TO_BUILD = ("/gzip-nested", "/gzip-bomb-10gb", "/redirect-with-bomb", "/deflate-bomb", "/gzip-bomb")

@@ -32,7 +32,7 @@ def can_trace() -> bool:
     )
 
 
-pytestmark = pytest.mark.skipif(not can_trace(), reason="needs strace")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not can_trace(), reason="needs strace")]
 
 
 def test_the_log_is_on_the_disk_before_the_acknowledgement(tmp_path: Path) -> None:
@@ -51,7 +51,6 @@ def test_the_log_is_on_the_disk_before_the_acknowledgement(tmp_path: Path) -> No
     assert acknowledged == COUNT
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["signal=SIGKILL", "error=ENOSPC", "error=EIO"])
 def test_a_fault_at_any_storage_call_loses_nothing(tmp_path: Path, fault: str) -> None:
     """Some of the calls of opening, adding and closing, one after the other, until a run comes through without meeting one."""

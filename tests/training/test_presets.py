@@ -14,6 +14,8 @@ from engine.models.train import TrainingReport
 from tests.training.parts import SMALL, drawn_data, small, small_run
 from training.presets import PRESETS, preset_named
 
+pytestmark = pytest.mark.slow
+
 PROJECT = Path(__file__).resolve().parents[2]
 TEXTS = ["red disc", "a bar in blue", "something else entirely", ""]
 

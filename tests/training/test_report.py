@@ -3,10 +3,13 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from tests.training.parts import drawn_data, small_run
 from training.report import answers_to, draw_all, embed_side, evaluate_model, held_out_figures, recall_sum
+
+pytestmark = pytest.mark.slow
 
 
 def test_all_pictures_are_drawn(tmp_path: Path) -> None:

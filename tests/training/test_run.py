@@ -16,6 +16,8 @@ from tests.training.parts import drawn_data, small, small_run
 from training.presets import PRESETS
 from training.run import RunSettings
 
+pytestmark = pytest.mark.slow
+
 
 def history(folder: Path) -> list[dict]:
     lines = (folder / "run" / "history.jsonl").read_text().splitlines()

@@ -63,6 +63,7 @@ def test_contrast_against_known_pairs() -> None:
     assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.01)
 
 
+@pytest.mark.slow
 def test_pages_load_neither_torch_nor_the_store() -> None:
     parts = sorted(f"ui.{path.stem}" for path in (ROOT / "ui").glob("*.py") if path.stem != "__init__")
     heavy = ("torch", "app_logic", "crossmodal.store")

@@ -12,6 +12,8 @@ from tests.ui.fake_app import FakeApp, draw
 from tests.ui.injections import INJECTIONS
 from ui.formatting import clean, literal, shorten
 
+pytestmark = pytest.mark.slow
+
 READS_MARKDOWN = ("markdown", "caption", "error", "warning", "info", "success", "title", "header", "subheader")
 
 

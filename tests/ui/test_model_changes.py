@@ -13,6 +13,8 @@ from tests.ui.fake_app import FakeApp
 from tests.ui.test_other_pages import listen_on, words
 from ui.components import dialogs, sources
 
+pytestmark = pytest.mark.slow
+
 Visit = Callable[..., AppTest]
 KEPT = Path("/data/models/77aa12c0ffee4b15.pth")
 

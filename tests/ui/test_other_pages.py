@@ -15,6 +15,8 @@ from tests.ui.fake_app import FakeApp, FakeEstimate, build_fake
 from ui import startup
 from ui.components import sources
 
+pytestmark = pytest.mark.slow
+
 Visit = Callable[..., AppTest]
 
 

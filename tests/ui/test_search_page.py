@@ -68,6 +68,7 @@ def test_a_link_to_a_picture_shows_what_is_like_it(visit: Visit) -> None:
     assert "Green mug, dotted" not in found(at)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("like", ["999", "-1", "x", "9" * 40, "٣"])
 def test_a_link_to_nothing_is_no_accident(visit: Visit, like: str) -> None:
     at = visit(like=like)
@@ -121,6 +122,7 @@ def test_clear_goes_back_to_the_fresh_page(visit: Visit) -> None:
     assert at.text_input(key=key(at, "words")).value == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", ["", "   "])
 def test_an_empty_question_is_the_fresh_page(visit: Visit, words: str) -> None:
     at = ask(visit(q="red"), words)
@@ -155,6 +157,7 @@ def test_by_uploaded_picture(visit: Visit) -> None:
     assert "like “Red mug, plain”" in header(at), "the uploaded file does not ask again by itself"
 
 
+@pytest.mark.slow
 def test_an_upload_that_is_no_picture(visit: Visit) -> None:
     at = visit()
     at.segmented_control(key="way").set_value("Picture").run()
@@ -175,6 +178,7 @@ def test_by_address(visit: Visit) -> None:
     assert "http://pictures.test" in header(at)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("address", "words"),
     [("http://pictures.test/none.png", "404"), ("ftp://pictures.test/a", "does not start with http")],

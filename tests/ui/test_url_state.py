@@ -13,6 +13,7 @@ ADDRESSES = st.dictionaries(
 )
 
 
+@pytest.mark.slow
 @given(
     words=st.text(max_size=40),
     item_id=st.integers(0, 10**18 - 1),

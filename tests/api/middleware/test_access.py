@@ -154,6 +154,7 @@ def test_a_foreign_page_changes_nothing(client: TestClient, live_app: LiveApp, o
     assert "access-control-allow-origin" not in client.get("/health", headers={"Origin": origin}).headers
 
 
+@pytest.mark.slow
 def test_a_listed_page_may_call(live_app: LiveApp) -> None:
     with api_client(live_app, cors_origins=("https://shop.example",), keys=(KEY,)) as client:
         page = {"Origin": "https://shop.example"}

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +15,7 @@ def results(pictures: list[int]) -> list[SearchResult]:
     return [SearchResult(item, 1 - rank / 1000, rank) for rank, item in enumerate(items, start=1)]
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(0, 6), max_size=40), st.integers(1, 12), st.sets(st.integers(0, 6), max_size=2))
 def test_the_best_of_each_picture_in_order(pictures: list[int], top_k: int, without: set[int]) -> None:
     everything, asked = results(pictures), list[int]()

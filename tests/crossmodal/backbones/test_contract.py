@@ -33,6 +33,7 @@ def test_no_backbone_is_left_out() -> None:
     assert set(TEXT_BACKBONES.names()) <= set(TEXTS)
 
 
+@pytest.mark.slow
 @every
 def test_shapes(kind: str, name: str) -> None:
     backbone = tiny(kind, name)
@@ -79,6 +80,7 @@ def test_a_cut_that_is_not_offered_is_refused(kind: str, name: str) -> None:
                 refused()
 
 
+@pytest.mark.slow
 @every
 def test_its_config_builds_it_again(kind: str, name: str) -> None:
     backbone = tiny(kind, name)

@@ -20,6 +20,8 @@ import torch
 from crossmodal.backbones.download import from_torchvision, in_time
 from tests.crossmodal.backbones.checkpoints import network, save
 
+pytestmark = pytest.mark.slow
+
 PROJECT = Path(__file__).resolve().parents[3]
 COMMIT = "c" * 40
 

@@ -152,6 +152,7 @@ def test_a_named_folder_that_is_not_there(tmp_path: Path) -> None:
         load("clip", WeightsSource(file=tmp_path / "nothing", download=True))
 
 
+@pytest.mark.slow
 def test_the_library_is_imported_quietly() -> None:
     script = "from crossmodal.backbones.hugging_face import import_transformers as i; print(i().BertModel.__name__)"
     folder = Path(__file__).resolve().parents[3]

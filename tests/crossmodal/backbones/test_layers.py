@@ -117,6 +117,7 @@ BUILDS: dict[str, Callable[[], nn.Module]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BUILDS)
 def test_the_shapes_are_those_of_the_drawn_network(name: str) -> None:
     with torch.device("meta"), undrawn():
@@ -138,6 +139,7 @@ def test_nothing_is_drawn_inside_and_everything_outside() -> None:
     assert bool(nn.init.normal_(torch.zeros(8)).any())
 
 
+@pytest.mark.slow
 def test_building_shapes_does_not_load_the_compiler() -> None:
     said = run(
         """

@@ -69,6 +69,7 @@ def test_at_their_true_size() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_knowing_them_loads_none_of_their_libraries() -> None:
     script = """
         import sys

@@ -53,6 +53,7 @@ def test_the_network_gives_features() -> None:
     assert not any(name.startswith("fc.") for name in network.state_dict())
 
 
+@pytest.mark.slow
 def test_is_torchvisions_network(full_state: dict[str, Tensor], tmp_path: Path) -> None:
     torch.save(full_state, tmp_path / "weights.pth")
     weights = from_file(tmp_path / "weights.pth")
@@ -88,6 +89,7 @@ VARIANTS: dict[str, Callable[[dict[str, Tensor]], dict[str, Tensor]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS.keys())
 def test_usual_variants_are_welcome(variant: Callable[[Any], Any], full_state: dict[str, Tensor], tmp_path: Path) -> None:
     torch.save(variant(full_state), tmp_path / "weights.pth")
@@ -110,6 +112,7 @@ BROKEN: dict[str, Callable[[dict[str, Tensor]], object]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN.keys())
 def test_a_file_of_something_else_is_refused(broken: Callable[[Any], Any], full_state: dict[str, Tensor], tmp_path: Path) -> None:
     torch.save(broken(full_state), tmp_path / "weights.pth")
@@ -226,6 +229,7 @@ def test_a_name_server_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch
     asked(0.3)
 
 
+@pytest.mark.slow
 def test_a_server_of_many_silent_addresses_is_left_behind(
     monkeypatch: pytest.MonkeyPatch, silent_server: int, released: threading.Event
 ) -> None:
@@ -234,6 +238,7 @@ def test_a_server_of_many_silent_addresses_is_left_behind(
     asked(0.3)
 
 
+@pytest.mark.slow
 def test_a_slow_line_that_moves_is_waited_for(hub: Path, full_state: dict[str, Tensor], monkeypatch: pytest.MonkeyPatch) -> None:
     def dribble(url: str, dst: str, *, hash_prefix: str, progress: bool) -> None:
         assert Path(dst) == hub / CACHED
@@ -299,6 +304,7 @@ def test_plain_three_by_three_convolutions_are_exchanged_and_others_stay() -> No
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", [1, 2, 3, 4])
 def test_bfloat16_gradients_are_the_same_every_time_and_near_float32(side: int) -> None:
     """On a map of one pixel the library's own bfloat16 gradient changed from call to call and was sometimes not finite."""

@@ -38,6 +38,7 @@ def test_a_folder_counts_when_it_holds_a_checkpoint(tmp_path: Path) -> None:
     assert local_folder(WeightsSource(), "whole") is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".pt", ".pth", ".safetensors"])
 @pytest.mark.parametrize("name", TINY)
 def test_a_state_dict_in_the_weights_folder_is_found_by_name(tmp_path: Path, name: str, suffix: str) -> None:

@@ -40,6 +40,7 @@ def test_a_picture_is_square_and_rgb() -> None:
     assert (picture.size, picture.mode) == ((PICTURE_PX, PICTURE_PX), "RGB")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_the_named_colour_is_the_main_colour_of_the_thing(kind: Kind) -> None:
     for colour in COLOURS:

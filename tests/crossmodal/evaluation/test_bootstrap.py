@@ -42,6 +42,7 @@ def test_captions_of_a_picture_are_one_draw() -> None:
     assert apart.interval("hit")[0] > together.interval("hit")[0]
 
 
+@pytest.mark.slow
 def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
     generator = torch.Generator().manual_seed(0)
     covered = 0
@@ -78,6 +79,7 @@ def test_chance_is_the_mean_over_every_order(relevant: int, gallery: int) -> Non
     assert one_less < 0.5 <= below
 
 
+@pytest.mark.slow
 def test_queries_with_different_numbers_of_relevant_items() -> None:
     rng = random.Random(3)
     counts, gallery = [1, 1, 4, 9], 30

@@ -38,6 +38,7 @@ def test_figures_equal_the_plain_copy_ties_included(images: int, captions: int) 
     assert result.recall_sum.value == pytest.approx(sum(recalls))
 
 
+@pytest.mark.slow
 def test_figures_equal_those_of_the_whole_matrix() -> None:
     """The small brother of `benchmarks.evaluation_memory`: more rows and columns than one tile holds."""
     images, texts = made_up(1100, 2, 32, noise=2.0)

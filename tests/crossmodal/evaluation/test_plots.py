@@ -35,6 +35,7 @@ from crossmodal.evaluation.scores import sampled_scores
 from tests.crossmodal.evaluation.pictures import HOSTILE, drawn, shows, words
 
 
+@pytest.mark.slow
 def test_rank_distribution_draws_model_and_chance() -> None:
     result = evaluate_bidirectional_retrieval(*made_up(40, 5, 16, noise=3.0), resamples=0)
     figure = rank_distribution(result)
@@ -54,6 +55,7 @@ def test_rank_distribution_of_one_pair() -> None:
     drawn(rank_distribution(evaluate_bidirectional_retrieval(torch.eye(1), torch.eye(1), resamples=0)))
 
 
+@pytest.mark.slow
 def test_score_distribution_sums_to_one_hundred_for_either_side() -> None:
     images, texts = made_up(50, 2, 16)
     figure = score_distribution(*sampled_scores(images, texts, torch.arange(50), torch.arange(50).repeat_interleave(2), most=3000))
@@ -64,6 +66,7 @@ def test_score_distribution_sums_to_one_hundred_for_either_side() -> None:
     assert min(shows(drawn(figure), colour) for colour in (BLUE, VERMILION)) > 100
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("others", [torch.zeros(0), torch.tensor([math.nan]), torch.full((5,), 0.3)])
 def test_score_distribution_of_nothing_and_of_one_value(others: torch.Tensor) -> None:
     drawn(score_distribution(torch.full((3,), 0.3), others))

@@ -47,6 +47,7 @@ def test_pca_of_hardly_anything(rows: Tensor) -> None:
     assert bool(points.isfinite().all())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [2, 3, 40])
 def test_tsne_repeats_itself_and_keeps_neighbours(n: int) -> None:
     points, _ = project(two_clumps(n), "tsne", seed=1)
@@ -56,6 +57,7 @@ def test_tsne_repeats_itself_and_keeps_neighbours(n: int) -> None:
         assert float(((near < n // 2) == (torch.arange(n) < n // 2)).double().mean()) > 0.9
 
 
+@pytest.mark.slow
 def test_umap_gives_a_point_for_each_embedding() -> None:
     """In a process of its own, where numba compiles nothing: that would take longer than the map."""
     script = (

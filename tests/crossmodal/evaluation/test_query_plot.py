@@ -10,6 +10,8 @@ from crossmodal.evaluation.plots import GREEN
 from crossmodal.evaluation.query_plot import Answer, Match, query_figure, save_query_pictures, top_matches_figure
 from tests.crossmodal.evaluation.pictures import HOSTILE, drawn, shows, words
 
+pytestmark = pytest.mark.slow
+
 RED = np.full((40, 70, 3), (200, 30, 40), np.uint8)
 
 

@@ -39,6 +39,7 @@ GROUPS = st.lists(st.integers(0, 4), min_size=1, max_size=14)
 NUMBERS = st.sampled_from([0.0, 1.0, -1.0, 2.0, math.nan, math.inf, -math.inf])
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(GROUPS, GROUPS, st.integers(1, 5), st.integers(1, 5), st.data())
 def test_any_groups_any_tiles_and_broken_numbers(

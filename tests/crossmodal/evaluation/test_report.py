@@ -91,6 +91,7 @@ def test_what_is_not_a_number_is_a_dash_and_warnings_come_first(broken: Retrieva
     assert json.loads(json_report(broken))["text_to_image"]["recall_at_1"]["low"] is None
 
 
+@pytest.mark.slow
 def test_a_small_chance_does_not_read_as_none() -> None:
     images, _ = made_up(20_001, 1, 2)
     result = evaluate_bidirectional_retrieval(images, images[:1], [1], image_of_text=torch.tensor([0]), resamples=0)

@@ -16,6 +16,7 @@ from tests.crossmodal.evaluation.plain import plain_figures
 KS = [1, 3, 10]
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.lists(st.lists(st.integers(1, 30), min_size=1, max_size=8, unique=True).map(sorted), min_size=1, max_size=12))
 def test_every_figure_equals_the_plain_copy(ranks: list[list[int]]) -> None:
@@ -64,6 +65,7 @@ def test_recall_of_one_right_answer_is_top_k_accuracy() -> None:
         assert float(values.mean()) == pytest.approx(top_k_accuracy_score(groups.numpy(), scores, k=k), abs=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
 def test_figures_equal_those_of_torchmetrics(seed: int) -> None:
     """Scores are raised above zero first: torchmetrics 1.9 drops a relevant item whose score is zero or less."""

@@ -88,6 +88,7 @@ def test_too_few_rows_have_no_figures() -> None:
     assert space_figures(torch.zeros(4, 4)).collapsed
 
 
+@pytest.mark.slow
 def test_many_rows_are_sampled_the_same_way_each_time() -> None:
     rows = unit(5000, 8)
     assert uniformity(rows) == uniformity(rows)

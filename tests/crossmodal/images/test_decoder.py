@@ -249,6 +249,7 @@ def test_a_picture_that_takes_too_long_ends_and_the_next_one_passes() -> None:
             decoder.decode(b"\x7fELF", square_px=8)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the address space")
 def test_a_picture_that_needs_too_much_memory_ends_and_the_next_one_passes() -> None:
     with Decoder(DecodeLimits(memory_bytes=64 * 2**20), workers=1) as decoder:
@@ -306,6 +307,7 @@ def test_a_decoder_nobody_holds_any_more_takes_its_processes_along() -> None:
     wait_until_gone(pid)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
 def test_the_processes_end_when_the_program_is_killed(tmp_path: Path) -> None:
     picture = tmp_path / "a.png"

@@ -286,6 +286,7 @@ def small_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("crossmodal.indexes.nearest._SPARE", 2)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_segments")
 @pytest.mark.parametrize("engine", INDEXES, ids=lambda engine: engine.kind)
 def test_any_history_ends_like_the_plain_copy(engine: type[VectorIndex]) -> None:

@@ -26,6 +26,7 @@ def test_one_by_one_is_the_same_as_all_at_once(monkeypatch: pytest.MonkeyPatch) 
     assert slow.search(queries, 30) == fast.search(queries, 30)
 
 
+@pytest.mark.slow
 def test_adding_copies_each_row_a_few_times_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
     """Amortised O(1): the rows copied by merges and growing buffers stay in proportion to the rows added."""
     copied = 0

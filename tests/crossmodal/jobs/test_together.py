@@ -98,6 +98,7 @@ def test_one_at_a_time_among_all(boards: tuple[JobManager, JobManager], slow: Sl
     assert [status.name for status in here.history()] == ["train", "index"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by_id", [True, False])
 def test_the_other_pauses_resumes_and_stops_it(boards: tuple[JobManager, JobManager], slow: Slow, by_id: bool) -> None:
     here, there = boards

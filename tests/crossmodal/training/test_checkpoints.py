@@ -131,6 +131,7 @@ def test_a_failure_in_the_middle_keeps_the_former_file(saved: Path, monkeypatch:
     assert list(saved.parent.iterdir()) == [saved]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="limits the size of files by a POSIX call")
 def test_a_full_disk_is_said_and_keeps_the_former_file(saved: Path) -> None:
     script = textwrap.dedent(

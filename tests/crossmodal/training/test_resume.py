@@ -17,6 +17,8 @@ from crossmodal.training.losses import LOSSES
 from crossmodal.training.run_dir import BEST, LAST, RunDir
 from tests.crossmodal.training.tiny_run import BATCH, PICTURES, PLAN, TinyLearner, run, run_and_die
 
+pytestmark = pytest.mark.slow
+
 STEPS = PICTURES // BATCH
 TOTAL = STEPS * PLAN.max_epochs
 

@@ -165,6 +165,7 @@ def test_one_seed_starts_every_generator() -> None:
     assert drawn_seeds() != first
 
 
+@pytest.mark.slow
 def test_derived_seeds_are_the_same_everywhere_and_differ_among_themselves() -> None:
     code = "from crossmodal.training.sampler import derived_seed; print(derived_seed(1, 'view', 2))"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)

@@ -13,6 +13,8 @@ from crossmodal.training.checkpoints import load_checkpoint, save_checkpoint
 from engine.models.loading import load_model
 from tests.tiny import shared_resnet
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:

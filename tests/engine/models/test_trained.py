@@ -17,6 +17,8 @@ from engine.models.loading import load_model
 from engine.models.trained import TrainedModel
 from tests.tiny import SPEC, THINGS, drawn, shared_resnet
 
+pytestmark = pytest.mark.slow
+
 PROJECT = Path(__file__).resolve().parents[3]
 TEXTS = [
     *("red disc", "bar in blue", "yelow dsic", "a green thing with white dots on it", "RED DISC", "", "?!", "42"),

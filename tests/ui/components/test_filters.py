@@ -35,6 +35,7 @@ def test_closed_it_counts_nothing(visit: Visit, collection: FakeApp, monkeypatch
     assert not at.pills
 
 
+@pytest.mark.slow
 def test_attributes_of_few_values_are_offered(visit: Visit, collection: FakeApp) -> None:
     for number in range(41):
         collection.put(
@@ -73,6 +74,7 @@ def test_a_least_score(visit: Visit) -> None:
     assert "min" not in at.query_params
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("asked", [{"q": "mug"}, {"like": "2"}, {"like": "2", "q": "mug"}])
 def test_every_kind_of_question_is_narrowed_by_a_link(visit: Visit, asked: dict[str, str]) -> None:
     at = visit(**asked, **{"where.colour": "green"})
@@ -99,6 +101,7 @@ def test_the_fresh_page_shows_those_chosen(visit: Visit) -> None:
     assert any("Some of those with category lamp:" in caption.value.replace("\\", "") for caption in at.main.caption)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("asked", [{"q": "mug"}, {}])
 def test_nothing_left_says_so_with_the_way_back(visit: Visit, asked: dict[str, str]) -> None:
     at = visit(**asked, **{"where.colour": "mauve"})

@@ -79,6 +79,7 @@ def test_a_paused_job_can_be_stopped_and_tells_no_time_left(visit: Visit, collec
     assert ended.state == "stopped"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("place", "box"), [("", "words"), ("collection", "catalogue-location"), ("model", "model-location")])
 def test_what_is_being_typed_keeps_its_place_when_a_job_comes_and_goes(
     visit: Visit, collection: FakeApp, place: str, box: str

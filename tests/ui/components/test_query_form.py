@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.ui.conftest import key
@@ -56,6 +57,7 @@ def test_the_balance_is_offered_only_beside_words(visit: Visit) -> None:
     assert "and “" not in header(at)
 
 
+@pytest.mark.slow
 def test_words_with_something_similar_are_kept_in_the_address(visit: Visit) -> None:
     at = visit(like="1")
     at.text_input(key=key(at, "with_words")).set_value("blue hat").run()

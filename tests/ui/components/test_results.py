@@ -20,6 +20,7 @@ def show_picture(at: AppTest) -> AppTest:
     return at.run()
 
 
+@pytest.mark.slow
 def test_a_picture_brings_ten_captions_with_score_and_picture(visit: Visit) -> None:
     at = show_picture(visit())
     assert len(captions(at)) == 10

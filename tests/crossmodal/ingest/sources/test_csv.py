@@ -156,6 +156,7 @@ WILD = st.text(st.characters(blacklist_categories=["Cs"]), max_size=300) | st.te
 )
 
 
+@pytest.mark.slow
 @given(text=WILD, header=st.sampled_from(["", "title,imgUrl\n", "id;title;image\n", "image,caption\n"]))
 @settings(max_examples=300, deadline=None)
 def test_any_text_is_rows_and_failures_or_one_clear_error(tmp_path_factory: pytest.TempPathFactory, text: str, header: str) -> None:

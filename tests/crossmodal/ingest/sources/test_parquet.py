@@ -130,6 +130,7 @@ def test_an_id_is_one_rows_and_a_picture_under_several_titles_is_several_rows(tm
     assert (failed[0].title, failed[0].location) == ("B", "u")
 
 
+@pytest.mark.slow
 @given(
     rows=st.lists(
         st.fixed_dictionaries({name: st.sampled_from([None, "", "1", "u", "u\nA", "A"]) for name in ("id", "url", "title")})
@@ -187,6 +188,7 @@ def test_damage_in_the_middle_is_said_and_not_guessed(tmp_path: Path) -> None:
                 source.held(row)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options", [{}, {"use_dictionary": False}, {"use_dictionary": False, "column_encoding": {"title": "DELTA_BYTE_ARRAY"}}]
 )
