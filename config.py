@@ -5,7 +5,7 @@ Each value can be set by an environment variable named `CROSSMODAL_` plus its up
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import platformdirs
 from pydantic import Field, field_validator
@@ -51,6 +51,9 @@ class Settings(BaseSettings):
     max_text_tokens: int = Field(32, ge=1, le=512, description="words of a text that are read")
 
     # Training
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(
+        "auto", description="device of train and evaluate; auto takes a CUDA GPU where there is one, else the processor"
+    )
     seed: int = Field(42, ge=0, description="seed of everything random in training")
     max_epochs: int = Field(24, ge=1, description="epochs at most")
     batch_size: int = Field(32, ge=2, description="pairs in a training batch")

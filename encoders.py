@@ -64,6 +64,11 @@ class Tower(nn.Module):
             else nn.Identity()
         )
 
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
+
     def pool(self, features: Features) -> Tensor:
         """One vector of each sequence. Shape: (n, length, features) → (n, features) float32."""
         pooled: Tensor = self.pooling(features.values, features.mask)
@@ -144,5 +149,5 @@ class TextEncoder(Tower):
 
     def forward(self, texts: Sequence[str]) -> Tensor:
         """Embeddings of length 1. Shape: (len(texts), embed_dim) float32; no text gives (0, embed_dim)."""
-        with torch.autocast("cpu", enabled=False):  # what is small and recurrent loses more from rounding than it gains
+        with torch.autocast(self.device.type, enabled=False):  # what is small and recurrent loses more from rounding than it gains
             return self.project(self.pool(self.backbone(texts)))

@@ -28,6 +28,10 @@ Where = Annotated[
     ),
 ]
 
+Device = Annotated[
+    Literal["auto", "cpu", "cuda", "mps"] | None,
+    typer.Option(metavar="DEVICE", help="auto (a CUDA GPU where there is one), cpu, cuda or mps. Without it: CROSSMODAL_DEVICE."),
+]
 ALL_PICTURES = 1_000_000
 Side = Annotated[
     Literal["test", "validation", "train", "all"],

@@ -10,7 +10,7 @@ import typer
 from commands import _console
 from commands._app import stop_on_interrupt
 from commands._open import named_model, settings
-from commands._options import ALL_PICTURES, Json, Quiet, Side, Verbose
+from commands._options import ALL_PICTURES, Device, Json, Quiet, Side, Verbose
 from commands._progress import ProgressBar
 
 
@@ -24,6 +24,7 @@ def evaluate(
     out: Annotated[Path | None, typer.Option(help="Folder for evaluation.json, .md and .html.")] = None,
     max_pictures: Annotated[int, typer.Option(min=8, help="Pictures of the side at most.", show_default="all")] = ALL_PICTURES,
     as_json: Json = False,
+    device: Device = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -33,12 +34,14 @@ def evaluate(
     """
     _console.prepare(quiet=quiet, verbose=verbose)
     from crossmodal.evaluation.report import json_report, text_table
+    from crossmodal.runtimes.device import resolve_device
     from initialize import read_captioned
     from training.report import evaluate_model, write_report
 
     chosen = settings()
+    on = resolve_device(device or chosen.device)
     with stop_on_interrupt() as stop, ProgressBar(quiet=quiet) as told:
-        trained = named_model(chosen, model)
+        trained = named_model(chosen, model).to(on)
         pictures, _failures, source = read_captioned(
             chosen, data, size=trained.spec.image_size_px, max_pictures=ALL_PICTURES, on_progress=told, stop=stop
         )

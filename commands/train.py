@@ -12,7 +12,7 @@ import typer
 from commands import _console
 from commands._app import stop_on_interrupt
 from commands._open import settings
-from commands._options import ALL_PICTURES, Quiet, Verbose
+from commands._options import ALL_PICTURES, Device, Quiet, Verbose
 from commands._progress import ProgressBar
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ def train(
         int, typer.Option(min=0, help="Batches between two states to go on from; 0: after each epoch.")
     ] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
+    device: Device = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -89,6 +90,7 @@ def train(
     """
     _console.prepare(quiet=quiet, verbose=verbose)
     from crossmodal.errors import TrainingError
+    from crossmodal.runtimes.device import resolve_device
     from engine.models.build import WeightsRequest, assemble
     from engine.models.train import train_model
     from initialize import read_captioned
@@ -102,6 +104,7 @@ def train(
             remedy="Start one: python cli.py train with the same options. --accumulation keeps the size of a step.",
         )
     chosen, wanted = settings(), preset_named(preset)
+    resolve_device(device or chosen.device)  # refused before weights and pictures are read
     recipe = _recipe(
         wanted.recipe,
         epochs=epochs,
@@ -144,6 +147,7 @@ def train(
             save_every_epochs=save_every_epochs,
             save_every_steps=save_every_steps,
             resume=resume,
+            device=device or chosen.device,
         )
         if not quiet:
             _console.note(" ".join(assembled.notes))

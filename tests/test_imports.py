@@ -25,9 +25,9 @@ ROOMS: dict[str, set[str]] = {
     ERRORS: set(),
     ITEMS: set(),
     INSTALLATION: set(),
-    RUNTIMES: set(),
     TORCHVISION: set(),
     ATOMIC: {ERRORS},
+    RUNTIMES: {ERRORS},
     EVALUATION: {ERRORS, ITEMS, ATOMIC},
     PROGRESS: {ERRORS},
     TEXT: {ERRORS},
@@ -62,7 +62,7 @@ ROOMS: dict[str, set[str]] = {
     "ipc": {ERRORS, ITEMS, STORE, INGEST, "engine (live)"},
     # The command line, and what it does besides.
     "doctor": {ERRORS, ITEMS, PROGRESS, TEXT, STORE, IMAGES, INDEXES, "config", "engine", "initialize"},
-    "commands": {ERRORS, INSTALLATION, ITEMS, JOBS, PROGRESS, TEXT, STORE, INGEST, EVALUATION, TRAINING}
+    "commands": {ERRORS, INSTALLATION, ITEMS, JOBS, PROGRESS, TEXT, STORE, INGEST, EVALUATION, TRAINING, RUNTIMES}
     | {"config", "engine", "engine (live)", "initialize", "training", "doctor", "ipc"}
     | {"api"},  # `serve` starts it; a door enters no other otherwise
     "cli": {INSTALLATION, "commands"},

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from crossmodal.backbones.base import Features, ImageBackbone, freeze
 from crossmodal.progress import OnProgress, Progress, check_stop
-from crossmodal.runtimes.torch import fold_batch_norms, has_bf16
+from crossmodal.runtimes.device import uses_bf16
+from crossmodal.runtimes.torch import fold_batch_norms
 from crossmodal.training.feature_cache import FeatureCache, content_digest, view_of
 from crossmodal.training.losses import PairLoss
 from crossmodal.training.sampler import BatchSampler, Drawn, derived_seed, generator_for, vary_pictures
@@ -21,6 +22,7 @@ from encoders import ImageEncoder, TextEncoder, Tower
 from training.data import TRAIN, VALIDATION, TrainingData
 
 _PICTURES, _TEXTS = 32, 128
+_CPU = torch.device("cpu")
 _PROCESS = (
     0  # part of what seeds are derived from since several processes could train; runs of then are resumed to the same numbers
 )
@@ -50,17 +52,19 @@ class FrozenPictures:
         views: see `view_of`.
     """
 
-    def __init__(self, encoder: ImageEncoder, data: TrainingData, folder: Path, *, blocks: int, views: int) -> None:
-        self._encoder, self._data, self._blocks = encoder, data, blocks
+    def __init__(
+        self, encoder: ImageEncoder, data: TrainingData, folder: Path, *, blocks: int, views: int, device: torch.device = _CPU
+    ) -> None:
+        self._encoder, self._data, self._blocks, self._device = encoder, data, blocks, device
         self._pools = pools_first(encoder, blocks)
-        keys = [_key(encoder, blocks, pooled=self._pools, view=view, size=data.pixels.shape[1]) for view in range(views)]
+        keys = [_key(encoder, blocks, device, pooled=self._pools, view=view, size=data.pixels.shape[1]) for view in range(views)]
         features = _features_at(encoder, blocks, encoder.inputs(data.pixels[:1]))
         self._caches = [FeatureCache(folder, key, features=features) for key in keys]
         self._contents = [bytes.fromhex(content) for content in data.content_hashes]
 
     def encode(self, on_progress: OnProgress, stop: threading.Event | None = None) -> None:
         """Make what is missing."""
-        network = cast(ImageBackbone, fold_batch_norms(copy.deepcopy(self._encoder.backbone).eval()))
+        network = cast(ImageBackbone, fold_batch_norms(copy.deepcopy(self._encoder.backbone).eval())).to(self._device)
         todo = []
         for view, cache in enumerate(self._caches):
             places = self._seen_in(view)
@@ -69,8 +73,8 @@ class FrozenPictures:
             check_stop(stop, "Encoding the pictures")
             names = [self._data.content_hashes[place] for place in places]
             pixels = view_of(self._data.pixels[places], view, names)
-            with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=has_bf16()):
-                found = network.stem(self._encoder.inputs(pixels), self._blocks)
+            with torch.inference_mode(), torch.autocast(self._device.type, torch.bfloat16, enabled=uses_bf16(self._device)):
+                found = network.stem(self._encoder.inputs(pixels).to(self._device), self._blocks)
             values, mask = _pooled(self._encoder, found) if self._pools else found
             self._caches[view].append([self._contents[place] for place in places], values, mask)
             on_progress(Progress("features", "Encoding the pictures once", done=done, total=len(todo)))
@@ -105,22 +109,24 @@ class FrozenPictures:
 class FrozenTexts:
     """The same for all captions of all pictures, one after the other."""
 
-    def __init__(self, encoder: TextEncoder, texts: Sequence[str], folder: Path, *, blocks: int) -> None:
-        self._encoder, self._texts, self._blocks = encoder, list(texts), blocks
+    def __init__(
+        self, encoder: TextEncoder, texts: Sequence[str], folder: Path, *, blocks: int, device: torch.device = _CPU
+    ) -> None:
+        self._encoder, self._texts, self._blocks, self._device = encoder, list(texts), blocks, device
         self._pools = pools_first(encoder, blocks)
         with torch.inference_mode():
             features = encoder.eval().backbone.stem(self._texts[:1], blocks).values.shape[2]
-        self._cache = FeatureCache(folder, _key(encoder, blocks, pooled=self._pools), features=features)
+        self._cache = FeatureCache(folder, _key(encoder, blocks, device, pooled=self._pools), features=features)
         self._contents = [content_digest(text) for text in self._texts]
 
     def encode(self, on_progress: OnProgress, stop: threading.Event | None = None) -> None:
         """Make what is missing."""
-        network = copy.deepcopy(self._encoder.backbone).eval()
+        network = copy.deepcopy(self._encoder.backbone).eval().to(self._device)
         todo = [(0, place) for place in self._cache.missing(self._contents)]
         todo.sort(key=lambda entry: len(self._texts[entry[1]]))  # texts of one length together waste little on padding
         for done, _, places in _parts(todo, _TEXTS):
             check_stop(stop, "Encoding the captions")
-            with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=has_bf16()):
+            with torch.inference_mode(), torch.autocast(self._device.type, torch.bfloat16, enabled=uses_bf16(self._device)):
                 found = network.stem([self._texts[place] for place in places], self._blocks)
             values, mask = _pooled(self._encoder, found) if self._pools else found
             self._cache.append([self._contents[place] for place in places], values, mask)
@@ -145,9 +151,12 @@ def _pooled(tower: Tower, found: Features) -> Features:
     return Features(pooled, torch.ones(pooled.shape[:2], dtype=torch.bool))
 
 
-def _key(tower: Tower, blocks: int, *, pooled: bool, **more: int) -> dict[str, object]:
+def _key(tower: Tower, blocks: int, device: torch.device, *, pooled: bool, **more: int | str) -> dict[str, object]:
+    """Numbers of a GPU differ in their last bits from those of the processor, and are kept apart from them."""
     pooling = type(tower.pooling).__name__ if pooled else ""
-    return {"backbone": tower.backbone.digest(), "blocks": blocks, "pooling": pooling, "bf16": has_bf16(), **more}
+    if device.type != "cpu":
+        more["device"] = device.type
+    return {"backbone": tower.backbone.digest(), "blocks": blocks, "pooling": pooling, "bf16": uses_bf16(device), **more}
 
 
 def _features_at(encoder: ImageEncoder, blocks: int, images: Tensor) -> int:

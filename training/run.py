@@ -12,7 +12,8 @@ from crossmodal.backbones.base import Features
 from crossmodal.errors import TrainingError
 from crossmodal.installation import VERSION
 from crossmodal.progress import OnProgress
-from crossmodal.runtimes.torch import ALL_THREADS, freed_memory_kept, has_bf16, torch_threads
+from crossmodal.runtimes.device import resolve_device, uses_bf16
+from crossmodal.runtimes.torch import ALL_THREADS, freed_memory_kept, torch_threads
 from crossmodal.training.callbacks import ProgressReporter
 from crossmodal.training.losses import loss_named
 from crossmodal.training.optim import grouped_adamw
@@ -40,6 +41,7 @@ class RunSettings:
         preset, weights: name of the preset, and where its weights came from: written into the run folder.
         save_every_epochs, save_every_steps: see `TrainingPlan`.
         resume: go on with the run in the folder.
+        device: a name among `crossmodal.runtimes.device.DEVICES`. A run that is resumed on another device goes on to other numbers.
     """
 
     folder: Path
@@ -52,6 +54,7 @@ class RunSettings:
     save_every_epochs: int = 0
     save_every_steps: int = 0
     resume: bool = False
+    device: str = "cpu"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,6 @@ def train_run(
     data: TrainingData,
     settings: RunSettings,
     *,
-    device: str = "cpu",
     on_progress: OnProgress,
     stop: threading.Event | None = None,
 ) -> RunOutcome:
@@ -78,7 +80,7 @@ def train_run(
         TrainingError: the folder holds a run already, a setting changed since it was begun, a side has too few pictures, or the training
             cannot go on. Stopped.
     """
-    run = _Run(system, data, settings, torch.device(device), on_progress, stop)
+    run = _Run(system, data, settings, resolve_device(settings.device), on_progress, stop)
     with freed_memory_kept(), torch_threads(ALL_THREADS):
         run.encode()
         run.train()
@@ -115,10 +117,12 @@ class _Run:
         """What is encoded once; None on a side that learns from its pixels or words."""
         cache, pictures, texts = self._settings.cache, None, None
         if (blocks := self._learner.pictures.blocks) is not None:
-            pictures = FrozenPictures(self._system.image_encoder, self._data, cache, blocks=blocks, views=self._recipe.views)
+            pictures = FrozenPictures(
+                self._system.image_encoder, self._data, cache, blocks=blocks, views=self._recipe.views, device=self._device
+            )
         if (blocks := self._learner.texts.blocks) is not None:
             captions = [text for texts_of_one in self._data.captions for text in texts_of_one]
-            texts = FrozenTexts(self._system.text_encoder, captions, cache, blocks=blocks)
+            texts = FrozenTexts(self._system.text_encoder, captions, cache, blocks=blocks, device=self._device)
         return pictures, texts
 
     def encode(self) -> None:
@@ -180,7 +184,7 @@ class _Run:
             learning_rate=recipe.learning_rate,
             patience=recipe.patience,
             weight_decay=recipe.weight_decay,
-            bf16=has_bf16() if self._device.type == "cpu" else torch.cuda.is_bf16_supported(),
+            bf16=uses_bf16(self._device),
             schedule=recipe.schedule,
             warm_up=recipe.warm_up,
             average_decay=recipe.average_decay,

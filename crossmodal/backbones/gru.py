@@ -90,22 +90,29 @@ def _tokens(tokenizer: HashingTokenizer, texts: Sequence[str], noise: random.Ran
 def word_vectors(embedding: nn.EmbeddingBag, tokens: Sequence[Sequence[tuple[int, ...]]]) -> Features:
     """The mean of each word's buckets. Shape: n texts of at least one word → (n, longest, width); no text gives (0, 1, width)."""
     if not tokens:
-        return Features(embedding.weight.new_zeros((0, 1, embedding.embedding_dim)), torch.zeros((0, 1), dtype=torch.bool))
+        return Features(
+            embedding.weight.new_zeros((0, 1, embedding.embedding_dim)),
+            torch.zeros((0, 1), dtype=torch.bool, device=embedding.weight.device),
+        )
     lengths = torch.tensor([len(found) for found in tokens])
     flat = [ids for found in tokens for ids in found]
     offsets = torch.tensor([0, *(len(ids) for ids in flat[:-1])]).cumsum(0)
-    vectors = embedding(torch.tensor([bucket for ids in flat for bucket in ids]), offsets)  # (all words, width)
+    device = embedding.weight.device
+    buckets = torch.tensor([bucket for ids in flat for bucket in ids])
+    vectors = embedding(buckets.to(device), offsets.to(device))  # (all words, width)
     mask = torch.arange(int(lengths.max())) < lengths[:, None]
     # One copy for all texts: padding them one by one costs a step of the gradient for each.
-    padded = vectors.new_zeros((mask.numel(), vectors.shape[1])).index_copy(0, mask.flatten().nonzero()[:, 0], vectors)
-    return Features(padded.view(*mask.shape, -1), mask)
+    padded = vectors.new_zeros((mask.numel(), vectors.shape[1])).index_copy(0, mask.flatten().nonzero()[:, 0].to(device), vectors)
+    return Features(padded.view(*mask.shape, -1), mask.to(device))
 
 
 def states(gru: nn.GRU, vectors: Features) -> Features:
     """What the GRU says at each word, forwards then backwards. Shape: (n, longest, width) → (n, longest, 2 * width)."""
     if not len(vectors.values):
         return Features(vectors.values.new_zeros((0, 1, 2 * gru.hidden_size)), vectors.mask)
-    with torch.autocast("cpu", enabled=False):  # the recurrent part is small and loses more from rounding than it gains
+    with torch.autocast(
+        vectors.values.device.type, enabled=False
+    ):  # the recurrent part is small and loses more from rounding than it gains
         packed = pack_padded_sequence(vectors.values.float(), vectors.mask.sum(dim=1).cpu(), batch_first=True, enforce_sorted=False)
         values, _ = pad_packed_sequence(gru(packed)[0], batch_first=True, total_length=vectors.mask.shape[1])
     return Features(values, vectors.mask)

@@ -33,10 +33,11 @@ class InferenceNetwork:
         self._bf16 = _bf16_pays(self._network, image_size_px) if bf16 is None else bf16
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Shape: (n, 3, size, size) float32 → (n, embed_dim) float32."""
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=self._bf16):
-            embeddings: Tensor = self._network(images.contiguous(memory_format=torch.channels_last))
-            return embeddings.float()
+        """Shape: (n, 3, size, size) float32 → (n, embed_dim) float32 on the processor, whatever device the network is on."""
+        device = _device(self._network)
+        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=self._bf16):
+            embeddings: Tensor = self._network(images.to(device).contiguous(memory_format=torch.channels_last))
+            return embeddings.float().cpu()
 
     @property
     def precision(self) -> str:
@@ -73,12 +74,16 @@ def fold_batch_norms(network: nn.Module) -> nn.Module:
     return network
 
 
+def _device(network: nn.Module) -> torch.device:
+    return next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
+
+
 def _bf16_pays(network: nn.Module, size: int) -> bool:
     """Whether bfloat16 is worth it: the processor has it, the pictures are large enough, and both formats agree on the same pictures.
 
     Nothing is timed: a busy moment must not decide in which format a collection is embedded, or two starts would differ.
     """
-    if not has_bf16() or size < MIN_BF16_PX:
+    if _device(network).type != "cpu" or not has_bf16() or size < MIN_BF16_PX:
         return False
     images = torch.rand(4, 3, size, size, generator=torch.Generator().manual_seed(0)).contiguous(memory_format=torch.channels_last)
     answers = []

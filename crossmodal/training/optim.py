@@ -119,7 +119,7 @@ def _risen(step: int, rise: int) -> float:
 def plain_adamw(model: nn.Module, plan: TrainingPlan) -> torch.optim.AdamW:
     """One rate and one decay for all that may be trained."""
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    return torch.optim.AdamW(parameters, lr=plan.learning_rate, weight_decay=plan.weight_decay, fused=True)
+    return torch.optim.AdamW(parameters, lr=plan.learning_rate, weight_decay=plan.weight_decay, fused=_has_fused(model))
 
 
 def grouped_adamw(model: nn.Module, plan: TrainingPlan, *, towers: Mapping[str, float] | None = None) -> torch.optim.AdamW:
@@ -142,7 +142,11 @@ def grouped_adamw(model: nn.Module, plan: TrainingPlan, *, towers: Mapping[str, 
         {"params": found, "lr": rates[tower], "weight_decay": plan.weight_decay if is_matrix else 0.0}
         for (tower, is_matrix), found in sorted(groups.items())
     ]
-    return torch.optim.AdamW(settings, lr=plan.learning_rate, fused=True)
+    return torch.optim.AdamW(settings, lr=plan.learning_rate, fused=_has_fused(model))
+
+
+def _has_fused(model: nn.Module) -> bool:
+    return next(model.parameters()).device.type in {"cpu", "cuda"}
 
 
 def freeze(model: nn.Module, prefixes: Iterable[str]) -> list[str]:

@@ -202,14 +202,14 @@ class Run(Generic[Batch]):
     def _random_now(self) -> dict[str, Tensor]:
         """The state of every generator."""
         states = {"torch": torch.get_rng_state()}
-        if self._device.type == "cuda":
-            states["cuda"] = torch.cuda.get_rng_state(self._device)
+        if self._device.type != "cpu":
+            states[self._device.type] = torch.get_device_module(self._device).get_rng_state()
         return states | {f"own {name}": generator.get_state() for name, generator in self._course.generators.items()}
 
     def _set_random(self, states: dict[str, Tensor]) -> None:
         torch.set_rng_state(states["torch"])
-        if "cuda" in states and self._device.type == "cuda":
-            torch.cuda.set_rng_state(states["cuda"], self._device)
+        if self._device.type in states:  # else the run was begun on another device
+            torch.get_device_module(self._device).set_rng_state(states[self._device.type])
         for name, generator in self._course.generators.items():
             generator.set_state(states[f"own {name}"])
 

@@ -4,8 +4,11 @@ import threading
 import time
 from dataclasses import dataclass, replace
 
+import torch
+
 from crossmodal.evaluation.result import RetrievalResult
 from crossmodal.progress import OnProgress
+from crossmodal.runtimes.device import resolve_device
 from engine.models.build import Assembled
 from engine.models.spec import ModelCard
 from engine.models.trained import TrainedModel
@@ -51,9 +54,9 @@ def train_model(
         held_out=None,
         history=outcome.history,
     )
-    model = TrainedModel(assembled.system.to("cpu"), spec, card, model_id="")
+    model = TrainedModel(assembled.system, spec, card, model_id="").to(resolve_device(settings.device))
     result = evaluate_model(model, data, test, on_progress, seed=settings.seed)
-    model.card = replace(card, held_out=held_out_figures(result))
+    model.to(torch.device("cpu")).card = replace(card, held_out=held_out_figures(result))
     settings.folder.mkdir(parents=True, exist_ok=True)
     model.save(settings.folder / MODEL)
     about = {"Model": spec.preset, "Data": settings.source, "Pictures": f"{len(test):,} of the test side"}

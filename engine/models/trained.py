@@ -48,6 +48,13 @@ class TrainedModel:
         self._making = threading.Lock()
         self._made: InferenceNetwork | None = None
 
+    def to(self, device: torch.device) -> "TrainedModel":
+        """This model, with its weights on another device from now on."""
+        with self._making:
+            self.system.to(device)
+            self._made = None
+        return self
+
     def encode_pixels(self, pixels: Pixels) -> Embedding:
         """Shape: (n, size, size, 3) uint8 → (n, embed_dim) float32 of length 1; n = 0 gives (0, embed_dim)."""
         if len(pixels) == 0:
@@ -64,7 +71,7 @@ class TrainedModel:
             return np.zeros((0, self.spec.embed_dim), np.float32)
         parts = [texts[i : i + _TEXTS] for i in range(0, len(texts), _TEXTS)]
         with torch_threads(1), evaluating(self.system):
-            return torch.cat([self.system.encode_text(part) for part in parts]).numpy()
+            return torch.cat([self.system.encode_text(part).cpu() for part in parts]).numpy()
 
     def encode_items(self, pixels: Pixels, titles: Sequence[str]) -> Embedding:
         """What items are found by: their pictures, or for a hybrid model the mean of picture and title, at length 1.

@@ -117,6 +117,15 @@ def test_an_unknown_loss_is_refused_before_weights_are_looked_for(shell: Shell, 
         assert "Known are" in result.stderr
 
 
+@pytest.mark.parametrize("command", ["train", "evaluate"])
+def test_a_device_that_is_not_there_is_one_sentence(shell: Shell, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    result = shell(command, "--device", "cuda")
+    assert result.exit_code == 2
+    assert "The device cuda is not available" in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
 def test_the_guide_names_only_options_that_exist(shell: Shell) -> None:
     guide = (Path(__file__).parents[2] / "docs" / "training.md").read_text()
     known = {option for command in ("train", "evaluate", "models", "use") for option in _options_of(command)}
