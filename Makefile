@@ -32,7 +32,7 @@ bench: $(RUN_READY)
 
 screenshot: $(TEST_READY)
 	@sh scripts/ensure_chromium.sh
-	@CROSSMODAL_SCREENSHOT=1 $(BIN)/python -m pytest tests/browser -k journey
+	@TESTS_SCREENSHOT=1 $(BIN)/python -m pytest tests/browser -k journey
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name it: make PYTHON=python3.11 run"; exit 1; }

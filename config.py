@@ -2,15 +2,25 @@
 
 Each value can be set by an environment variable named `CROSSMODAL_` plus its upper-case name (`CROSSMODAL_CATALOGUE=photos/`,
 `CROSSMODAL_EMBED_DIM=128`) or by the same line in a file `.env`. Nothing else reads the environment; parts get their values handed in.
+A name with the prefix that is no setting is an error, so that a misspelt one is not silently ignored.
 """
 
+import difflib
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import platformdirs
-from pydantic import Field, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
+from crossmodal.errors import QueryError
 from crossmodal.installation import IS_CHECKOUT
 
 PROJECT_DIR = Path(__file__).resolve().parent
@@ -18,10 +28,19 @@ HOME_DIR = PROJECT_DIR if IS_CHECKOUT else platformdirs.user_data_path("visual-s
 """Where the data lie that no setting places elsewhere: the checkout, or this platform's folder for the data of programs."""
 
 
-class Settings(BaseSettings):
-    """Paths, limits and hyper-parameters. Units are in the names; every field says what it is for."""
+PREFIX = "CROSSMODAL_"
+_CORRECT_IT = "Correct it in the environment or in .env."
 
-    model_config = SettingsConfigDict(env_prefix="CROSSMODAL_", env_file=".env", extra="ignore", frozen=True)
+
+class Settings(BaseSettings):
+    """Paths, limits and hyper-parameters. Units are in the names; every field says what it is for.
+
+    Raises:
+        QueryError: `bad_request`: the environment or `.env` names a setting that does not exist.
+        ValidationError: a value is impossible; `read_settings` makes one sentence of it.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True)
 
     # Where things lie
     data_dir: Path = Field(HOME_DIR / "data", description="the collection and its caches")
@@ -112,6 +131,21 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the name is pydantic's
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The usual sources, after a look at the names in the environment and in `.env`."""
+        for source in (env_settings, dotenv_settings):
+            assert isinstance(source, EnvSettingsSource)  # that of `.env` too
+            _check_names(source.env_vars)
+        return init_settings, env_settings, dotenv_settings, file_secret_settings
+
     @property
     def store_path(self) -> Path:
         """The one durable store (SQLite)."""
@@ -131,3 +165,29 @@ class Settings(BaseSettings):
     def demo_csv_path(self) -> Path:
         """The demo catalogue, or the person's own `amazon_products.csv` in its place."""
         return self.dataset_dir / "amazon_products.csv"
+
+
+def read_settings(**given: Any) -> Settings:
+    """The settings of this installation.
+
+    Args:
+        given: values that take precedence over the environment and `.env`.
+
+    Raises:
+        QueryError: `bad_request`, a variable is misspelt or holds an impossible value: one sentence that names it.
+    """
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = PREFIX + "_".join(map(str, first["loc"])).upper()
+        what = f"The setting {name} cannot be {first['input']!r:.60}: {first['msg']}."
+        raise QueryError("bad_request", what, remedy=_CORRECT_IT) from error
+
+
+def _check_names(variables: Iterable[str]) -> None:
+    known = [PREFIX + name.upper() for name in Settings.model_fields]
+    for name in sorted(map(str.upper, variables)):
+        if name.startswith(PREFIX) and name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0)
+            raise QueryError("bad_request", f"There is no setting {name:.80}. The nearest is {near[0]}.", remedy=_CORRECT_IT)

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from app_logic import Limits
-from config import Settings
+from config import Settings, read_settings
 from crossmodal.backbones.resnet import Weights, find_weights
 from crossmodal.demo.catalogue import COLUMNS, write_demo_catalogue
 from crossmodal.errors import BusyError, CheckpointError, CrossmodalError, SourceError
@@ -96,7 +96,7 @@ def initialize_system(progress: OnProgress = ignore_progress, settings: Settings
 
     @st.cache_resource(show_spinner=False)
     def cached(_progress: OnProgress) -> LiveApp:  # the underscore keeps the callback out of the cache's key
-        app = build_system(settings or Settings(), _progress)
+        app = build_system(settings or read_settings(), _progress)
         Resident(app).start()
         return app
 

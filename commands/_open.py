@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crossmodal.errors import QueryError, SourceError, StoreError
+from crossmodal.errors import SourceError, StoreError
 from crossmodal.jobs import UNDER_WAY
 from crossmodal.progress import OnProgress, Progress, ignore_progress
 
@@ -37,19 +37,11 @@ def settings() -> Settings:
     """The settings of this installation, with what the command line chose.
 
     Raises:
-        QueryError: `bad_request`, a variable of the environment or of `.env` holds an impossible value.
+        QueryError: `bad_request`, a variable of the environment or of `.env` is misspelt or holds an impossible value.
     """
-    from pydantic import ValidationError
+    from config import read_settings
 
-    from config import Settings
-
-    try:
-        return Settings(**_chosen)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        name = "CROSSMODAL_" + "_".join(map(str, first["loc"])).upper()
-        what = f"The setting {name} cannot be {first['input']!r:.60}: {first['msg']}."
-        raise QueryError("bad_request", what, remedy="Correct it in the environment or in .env.") from error
+    return read_settings(**_chosen)
 
 
 def model_file(model: str | Path, *, or_id: bool = False) -> Path:

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from config import PROJECT_DIR, Settings
+from config import PROJECT_DIR, Settings, read_settings
+from crossmodal.errors import QueryError
 from engine.models.spec import SIZES
 
 
@@ -77,3 +78,37 @@ def test_every_model_that_can_be_trained_can_be_loaded() -> None:
         least, most = SIZES.get(name, SIZES["image_size_px"])
         assert least <= limits["Ge"].ge
         assert limits["Le"].le <= most
+
+
+def test_an_impossible_value_is_one_sentence_that_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CROSSMODAL_EMBED_DIM", "many")
+    with pytest.raises(QueryError, match="The setting CROSSMODAL_EMBED_DIM cannot be 'many': ") as caught:
+        read_settings()
+    assert caught.value.code == "bad_request"
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("CROSSMODAL_MAX_TOPK", "CROSSMODAL_MAX_TOP_K"),
+        ("CROSSMODAL_CATALOG", "CROSSMODAL_CATALOGUE"),
+        ("crossmodal_api_key", "CROSSMODAL_API_KEYS"),
+        ("CROSSMODAL_", "CROSSMODAL_SEED"),
+    ],
+)
+@pytest.mark.parametrize("in_file", [False, True], ids=["environment", ".env"])
+def test_a_misspelt_name_is_an_error_that_names_the_nearest(
+    name: str, nearest: str, in_file: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    if in_file:
+        (tmp_path / ".env").write_text(f"SOMETHING_ELSE=x\n{name}=5\n", encoding="utf-8")
+    else:
+        monkeypatch.setenv(name, "5")
+    with pytest.raises(QueryError, match=f"There is no setting {name.upper()}. The nearest is {nearest}") as caught:
+        Settings()
+    assert caught.value.code == "bad_request"
+
+
+def test_given_values_take_precedence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("CROSSMODAL_DATA_DIR", str(tmp_path / "other"))
+    assert read_settings(data_dir=tmp_path / "chosen").store_path.parent == tmp_path / "chosen"

@@ -42,7 +42,7 @@ ROOMS: dict[str, set[str]] = {
     BACKBONES: {ERRORS, REGISTRY, TEXT, TORCHVISION},
     TRAINING: {ERRORS, ATOMIC, PROGRESS, REGISTRY, TEXT},
     # The application, from its settings to its doors.
-    "config": {INSTALLATION},
+    "config": {ERRORS, INSTALLATION},
     "datasets": {ERRORS, ITEMS, TEXT, INGEST},
     "encoders": {ITEMS, IMAGES, BACKBONES},
     "training": {ERRORS, ITEMS, ATOMIC, PROGRESS, TEXT, RUNTIMES, REGISTRY, IMAGES, INGEST, BACKBONES, TRAINING, EVALUATION}
@@ -112,7 +112,7 @@ OUTSIDE: dict[str, set[str]] = {
     "h11": {"api"},
     "limits": {"api"},
     "prometheus_client": {"api"},
-    "pydantic": {"config", "commands._open", "api"},
+    "pydantic": {"config", "api"},
     "pydantic_settings": {"config"},
     "platformdirs": {"config"},
     "sqlite3": {STORE, JOBS},

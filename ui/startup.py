@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
-from config import Settings
+from config import Settings, read_settings
 from crossmodal.errors import CrossmodalError
 from crossmodal.progress import OnProgress, Progress
 from ui import formatting
@@ -90,7 +90,7 @@ def settings() -> Settings:
     given = argparse.ArgumentParser(allow_abbrev=False, exit_on_error=False, add_help=False)
     given.add_argument("--data-dir", type=Path)
     chosen = given.parse_known_args(sys.argv[1:])[0].data_dir
-    return Settings() if chosen is None else Settings(data_dir=chosen.expanduser())
+    return read_settings() if chosen is None else read_settings(data_dir=chosen.expanduser())
 
 
 @st.cache_resource(show_spinner=False)

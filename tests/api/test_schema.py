@@ -1,7 +1,7 @@
 """Schemathesis over the OpenAPI document, with all its checks: no answer of 5xx, none that is not documented.
 
 What a schema cannot say is said here: which texts have a visible word, which bytes are a picture, which addresses lead to one.
-`CROSSMODAL_SCHEMA_EXAMPLES=60` makes more than 2,000 calls; without it there are some hundred.
+`TESTS_SCHEMA_EXAMPLES=60` makes more than 2,000 calls; without it there are some hundred.
 """
 
 import os
@@ -22,7 +22,7 @@ from tests.app_parts import png
 
 pytestmark = pytest.mark.slow
 
-EXAMPLES = int(os.environ.get("CROSSMODAL_SCHEMA_EXAMPLES", "2"))
+EXAMPLES = int(os.environ.get("TESTS_SCHEMA_EXAMPLES", "2"))
 """Random calls for each operation, besides the edge cases of its fields."""
 
 schemathesis.openapi.format("search-text", st.from_regex(r"[a-z]{1,12}( [a-z]{1,12}){0,4}", fullmatch=True))

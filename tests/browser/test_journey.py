@@ -12,7 +12,7 @@ from tests.ui.fake_app import draw
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
 
-FOR_THE_README = bool(os.environ.get("CROSSMODAL_SCREENSHOT"))
+FOR_THE_README = bool(os.environ.get("TESTS_SCREENSHOT"))
 QUICK = {"DEMO_ITEMS": "100", "MAX_EPOCHS": "1", "EMBED_DIM": "64", "IMAGE_PX": "32"}
 
 

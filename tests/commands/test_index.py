@@ -103,6 +103,17 @@ def test_an_impossible_setting_is_named(shell: Shell, monkeypatch: pytest.Monkey
     assert "CROSSMODAL_EMBED_DIM cannot be 'many'" in result.stderr
 
 
+def test_a_misspelt_setting_is_one_sentence(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CROSSMODAL_MAX_TOPK", "5")
+    for command in ("index", "list", "serve", "page"):
+        result = shell(command)
+        assert result.exit_code == 2
+        assert result.stderr == (
+            "Error: There is no setting CROSSMODAL_MAX_TOPK. The nearest is CROSSMODAL_MAX_TOP_K. "
+            "Correct it in the environment or in .env.\n"
+        )
+
+
 @pytest.mark.slow
 def test_a_catalogue_of_which_nothing_could_be_read_ends_with_one(shell: Shell) -> None:
     table = shell.folder / "mine" / "mine.csv"

@@ -16,7 +16,7 @@ from crossmodal.store import Store
 from crossmodal.store.items import Items
 
 PROJECT = Path(__file__).resolve().parents[2]
-ROUNDS = int(os.environ.get("CROSSMODAL_KILL_ROUNDS", "12"))
+ROUNDS = int(os.environ.get("TESTS_KILL_ROUNDS", "12"))
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")]
 
