@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.types import Lifespan
 
 from api import openapi
@@ -121,7 +121,9 @@ def _framework(lifespan: Lifespan[FastAPI], *, docs: bool) -> FastAPI:
     if not docs:
         return FastAPI(**about, docs_url=None, openapi_url=None)
     shown = {"defaultModelsExpandDepth": 0, "tryItOutEnabled": True}
-    return FastAPIOffline(**about, docs_url="/docs", swagger_ui_parameters=shown)
+    framework = FastAPIOffline(**about, docs_url="/docs", swagger_ui_parameters=shown)
+    framework.add_route("/", lambda _: RedirectResponse("docs"), include_in_schema=False)
+    return framework
 
 
 def _methods(path: str) -> list[str]:

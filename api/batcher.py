@@ -6,12 +6,12 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import NamedTuple, ParamSpec, TypeVar
 
 from crossmodal.errors import CrossmodalError
-from crossmodal.items import SearchResult
 from engine.live import LiveApp
-from engine.validation import Terms, cleaned
+from engine.query import SearchAnswer, ValidQuery
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -46,12 +46,12 @@ MAX_BATCH = 64
 
 
 class _Waiting(NamedTuple):
-    query: str
-    answer: "asyncio.Future[list[SearchResult]]"
+    query: ValidQuery
+    answer: "asyncio.Future[SearchAnswer]"
 
 
 class TextBatcher:
-    """Collects queries while a batch is at work and sends them off as the next one; those of one batch have their terms in common.
+    """Collects text queries while a batch is at work and sends them off as the next one; queries of one batch differ in their text only.
 
     A query alone is answered at once: nothing is ever held back to wait for company, and no query waits longer than the batch before it
     and its own. Belongs to one event loop.
@@ -66,18 +66,17 @@ class TextBatcher:
         self._workers = workers
         self._note_size = note_size
         self._max_batch = max_batch
-        self._waiting: defaultdict[Terms, list[_Waiting]] = defaultdict(list)
+        self._waiting: defaultdict[ValidQuery, list[_Waiting]] = defaultdict(list)
         self._task: asyncio.Task[None] | None = None
 
-    async def search(self, query: str, terms: Terms) -> list[SearchResult]:
-        """The results of one query.
+    async def search(self, query: ValidQuery) -> SearchAnswer:
+        """The answer to a query by text alone.
 
         Raises:
-            QueryError: as `LostFoundApp.search_by_text`.
+            CrossmodalError: as `LostFoundApp.search`.
         """
-        cleaned(self._app.limits, query)  # a bad query must not spoil the batch of others
         waiting = _Waiting(query, asyncio.get_running_loop().create_future())
-        self._waiting[terms].append(waiting)
+        self._waiting[replace(query, text=None, where=None)].append(waiting)  # the filter stays, parsed, in `conditions`
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._work())
         return await waiting.answer
@@ -86,27 +85,27 @@ class TextBatcher:
         batch: list[_Waiting] = []
         try:
             while self._waiting:
-                terms = next(iter(self._waiting))  # the terms that have waited longest
-                batch = self._waiting.pop(terms)
+                kind = next(iter(self._waiting))  # the one that has waited longest
+                batch = self._waiting.pop(kind)
                 if len(batch) > self._max_batch:
-                    self._waiting[terms] = batch[self._max_batch :]
+                    self._waiting[kind] = batch[self._max_batch :]
                     batch = batch[: self._max_batch]
-                await self._answer([waiting for waiting in batch if not waiting.answer.done()], terms)
+                await self._answer([waiting for waiting in batch if not waiting.answer.done()])
         finally:  # ended from outside, as when the server stops: nobody may be left waiting for ever
             for waiting in (*batch, *(waiting for queued in self._waiting.values() for waiting in queued)):
                 waiting.answer.cancel()
             self._waiting.clear()
 
-    async def _answer(self, batch: list[_Waiting], terms: Terms) -> None:
+    async def _answer(self, batch: list[_Waiting]) -> None:
         if not batch:
             return
         self._note_size(len(batch))
         try:
-            answers = await self._workers.run("texts", self._ask, [waiting.query for waiting in batch], terms)
+            answers = await self._workers.run("texts", self._app.search_many, [waiting.query for waiting in batch])
         except Exception as error:  # noqa: BLE001  handed on to each who waits
             if len(batch) > 1 and isinstance(error, CrossmodalError):
                 for waiting in batch:  # one by one, so that each gets its own answer
-                    await self._answer([waiting], terms)
+                    await self._answer([waiting])
                 return
             for waiting in batch:
                 if not waiting.answer.done():
@@ -115,9 +114,6 @@ class TextBatcher:
         for waiting, answer in zip(batch, answers, strict=True):
             if not waiting.answer.done():
                 waiting.answer.set_result(answer)
-
-    def _ask(self, queries: list[str], terms: Terms) -> list[list[SearchResult]]:
-        return self._app.search_by_texts(queries, terms.top_k, where=dict(terms.where) or None, min_score=terms.min_score)
 
 
 log = logging.getLogger(__name__)

@@ -2,7 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Annotated, Any, ParamSpec, TypeVar
 
 from fastapi import Depends, Request
@@ -12,14 +13,14 @@ from api.errors import Json
 from api.metrics import Metrics
 from api.redaction import shown_item, stored_where
 from api.responses import Resizer, item_of, job_of, results_of
-from api.schemas import Narrowed
+from api.schemas import PagedSearchOptions, SearchOptions
 from api.settings import ApiOptions
 from crossmodal.errors import QueryError
 from crossmodal.items import Item, Picture, SearchResult
 from crossmodal.jobs import JobStatus
 from crossmodal.store import Filter
 from engine.live import LiveApp
-from engine.validation import Terms, terms
+from engine.query import Query, ValidQuery, validated, why_nothing
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -72,9 +73,46 @@ class Services:
         """A client's filter as the store understands it. Raises QueryError `bad_request`."""
         return where if self.options.allow_paths or not where else await self.run(stored_where, self.app, where)
 
-    async def terms(self, narrowed: Narrowed) -> Terms:
-        """What a search is to answer, looked over. Raises QueryError `bad_request`, also for more results than this app gives."""
-        return terms(self.app.limits, narrowed.top_k, await self.stored(narrowed.where), narrowed.min_score)
+    async def query(
+        self,
+        options: SearchOptions,
+        *,
+        text: str | None = None,
+        image: bytes | str | None = None,
+        item_id: int | None = None,
+        weight: float = 0.5,
+    ) -> ValidQuery:
+        """A client's query. Raises QueryError `text_empty`, `text_too_long`, `bad_request`."""
+        query = Query(text, image, item_id, weight, await self.stored(options.where))
+        return validated(_with_options(query, options), self.app.limits)
+
+    async def queries(self, options: SearchOptions, texts: Sequence[str]) -> list[ValidQuery]:
+        """The queries of a batch. Raises QueryError as `query`, naming the place of the first one that is wrong."""
+        query = _with_options(Query(where=await self.stored(options.where)), options)
+
+        def valid() -> Iterator[ValidQuery]:
+            for place, text in enumerate(texts):
+                try:
+                    yield validated(replace(query, text=text), self.app.limits)
+                except QueryError as error:
+                    raise QueryError(error.code, f"queries.{place}: {error.message}", remedy=error.remedy) from None
+
+        return await self.run(lambda: list(valid()))
+
+    async def search(self, query: ValidQuery) -> list[SearchResult]:
+        """The results of a query. One by text is answered together with whatever others wait at this moment.
+
+        Raises:
+            CrossmodalError: as `LostFoundApp.search`.
+        """
+        if isinstance(query.image, bytes | str):
+            query = replace(query, image=await self.look_at(query.image))
+        if query.image is None and query.item_id is None:
+            answer = await self.batcher.search(query)
+        else:
+            run = self.run if query.image is None and query.text is None else self.run_pictures
+            answer = await run(self.app.search, query)
+        return answer.results
 
     def item(self, item: Item) -> dict[str, Any]:
         """An `ItemAnswer`."""
@@ -88,9 +126,11 @@ class Services:
         """An item as the clients of this API may see it."""
         return item if self.options.allow_paths else shown_item(item)
 
-    async def results(self, results: list[SearchResult]) -> bytes:
-        """`Results` as JSON."""
-        return await self.written(lambda: results_of(results, paths=self.options.allow_paths), rows=len(results))
+    async def results(self, query: ValidQuery) -> bytes:
+        """The `Results` of a query as JSON. Raises as `search`."""
+        results = await self.search(query)
+        note = (await self.run(why_nothing, self.app.store, query.where) or None) if query.where and not results else None
+        return await self.written(lambda: results_of(results, note=note, paths=self.options.allow_paths), rows=len(results))
 
     async def written(self, answer: Callable[[], Any], *, rows: int) -> bytes:
         """An answer as JSON; one of many rows is put together in a thread, where it does not hold up the event loop."""
@@ -101,6 +141,16 @@ class Services:
     def close(self) -> None:
         """Let go of the threads. The app belongs to whoever made it."""
         self.workers.close()
+
+
+def _with_options(query: Query, options: SearchOptions) -> Query:
+    return replace(
+        query,
+        min_score=options.min_score,
+        top_k=options.top_k,
+        offset=options.offset if isinstance(options, PagedSearchOptions) else 0,
+        collapse_duplicates=options.collapse_duplicates,
+    )
 
 
 def _door(request: Request) -> Services:

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath, PureWindowsPath
 
 from crossmodal.items import Item
 from crossmodal.store import Filter
-from crossmodal.store.filters import CATALOGUE, checked
+from crossmodal.store.filters import CATALOGUE
 from engine.live import LiveApp
 
 
@@ -30,15 +30,11 @@ def shown_item(item: Item) -> Item:
     return replace(item, source=shown_name(item.source), origin=shown_source(item.origin))
 
 
-def stored_where(app: LiveApp, where: Filter | None) -> Filter:
-    """A filter in shown names, as the store understands it: a name stands for every catalogue that is shown by it.
-
-    Raises:
-        QueryError: `bad_request`, an impossible filter.
-    """
-    conditions = dict(checked(where))
-    if CATALOGUE not in conditions:
-        return conditions
-    wanted = {shown_name(name) for name in conditions[CATALOGUE]}
+def stored_where(app: LiveApp, where: Filter) -> Filter:
+    """A filter in shown names, as the store understands it: a name stands for every source that is shown by it."""
+    if CATALOGUE not in where:
+        return where
+    names = where[CATALOGUE]
+    wanted = {shown_name(name) for name in ([names] if isinstance(names, str) else names)}
     stored = [entry.name for entry in app.store.sources.all() if shown_name(entry.name) in wanted]
-    return conditions | {CATALOGUE: tuple(sorted(wanted.union(stored)))}
+    return {**where, CATALOGUE: tuple(sorted(wanted.union(stored)))}

@@ -116,8 +116,11 @@ class SearchHit(BaseModel):
 
 
 class Results(BaseModel):
+    """`note` says why a filter lets nothing through: no item has such an attribute, or there is no such catalogue."""
+
     num_results: int
     results: list[SearchHit]
+    note: str | None
 
 
 class BatchResults(BaseModel):
@@ -264,12 +267,12 @@ def item_of(item: Item, *, paths: bool) -> dict[str, Any]:
     }
 
 
-def results_of(results: list[SearchResult], *, paths: bool) -> dict[str, Any]:
+def results_of(results: list[SearchResult], *, note: str | None, paths: bool) -> dict[str, Any]:
     """`Results`."""
     found = [
         {"rank": result.rank, "score": round(result.score, 6), "item": item_of(result.item, paths=paths)} for result in results
     ]
-    return {"num_results": len(found), "results": found}
+    return {"num_results": len(found), "results": found, "note": note}
 
 
 def captions_of(found: list[CaptionResult]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from api.settings import MAX_CAPTIONS, MAX_TOP_K
+from api.settings import MAX_CAPTIONS, MAX_OFFSET, MAX_TOP_K
 
 
 def _id_text(value: Any) -> Any:
@@ -47,13 +47,14 @@ OneAddress = Annotated[  # one of many, of which each has its own end
         description="an address of more than 2,048 characters ends as `url_malformed`",
     ),
 ]
-Query = Annotated[
+QueryText = Annotated[
     str,  # its real bounds are the engine's, which says `text_empty` and `text_too_long`
     Field(json_schema_extra={"format": "search-text", "minLength": 1, "maxLength": 2_000}),
 ]
 WHOLE = BeforeValidator(lambda value: int(value) if isinstance(value, float) and value.is_integer() else value)
 """JSON knows one kind of number: 5.0 is as whole as 5. Comes last in `Annotated`, or the bounds are left out of the document."""
 TopK = Annotated[int, Field(ge=1, le=MAX_TOP_K), WHOLE]
+Offset = Annotated[int, Field(ge=0, le=MAX_OFFSET), WHOLE]
 Score = Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False)]
 Values = Annotated[
     list[Annotated[str, Field(max_length=_VALUE_CHARS)]],
@@ -79,16 +80,23 @@ class Reference(Question):
     model_config = ConfigDict(extra="ignore")
 
 
-class Narrowed(BaseModel):
+class SearchOptions(BaseModel):
     """What every search takes."""
 
     top_k: TopK = 10
     min_score: Score | None = None
     where: Where | None = None
+    collapse_duplicates: Annotated[bool, Field(description="of items with the same picture file only the best is a result")] = True
 
 
-class TextSearchRequest(Narrowed, Reference):
-    query: Query
+class PagedSearchOptions(SearchOptions):
+    """What a search of one query takes."""
+
+    offset: Annotated[Offset, Field(description="how many of the best results are skipped: pages of results")] = 0
+
+
+class TextSearchRequest(PagedSearchOptions, Reference):
+    query: QueryText
 
 
 class PictureSource(BaseModel):
@@ -98,7 +106,7 @@ class PictureSource(BaseModel):
     image_url: Address | None = None
 
 
-class ImageSearchRequest(Narrowed, PictureSource, Reference):
+class ImageSearchRequest(PagedSearchOptions, PictureSource, Reference):
     image_index: Annotated[int, Field(ge=0, le=2**53, description="place in the list of all items, from 0"), WHOLE] | None = None
 
 
@@ -106,19 +114,19 @@ class CaptionRequest(PictureSource, Reference):
     top_k: Annotated[int, Field(ge=1, le=MAX_CAPTIONS), WHOLE] = 5
 
 
-class AnySearchRequest(Narrowed, PictureSource, Question):
+class AnySearchRequest(PagedSearchOptions, PictureSource, Question):
     """Text, picture, or both; `weight` is the picture's share when it is both."""
 
-    query: Query | None = None
+    query: QueryText | None = None
     weight: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.5
 
 
-class BatchSearchRequest(Narrowed, Question):
-    queries: Annotated[list[Query], Field(min_length=1, max_length=256, fail_fast=True)]
+class BatchSearchRequest(SearchOptions, Question):
+    queries: Annotated[list[QueryText], Field(min_length=1, max_length=256, fail_fast=True)]
 
 
 class CorrectionRequest(Question):
-    query: Query
+    query: QueryText
 
 
 class NewItemRequest(Question):

@@ -10,10 +10,11 @@ from crossmodal.errors import QueryError
 LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
 """Names a browser of this computer may call a loopback server by; any other name is a rebinding attack."""
 
-DOCS_PATHS = frozenset({"/docs", "/docs/oauth2-redirect", "/openapi.json"})
+DOCS_PATHS = frozenset({"/", "/docs", "/docs/oauth2-redirect", "/openapi.json"})
 DOCS_PREFIX = "/static-offline-docs/"
 
 MAX_TOP_K = 1_000
+MAX_OFFSET = 10_000
 MAX_CAPTIONS = 100
 MAX_SIZE_PX = 2_048
 

@@ -170,11 +170,11 @@ _EMPTY = "The collection is empty. Bring pictures in: python cli.py index YOUR_P
 _NAMED = 5
 
 
-def narrowed(pairs: Sequence[str] | None) -> dict[str, list[str]] | None:
-    """The filter that `--where` asks for; a catalogue may be named by the last part of its path.
+def where_of(pairs: Sequence[str] | None) -> dict[str, list[str]] | None:
+    """The filter that `--where` asks for; a catalogue may be named as `whole_name` says.
 
     Raises:
-        QueryError: `bad_request`, a pair is none, or the last part is that of several catalogues.
+        QueryError: `bad_request`, a pair is none, or a name is that of several catalogues.
     """
     where = filter_of(pairs)
     if where is None or _CATALOGUE not in where or not settings().store_path.exists():
@@ -185,14 +185,15 @@ def narrowed(pairs: Sequence[str] | None) -> dict[str, list[str]] | None:
 
 
 def whole_name(name: str, known: Collection[str]) -> str:
-    """The catalogue that is meant by its name or the last part of it; the name itself where there is none.
+    """The catalogue that is meant by its name, the last part of it, or the folder of a table; the name itself where there is none.
 
     Raises:
-        QueryError: `bad_request`, several end like that.
+        QueryError: `bad_request`, several are meant.
     """
     if name in known:
         return name
     meant = [each for each in known if name in (PurePath(each).name, PurePath(each).stem)]
+    meant = meant or [each for each in known if PurePath(each).suffix and PurePath(each).parent.name == name]
     if len(meant) > 1:
         names = ", ".join(_console.cell(each) for each in meant[:_NAMED])
         raise QueryError("bad_request", f'Several catalogues end in "{name:.60}": {names}.', remedy="Name one of them in full.")
@@ -200,20 +201,20 @@ def whole_name(name: str, known: Collection[str]) -> str:
 
 
 def why_nothing(where: dict[str, list[str]] | None) -> str:
-    """A sentence for whoever found nothing: the collection is empty, or no item has what was asked for."""
+    """Why nothing was found, in a sentence: the collection is empty, or no item has what the filter names."""
+    from engine.query import unknown_names
+
     if not settings().store_path.exists():
         return "Nothing was found."
     with opened_store() as store:
         if not store.items.count():
             return _EMPTY
-        if not where:
-            return "Nothing was found."
-        known, sources = store.items.attribute_values(1), store.sources.counts()
-    unknown = [name for name in where if name != _CATALOGUE and name not in known]
-    if unknown:
-        names = ", ".join(f'"{_console.cell(name)}"' for name in unknown[:_NAMED])
+        attributes, catalogues = unknown_names(store, where or {})
+        known = list(store.sources.counts())
+    if attributes:
+        names = ", ".join(f'"{_console.cell(name)}"' for name in attributes[:_NAMED])
         return f"Nothing was found: no item has an attribute {names}. See what there is: python cli.py list --attributes"
-    if _CATALOGUE in where and not any(name in sources for name in where[_CATALOGUE]):
-        names = ", ".join(_console.cell(name) for name in list(sources)[:_NAMED])
+    if catalogues:
+        names = ", ".join(_console.cell(name) for name in known[:_NAMED])
         return f"Nothing was found: there is no such catalogue. There are: {names}."
     return "Nothing was found."

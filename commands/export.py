@@ -11,7 +11,7 @@ import typer
 from commands import _app, _console
 from commands._app import stop_on_interrupt
 from commands._open import opened_app, opened_store
-from commands._options import Quiet, Verbose, Where, narrowed, why_nothing
+from commands._options import Quiet, Verbose, Where, where_of, why_nothing
 from commands._progress import ProgressBar
 
 if TYPE_CHECKING:
@@ -46,24 +46,24 @@ def export(
     from engine.export import export_items
     from engine.export_formats import Exported
 
-    conditions = narrowed(where)
+    wanted = where_of(where)
     with stop_on_interrupt(_STOPPING) as stop, ProgressBar(quiet=quiet, answered=("export",)) as told, ExitStack() as opened:
         ids = None
         if search is None:  # no model is loaded where none is needed
             source = Exported.of_store(opened.enter_context(opened_store()))
         else:
             app = opened.enter_context(opened_app(told, fill=False))
-            found = app.search_by_text(search, _TOP if top is None else top, where=conditions)
+            found = app.search_by_text(search, _TOP if top is None else top, where=wanted)
             source, ids = Exported.of(app), [result.item.item_id for result in found]
-        if not (_holds_any(source.store, conditions) if ids is None else ids):
+        if not (_holds_any(source.store, wanted) if ids is None else ids):
             if not quiet:
-                _console.note(why_nothing(conditions))
+                _console.note(why_nothing(wanted))
             raise typer.Exit(_app.NOTHING)
         count = export_items(
             source,
             path.expanduser(),
             chosen,
-            conditions,
+            wanted,
             ids=ids,
             overwrite=overwrite,
             on_progress=told,

@@ -9,7 +9,7 @@ import typer
 from commands import _app, _console
 from commands._console import item_as_dict, show_items
 from commands._open import opened_store
-from commands._options import Json, Quiet, Verbose, Where, narrowed, why_nothing
+from commands._options import Json, Quiet, Verbose, Where, where_of, why_nothing
 from crossmodal.text.cleaning import counted
 
 _ITEMS = 50
@@ -20,7 +20,10 @@ _BEYOND = 2**63 - 1
 def list_items(
     where: Where = None,
     limit: Annotated[
-        int | None, typer.Option("--limit", "-n", min=1, help="Items at most: 50 without it; with --attributes values of each, 20.")
+        int | None,
+        typer.Option(
+            "--limit", "-n", "--top", "-k", min=1, help="Items at most: 50 without it; with --attributes values of each, 20."
+        ),
     ] = None,
     after: Annotated[
         int, typer.Option(metavar="ID", min=0, help="Only items beyond this id: the last one of the page before.")
@@ -45,15 +48,15 @@ def list_items(
     elif attributes:
         _attributes(limit or _VALUES, as_json=as_json, quiet=quiet)
     else:
-        _items(narrowed(where), limit or _ITEMS, after, as_json=as_json, quiet=quiet)
+        _items(where_of(where), limit or _ITEMS, after, as_json=as_json, quiet=quiet)
 
 
 def _items(where: dict[str, list[str]] | None, limit: int, after: int, *, as_json: bool, quiet: bool) -> None:
     from crossmodal.store.filters import checked
 
     with opened_store() as store:
-        conditions, total = checked(where), store.items.count()
-        matching = len(store.items.matching(conditions)) if where else total
+        conditions = checked(where)
+        total = len(store.items.matching(conditions)) if where else store.items.count()
         items = store.items.matching_page(min(limit, total) + 1, min(after, _BEYOND), conditions)
     more, items = len(items) > limit, items[:limit]
     cursor = items[-1].item_id if more else None
@@ -62,7 +65,7 @@ def _items(where: dict[str, list[str]] | None, limit: int, after: int, *, as_jso
     elif items:
         show_items(items)
         if not quiet:
-            _console.note(f"{len(items):,} of {counted(matching, 'item')}." + (f" Go on with --after {cursor}" if more else ""))
+            _console.note(f"{len(items):,} of {counted(total, 'item')}." + (f" Go on with --after {cursor}" if more else ""))
     elif not quiet:
         _console.note(why_nothing(where))
     if not items:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -11,33 +10,38 @@ import typer
 from commands import _app, _console, _options
 from commands._console import captions_as_json, results_as_json, show_captions, show_results
 from commands._open import nearest_app, opened_app
-from commands._options import Json, Quiet, Verbose, Where, id_of, narrowed, why_nothing
+from commands._options import Json, Quiet, Verbose, Where, id_of, where_of, why_nothing
 from commands._progress import ProgressBar
-from crossmodal.errors import QueryError
 
 if TYPE_CHECKING:
-    from crossmodal.items import SearchResult
+    from crossmodal.items import Item
     from engine.live import LiveApp
+    from engine.query import SearchAnswer
     from ipc.client import RemoteApp
 
 
 def search(
     query: Annotated[
-        str | None, typer.Argument(help='Words; or a picture file, a web address, or "-" for a picture on the standard input.')
+        list[str] | None,
+        typer.Argument(help='Words; or a picture file, a web address, or "-" for a picture on the standard input.'),
     ] = None,
     and_image: Annotated[
         str | None, typer.Option("--and-image", "-i", metavar="PICTURE", help="Words and a picture together: the picture.")
     ] = None,
     weight: Annotated[
-        float | None, typer.Option(help="With --and-image: the picture's share, 0 to 1; without it half and half.")
+        float | None, typer.Option(help="With words and a picture: the picture's share, 0 to 1; without it half and half.")
     ] = None,
-    item: Annotated[str | None, typer.Option(metavar="ID", help="More like this item of the collection.")] = None,
+    item: Annotated[str | None, typer.Option(metavar="ID", help="More like this item of the collection, also with words.")] = None,
     captions_for: Annotated[
         str | None, typer.Option("--captions-for", metavar="PICTURE", help="Captions that fit a picture, instead of pictures.")
     ] = None,
     where: Where = None,
-    top: Annotated[int, typer.Option("--top", "-k", help="Results at most.")] = 5,
+    top: Annotated[int, typer.Option("--top", "-k", "--limit", "-n", help="Results at most.")] = 5,
+    offset: Annotated[int, typer.Option(help="Pass over so many of the best results.")] = 0,
     min_score: Annotated[float | None, typer.Option(help="Lowest score that counts, -1 to 1.")] = None,
+    duplicates: Annotated[
+        bool, typer.Option("--duplicates", help="Every item of those with the same picture file, instead of the best one.")
+    ] = False,
     text: Annotated[bool, typer.Option("--text", help="Take the query as words, whatever it looks like.")] = False,
     as_json: Json = False,
     open_best: Annotated[bool, typer.Option("--open", help="Open the best picture in your viewer.")] = False,
@@ -49,22 +53,28 @@ def search(
 ) -> None:
     """Find pictures by words, by a similar picture, or by both.
 
-    In a pipe each result is one line: rank, score, id, title, catalogue and source, with tabs between. Ends with 1 when nothing was found.
+    The picture searched with is left out of the results. In a pipe each result is one line: rank, score, id, title, catalogue and source,
+    with tabs between. Ends with 1 when nothing was found.
     """
     _console.prepare(quiet=quiet, verbose=verbose)
-    if sum(value is not None for value in (query, item, captions_for)) != 1:
+    words = None if query is None else " ".join(query)
+    by_picture = words is not None and not text and _options.names_a_picture(words)
+    if captions_for is None and words is None and item is None:
         raise typer.BadParameter("Say one thing to look for: a query, --item or --captions-for.")
-    asks_by_picture = query is not None and not text and _options.names_a_picture(query)
-    if and_image is not None and (query is None or asks_by_picture):
+    if captions_for is not None and (words is not None or item is not None):
+        raise typer.BadParameter("Say one thing to look for: a query, --item or --captions-for.")
+    if and_image is not None and (words is None or by_picture):
         raise typer.BadParameter("--and-image goes together with words.")
-    if weight is not None and and_image is None:
-        raise typer.BadParameter("--weight is the share of the picture in --and-image, which is not there.")
-    if captions_for is not None and (where or min_score is not None):
-        raise typer.BadParameter("--captions-for takes no filter and no lowest score.")
-    for picture in (query if asks_by_picture else None, and_image, captions_for):
+    if item is not None and (by_picture or and_image is not None):
+        raise typer.BadParameter("--item is a picture: it goes together with words, not with another picture.")
+    if weight is not None and (words is None or (and_image is None and item is None)):
+        raise typer.BadParameter("--weight is the share of the picture beside words, in --and-image or --item, which is not there.")
+    if captions_for is not None and (where or min_score is not None or offset):
+        raise typer.BadParameter("--captions-for takes no filter, no lowest score and no offset.")
+    for picture in (words if by_picture else None, and_image, captions_for):
         if picture is not None:  # said before a model is loaded, or even made
-            _options.check(picture, **({"remedy": _options.AS_WORDS} if picture is query else {}))
-    number, conditions = None if item is None else id_of(item), narrowed(where)
+            _options.check(picture, **({"remedy": _options.AS_WORDS} if picture is words else {}))
+    item_id, wanted = None if item is None else id_of(item), where_of(where)
     opened = opened_app if show else nearest_app  # drawing in a terminal takes the pixels, which only an app of one's own has
     with ProgressBar(quiet=quiet) as told, opened(told) as app:
         if captions_for is not None:
@@ -73,59 +83,48 @@ def search(
             if not found:
                 raise typer.Exit(_app.NOTHING)
             return
-        results = _results(
-            app,
-            query,
-            by_picture=asks_by_picture,
-            and_image=and_image,
-            weight=0.5 if weight is None else weight,
-            item=number,
-            top=top,
-            where=conditions,
-            min_score=min_score,
+        from engine.query import Query
+
+        image = words if by_picture else and_image
+        asked = Query(
+            None if by_picture else words,
+            None if image is None else _picture(app, image),
+            item_id,
+            0.5 if weight is None else weight,
+            wanted,
+            min_score,
+            top,
+            offset,
+            not duplicates,
         )
+        answer = app.search(asked)
         if as_json:
-            results_as_json(results)
-        elif results:
-            show_results(results)
+            results_as_json(answer.results)
+        elif answer.results:
+            show_results(answer.results)
         if not quiet and not as_json:
-            _hint(app, None if asks_by_picture or number is not None else query, results, conditions)
+            _hint(app, words if asked.image is None and item_id is None else None, answer, wanted)
+            if asked.image is not None and answer.hidden:
+                _console.note(_have(answer.hidden))
         if show and not as_json:
-            _console.show(results, cast("LiveApp", app))
-        if open_best and results:
-            _console.open_best(results[0], app)
-    if not results:
+            _console.show(answer.results, cast("LiveApp", app))
+        if open_best and answer.results:
+            _console.open_best(answer.results[0], app)
+    if not answer.results:
         raise typer.Exit(_app.NOTHING)
-
-
-def _results(
-    app: LiveApp | RemoteApp,
-    query: str | None,
-    *,
-    by_picture: bool,
-    and_image: str | None,
-    weight: float,
-    item: int | None,
-    top: int,
-    where: dict[str, list[str]] | None,
-    min_score: float | None,
-) -> Sequence[SearchResult]:
-    if item is not None:
-        return app.search_by_item(item, top, where=where, min_score=min_score)
-    if query is None:
-        raise QueryError("text_empty", "There is nothing to look for.", remedy="Name words or a picture.")
-    if and_image is not None:
-        return app.search_by_both(query, _picture(app, and_image), top, weight=weight, where=where, min_score=min_score)
-    if by_picture:
-        return app.search_by_image(_picture(app, query), top, where=where, min_score=min_score)
-    return app.search_by_text(query, top, where=where, min_score=min_score)
 
 
 def _picture(app: LiveApp | RemoteApp, word: str) -> bytes | Path | str:
     return _options.picture(word, max_bytes=app.limits.max_image_bytes)
 
 
-def _hint(app: LiveApp | RemoteApp, words: str | None, results: Sequence[SearchResult], where: dict[str, list[str]] | None) -> None:
+def _have(items: list[Item]) -> str:
+    """A sentence about the items that show the very picture searched with."""
+    ids = ", ".join(str(item.item_id) for item in items[:_NAMED])
+    return f"The collection has this very picture: {'item' if len(items) == 1 else 'items'} {ids}{' …' if len(items) > _NAMED else ''}."
+
+
+def _hint(app: LiveApp | RemoteApp, words: str | None, answer: SearchAnswer, where: dict[str, list[str]] | None) -> None:
     """What may help a search along: words that no title has, what was perhaps meant, why nothing was found."""
     rather = _options.rather(words) if words is not None else ""
     if rather:
@@ -136,5 +135,8 @@ def _hint(app: LiveApp | RemoteApp, words: str | None, results: Sequence[SearchR
             near = app.nearest_words(words)
             meant = f" Similar words here: {', '.join(near)}." if near else ""
             _console.note(f"No title here has {', '.join(_console.cell(word) for word in unknown[:5])}.{meant}")
-    if not results:
+    if not answer.results:
         _console.note(why_nothing(where))
+
+
+_NAMED = 5

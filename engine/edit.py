@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from crossmodal.errors import CrossmodalError, QueryError
+from crossmodal.ingest.sources.base import title_from_location
 from crossmodal.items import AddOutcome, Item, NewItem, Picture, texts_of
 from crossmodal.store import ModelSwitched, Store
 from crossmodal.store.texts import TextEmbeddings
@@ -40,12 +41,14 @@ class ItemEditor:
         captions: Sequence[str] = (),
         attributes: Mapping[str, str] | None = None,
     ) -> AddOutcome:
-        """Add a decoded picture, unless the same file was added by hand before.
+        """Add a decoded picture, unless the same file was added by hand before. Without a title (None) it gets one from its origin's name.
 
         Raises:
             QueryError: `bad_request`, words that are no words. StoreError: it could not be written; nothing changed.
         """
         key = f"{ADDED}:{picture.content_hash}"
+        if title is None and origin:
+            title = title_from_location(origin)
         name, said = title_of(self._limits, title), captions_of(self._limits, captions)
         named = attributes_of(self._limits, attributes or {})
         known = self._store.items.known([key]).get(key)

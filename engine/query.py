@@ -6,10 +6,13 @@ from pathlib import Path
 
 from crossmodal.errors import QueryError
 from crossmodal.items import Item, Picture, SearchResult
-from crossmodal.store import Conditions, Filter
-from crossmodal.store.filters import checked
-from crossmodal.text.cleaning import clean_query
+from crossmodal.store import Conditions, Filter, Store
+from crossmodal.store.filters import CATALOGUE, checked
+from crossmodal.text.cleaning import clean_query, display_text
 from engine.validation import Limits, number_of, top_k_of, whole_number_of
+
+_NAMED = 5
+_SHOWN_CHARS = 60
 
 Image = bytes | Path | str | Picture
 """A picture as a caller has it: its bytes, a file, a web address, or decoded already."""
@@ -115,3 +118,24 @@ def all_validated(queries: Sequence[Query], limits: Limits) -> list[ValidQuery]:
         what = f"{len(queries):,} queries were asked at once; {limits.max_queries} are answered at most."
         raise QueryError("bad_request", what, remedy="Ask in several calls.")
     return [validated(query, limits) for query in queries]
+
+
+def unknown_names(store: Store, where: Filter) -> tuple[list[str], list[str]]:
+    """What a filter names that is not in the collection: attributes that no item has; and catalogues, where it names no other."""
+    known = store.items.attribute_values(1)
+    attributes = [name for name in where if name != CATALOGUE and name not in known]
+    names = where.get(CATALOGUE, ())
+    catalogues = [names] if isinstance(names, str) else list(names)
+    return attributes, [] if {*catalogues} & {*store.sources.counts()} else catalogues
+
+
+def why_nothing(store: Store, where: Filter) -> str:
+    """A sentence about `unknown_names`; empty where a filter names only what there is."""
+    attributes, catalogues = unknown_names(store, where)
+    if attributes:
+        return f"No item has an attribute {_listed(attributes)}."
+    return f"There is no catalogue {_listed(catalogues)}." if catalogues else ""
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(f'"{display_text(name, max_chars=_SHOWN_CHARS)}"' for name in names[:_NAMED])

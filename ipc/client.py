@@ -6,16 +6,14 @@ import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import NamedTuple, Self
 
-from crossmodal.errors import BusyError
+from crossmodal.errors import BusyError, QueryError
 from crossmodal.ingest.sources.files import read_file
-from crossmodal.items import AddOutcome, CaptionResult, Item, SearchResult
+from crossmodal.items import AddOutcome, CaptionResult, Item, Picture
+from engine.query import Query, SearchAnswer
 from ipc import protocol
 from ipc.protocol import BrokenFrameError, Document, socket_path
-
-if TYPE_CHECKING:
-    from crossmodal.store import Filter
 
 _CONNECT_S = 1.0
 _ANSWER_S = 120.0
@@ -42,36 +40,11 @@ class RemoteApp:
         self._connection = connection
         self.limits = limits
 
-    def search_by_text(
-        self, query: str, top_k: int = 5, *, where: Filter | None = None, min_score: float | None = None
-    ) -> list[SearchResult]:
-        """See `LostFoundApp.search_by_text`."""
-        return self._results("by_text", {"query": query, "top_k": top_k}, where, min_score)
-
-    def search_by_image(
-        self, image: Image, top_k: int = 5, *, where: Filter | None = None, min_score: float | None = None
-    ) -> list[SearchResult]:
-        """See `LostFoundApp.search_by_image`."""
-        return self._results("by_image", {"top_k": top_k}, where, min_score, image)
-
-    def search_by_item(
-        self, item_id: int, top_k: int = 5, *, where: Filter | None = None, min_score: float | None = None
-    ) -> list[SearchResult]:
-        """See `LostFoundApp.search_by_item`."""
-        return self._results("by_item", {"item_id": item_id, "top_k": top_k}, where, min_score)
-
-    def search_by_both(
-        self,
-        query: str,
-        image: Image,
-        top_k: int = 5,
-        *,
-        weight: float = 0.5,
-        where: Filter | None = None,
-        min_score: float | None = None,
-    ) -> list[SearchResult]:
-        """See `LostFoundApp.search_by_both`."""
-        return self._results("by_both", {"query": query, "top_k": top_k, "weight": weight}, where, min_score, image)
+    def search(self, query: Query) -> SearchAnswer:
+        """See `LostFoundApp.search`; a picture goes as bytes, a file or an address, never decoded."""
+        if isinstance(query.image, Picture):
+            raise QueryError("bad_request", "A decoded picture cannot be sent to the running program.", remedy="Send its file.")
+        return protocol.answer_of(self._ask("search", protocol.query_document(query), query.image)[0])
 
     def captions_for_image(self, image: Image, top_k: int = 10) -> list[CaptionResult]:
         """See `LostFoundApp.captions_for_image`."""
@@ -106,12 +79,6 @@ class RemoteApp:
     def rendition(self, item_id: int) -> bytes:
         """See `LostFoundApp.rendition`."""
         return self._ask("rendition", {"item_id": item_id})[1]
-
-    def _results(
-        self, name: str, given: Document, where: Filter | None, min_score: float | None, image: Image | None = None
-    ) -> list[SearchResult]:
-        answer, _ = self._ask(name, given | {"where": dict(where or {}) or None, "min_score": min_score}, image)
-        return protocol.results_of(answer)
 
     def _ask(self, name: str, given: Document, image: Image | None = None) -> tuple[Document, bytes]:
         data = b""

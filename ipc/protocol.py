@@ -13,8 +13,9 @@ from typing import Any
 
 from crossmodal.errors import HTTP_STATUS, CrossmodalError
 from crossmodal.items import CaptionResult, Item, SearchResult
+from engine.query import Query, SearchAnswer
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Changes with the meaning of any document: ends that differ do not talk."""
 
 _LENGTHS = struct.Struct(">IQ")
@@ -114,14 +115,29 @@ def item_of(document: dict[str, Any]) -> Item:
     )
 
 
-def results_document(results: Sequence[SearchResult]) -> dict[str, Any]:
-    """Results in their order."""
-    return {"results": [{"item": item_document(each.item), "score": each.score, "rank": each.rank} for each in results]}
+_ASKED = ("text", "item_id", "weight", "min_score", "top_k", "offset", "collapse_duplicates", "include_self")
 
 
-def results_of(document: dict[str, Any]) -> list[SearchResult]:
+def query_document(query: Query) -> dict[str, Any]:
+    """A query without its picture, whose bytes or address go beside it."""
+    return {name: getattr(query, name) for name in _ASKED} | {"where": None if query.where is None else dict(query.where)}
+
+
+def query_of(document: dict[str, Any], image: bytes | str | None) -> Query:
+    """Raises KeyError as `item_of`."""
+    return Query(**{name: document[name] for name in (*_ASKED, "where")}, image=image)
+
+
+def answer_document(answer: SearchAnswer) -> dict[str, Any]:
+    """An answer, its results in their order."""
+    results = [{"item": item_document(each.item), "score": each.score, "rank": each.rank} for each in answer.results]
+    return {"results": results, "hidden": [item_document(item) for item in answer.hidden]}
+
+
+def answer_of(document: dict[str, Any]) -> SearchAnswer:
     """Raises KeyError or TypeError as `item_of`."""
-    return [SearchResult(item_of(each["item"]), each["score"], each["rank"]) for each in document["results"]]
+    results = [SearchResult(item_of(each["item"]), each["score"], each["rank"]) for each in document["results"]]
+    return SearchAnswer(results, [item_of(each) for each in document["hidden"]])
 
 
 def captions_document(results: Sequence[CaptionResult]) -> dict[str, Any]:

@@ -39,21 +39,9 @@ def _image(given: Document, data: bytes) -> bytes | str:
     return str(given.pop("address")) if "address" in given else data
 
 
-def _by_text(app: LiveApp, given: Document, _data: bytes) -> Answer:
-    return protocol.results_document(app.search_by_text(given.pop("query"), given.pop("top_k"), **given)), b""
-
-
-def _by_image(app: LiveApp, given: Document, data: bytes) -> Answer:
-    return protocol.results_document(app.search_by_image(_image(given, data), given.pop("top_k"), **given)), b""
-
-
-def _by_item(app: LiveApp, given: Document, _data: bytes) -> Answer:
-    return protocol.results_document(app.search_by_item(given.pop("item_id"), given.pop("top_k"), **given)), b""
-
-
-def _by_both(app: LiveApp, given: Document, data: bytes) -> Answer:
-    image = _image(given, data)
-    return protocol.results_document(app.search_by_both(given.pop("query"), image, given.pop("top_k"), **given)), b""
+def _search(app: LiveApp, given: Document, data: bytes) -> Answer:
+    image = _image(given, data) or None
+    return protocol.answer_document(app.search(protocol.query_of(given, image))), b""
 
 
 def _captions(app: LiveApp, given: Document, data: bytes) -> Answer:
@@ -82,10 +70,7 @@ def _rendition(app: LiveApp, given: Document, _data: bytes) -> Answer:
 
 
 _QUESTIONS: dict[str, Callable[[LiveApp, Document, bytes], Answer]] = {
-    "by_text": _by_text,
-    "by_image": _by_image,
-    "by_item": _by_item,
-    "by_both": _by_both,
+    "search": _search,
     "captions": _captions,
     "unknown_words": _unknown_words,
     "nearest_words": _nearest_words,

@@ -59,7 +59,7 @@ ROOMS: dict[str, set[str]] = {
     "ui": {ERRORS, INSTALLATION, ITEMS, JOBS, PROGRESS, EVALUATION}
     | {"config", "engine", "engine (live)", "training", "initialize"},
     "app": {"ui", "api"},  # the page mounts the API; a door enters no other otherwise
-    "ipc": {ERRORS, ITEMS, STORE, INGEST, "engine (live)"},
+    "ipc": {ERRORS, ITEMS, INGEST, "engine", "engine (live)"},
     # The command line, and what it does besides.
     "doctor": {ERRORS, ITEMS, PROGRESS, TEXT, STORE, IMAGES, INDEXES, "config", "engine", "initialize"},
     "commands": {ERRORS, INSTALLATION, ITEMS, JOBS, PROGRESS, TEXT, STORE, INGEST, EVALUATION, TRAINING, RUNTIMES}

@@ -29,6 +29,8 @@ class StrictShelf(JobStore):
     def fetch(self, url: str) -> bytes:
         if len(url) > MAX_CHARS:
             raise AddressError("url_malformed", "That is not an address that can be asked: it is too long.")
+        if not url.lower().startswith(("http://", "https://")):
+            raise AddressError("url_scheme", "That is not an address of the web.")
         return super().fetch(url)
 
 

@@ -6,23 +6,26 @@ import threading
 import pytest
 
 from api.batcher import TextBatcher, Workers
-from crossmodal.errors import QueryError, StoreError
+from crossmodal.errors import StoreError
 from engine.live import LiveApp
-from engine.validation import Terms, terms
+from engine.query import Query, SearchAnswer, ValidQuery, validated
+from tests.app_parts import LIMITS
 
-TERMS = Terms(5)
+
+def valid(text: str, **options: object) -> ValidQuery:
+    return validated(Query(text, **options), LIMITS)
 
 
-def searched(app: LiveApp, queries: list[str], terms: list[Terms], **options: int) -> tuple[list[object], list[int]]:
-    """Answers or exceptions of queries asked at once, and the sizes of the batches."""
+def searched(app: LiveApp, queries: list[ValidQuery], **options: int) -> tuple[list[object], list[int]]:
+    """Results or exceptions of queries asked at once, and the sizes of the batches."""
     sizes: list[int] = []
 
     async def ask() -> list[object]:
         workers = Workers()
         batcher = TextBatcher(app, workers, note_size=sizes.append, **options)
-        asked = (batcher.search(query, each) for query, each in zip(queries, terms, strict=True))
         try:
-            return list(await asyncio.gather(*asked, return_exceptions=True))
+            answers = await asyncio.gather(*map(batcher.search, queries), return_exceptions=True)
+            return [answer.results if isinstance(answer, SearchAnswer) else answer for answer in answers]
         finally:
             workers.close()
 
@@ -31,7 +34,7 @@ def searched(app: LiveApp, queries: list[str], terms: list[Terms], **options: in
 
 def test_each_gets_what_it_would_get_alone(live_app: LiveApp) -> None:
     queries = [f"{colour} {thing}" for colour in ("red", "blue", "green") for thing in ("disc", "bar")]
-    answers, sizes = searched(live_app, queries, [TERMS] * 6)
+    answers, sizes = searched(live_app, list(map(valid, queries)))
     for query, answer in zip(queries, answers, strict=True):
         alone = live_app.search_by_text(query, 5)
         assert [result.item for result in answer] == [result.item for result in alone]
@@ -40,55 +43,49 @@ def test_each_gets_what_it_would_get_alone(live_app: LiveApp) -> None:
 
 
 def test_no_batch_is_larger_than_it_may_be(live_app: LiveApp) -> None:
-    answers, sizes = searched(live_app, ["red disc"] * 10, [TERMS] * 10, max_batch=4)
+    answers, sizes = searched(live_app, [valid("red disc")] * 10, max_batch=4)
     assert sizes == [4, 4, 2]
     assert len({tuple(result.item.item_id for result in answer) for answer in answers}) == 1
 
 
-def test_other_terms_are_another_batch(live_app: LiveApp) -> None:
-    narrow = terms(live_app.limits, 2, {"catalogue": "nothing"})
-    answers, sizes = searched(live_app, ["red"] * 4, [TERMS, narrow, TERMS, terms(live_app.limits, 2, {"catalogue": ["nothing"]})])
+def test_other_options_are_another_batch(live_app: LiveApp) -> None:
+    wide, narrow = valid("red"), valid("red", top_k=2, where={"catalogue": "nothing"})
+    answers, sizes = searched(live_app, [wide, narrow, wide, valid("blue", top_k=2, where={"catalogue": ["nothing"]})])
     assert sizes == [2, 2]
     assert [len(answer) for answer in answers] == [5, 0, 5, 0]
 
 
-def test_a_bad_query_spoils_no_other(live_app: LiveApp) -> None:
-    answers, _ = searched(live_app, ["red", " ", "blue"], [TERMS] * 3)
-    assert isinstance(answers[1], QueryError)
-    assert [len(answers[0]), len(answers[2])] == [5, 5]
-
-
 def test_a_fault_of_the_batch_is_everybodys_own(live_app: LiveApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = live_app.search_by_texts
+    real = live_app.search_many
 
-    def spoilt(queries: list[str], *args: object, **kwargs: object) -> object:
-        if "blue" in queries:
+    def spoilt(queries: list[ValidQuery]) -> list[SearchAnswer]:
+        if "blue" in [query.text for query in queries]:
             raise StoreError("index_corrupt", "damaged")
-        return real(queries, *args, **kwargs)
+        return real(queries)
 
-    monkeypatch.setattr(live_app, "search_by_texts", spoilt)
-    answers, _ = searched(live_app, ["red", "blue", "green"], [TERMS] * 3)
+    monkeypatch.setattr(live_app, "search_many", spoilt)
+    answers, _ = searched(live_app, [valid("red"), valid("blue"), valid("green")])
     assert [type(answer) for answer in answers] == [list, StoreError, list]
 
 
 def test_who_comes_during_a_batch_is_in_the_next(live_app: LiveApp, monkeypatch: pytest.MonkeyPatch) -> None:
     entered, release, sizes = threading.Event(), threading.Event(), list[int]()
-    real = live_app.search_by_texts
+    real = live_app.search_many
 
-    def slow(queries: list[str], *args: object, **kwargs: object) -> object:
+    def slow(queries: list[ValidQuery]) -> list[SearchAnswer]:
         entered.set()
         release.wait(20)
-        return real(queries, *args, **kwargs)
+        return real(queries)
 
-    monkeypatch.setattr(live_app, "search_by_texts", slow)
+    monkeypatch.setattr(live_app, "search_many", slow)
 
     async def ask() -> None:
         workers = Workers()
         batcher = TextBatcher(live_app, workers, note_size=sizes.append)
-        first = asyncio.create_task(batcher.search("red", TERMS))
+        first = asyncio.create_task(batcher.search(valid("red")))
         await asyncio.to_thread(entered.wait, 20)
-        others = [asyncio.create_task(batcher.search("blue", TERMS)) for _ in range(3)]
-        gone = asyncio.create_task(batcher.search("green", TERMS))
+        others = [asyncio.create_task(batcher.search(valid("blue"))) for _ in range(3)]
+        gone = asyncio.create_task(batcher.search(valid("green")))
         await asyncio.sleep(0)
         gone.cancel()
         await asyncio.sleep(0)
@@ -108,14 +105,14 @@ def test_nobody_waits_for_a_batch_that_was_ended(live_app: LiveApp, monkeypatch:
         release.wait(20)
         return []
 
-    monkeypatch.setattr(live_app, "search_by_texts", slow)
+    monkeypatch.setattr(live_app, "search_many", slow)
 
     async def ask() -> list[object]:
         workers = Workers()
         batcher = TextBatcher(live_app, workers, note_size=lambda _: None)
-        first = asyncio.create_task(batcher.search("red", TERMS))
+        first = asyncio.create_task(batcher.search(valid("red")))
         await asyncio.to_thread(entered.wait, 20)
-        others = [asyncio.create_task(batcher.search("blue", TERMS)), asyncio.create_task(batcher.search("blue", Terms(2)))]
+        others = [asyncio.create_task(batcher.search(valid("blue"))), asyncio.create_task(batcher.search(valid("blue", top_k=2)))]
         await asyncio.sleep(0)
         batcher._task.cancel()
         ended = await asyncio.wait_for(asyncio.gather(first, *others, return_exceptions=True), 10)

@@ -68,7 +68,10 @@ def test_text_that_looks_like_a_file_is_said_or_searched(shell: Shell) -> None:
     ("words", "code", "said"),
     [
         (["search"], 2, "one thing"),
-        (["search", "red", "--item", "1"], 2, "one thing"),
+        (["search", "red.png", "--item", "1"], 2, "goes together with words"),
+        (["search", "red", "--item", "1", "--and-image", "x.png"], 2, "goes together with words"),
+        (["search", "red", "--captions-for", "x.png"], 2, "one thing"),
+        (["search", "red", "--offset", "-1"], 2, "offset"),
         (["search", "red", "--top", "0"], 2, "results"),
         (["search", "   "], 2, "empty"),
         (["search", "red", "--where", "colour"], 2, "NAME=VALUE"),
@@ -141,3 +144,29 @@ def test_words_that_name_something_here_are_mentioned(shell: Shell) -> None:
     assert shell("search", "red disc").stderr == ""
     missing = shell("search", "red", "--and-image", "nosuch.png").stderr
     assert "--text" not in missing
+
+
+def test_words_need_no_quotation_marks(shell: Shell) -> None:
+    assert shell.lines("search", "red", "disc", "-k", 3) == shell.lines("search", "red disc", "--limit", 3)
+
+
+def test_words_and_an_item_together(shell: Shell) -> None:
+    rows = shell.json("search", "blue bar", "--item", 1, "--weight", 0.2, "-k", 50)["results"]
+    assert 1 not in [row["item_id"] for row in rows]
+    assert rows[0]["title"].startswith("blue")
+
+
+def test_pages_follow_one_another(shell: Shell) -> None:
+    whole = shell.lines("search", "red disc", "-k", 12)
+    assert shell.lines("search", "red disc", "-k", 4, "--offset", 3) == whole[3:7]
+
+
+def test_equal_pictures_take_one_line_and_the_own_one_none(shell: Shell) -> None:
+    copies = shell.folder / "copies"
+    for name in ("one.png", "two.png"):
+        path = shell.picture(f"copies/{name}", "blue", "bar", seed=4_000)
+    shell.lines("index", copies)
+    assert len(shell.lines("search", "blue bar", "-k", 50, "--duplicates")) == len(shell.lines("search", "blue bar", "-k", 50)) + 1
+    found = shell("search", path, "-k", 50)
+    assert "The collection has this very picture: items 13, 14." in found.stderr
+    assert not [line for line in found.stdout.splitlines() if line.split("\t")[2] in ("13", "14")]

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app_logic import LostFoundApp
@@ -66,6 +66,7 @@ SUBJECTS = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(SUBJECTS, st.integers(1, 20), st.integers(0, 18), st.booleans(), st.booleans(), st.sampled_from([None, {"copy": "0"}]))
 def test_a_query_against_a_plain_copy(
     app: LostFoundApp, subject: Query, top_k: int, offset: int, collapse: bool, include: bool, where: dict[str, str] | None

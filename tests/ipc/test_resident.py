@@ -12,6 +12,7 @@ import pytest
 
 from crossmodal.errors import AddressError, BusyError, CrossmodalError, PictureError, QueryError, SourceError
 from engine.live import LiveApp
+from engine.query import Query
 from ipc import protocol
 from ipc.client import Near, NearLimits, RemoteApp
 from ipc.protocol import NAME, socket_path
@@ -47,13 +48,19 @@ def test_every_search_answers_as_the_app_itself(app: LiveApp, near: RemoteApp, t
     path.write_bytes(RED)
     address = next(iter(SHELF.pictures))
     where = {"catalogue": ["things", "added"]}
-    assert near.search_by_text("red disc", 7) == app.search_by_text("red disc", 7)
-    assert near.search_by_text("red", 9, where=where, min_score=0.1) == app.search_by_text("red", 9, where=where, min_score=0.1)
+    for query in (
+        Query("red disc", top_k=7),
+        Query("red", where=where, min_score=0.1, top_k=9, offset=2, collapse_duplicates=False),
+        Query(item_id=2),
+        Query("blue", item_id=2, weight=0.3),
+    ):
+        assert near.search(query) == app.search(query)
     for image in (RED, path, address):
-        assert near.search_by_image(image, 3) == app.search_by_image(image, 3)
-        assert near.search_by_both("blue", image, 3, weight=0.3) == app.search_by_both("blue", image, 3, weight=0.3)
+        for query in (Query(image=image, include_self=True), Query("blue", image, weight=0.3, top_k=3)):
+            assert near.search(query) == app.search(query)
         assert near.captions_for_image(image, 4) == app.captions_for_image(image, 4)
-    assert near.search_by_item(2, 5) == app.search_by_item(2, 5)
+    with pytest.raises(QueryError, match="decoded"):
+        near.search(Query(image=app.look_at(RED)))
     assert near.unknown_words("zebra red") == app.unknown_words("zebra red") == ["zebra"]
     assert near.nearest_words("rde") == app.nearest_words("rde")
     assert near.item(2) == app.item(2)
@@ -72,12 +79,12 @@ def test_what_is_added_through_it_is_in_the_collection(app: LiveApp, near: Remot
 @pytest.mark.parametrize(
     ("ask", "kind", "code"),
     [
-        (lambda near: near.search_by_text("  "), QueryError, "text_empty"),
-        (lambda near: near.search_by_text("red", 0), QueryError, "bad_request"),
-        (lambda near: near.search_by_text("red", where={"a": 7}), CrossmodalError, "bad_request"),
-        (lambda near: near.search_by_item(9_999), QueryError, "not_found"),
-        (lambda near: near.search_by_image(b"<!doctype html>"), PictureError, "not_an_image"),
-        (lambda near: near.search_by_image(Path("nosuch.png")), SourceError, "file_missing"),
+        (lambda near: near.search(Query("  ")), QueryError, "text_empty"),
+        (lambda near: near.search(Query("red", top_k=0)), QueryError, "bad_request"),
+        (lambda near: near.search(Query("red", where={"a": 7})), CrossmodalError, "bad_request"),
+        (lambda near: near.search(Query(item_id=9_999)), QueryError, "not_found"),
+        (lambda near: near.search(Query(image=b"<!doctype html>")), PictureError, "not_an_image"),
+        (lambda near: near.search(Query(image=Path("nosuch.png"))), SourceError, "file_missing"),
         (lambda near: near._ask("format the disk", {}), CrossmodalError, "bad_request"),
     ],
 )
@@ -86,7 +93,7 @@ def test_an_error_is_the_apps_own(near: RemoteApp, ask: object, kind: type[Cross
         ask(near)  # type: ignore[operator]
     assert error.value.code == code
     assert error.value.remedy
-    assert near.search_by_text("red disc")  # the connection goes on
+    assert near.search(Query("red disc"))  # the connection goes on
 
 
 def test_an_inside_address_is_refused_over_there(app: LiveApp, near: RemoteApp, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,7 +102,7 @@ def test_an_inside_address_is_refused_over_there(app: LiveApp, near: RemoteApp, 
 
     monkeypatch.setattr(app.fetcher, "fetch", refuse)
     with pytest.raises(AddressError, match="leads inside"):
-        near.search_by_image("http://10.0.0.1/x.png")
+        near.search(Query(image="http://10.0.0.1/x.png"))
 
 
 def test_a_fault_inside_is_one_sentence(
@@ -199,14 +206,14 @@ def test_nonsense_ends_the_connection_and_nothing_else(app: LiveApp, near: Remot
         stranger.shutdown(socket.SHUT_WR)
         with suppress(ConnectionResetError):  # closed with some of the nonsense unread
             assert stranger.recv(1) == b""
-    assert near.search_by_text("red disc")
+    assert near.search(Query("red disc"))
 
 
 def test_a_program_that_breaks_off_is_said(tmp_path: Path) -> None:
     with somebody_else(tmp_path, OURS), Near(tmp_path, Path("/m")) as near:
         assert near.app is not None
         with pytest.raises(BusyError, match="broke off"):
-            near.app.search_by_text("red")
+            near.app.search(Query("red"))
 
 
 def test_many_ask_at_once(app: LiveApp) -> None:
@@ -215,7 +222,7 @@ def test_many_ask_at_once(app: LiveApp) -> None:
     def ask() -> None:
         with Near(app.store.path.parent, app.model_path) as near:
             assert near.app is not None
-            answers.extend(near.app.search_by_text("red disc", 1)[0].item.title for _ in range(5))
+            answers.extend(near.app.search(Query("red disc", top_k=1)).results[0].item.title for _ in range(5))
 
     threads = [threading.Thread(target=ask) for _ in range(20)]
     for thread in threads:

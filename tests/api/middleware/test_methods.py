@@ -27,7 +27,7 @@ def test_head_is_get_without_a_body(server: str, path: str) -> None:
 
 def test_head_of_what_is_not_there(server: str) -> None:
     assert requests.head(f"{server}/api/image/nothing", timeout=10).status_code == 404
-    refused = requests.head(f"{server}/search", timeout=10)
+    refused = requests.head(f"{server}/correct-query", timeout=10)
     assert (refused.status_code, refused.headers["Allow"]) == (405, "OPTIONS, POST")
     metrics = requests.get(f"{server}/metrics", timeout=10).text
     assert 'method="HEAD",route="/api/image/{image_id}",status="404"' in metrics
@@ -49,7 +49,8 @@ def test_a_whole_export_is_not_read_for_its_headers(live_app: LiveApp, tmp_path:
     ("path", "allowed"),
     [
         ("/health", "GET, HEAD, OPTIONS"),
-        ("/search", "OPTIONS, POST"),
+        ("/search", "GET, HEAD, OPTIONS, POST"),
+        ("/correct-query", "OPTIONS, POST"),
         ("/api/items", "GET, HEAD, OPTIONS, POST"),
         ("/api/items/1", "DELETE, GET, HEAD, OPTIONS, PATCH"),
     ],

@@ -18,6 +18,7 @@ from api.app import create_api
 from api.errors import Json
 from api.settings import ApiOptions
 from engine.live import LiveApp
+from engine.query import SearchAnswer, ValidQuery
 from tests.api.conftest import BASE, SHELF, THINGS, Served
 from tests.app_parts import csv_source, make_live_app, png, things
 from tests.tiny import shared_model
@@ -160,15 +161,15 @@ def test_a_batch_asks_for_no_more_than_can_be_answered(client: TestClient) -> No
 def test_a_single_search_gets_its_turn_in_a_batch(server: str, live_app: LiveApp, monkeypatch: pytest.MonkeyPatch) -> None:
     passes: list[int] = []
     begun, go_on = threading.Event(), threading.Event()
-    real = live_app.search_by_texts
+    real = live_app.search_many
 
-    def watched(queries: list[str], *args: object, **kwargs: object) -> object:
+    def watched(queries: list[ValidQuery]) -> list[SearchAnswer]:
         passes.append(len(queries))
         begun.set()
         go_on.wait(20)
-        return real(queries, *args, **kwargs)
+        return real(queries)
 
-    monkeypatch.setattr(live_app, "search_by_texts", watched)
+    monkeypatch.setattr(live_app, "search_many", watched)
     with ThreadPoolExecutor(2) as pool:
         many = pool.submit(requests.post, f"{server}/api/search/batch", json={"queries": ["red"] * 200, "top_k": 2}, timeout=60)
         assert begun.wait(20)
