@@ -8,6 +8,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from crossmodal.errors import PictureError, SourceError, StoreError
+from crossmodal.installation import VERSION
 from crossmodal.items import Failure
 from crossmodal.progress import Progress
 from tests.ui.conftest import key
@@ -209,7 +210,9 @@ def test_an_unmeasured_model_says_so(visit: Visit, collection: FakeApp) -> None:
 
 
 def test_about_explains_without_a_word_of_data(visit: Visit) -> None:
-    assert "not a probability" in words(visit("about"))
+    shown = words(visit("about"))
+    assert "not a probability" in shown
+    assert f"Version {VERSION}" in shown
 
 
 def test_the_sidebar_tells_what_runs(visit: Visit, collection: FakeApp) -> None:

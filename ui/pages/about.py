@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from crossmodal.installation import VERSION
 from ui.startup import the_app
 
 app = the_app()
@@ -38,3 +39,4 @@ Pictures are decoded in a process of their own, turned upright, and stored again
 | `Esc` | closes the large view |
 """
 )
+st.caption(f"Version {VERSION}")
