@@ -2,6 +2,7 @@
 
 import logging
 import shlex
+import stat
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -116,8 +117,11 @@ class Tasks:
         if entry is None or entry.completed_at is None:
             return False
         read_at = entry.began_at or entry.completed_at
-        path = Path(source.location)
-        return path.is_file() and path.stat().st_mtime < read_at
+        try:
+            found = Path(source.location).stat()
+        except (OSError, ValueError):  # gone, or no path at all: whoever opens it says so
+            return False
+        return stat.S_ISREG(found.st_mode) and found.st_mtime < read_at
 
     def forget_removed(self) -> int:
         """Delete for good what was removed more than a day ago: until then it can be brought back. Returns how many items."""

@@ -22,7 +22,13 @@ VOCABULARIES = ("vocab.txt", "vocab.json", "merges.txt", "spiece.model")
 """The same for repositories without `tokenizer.json`."""
 
 
-def in_time(work: Callable[[], T], timeout_s: float, arrived: Callable[[], float]) -> T | None:
+def in_time(
+    work: Callable[[], T],
+    timeout_s: float,
+    arrived: Callable[[], float],
+    *,
+    wait: Callable[[threading.Thread, float], None] = threading.Thread.join,
+) -> T | None:
     """What `work` answers; None when it fails, or when `timeout_s` go by without a new byte.
 
     It runs in a thread that may be left behind: no time-out reaches a name server that does not answer, and every address of a server gets
@@ -30,6 +36,7 @@ def in_time(work: Callable[[], T], timeout_s: float, arrived: Callable[[], float
 
     Args:
         arrived: bytes so far; infinity when all are there and only the last steps remain.
+        wait: waits for the end of a thread, at most so many seconds.
     """
     answer: list[T] = []
 
@@ -42,10 +49,10 @@ def in_time(work: Callable[[], T], timeout_s: float, arrived: Callable[[], float
     before = arrived()
     thread = threading.Thread(target=run, name="weights-download", daemon=True)
     thread.start()
-    thread.join(timeout_s)
+    wait(thread, timeout_s)
     while thread.is_alive() and ((now := arrived()) > before or now == math.inf):
         before = now
-        thread.join(timeout_s)
+        wait(thread, timeout_s)
     return answer[0] if answer else None
 
 
@@ -66,11 +73,18 @@ def from_torchvision(weights: Any, timeout_s: float) -> Mapping[str, torch.Tenso
         return torch.load(file, map_location="cpu", weights_only=True)  # type: ignore[no-any-return]
 
     def arrived() -> float:
-        if file.exists():
-            return math.inf
-        return sum(part.stat().st_size for part in file.parent.glob(f"{file.name}*.partial") if part.exists())
+        so_far = sum(_size(part) for part in file.parent.glob(f"{file.name}*.partial"))
+        return math.inf if file.exists() else so_far  # looked for last: the partial file is renamed to it
 
     return in_time(work, timeout_s, arrived)
+
+
+def _size(part: Path) -> int:
+    """Bytes of a file that its writer may rename or delete at any moment; 0 when it is gone."""
+    try:
+        return part.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def from_hub(repository: str, *, download: bool, timeout_s: float) -> Path | None:

@@ -231,8 +231,9 @@ def test_a_name_server_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.slow
 def test_a_server_of_many_silent_addresses_is_left_behind(
-    monkeypatch: pytest.MonkeyPatch, silent_server: int, released: threading.Event
+    monkeypatch: pytest.MonkeyPatch, released: threading.Event, silent_server: int
 ) -> None:
+    """The server ends before what still waits for it is awaited."""
     address = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", silent_server))
     monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: [address] * 100)
     asked(0.3)
