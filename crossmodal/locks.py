@@ -40,14 +40,14 @@ def try_lock(path: Path) -> Iterator[bool]:
 
 @contextmanager
 def wait_for_lock(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
-    """Hold a lock inside the block, however long that takes; `on_wait` is called once if somebody else holds it. Raises as `try_lock`."""
-    with try_lock(path) as held:
-        if held:
-            yield
-            return
-    on_wait()
+    """Hold a lock inside the block, however long that takes; `on_wait` is called once if somebody else holds it. Raises as `try_lock`.
+
+    Not for a lock that others look at with `is_locked`: one who looks may be taken for the holder.
+    """
     lock = _lock(path)
-    _acquired(lock, blocking=True)
+    if not _acquired(lock):
+        on_wait()
+        _acquired(lock, blocking=True)
     try:
         yield
     finally:

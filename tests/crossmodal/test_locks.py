@@ -116,8 +116,6 @@ def test_looking_keeps_nobody_out(tmp_path: Path) -> None:
     for _ in range(200):
         with try_lock(path) as held:
             refused += not held
-    with wait_for_lock(path, lambda: pytest.fail("nobody holds it")):
-        pass
     stop.set()
     for looker in lookers:
         looker.join(60)
