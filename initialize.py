@@ -200,6 +200,9 @@ def _demo_material(source: Source, settings: Settings, decoder: Decoder, size: i
 
 def fill_index(app: LiveApp, settings: Settings, told: OnProgress = ignore_progress) -> None:
     """See to the collection: forget what was removed, embed what lacks an embedding, index this installation's catalogue."""
+    if app.store.read_only:
+        told(Progress("index", f"Index: {app.count():,} pictures; the collection is read-only", finished=True))
+        return
     location = settings.catalogue or str(settings.demo_csv_path)
     app.tasks.forget_removed()
     model = app.generation().model

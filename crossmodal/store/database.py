@@ -7,10 +7,14 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 from crossmodal.errors import BusyError, CrossmodalError, StoreError, disk_full, from_oserror, read_only
 
 Connection = sqlite3.Connection
+
+Access = Literal["rw", "ro", "immutable"]
+"""How a file is opened: to be written; to be read, beside others that may write; or to be read where nobody can write."""
 
 MIN_FREE_BYTES = 64 * 2**20
 _MAX_IDLE_READERS = 16
@@ -26,6 +30,9 @@ _WRITE_ERRORS = {
     sqlite3.SQLITE_IOERR_SHMMAP,
 }
 _DAMAGED = "Nothing was deleted. Move the file away and restore a copy of it, or index your catalogues again into a new one."
+_READ_ONLY = (
+    "It can be searched and listed. To change it, make its file and folder writable, or copy the folder to where you may write."
+)
 _OURS = "The file is as it was. Start the program again; if it comes back, report it with the log."
 
 
@@ -38,10 +45,12 @@ class Database:
     Args:
         wait_s: longest wait for another writer.
         min_free_bytes: writes are refused when the disk has less than this left.
+        access: how the file is opened; `schema.open_file` finds out what is possible.
     """
 
-    def __init__(self, path: Path, *, wait_s: float = 30.0, min_free_bytes: int = MIN_FREE_BYTES) -> None:
+    def __init__(self, path: Path, *, wait_s: float = 30.0, min_free_bytes: int = MIN_FREE_BYTES, access: Access = "rw") -> None:
         self.path = path
+        self.access: Access = access
         self._wait_s = wait_s
         self._min_free_bytes = min_free_bytes
         self._idle: deque[Connection] = deque()
@@ -49,9 +58,9 @@ class Database:
         self._watch_lock = threading.Lock()
         self._closed = False
         with translated(path):
-            self._writer = connect(path, wait_s=wait_s)
+            self._writer = connect(path, wait_s=wait_s, access=access)
             # Never writes, so that every commit, our own writer's included, is news to it.
-            self._watcher = connect(path, wait_s=wait_s)
+            self._watcher = connect(path, wait_s=wait_s, access=access)
             self._identity = _identity(path)
 
     @contextmanager
@@ -78,6 +87,8 @@ class Database:
             BusyError: `busy`, another writer did not finish in `wait_s`.
             StoreError: `disk_full`, `read_only`, `index_corrupt`, `index_missing` (the file was removed meanwhile).
         """
+        if self.access != "rw":
+            raise StoreError("read_only", f"The collection {self.path} is read-only.", remedy=_READ_ONLY)
         if not self._lock.acquire(timeout=self._wait_s):
             raise BusyError("busy", f"The collection {self.path} is being written.", remedy="Try again in a moment.")
         try:
@@ -116,7 +127,7 @@ class Database:
         try:
             return self._idle.pop()
         except IndexError:
-            return connect(self.path, wait_s=self._wait_s)
+            return connect(self.path, wait_s=self._wait_s, access=self.access)
 
     def _give(self, db: Connection) -> None:
         """End the snapshot and keep the connection for the next reader."""
@@ -146,10 +157,11 @@ class Database:
             raise disk_full(self.path, f"{free_bytes // 2**20} MB are left, {self._min_free_bytes // 2**20} MB are kept free")
 
 
-def connect(path: Path, *, wait_s: float) -> Connection:
+def connect(path: Path, *, wait_s: float, access: Access = "rw") -> Connection:
     """A connection usable by any one thread at a time, with every commit on the disk before it returns."""
+    mode = "immutable=1" if access == "immutable" else f"mode={access}"
     db = sqlite3.connect(
-        path.absolute().as_uri() + "?mode=rw", uri=True, timeout=wait_s, isolation_level=None, check_same_thread=False
+        f"{path.absolute().as_uri()}?{mode}", uri=True, timeout=wait_s, isolation_level=None, check_same_thread=False
     )
     try:
         db.execute("PRAGMA synchronous = FULL")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from crossmodal.errors import StoreError
-from crossmodal.store.database import Connection, connect, damaged, translated
+from crossmodal.store.database import Access, Connection, connect, damaged, translated
 from crossmodal.store.migrations import MIGRATIONS
 
 APPLICATION_ID = 0x58_4D_43_41  # "XMCA", in the file's header: tells our files from another program's
@@ -21,25 +21,77 @@ _RETRY_S = 0.01
 _EMPTY = "Restore a copy of it, or delete the empty file to begin a new collection."
 
 
-def open_file(path: Path, *, wait_s: float) -> None:
-    """Make the file, or look it over, so that the connections that follow find a sound database of today's format.
+def open_file(path: Path, *, wait_s: float) -> Access:
+    """Make the file, or check it, so that the connections that follow find a sound database of today's format.
+
+    Returns:
+        How the file can be opened: a file or a folder that must not be written is still read.
 
     Raises:
-        StoreError: `index_corrupt`, `store_too_new`, `read_only`, `disk_full`.
+        StoreError: `index_corrupt`, `store_too_new`, `read_only` (it cannot even be read without being written), `disk_full`.
     """
+    try:
+        _open_to_write(path, wait_s=wait_s)
+        # A file that can only be read opens all the same. Opening it here to find out would end the locks SQLite has on it.
+        return "rw" if os.access(path, os.W_OK) else "ro"
+    except StoreError as error:
+        if error.code != "read_only" or _size(path) is None:
+            raise
+        with translated(path):
+            access = _open_to_read(path, wait_s=wait_s)
+        if access is None:
+            raise
+        return access
+
+
+def _open_to_write(path: Path, *, wait_s: float) -> None:
     with translated(path):
-        log = path.with_name(path.name + "-wal")
-        if log.exists() and log.stat().st_size and not (path.exists() and path.stat().st_size):
+        if _size(_log_of(path)) and not _size(path):
             # SQLite would throw the log away, and with it the last items.
-            raise damaged(path, f"it is empty or missing, but its log {log.name} is there")
-        if not path.exists():
+            raise damaged(path, f"it is empty or missing, but its log {_log_of(path).name} is there")
+        size = _size(path)
+        if size is None:
             _make(path, wait_s)
         # A collection is never empty, for it comes into being whole: whatever emptied this file should be known.
-        if not path.stat().st_size:
+        if size == 0:
             raise damaged(path, "it is empty", remedy=_EMPTY)
         with closing(connect(path, wait_s=wait_s)) as db:
             check(db, path)
             prepare(db, path, wait_s=wait_s)
+
+
+def _open_to_read(path: Path, *, wait_s: float) -> Access | None:
+    """How the file can be read without writing anything; None when it cannot."""
+    # Without a log the file is complete in itself, and nobody has it open. With one, SQLite needs the log's index beside it.
+    ways: tuple[Access, ...] = ("ro",) if _size(_log_of(path)) else ("ro", "immutable")
+    for access in ways:
+        try:
+            with closing(connect(path, wait_s=wait_s, access=access)) as db:
+                version = _version(db, path, latest=len(MIGRATIONS))
+                if version == len(MIGRATIONS):
+                    check(db, path)
+        except (sqlite3.OperationalError, OSError):  # not in this way; the caller has the first error
+            continue
+        if version < len(MIGRATIONS):
+            raise StoreError(
+                "read_only",
+                f"The collection {path} has the older format {version}, and cannot be brought up to date where it is.",
+                remedy="Copy its folder to where you may write, or make it writable, and open it again.",
+            )
+        return access
+    return None
+
+
+def _log_of(path: Path) -> Path:
+    return path.with_name(path.name + "-wal")
+
+
+def _size(path: Path) -> int | None:
+    """Size in bytes, None when the file is not there: another process may remove a log at any moment."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return None
 
 
 def prepare(db: Connection, path: Path, *, wait_s: float = 30.0, migrations: tuple[str, ...] = MIGRATIONS) -> None:
@@ -85,7 +137,7 @@ def older_format(path: Path) -> int | None:
         StoreError: `index_corrupt`, `store_too_new`, `read_only`.
     """
     # Without a log nobody has the file open, and it is complete in itself; asked for as read-only alone, SQLite would leave a log there.
-    mode = "mode=ro" if path.with_name(path.name + "-wal").exists() else "immutable=1"
+    mode = "immutable=1" if _size(_log_of(path)) is None else "mode=ro"
     with translated(path), closing(sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True)) as db:
         version = _version(db, path, latest=len(MIGRATIONS))
     return version if version < len(MIGRATIONS) else None

@@ -38,6 +38,7 @@ class Store:
         models: whose embeddings are stored, and which model is active.
         changes: the feeds that keep indexes up to date.
         meta: small values of the collection itself.
+        read_only: the file or its folder cannot be written; everything can be read, and a write raises `read_only`.
         store_uuid: tells this collection from any other; a copy of the file has the same.
 
     Raises:
@@ -45,9 +46,10 @@ class Store:
     """
 
     def __init__(self, path: Path, *, wait_s: float = 30.0, min_free_bytes: int = MIN_FREE_BYTES) -> None:
-        schema.open_file(path, wait_s=wait_s)
+        access = schema.open_file(path, wait_s=wait_s)
         self.path = path
-        self._database = Database(path, wait_s=wait_s, min_free_bytes=min_free_bytes)
+        self.read_only = access != "rw"
+        self._database = Database(path, wait_s=wait_s, min_free_bytes=min_free_bytes, access=access)
         self.items = Items(self._database)
         self.pictures = Pictures(self._database)
         self.sources = Sources(self._database)
