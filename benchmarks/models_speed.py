@@ -26,7 +26,7 @@ def measure(name: str, seconds: float) -> dict[str, float | str]:
     from engine.models.trained import TrainedModel
     from training.presets import PRESETS
 
-    assembled = assemble(PRESETS.get(name), WeightsRequest(random=True))
+    assembled = assemble(PRESETS[name], WeightsRequest(random=True))
     card = ModelCard("random weights", "", "none", 0, 0.0, 0.0, None, ())
     model = TrainedModel(assembled.system, assembled.spec, card, model_id="")
     size = assembled.spec.image_size_px
@@ -65,7 +65,7 @@ def main() -> None:
     from training.presets import PRESETS
 
     print("preset                parameters   dim    px   images/s   texts/s   peak MB   format")
-    for name in PRESETS.names():
+    for name in PRESETS:
         command = [sys.executable, "-m", "benchmarks.models_speed", "--one", name, "--seconds", str(chosen.seconds)]
         found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1])
         print(

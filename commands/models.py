@@ -45,7 +45,7 @@ def models(
 def _presets(*, as_json: bool) -> None:
     from training.presets import PRESETS
 
-    known = [PRESETS.get(name) for name in PRESETS.names()]
+    known = list(PRESETS.values())
     if as_json:
         _console.as_json([{"name": preset.name, "says": preset.says, "embed_dim": preset.embed_dim} for preset in known])
     else:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from crossmodal.registry import Registry
+from crossmodal.registry import lookup
 from crossmodal.training.losses import LOSSES
 from crossmodal.training.optim import SCHEDULES
 from encoders import GRU, RESNET18, TowerSpec
@@ -49,8 +49,8 @@ class Recipe:
         """Raises:
         QueryError: `bad_request`, there is no loss or schedule of this name.
         """
-        LOSSES.get(self.loss)
-        SCHEDULES.get(self.schedule)
+        lookup(LOSSES, self.loss, kind="loss")
+        lookup(SCHEDULES, self.schedule, kind="schedule")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +74,11 @@ class Preset:
     untrained_image_px: int | None = None
 
 
-PRESETS: Registry[Preset] = Registry("preset")
+PRESETS: dict[str, Preset] = {}
 
 
 def _add(preset: Preset) -> None:
-    PRESETS.register(preset.name, preset)
+    PRESETS[preset.name] = preset
 
 
 _add(
@@ -186,6 +186,6 @@ def preset_named(name: str) -> Preset:
         QueryError: `bad_request`; there is none. The remedy lists the known ones.
     """
     if name.startswith("clip:"):
-        base = PRESETS.get("clip-hybrid")
+        base = PRESETS["clip-hybrid"]
         return replace(base, name=name, image=replace(base.image, backbone=name), text=replace(base.text, backbone=name))
-    return PRESETS.get(name)
+    return lookup(PRESETS, name, kind="preset")

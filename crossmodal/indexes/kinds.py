@@ -2,7 +2,8 @@
 
 from crossmodal.indexes.base import VectorIndex
 from crossmodal.indexes.exact import ExactIndex
-from crossmodal.registry import Registry
 
-INDEX_KINDS: Registry[type[VectorIndex]] = Registry("index kind")
-INDEX_KINDS.register("exact", ExactIndex)
+INDEX_KINDS: dict[str, type[VectorIndex]] = {
+    "exact": ExactIndex,
+}
+"""A new kind is a file with a `VectorIndex`, and one line here: the contract test runs on every entry."""

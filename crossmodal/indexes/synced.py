@@ -9,6 +9,7 @@ from crossmodal import errors
 from crossmodal.errors import StoreError
 from crossmodal.indexes.base import Hits, Ids, IndexTag, VectorIndex, Vectors
 from crossmodal.indexes.kinds import INDEX_KINDS
+from crossmodal.registry import lookup
 from crossmodal.store import Store
 from crossmodal.store.changes import Feed
 
@@ -47,7 +48,7 @@ class SyncedIndex:
         self.refused: StoreError | None = None
         self._store = store
         self._feed = feed
-        self._kind = INDEX_KINDS.get(kind)
+        self._kind = lookup(INDEX_KINDS, kind, kind="index kind")
         # Distinct names, so that a picture index is never loaded as a text index.
         self._name = model_id if feed == "images" else f"texts of {model_id}"
         self._lock = threading.Lock()

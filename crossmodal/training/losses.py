@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from crossmodal.registry import Registry
+from crossmodal.registry import lookup
 
 _NOTHING = torch.finfo(torch.float32).min
 
@@ -237,11 +237,12 @@ class SiglipLoss(PairLoss):
         return siglip_loss(image_embeddings, text_embeddings, logit_scale, self.logit_bias, groups, text_groups)
 
 
-LOSSES: Registry[Callable[..., PairLoss]] = Registry("loss")
-LOSSES.register("clip", ClipLoss)
-LOSSES.register("infonce", InfoNCELoss)
-LOSSES.register("triplet", TripletLoss)
-LOSSES.register("siglip", SiglipLoss)
+LOSSES: dict[str, Callable[..., PairLoss]] = {
+    "clip": ClipLoss,
+    "infonce": InfoNCELoss,
+    "triplet": TripletLoss,
+    "siglip": SiglipLoss,
+}
 
 
 def loss_named(name: str, **options: float | str | bool) -> PairLoss:
@@ -253,4 +254,4 @@ def loss_named(name: str, **options: float | str | bool) -> PairLoss:
     Raises:
         QueryError: `bad_request`: there is no loss of this name; the remedy lists those there are.
     """
-    return LOSSES.get(name)(**options)
+    return lookup(LOSSES, name, kind="loss")(**options)

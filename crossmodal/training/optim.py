@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR, ReduceLROnPlateau
 
-from crossmodal.registry import Registry
+from crossmodal.registry import lookup
 from crossmodal.training.plan import TrainingPlan
 
 _RISE = 0.2501  # a quarter of the steps, but of no whole number exactly one: torch's schedule would then divide by nothing
@@ -90,11 +90,12 @@ def one_cycle(optimizer: torch.optim.Optimizer, plan: TrainingPlan, updates: int
     return Schedule(cycle, steps=total, peak_epoch=plan.max_epochs // 4)
 
 
-SCHEDULES: Registry[Callable[[torch.optim.Optimizer, TrainingPlan, int], Schedule]] = Registry("schedule")
-SCHEDULES.register("cosine", cosine)
-SCHEDULES.register("step", step)
-SCHEDULES.register("plateau", plateau)
-SCHEDULES.register("one_cycle", one_cycle)
+SCHEDULES: dict[str, Callable[[torch.optim.Optimizer, TrainingPlan, int], Schedule]] = {
+    "cosine": cosine,
+    "step": step,
+    "plateau": plateau,
+    "one_cycle": one_cycle,
+}
 
 
 def schedule_of(optimizer: torch.optim.Optimizer, plan: TrainingPlan, steps_per_epoch: int) -> Schedule:
@@ -103,7 +104,7 @@ def schedule_of(optimizer: torch.optim.Optimizer, plan: TrainingPlan, steps_per_
     Raises:
         QueryError: `bad_request`: there is no schedule of this name.
     """
-    return SCHEDULES.get(plan.schedule)(optimizer, plan, plan.updates(steps_per_epoch))
+    return lookup(SCHEDULES, plan.schedule, kind="schedule")(optimizer, plan, plan.updates(steps_per_epoch))
 
 
 def _lengths(plan: TrainingPlan, updates: int) -> tuple[int, int]:

@@ -77,7 +77,7 @@ def test_torchrun_is_refused_in_a_sentence(shell: Shell, monkeypatch: pytest.Mon
     assert "python cli.py train" in result.stderr
 
 
-@pytest.mark.parametrize("name", [name for name in PRESETS.names() if name != "resnet18-gru"])
+@pytest.mark.parametrize("name", [name for name in PRESETS if name != "resnet18-gru"])
 def test_missing_weights_are_one_line_that_says_where(shell: Shell, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in ("HF_HOME", "TORCH_HOME", "CROSSMODAL_WEIGHTS_DIR"):
         monkeypatch.setenv(variable, str(shell.folder / "nothing"))
@@ -147,4 +147,4 @@ def test_unknown_names_list_the_known_ones(shell: Shell) -> None:
 
 
 def test_presets_are_listed(shell: Shell) -> None:
-    assert [name for name, _ in shell.lines("models", "--presets")] == list(PRESETS.names())
+    assert [name for name, _ in shell.lines("models", "--presets")] == list(PRESETS)

@@ -58,14 +58,14 @@ def small(name: str, *, seed: int = 0) -> Assembled:
     """A preset with random weights and small backbones, for pictures of 32 pixels."""
     image, text = SMALL[name]
     request = WeightsRequest(random=True, image_config={"image_size_px": 32, **image}, text_config=text)
-    return assemble(PRESETS.get(name), request, seed=seed, image_px=32, embed_dim=None if name == "clip-hybrid" else 16)
+    return assemble(PRESETS[name], request, seed=seed, image_px=32, embed_dim=None if name == "clip-hybrid" else 16)
 
 
 def small_run(
     name: str, folder: Path, data: TrainingData, *, told: OnProgress = ignore_progress, resume: bool = False, **changes: Any
 ) -> TrainingReport:
     """One epoch of a preset, unless told otherwise."""
-    recipe = PRESETS.get(name).recipe
+    recipe = PRESETS[name].recipe
     run = RunSettings(
         folder / "run",
         folder / "cache",

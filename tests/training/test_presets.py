@@ -37,7 +37,7 @@ for path in map(Path, sys.argv[1:]):
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, TrainingReport]]:
     """One small run of every preset; a new process then answers with what they saved."""
     made = {}
-    for name in PRESETS.names():
+    for name in PRESETS:
         folder = tmp_path_factory.mktemp("runs")
         made[name] = (folder / "run", small_run(name, folder, drawn_data()))
     paths = [str(folder / "model.pth") for folder, _ in made.values()]
@@ -46,10 +46,10 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, Trai
 
 
 def test_small_settings_are_known_for_every_preset() -> None:
-    assert set(SMALL) == set(PRESETS.names())
+    assert set(SMALL) == set(PRESETS)
 
 
-@pytest.mark.parametrize("name", PRESETS.names())
+@pytest.mark.parametrize("name", PRESETS)
 def test_a_new_process_answers_identically(runs: dict[str, tuple[Path, TrainingReport]], name: str) -> None:
     folder, report = runs[name]
     with np.load(folder / "model.npz") as there:
@@ -58,7 +58,7 @@ def test_a_new_process_answers_identically(runs: dict[str, tuple[Path, TrainingR
         assert str(there["id"]) == report.model.model_id
 
 
-@pytest.mark.parametrize("name", PRESETS.names())
+@pytest.mark.parametrize("name", PRESETS)
 def test_a_run_leaves_what_it_says(runs: dict[str, tuple[Path, TrainingReport]], name: str) -> None:
     folder, report = runs[name]
     wanted = {"settings.json", "versions.json", "data.json", "history.jsonl", "best.pt", "last.pt", "model.pth"}
@@ -78,7 +78,7 @@ def test_a_run_leaves_what_it_says(runs: dict[str, tuple[Path, TrainingReport]],
 def test_training_changes_what_learns_and_nothing_else(runs: dict[str, tuple[Path, TrainingReport]]) -> None:
     before, after = small("mobilenet-minilm").system.state_dict(), runs["mobilenet-minilm"][1].model.system.state_dict()
     changed = {name for name in before if not torch.equal(before[name], after[name])}
-    recipe = PRESETS.get("mobilenet-minilm").recipe
+    recipe = PRESETS["mobilenet-minilm"].recipe
     assert any(name.startswith("image_encoder.head.") for name in changed)
     assert any("text_encoder.backbone" in name for name in changed) == bool(recipe.text_blocks)
     assert not any("embeddings" in name for name in changed)

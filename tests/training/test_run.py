@@ -42,7 +42,7 @@ def test_a_stopped_run_goes_on_to_the_same_numbers(tmp_path: Path, name: str) ->
         while True:
             stop.clear()
             try:
-                recipe = replace(PRESETS.get(name).recipe, **changes, batch_size=16)
+                recipe = replace(PRESETS[name].recipe, **changes, batch_size=16)
                 run = RunSettings(
                     tmp_path / "broken" / "run", tmp_path / "broken" / "cache", "drawn", name, (), recipe, seed=3, resume=resume
                 )

@@ -225,9 +225,8 @@ def show_presets() -> None:
             "On the command line, in the folder of this program; `--data` names a CSV, a folder or another catalogue with captions. "
             "Afterwards name its run folder above."
         )
-        for name in PRESETS.names():
-            preset = PRESETS.get(name)
-            with st.container(gap="xsmall", key=f"preset-{name}"):
+        for preset in PRESETS.values():
+            with st.container(gap="xsmall", key=f"preset-{preset.name}"):
                 st.markdown(f"**{literal(preset.name)}**")
                 st.caption(literal(preset.says))
                 st.code(clean(f"{COMMAND} train --preset {preset.name} --data {_DATA}"), language=None, wrap_lines=True)

@@ -29,8 +29,8 @@ def same(one: Features, other: Features) -> bool:
 
 
 def test_no_backbone_is_left_out() -> None:
-    assert set(IMAGE_BACKBONES.names()) <= set(IMAGES)
-    assert set(TEXT_BACKBONES.names()) <= set(TEXTS)
+    assert set(IMAGE_BACKBONES) <= set(IMAGES)
+    assert set(TEXT_BACKBONES) <= set(TEXTS)
 
 
 @pytest.mark.slow

@@ -125,8 +125,8 @@ LOAD = """
 def test_without_a_network_each_name_ends_in_one_line(tmp_path: Path, silent: bool) -> None:
     script = f"""{LOAD}
     for registry in (IMAGE_BACKBONES, TEXT_BACKBONES):
-        for name in registry.names():
-            say(registry.get(name), True)
+        for name in registry:
+            say(registry[name], True)
     say(image_backbone("clip:google/siglip-base-patch16-224"), False)
     print("transformers" in sys.modules)
     """

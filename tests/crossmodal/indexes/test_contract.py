@@ -17,7 +17,7 @@ from crossmodal.indexes.exact import ExactIndex
 from crossmodal.indexes.kinds import INDEX_KINDS
 from tests.crossmodal.indexes.plain import plain_search
 
-INDEXES = [INDEX_KINDS.get(name) for name in INDEX_KINDS.names()]
+INDEXES = list(INDEX_KINDS.values())
 DIM = 8
 TAG = IndexTag("a store", "a model", seq=3, removal_seq=2, mark="abc")
 

@@ -147,7 +147,7 @@ def cost_of(name: str, images: torch.Tensor, texts: torch.Tensor, groups: torch.
     return loss_named(name)(images, texts, torch.tensor(10.0), groups, others)
 
 
-@pytest.mark.parametrize("name", LOSSES.names())
+@pytest.mark.parametrize("name", LOSSES)
 class TestEveryLoss:
     def test_what_belongs_together_is_not_pushed_apart(self, name: str) -> None:
         """Two pictures of one group that both fit both texts perfectly: nothing is left to do."""
@@ -206,7 +206,7 @@ def test_an_unknown_name_lists_the_known() -> None:
     with pytest.raises(QueryError, match="no loss called 'tripple'") as caught:
         loss_named("tripple")
     assert caught.value.remedy.startswith("Known are: triplet")
-    assert all(name in caught.value.remedy for name in LOSSES.names())
+    assert all(name in caught.value.remedy for name in LOSSES)
 
 
 def test_an_unknown_direction_is_refused() -> None:

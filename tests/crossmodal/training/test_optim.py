@@ -69,7 +69,7 @@ def test_one_cycle_is_torchs() -> None:
     assert found[-1] < 1e-5
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES.names())
+@pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize(("epochs", "steps"), [(1, 1), (1, 2), (2, 1), (3, 7)])
 def test_every_schedule_fits_every_length(schedule: str, epochs: int, steps: int) -> None:
     assert all(0 < rate <= 0.1 + 1e-9 for rate in rates(schedule, epochs, steps))

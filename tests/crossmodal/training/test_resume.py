@@ -230,7 +230,7 @@ def test_a_run_of_two_processes_is_refused(tmp_path: Path) -> None:
         run(folder.path, replace(PLAN, max_epochs=1))
 
 
-@pytest.mark.parametrize("loss", LOSSES.names())
+@pytest.mark.parametrize("loss", LOSSES)
 def test_every_loss_falls(loss: str) -> None:
     history, _ = run(None, loss=loss, dropout=0.0)
     assert history[-1].loss < history[0].loss
