@@ -9,17 +9,15 @@ import pytest
 import torch
 
 from engine.models.loading import load_model
-from engine.models.spec import ModelCard
-from engine.models.trained import TrainedModel, build_untrained
+from engine.models.trained import TrainedModel
 from tests.hostile.conftest import Corpus, Entry
 from tests.hostile.memory import CAN_RESET, peak_mb, reset_peak
 from tests.hostile.outcomes import Outcome, outcome_of
-from tests.tiny import RANDOM, SPEC
+from tests.tiny import SMALL, untrained
 
 pytestmark = pytest.mark.slow
 
 MAX_GROWTH_MB = 256.0
-CARD = ModelCard(RANDOM.name, RANDOM.note, "none", 0, 0.0, 0.0, None, ())
 TEXTS = ["red mug", "a striped umbrella", "?"]
 
 Verdicts = list[tuple[Entry, Outcome]]
@@ -27,12 +25,12 @@ Verdicts = list[tuple[Entry, Outcome]]
 
 @pytest.fixture(scope="module")
 def model() -> TrainedModel:
-    return TrainedModel(build_untrained(SPEC, seed=3), SPEC, CARD, model_id="")
+    return untrained(seed=3)
 
 
 @pytest.fixture(scope="module")
 def corpus(hostile_corpus: Corpus, model: TrainedModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Corpus]:
-    """Some twenty variants of the whole model: nearly a gigabyte, gone when the tests are done."""
+    """Some twenty variants of the whole model, gone when the tests are done."""
     folder = tmp_path_factory.mktemp("checkpoints")
     model.save(folder / "base.pth")
     yield Corpus(folder, base_ckpt=str(folder / "base.pth"), canary=str(folder / "canary"))
@@ -60,7 +58,7 @@ def verdicts(corpus: Corpus) -> Verdicts:
 
 def answers(model: TrainedModel) -> np.ndarray:
     """What a model makes of three texts and a picture."""
-    grey = np.full((1, SPEC.image_size_px, SPEC.image_size_px, 3), 90, np.uint8)
+    grey = np.full((1, SMALL.image_size_px, SMALL.image_size_px, 3), 90, np.uint8)
     return np.concatenate([model.encode_texts(TEXTS), model.encode_pixels(grey)])
 
 

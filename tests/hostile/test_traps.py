@@ -19,6 +19,7 @@ pytestmark = pytest.mark.slow
 
 TOLERANCE_S = 3.0
 MOST_MB_MORE = 256
+HONEST_S = 3.0
 SLOW_TO_BUILD = ("/gzip-nested", "/gzip-bomb-10gb", "/redirect-with-bomb", "/deflate-bomb", "/gzip-bomb")
 
 
@@ -79,12 +80,11 @@ def test_a_flood_does_not_hold_up_an_honest_fetch(evil_server: EvilServer) -> No
     trapped = Trapped(evil_server)
     paths = ["/slow-drip*", "/slow-headers*", "/hang-mid-body*"] * 4
     with ThreadPoolExecutor(len(paths)) as pool:
-        slow = trapped.fetcher(timeout_s=1.5)
+        slow = trapped.fetcher(timeout_s=2 * HONEST_S)
         urls = [f"http://evil.test:{evil_server.port}{path}" for path in paths]
         stuck = [pool.submit(outcome_of, lambda url=url: slow.fetch(url)) for url in urls]
-        begun = time.monotonic()
-        assert trapped.fetcher(timeout_s=5).fetch(f"http://evil.test:{evil_server.port}/ok.png")
-        assert time.monotonic() - begun < 1.4
+        assert trapped.fetcher(timeout_s=HONEST_S).fetch(f"http://evil.test:{evil_server.port}/ok.png")
+        assert not any(future.done() for future in stuck)
         assert {future.result().code for future in stuck} == {"timeout"}
 
 
