@@ -319,10 +319,15 @@ class Watchdog:
 
     Its thread starts with the first block and sleeps until the earliest deadline, so a block that finishes in time costs two
     dictionary writes.
+
+    Args:
+        clock: seconds that never go back.
+        changed: what the thread sleeps on; a test hands in one whose time it moves itself.
     """
 
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic, changed: threading.Condition | None = None) -> None:
+        self._clock = clock
+        self._changed = changed or threading.Condition()
         self._ends: dict[Callable[[], None], float] = {}
         self._wakes_at = math.inf
         self._thread: threading.Thread | None = None
@@ -331,7 +336,7 @@ class Watchdog:
     @contextlib.contextmanager
     def watch(self, on_late: Callable[[], None], *, seconds: float) -> Iterator[None]:
         """Call `on_late` once, from another thread, unless the block ends within `seconds`. It must neither block nor raise."""
-        end = time.monotonic() + seconds
+        end = self._clock() + seconds
         with self._changed:
             self._ends[on_late] = end
             if self._thread is None:
@@ -354,7 +359,7 @@ class Watchdog:
     def _run(self) -> None:
         with self._changed:
             while not self._closed:
-                now = time.monotonic()
+                now = self._clock()
                 for on_late in [late for late, end in self._ends.items() if end <= now]:
                     del self._ends[on_late]
                     on_late()

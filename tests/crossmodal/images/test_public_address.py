@@ -1,7 +1,6 @@
 import socket
 import threading
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 from urllib.parse import urlsplit
@@ -185,6 +184,7 @@ def test_whatever_is_typed_ends_as_an_address_or_as_one_error_and_all_readers_ag
     assert parse_address(address.url) == address
 
 
+LONG_S = 60.0
 NAME = parse_address("http://shop.example/a.jpg")
 PUBLIC, OTHER, INSIDE = "93.184.215.14", "2606:4700::6810:84e5", "192.168.1.250"
 
@@ -243,13 +243,14 @@ def test_a_lookup_that_hangs_is_left_behind() -> None:
     hung = threading.Event()
 
     def resolve(*_: Any, **__: Any) -> list[tuple[Any, ...]]:
-        hung.wait(10)
+        hung.wait(LONG_S)
+        ended.set()
         return []
 
-    begun = time.monotonic()
+    ended = threading.Event()
     with pytest.raises(TimeoutError):
         route(NAME, resolve=resolve, allowed=False, timeout_s=0.05)
-    assert time.monotonic() - begun < 5
+    assert not ended.is_set()
     hung.set()
 
 
@@ -342,39 +343,79 @@ def test_nothing_is_public_that_the_standard_library_knows_to_be_special(address
         assert not address.is_multicast
 
 
-@pytest.fixture
-def watchdog() -> Watchdog:
-    return Watchdog()
+class Time(threading.Condition):
+    """A clock that the test moves, and what the watchdog sleeps on: moving it wakes the watchdog as the end of its sleep would."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+        self.sleeps: list[float | None] = []
+        self._asleep = threading.Semaphore(0)
 
-def test_what_is_late_is_called_once_and_what_is_done_is_not(watchdog: Watchdog) -> None:
-    late, done = threading.Event(), threading.Event()
-    calls: list[str] = []
-    with watchdog.watch(lambda: (calls.append("late"), late.set()), seconds=0.05):  # type: ignore[arg-type]
-        with watchdog.watch(lambda: (calls.append("done"), done.set()), seconds=0.1):  # type: ignore[arg-type]
+    def __call__(self) -> float:
+        return self.now
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.sleeps.append(timeout)
+        self._asleep.release()
+        return super().wait(LONG_S)
+
+    def until_asleep(self) -> None:
+        """Return once the watchdog sleeps, one time for each of its sleeps."""
+        assert self._asleep.acquire(timeout=LONG_S)
+        with self:  # it holds this until it sleeps
             pass
-        assert late.wait(5)
-        time.sleep(0.15)
-    assert calls == ["late"]
+
+    def advance(self, seconds: float) -> None:
+        with self:
+            self.now += seconds
+            self.notify()
+
+
+@pytest.fixture
+def clock() -> Time:
+    return Time()
+
+
+@pytest.fixture
+def watchdog(clock: Time) -> Iterator[Watchdog]:
+    watchdog = Watchdog(clock=clock, changed=clock)
+    yield watchdog
     watchdog.close()
 
 
-def test_an_earlier_end_wakes_it_from_a_long_sleep(watchdog: Watchdog) -> None:
+def test_what_is_late_is_called_once_and_what_is_done_is_not(watchdog: Watchdog, clock: Time) -> None:
+    late, last = threading.Event(), threading.Event()
+    calls: list[str] = []
+    with watchdog.watch(lambda: (calls.append("late"), late.set()), seconds=5):  # type: ignore[arg-type]
+        with watchdog.watch(lambda: calls.append("done"), seconds=10):
+            pass
+        clock.advance(5)
+        assert late.wait(LONG_S)
+        with watchdog.watch(last.set, seconds=10):
+            clock.advance(10)
+            assert last.wait(LONG_S)
+    assert calls == ["late"]
+
+
+def test_an_earlier_end_wakes_it_from_a_long_sleep(watchdog: Watchdog, clock: Time) -> None:
     late = threading.Event()
     with watchdog.watch(lambda: None, seconds=60):
-        time.sleep(0.05)  # it sleeps until then
-        with watchdog.watch(late.set, seconds=0.05):
-            assert late.wait(5)
-    watchdog.close()
+        clock.until_asleep()
+        with watchdog.watch(late.set, seconds=5):
+            clock.until_asleep()
+            clock.advance(5)
+            assert late.wait(LONG_S)
+    assert clock.sleeps[:2] == [60, 5]
 
 
-def test_work_after_a_pause_is_watched_too(watchdog: Watchdog) -> None:
+def test_work_after_a_pause_is_watched_too(watchdog: Watchdog, clock: Time) -> None:
     for _ in range(3):
         late = threading.Event()
-        with watchdog.watch(late.set, seconds=0.02):
-            assert late.wait(5)
-        time.sleep(0.03)
-    watchdog.close()
+        with watchdog.watch(late.set, seconds=2):
+            clock.advance(2)
+            assert late.wait(LONG_S)
+        clock.advance(3)
 
 
 def test_closing_ends_its_thread(watchdog: Watchdog) -> None:
@@ -383,6 +424,6 @@ def test_closing_ends_its_thread(watchdog: Watchdog) -> None:
     before = [thread for thread in threading.enumerate() if thread.name == "watchdog"]
     watchdog.close()
     for thread in before:
-        thread.join(5)
+        thread.join(LONG_S)
     assert not any(thread.is_alive() for thread in before)
     assert before
