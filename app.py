@@ -1,7 +1,7 @@
-"""The product: `streamlit run app.py`. Shows the start until the system runs, then the page that was asked for.
+"""Entry point: `streamlit run app.py`. Shows the start-up progress until the system runs, then the requested page.
 
-Streamlit loads this file in two ways: once for the application of its server, which answers the API too, and at every visit as the script
-that draws the page.
+Streamlit loads this file twice: once for the server's ASGI application, which also serves the API, and at every visit as the script that
+renders the page.
 """
 
 from pathlib import Path

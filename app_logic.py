@@ -1,4 +1,4 @@
-"""The application itself: find, keep, forget. Values are handed in; it knows neither settings nor any door."""
+"""The application: search, add, edit, remove. Values are passed in; it knows neither settings nor front ends."""
 
 import threading
 from collections.abc import Collection, Mapping, Sequence
@@ -29,19 +29,19 @@ __all__ = ["Generation", "Limits", "LostFoundApp", "Query", "SearchAnswer"]
 
 
 class LostFoundApp:
-    """Search and upkeep of one collection. May be used from many threads; several processes may open the same collection.
+    """Search and maintain one collection. Thread-safe; several processes may open the same collection.
 
     `search` answers a `Query`; `search_by_text` and its like build one of their arguments, whose meaning and bounds are the query's.
 
     Args:
-        model: the trained model in use.
-        catalog: the durable store.
-        fetcher: asks web addresses.
-        decoder: turns bytes into safe pictures.
-        index_path: where the index keeps its cache.
+        model: the active model.
+        store: the durable store.
+        fetcher: fetches URLs.
+        decoder: decodes untrusted bytes to pictures.
+        index_path: cache file of the index.
         index_kind: name of a kind of index in `crossmodal.indexes.kinds`.
-        model_path: where the model lies; looked at again when another process switches models.
-        limits: bounds of questions and additions.
+        model_path: the model file; read again when another process switches models.
+        limits: bounds of queries and additions.
     """
 
     def __init__(
@@ -68,22 +68,22 @@ class LostFoundApp:
         self._editor = ItemEditor(store, self.generations, self.encoding, limits)
         self._filler = Filler(store, self.generations, self.encoding, decoder)
 
-    # Find
+    # Search
 
     def search(self, query: Query) -> SearchAnswer:
-        """The items nearest to what the query says, best first. Every other search is this one.
+        """The items nearest to the query, best first. All other searches use this one.
 
         Raises:
             QueryError: `text_empty`, `text_too_long`, `not_found`, `bad_request`.
-            AddressError, FetchError, PictureError: there is no picture.
+            AddressError, FetchError, PictureError: the picture cannot be fetched or decoded.
         """
         return self.search_many([query])[0]
 
     def search_many(self, queries: Sequence[Query]) -> list[SearchAnswer]:
-        """Many queries at once: their texts are encoded together. The answers are in their order, none for none.
+        """Answer many queries at once, encoding their texts together. Answers are in the order of the queries.
 
         Raises:
-            QueryError: as `search`, for the first query that is wrong; `bad_request` for more than `limits.max_queries`.
+            QueryError: as `search`, for the first invalid query; `bad_request` for more than `limits.max_queries`.
         """
         return self._searcher.search([self._with_picture(query) for query in all_validated(queries, self.limits)])
 
@@ -96,16 +96,16 @@ class LostFoundApp:
     def search_by_texts(
         self, queries: Sequence[str], top_k: int = 5, *, where: Filter | None = None, min_score: float | None = None
     ) -> list[list[SearchResult]]:
-        """Items that fit each of many descriptions. Raises QueryError as `search_many`."""
+        """Items that fit each of several descriptions. Raises QueryError as `search_many`."""
         several = [Query(text, top_k=top_k, where=where, min_score=min_score) for text in texts_of(queries)]
         return [answer.results for answer in self.search_many(several)]
 
     def search_by_image(
         self, image: Image, top_k: int = 5, *, where: Filter | None = None, min_score: float | None = None
     ) -> list[SearchResult]:
-        """Items like a picture: its bytes, a file (`Path`), a web address (`str`), or what `look_at` returned. Raises as `search`.
+        """Items similar to a picture: its bytes, a file (`Path`), a URL (`str`), or the result of `look_at`. Raises as `search`.
 
-        An item with this very picture is found, first.
+        An item with the same picture is included, as the first.
         """
         return self.search(Query(None, image, top_k=top_k, where=where, min_score=min_score, include_self=True)).results
 
@@ -114,7 +114,7 @@ class LostFoundApp:
     def search_by_item(
         self, item_id: int, top_k: int = 5, *, where: Filter | None = None, min_score: float | None = None
     ) -> list[SearchResult]:
-        """Items like an item, which is left out. Raises QueryError `not_found`, `bad_request`."""
+        """Items similar to an item, which is excluded. Raises QueryError `not_found`, `bad_request`."""
         return self.search(Query(item_id=item_id, top_k=top_k, where=where, min_score=min_score)).results
 
     def search_by_both(
@@ -127,9 +127,9 @@ class LostFoundApp:
         where: Filter | None = None,
         min_score: float | None = None,
     ) -> list[SearchResult]:
-        """Items that fit a description and a picture together; `weight` in [0, 1] is the picture's share. Raises as `search`.
+        """Items that fit a description and a picture combined; `weight` in [0, 1] is the picture's share. Raises as `search`.
 
-        An item with this very picture may be found.
+        An item with the same picture may be included.
         """
         both = Query(query, image, weight=weight, top_k=top_k, where=where, min_score=min_score, include_self=True)
         return self.search(both).results
@@ -137,10 +137,10 @@ class LostFoundApp:
     search_by_query_and_picture = search_by_both
 
     def captions_for_image(self, image: Image, top_k: int = 10) -> list[CaptionResult]:
-        """Texts of the collection that fit a picture, best first; a text that several items carry comes once.
+        """Texts of the collection that fit a picture, best first, without duplicates.
 
         Raises:
-            QueryError: `bad_request`. AddressError, FetchError, PictureError: there is no picture.
+            QueryError: `bad_request`. AddressError, FetchError, PictureError: the picture cannot be fetched or decoded.
         """
         wanted = top_k_of(self.limits, top_k)
         return self._searcher.captions(self._picture_of(image), wanted)
@@ -148,7 +148,7 @@ class LostFoundApp:
     captions_for_picture = captions_for_image
 
     def captions_for_item(self, item_id: int, top_k: int = 10, *, exclude_own: bool = False) -> list[CaptionResult]:
-        """The same for an item's picture; `exclude_own` leaves out what the item itself says.
+        """Texts that fit an item's picture; `exclude_own` leaves out the item's own texts.
 
         Raises:
             QueryError: `not_found`, `bad_request`.
@@ -156,10 +156,10 @@ class LostFoundApp:
         return self._searcher.captions_of_item(item_id, top_k_of(self.limits, top_k), exclude_own=exclude_own)
 
     def look_at(self, image: bytes | Path | str) -> Picture:
-        """Fetch and decode, nothing else: for a preview, or before `search_by_image` and `add_picture`."""
+        """Fetch and decode a picture, for a preview or for `search_by_image` and `add_picture`."""
         return self.decoder.decode(self._bytes_of(image), square_px=self.generations.latest.model.spec.image_size_px)
 
-    # Keep
+    # Edit
 
     def add_new_item(
         self,
@@ -170,11 +170,12 @@ class LostFoundApp:
         captions: Sequence[str] = (),
         attributes: Mapping[str, str] | None = None,
     ) -> AddOutcome:
-        """Add a picture; it is on the disk and searchable when this returns.
+        """Add a picture; it is stored durably and searchable when this returns.
 
         Raises:
-            AddressError, FetchError, PictureError: there is no picture. QueryError: `bad_request`, words that are no words. StoreError: it
-            could not be written; nothing changed.
+            AddressError, FetchError, PictureError: the picture cannot be fetched or decoded.
+            QueryError: `bad_request`: text fields of the wrong type.
+            StoreError: writing failed; nothing changed.
         """
         known_as = origin or (image if isinstance(image, str) else "")
         return self.add_picture(self.look_at(image), title, origin=known_as, captions=captions, attributes=attributes)
@@ -188,19 +189,19 @@ class LostFoundApp:
         captions: Sequence[str] = (),
         attributes: Mapping[str, str] | None = None,
     ) -> AddOutcome:
-        """Add a picture that `look_at` already decoded."""
+        """Add a picture decoded by `look_at`."""
         return self._editor.add(picture, title, origin=origin, captions=captions, attributes=attributes)
 
     def update_item(self, item_id: int, *, title: str | None = None, attributes: Mapping[str, str] | None = None) -> Item:
-        """Replace an item's title or attributes, or both; None leaves them. On the disk when this returns.
+        """Replace an item's title or attributes or both; None keeps them. Durable when this returns.
 
         Raises:
-            QueryError: `not_found`; `bad_request`, words that are no words.
+            QueryError: `not_found`; `bad_request`: text fields of the wrong type.
         """
         return self._editor.update(item_id, title=title, attributes=attributes)
 
     def remove_item(self, item_id: int) -> Item:
-        """Take an item out of the collection; `restore_item` undoes it until the program starts again.
+        """Remove an item from the collection; `restore_item` undoes it until the program starts again.
 
         Raises:
             QueryError: `not_found`.
@@ -208,14 +209,14 @@ class LostFoundApp:
         return self._editor.remove(item_id)
 
     def restore_item(self, item_id: int) -> Item:
-        """Undo `remove_item`; an item that is there already stays as it is.
+        """Undo `remove_item`; an item that is not removed stays unchanged.
 
         Raises:
-            QueryError: `not_found`. StoreError, PictureError: its stored picture cannot be read, and it stays removed.
+            QueryError: `not_found`. StoreError, PictureError: its stored picture cannot be read; it stays removed.
         """
         return self._editor.restore(item_id)
 
-    # Look
+    # Read
 
     def item(self, item_id: int) -> Item:
         """One item. Raises QueryError `not_found`."""
@@ -230,7 +231,7 @@ class LostFoundApp:
         return self.store.pictures.rendition(item_id)
 
     def count(self, *, where: Filter | None = None) -> int:
-        """How many items a search can find, in all or past a filter. Raises QueryError `bad_request` for an impossible filter."""
+        """Number of searchable items, in total or matching a filter. Raises QueryError `bad_request` for an invalid filter."""
         if where:
             return len(self.store.items.matching(checked(where)))
         return len(self.generation().index)
@@ -238,15 +239,15 @@ class LostFoundApp:
     # The index, by its documented names
 
     def generation(self) -> Generation:
-        """The model and index in use, caught up with every thread and process."""
+        """The active generation, up to date with all threads and processes."""
         return self.generations.current()
 
     def switch_to(self, model: TrainedModel, *, unreadable: Collection[int] = ()) -> bool:
-        """Put another model into use, if every item has its embedding; see `Generations.switch_to`."""
+        """Activate another model if every item has its embedding; see `Generations.switch_to`."""
         return self.generations.switch_to(model, unreadable=unreadable)
 
     def close(self) -> None:
-        """Save the index's cache if that can be done, end the decoding processes, close the store. Twice is fine."""
+        """Save the index cache if possible, stop the decoding processes, close the store. Idempotent."""
         with self.store, closing(self.decoder):
             self._save_index_to_disk()
 
@@ -270,7 +271,7 @@ class LostFoundApp:
         on_progress: OnProgress = ignore_progress,
         stop: threading.Event | None = None,
     ) -> IngestReport:
-        """Bring a catalogue into the collection: every row ends indexed, or listed with its reason.
+        """Index a source: each row ends indexed or listed as failed with a reason.
 
         Raises:
             SourceError, StoreError, BusyError, Stopped: see `crossmodal.ingest.pipeline.ingest`.

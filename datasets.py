@@ -1,7 +1,7 @@
-"""Pictures with words, for training and for the index.
+"""Datasets of pictures with texts, for training and for indexing.
 
-The name of this file hides Hugging Face's `datasets` from whoever imports it here; therefore nothing in this project imports an encoder
-library that asks for it, and this file imports none itself.
+This file's name shadows Hugging Face's `datasets`; therefore nothing in this project imports a library that depends on it, and this file
+imports no encoder library.
 """
 
 import hashlib
@@ -19,17 +19,17 @@ from crossmodal.text.cleaning import plain_text, title_key, words
 
 
 class LostFoundDataset(Dataset[tuple[Tensor, str]]):
-    """Training pairs: pictures decoded once and kept as bytes in memory, each with its titles or captions.
+    """Training pairs: pictures decoded once and kept in memory as bytes, each with its titles or captions.
 
-    A subset shares the pictures of the whole; only a batch copies them.
+    Subsets share the pictures; only batches copy them.
 
     Args:
         pixels: n pictures of one size, (size, size, 3) uint8 each; or one tensor (n, size, size, 3) of them.
-        captions: for each picture at least one text.
-        content_hashes: for each picture the hash of its file: equal files are never split between training and validation.
+        captions: at least one text per picture.
+        content_hashes: hash of each picture's file; equal files are never split between training and validation.
 
     Raises:
-        ValueError: lengths differ, or a picture has no text.
+        ValueError: the lengths differ, or a picture has no text.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class LostFoundDataset(Dataset[tuple[Tensor, str]]):
 
     @classmethod
     def collect(cls, pairs: Iterable[tuple[Pixels, tuple[str, ...], str]]) -> "LostFoundDataset":
-        """From (pixels, texts, content hash) of each picture; pictures without a text are left out."""
+        """Build from (pixels, texts, content hash) of each picture; pictures without text are skipped."""
         pixels, captions, content_hashes = [], [], []
         for picture, texts, content_hash in pairs:
             said = tuple(text for text in texts if words(text))
@@ -64,21 +64,21 @@ class LostFoundDataset(Dataset[tuple[Tensor, str]]):
         return self.pixels[index], self.captions[index][0]
 
     def batch(self, indices: Sequence[int]) -> Tensor:
-        """The pictures at these places. Shape: (len(indices), size, size, 3) uint8; no index is an error."""
+        """The pictures at these indices, at least one. Shape: (len(indices), size, size, 3) uint8."""
         return torch.stack([self.pixels[i] for i in indices])
 
     def subset(self, indices: Sequence[int]) -> "LostFoundDataset":
-        """The pairs at these places, in this order."""
+        """The pairs at these indices, in this order."""
         chosen = list(indices)
         return LostFoundDataset(
             [self.pixels[i] for i in chosen], [self.captions[i] for i in chosen], [self.content_hashes[i] for i in chosen]
         )
 
     def split(self, share: float, *, salt: str) -> tuple["LostFoundDataset", "LostFoundDataset"]:
-        """(rest, held out): `share` of the different pictures, rounded, chosen by `held_out_hashes`; equal files are on one side.
+        """Split into (rest, held out): `share` of the distinct pictures, rounded, chosen by `held_out_hashes`.
 
         Raises:
-            TrainingError: so few different pictures that one side would be empty.
+            TrainingError: too few distinct pictures, so that one side would be empty.
         """
         held_out = held_out_hashes(self.content_hashes, share, salt=salt)
         if not held_out or len(held_out) == len(set(self.content_hashes)):
@@ -93,14 +93,14 @@ class LostFoundDataset(Dataset[tuple[Tensor, str]]):
 
 
 class SimpleIndexDataset:
-    """What the index is built from: a catalogue and the way from each row to the bytes of its picture.
+    """A source together with the loader of its rows' pictures, from which the index is built.
 
-    Nothing is read before it is asked for.
+    Rows and pictures are read lazily.
 
     Args:
-        catalogue: rows of a CSV or a folder.
-        fetch: a web address to bytes, guarded.
-        max_image_bytes: largest picture file.
+        source: the source of rows.
+        fetch: guarded fetcher of a URL.
+        max_image_bytes: maximum size of a picture file.
     """
 
     def __init__(self, source: Source, *, fetch: Callable[[str], bytes], max_image_bytes: int) -> None:
@@ -109,20 +109,20 @@ class SimpleIndexDataset:
         self.load = PictureLoader(source.folder, fetch=fetch, max_image_bytes=max_image_bytes, held=held)
 
     def __iter__(self) -> Iterator[SourceRow | Failure]:
-        """Each row, or the reason why it cannot be used."""
+        """Yield each row, or a `Failure` if it cannot be used."""
         return self.source.rows()
 
 
 def group_numbers(titles: Sequence[str]) -> list[int]:
-    """One number per different thing said: titles of equal words in any order share it."""
+    """Number titles by content: titles with the same words in any order get the same number."""
     numbers: dict[frozenset[str], int] = {}
     return [numbers.setdefault(title_key(title), len(numbers)) for title in titles]
 
 
 def held_out_hashes(content_hashes: Sequence[str], share: float, *, salt: str) -> frozenset[str]:
-    """`share` of the different hashes, rounded: those whose keyed digests are lowest, whatever their order and their number of copies.
+    """Select `share` of the distinct hashes, rounded: those with the lowest keyed digests, independent of order and multiplicity.
 
-    Other pictures that come or go move the border a little; all that lies away from it stays on its side.
+    When pictures are added or removed, only hashes near the threshold change sides.
     """
     different = sorted(
         set(content_hashes), key=lambda content: hashlib.blake2b(f"{salt}:{content}".encode(), digest_size=16).digest()

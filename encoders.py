@@ -1,7 +1,8 @@
-"""The two towers: a picture or a text to a vector of length 1 in one space, so that they can be compared.
+"""The two encoders: map pictures and texts to unit vectors in a joint space.
 
-A tower is a backbone (a sequence of features), a pooling (one vector of them) and a head (that vector in the joint space). By default these
-are a ResNet18 with its classifier replaced, and a hashing tokenizer, an Embedding and a GRU; `presets.py` names others.
+An encoder is a backbone (returns a sequence of features), a pooling (to one vector) and a head (projects it to the joint space). The
+defaults are a ResNet18 with its classifier replaced, and a hashing tokenizer with an Embedding and a GRU; `training/presets.py`
+lists others.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,13 +23,13 @@ from crossmodal.items import Pixels
 
 @dataclass(frozen=True, slots=True)
 class TowerSpec:
-    """One side of a model.
+    """Configuration of one encoder.
 
     Attributes:
         backbone: its name, see `crossmodal.backbones.registry`.
-        config: what the backbone needs to be built without its weights; empty means its own defaults.
-        pooling: how a sequence of features becomes one vector, a name among `POOLINGS`.
-        head: False leaves the features as they are: they must have the length of an embedding already.
+        config: settings to build the backbone without its weights; empty for its defaults.
+        pooling: name in `POOLINGS`, maps a sequence of features to one vector.
+        head: False uses the features as they are; they must then have the embedding's dimension.
         hidden, batch_norm, dropout: see `ProjectionHead`.
     """
 
@@ -46,11 +47,11 @@ GRU = TowerSpec("gru", pooling="max")
 
 
 class Tower(nn.Module):
-    """What both encoders share.
+    """Base of both encoders.
 
     Args:
-        backbone: the network below.
-        embed_dim: length of an embedding.
+        backbone: the feature network.
+        embed_dim: dimension of an embedding.
         spec: pooling and head.
     """
 
@@ -70,16 +71,16 @@ class Tower(nn.Module):
         return next(self.parameters()).device
 
     def pool(self, features: Features) -> Tensor:
-        """One vector of each sequence. Shape: (n, length, features) → (n, features) float32."""
+        """Pool each sequence to one vector. Shape: (n, length, features) → (n, features) float32."""
         pooled: Tensor = self.pooling(features.values, features.mask)
         return pooled.float()
 
     def project(self, pooled: Tensor) -> Tensor:
-        """Embeddings of length 1; a zero vector stays zero. Shape: (n, features) → (n, embed_dim) float32."""
+        """Project to unit-length embeddings; a zero vector stays zero. Shape: (n, features) → (n, embed_dim) float32."""
         return functional.normalize(self.head(pooled).float(), dim=-1)
 
     def embed(self, hidden: Features, trainable_blocks: int = 0) -> Tensor:
-        """From what the backbone's stem gave, cut before its last `trainable_blocks` blocks, to embeddings (n, embed_dim) float32."""
+        """Embed the output of the backbone's stem, split before its last `trainable_blocks` blocks: (n, embed_dim) float32."""
         return self.project(self.pool(self.backbone.tail(hidden, trainable_blocks)))
 
 
@@ -87,10 +88,10 @@ class ImageEncoder(Tower):
     """Pictures to embeddings; by default ResNet18 with its head replaced.
 
     Args:
-        embed_dim: length of an embedding.
-        weights: where a ResNet18 starts from; None is random.
+        embed_dim: dimension of an embedding.
+        weights: initial weights of a ResNet18; None for random ones.
         spec: another backbone, pooling or head.
-        backbone: the network itself when it is at hand already, with its weights.
+        backbone: an existing network with its weights.
     """
 
     backbone: ImageBackbone
@@ -108,16 +109,16 @@ class ImageEncoder(Tower):
             self.backbone.get_submodule("network").load_state_dict(weights.state)
 
     def inputs(self, pixels: Pixels) -> Tensor:
-        """Pixels as this backbone reads them. Shape: (n, size, size, 3) uint8 → (n, 3, size, size) float32."""
+        """Normalise pixels for this backbone. Shape: (n, size, size, 3) uint8 → (n, 3, size, size) float32."""
         read = self.backbone.preprocessing
         return to_model_input(pixels, mean=read.mean, std=read.std)
 
     def features(self, images: Tensor) -> Tensor:
-        """What the backbone sees, pooled. Shape: (n, 3, height, width) float32 → (n, features) float32."""
+        """Pooled backbone features. Shape: (n, 3, height, width) float32 → (n, features) float32."""
         return self.pool(self.backbone(images))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Embeddings of length 1. Shape: (n, 3, height, width) float32 → (n, embed_dim) float32."""
+        """Unit-length embeddings. Shape: (n, 3, height, width) float32 → (n, embed_dim) float32."""
         return self.project(self.features(images))
 
 
@@ -125,10 +126,10 @@ class TextEncoder(Tower):
     """Texts to embeddings; by default hashing tokenizer → Embedding → GRU.
 
     Args:
-        embed_dim: length of an embedding.
-        vocab_size, max_tokens: hash buckets and words of a text that are read, for the default.
+        embed_dim: dimension of an embedding.
+        vocab_size, max_tokens: hash buckets and maximum words per text, for the default backbone.
         spec: another backbone, pooling or head.
-        backbone: the network itself when it is at hand already, with its weights.
+        backbone: an existing network with its weights.
     """
 
     backbone: TextBackbone
@@ -148,6 +149,6 @@ class TextEncoder(Tower):
         super().__init__(backbone or text_backbone(spec.backbone)(config), embed_dim, spec)
 
     def forward(self, texts: Sequence[str]) -> Tensor:
-        """Embeddings of length 1. Shape: (len(texts), embed_dim) float32; no text gives (0, embed_dim)."""
-        with torch.autocast(self.device.type, enabled=False):  # what is small and recurrent loses more from rounding than it gains
+        """Unit-length embeddings. Shape: (len(texts), embed_dim) float32; n may be 0."""
+        with torch.autocast(self.device.type, enabled=False):  # a small recurrent network loses more from rounding than it gains
             return self.project(self.pool(self.backbone(texts)))

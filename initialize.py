@@ -1,4 +1,4 @@
-"""Assembling the app: catalogue, model, index, in this order, each step told as it happens."""
+"""Assemble the app: catalogue, model, index, in this order, with progress."""
 
 import logging
 import threading
@@ -39,24 +39,24 @@ _REPORT_EVERY = 32
 
 
 def build_system(settings: Settings, progress: OnProgress = ignore_progress, *, fill: bool = True) -> LiveApp:
-    """The whole app, ready to search. Nothing of Streamlit is needed or imported.
+    """Build the whole app, ready to search. Does not import Streamlit.
 
-    Check or create the catalogue → build the encoders → load `trained_model.pth`, or train → load the index, or build it. What is there
-    and sound is used as it is; what is missing or damaged is made anew, and the progress says what and why. A person's own catalogue
-    is indexed in the background, so that searching can begin.
+    Check or create the catalogue → build the encoders → load `trained_model.pth`, or train → load the index, or build it. Valid parts are
+    reused; missing or damaged ones are recreated, which the progress reports. The user's own catalogue is indexed in the background, so
+    that searching is possible at once.
 
     Args:
-        fill: see to the collection too, as `fill_index` does. A command that ends soon leaves that to the app that stays.
+        fill: also call `fill_index`. Short commands leave that to a long-running app.
 
     Raises:
-        CrossmodalError: the collection cannot be opened, the disk is full, ...: what happened and what to do.
+        CrossmodalError: the collection cannot be opened, the disk is full, ...
     """
     told = _logged(progress)
     weights = cache(
         lambda: find_weights(settings.image_weights, download=settings.download_weights, timeout_s=settings.download_timeout_s)
     )
-    with ExitStack() as opened:  # closed again when something fails on the way, a signal included
-        # A folder that cannot be written is said at once, not after a minute of training.
+    with ExitStack() as opened:  # closes everything if a later step fails, also by a signal
+        # An unwritable folder fails at once, not after a minute of training.
         store = opened.enter_context(Store(settings.store_path))
         _ensure_catalogue(settings, told)
         decoder = opened.enter_context(Decoder(decode_limits(settings), workers=settings.decode_workers))
@@ -121,23 +121,23 @@ def is_demo(path: Path) -> bool:
 
 
 def _load_or_train(settings: Settings, decoder: Decoder, weights: Callable[[], Weights], told: OnProgress) -> TrainedModel:
-    """The model in its file. One that is missing or refused is trained by one process; the others wait, and load what came of it."""
+    """Load the model. If it is missing or rejected, one process trains a new one; the others wait and load that."""
     if (model := _loaded(settings.model_path, told)) is not None:
         return model
     lock = settings.model_path.with_name(f".{settings.model_path.name}.lock")
 
     def wait() -> None:
-        told(Progress("model", "Another process is making the model: waiting for it"))
+        told(Progress("model", "Another process is training the model: waiting for it"))
 
     with wait_for_lock(lock, wait):
         return _loaded(settings.model_path, told, set_aside=True) or _trained(settings, decoder, weights, told)
 
 
 def _loaded(path: Path, told: OnProgress, *, set_aside: bool = False) -> TrainedModel | None:
-    """None when there is no usable model; `set_aside` then takes a refused one out of the way.
+    """Load the model file; None if there is no usable model. `set_aside` then renames a rejected file.
 
     Raises:
-        StoreError, BusyError: it cannot be read for the moment. That says nothing against it, so it stays where it is.
+        StoreError, BusyError: it temporarily cannot be read. It may be valid, so it stays in place.
     """
     if not path.exists():
         return None
@@ -149,14 +149,14 @@ def _loaded(path: Path, told: OnProgress, *, set_aside: bool = False) -> Trained
         return None
     except MemoryError as error:
         what = f"There is too little memory to load the model {path.name}."
-        raise BusyError("busy", what, remedy="It was left as it is: close other programs, and start again.") from error
+        raise BusyError("busy", what, remedy="It was left unchanged: close other programs and start again.") from error
     told(Progress("model", f"Model: loaded, {model.card.weights}", finished=True))
     return model
 
 
 def _trained(settings: Settings, decoder: Decoder, weights: Callable[[], Weights], told: OnProgress) -> TrainedModel:
     path = settings.demo_csv_path
-    if not is_demo(path):  # a person's own catalogue is indexed with a model that is at hand: the demo's
+    if not is_demo(path):  # the user's own catalogue is indexed with the demo's model, which is available
         path = write_demo_catalogue(
             settings.data_dir / "demo", seed=settings.demo_seed, items=settings.demo_items, on_progress=told
         )
@@ -171,10 +171,10 @@ def _trained(settings: Settings, decoder: Decoder, weights: Callable[[], Weights
 
 
 def _set_aside(path: Path, error: CheckpointError, told: OnProgress) -> None:
-    """A refused model is kept under another name: it may be the only copy of something a person cares about."""
+    """Rename a rejected model file instead of deleting it, since it may be the only copy."""
     aside = path.with_suffix(f".refused-{int(time.time())}")
     path.rename(aside)
-    log.warning("model refused and kept as %s: %s", aside.name, error)
+    log.warning("model rejected and kept as %s: %s", aside.name, error)
     told(Progress("model", f"{error} It was kept as {aside.name}; a new model is trained."))
 
 
@@ -186,7 +186,7 @@ def _demo_material(source: Source, settings: Settings, decoder: Decoder, size: i
         for done, row in enumerate(rows, start=1):
             picture = decoder.decode(dataset.load(row), square_px=size)
             if done % _REPORT_EVERY == 0:
-                told(Progress("model", "Looking at the demo pictures", done=done, total=len(rows)))
+                told(Progress("model", "Reading the demo pictures", done=done, total=len(rows)))
             yield picture.pixels, row.captions or (row.title,), picture.content_hash
 
     everything = LostFoundDataset.collect(triples())
@@ -199,7 +199,7 @@ def _demo_material(source: Source, settings: Settings, decoder: Decoder, size: i
 
 
 def fill_index(app: LiveApp, settings: Settings, told: OnProgress = ignore_progress) -> None:
-    """See to the collection: forget what was removed, embed what lacks an embedding, index this installation's catalogue."""
+    """Purge removed items, compute missing embeddings, and index this installation's catalogue."""
     if app.store.read_only:
         told(Progress("index", f"Index: {app.count():,} pictures; the collection is read-only", finished=True))
         return
@@ -214,15 +214,15 @@ def fill_index(app: LiveApp, settings: Settings, told: OnProgress = ignore_progr
             app.tasks.index(location, told)
         elif source.name != DEMO and not app.tasks.is_complete(source):
             app.start_indexing(location, then_resume=True)
-    except (SourceError, BusyError) as error:  # what is in the collection can be searched all the same
+    except (SourceError, BusyError) as error:  # the existing collection remains searchable
         log.warning("%s", error.sentence)
         told(Progress("index", error.sentence))
-    app.resume_switch()  # nothing happens while the job above runs, which sees to it
+    app.resume_switch()  # does nothing while the job above runs, which resumes it itself
     told(Progress("index", f"Index: {app.count():,} pictures", done=app.count(), total=app.count(), finished=True))
 
 
 def open_named(location: str, settings: Settings) -> Source:
-    """The catalogue at a path a person named, within this installation's limits. Raises SourceError."""
+    """Open the source at a path given by the user, within this installation's limits. Raises SourceError."""
     limits = SourceLimits(max_rows=settings.max_catalogue_rows, max_image_bytes=settings.max_image_bytes)
     return open_source(location, limits=limits, name=DEMO if _names_demo(location) else None)
 
@@ -256,7 +256,7 @@ def _names_demo(location: str) -> bool:
     try:
         path = Path(location).expanduser()
         return path.is_file() and is_demo(path)
-    except (OSError, RuntimeError, ValueError):  # whoever opens it says what is wrong
+    except (OSError, RuntimeError, ValueError):  # opening it reports the problem
         return False
 
 
@@ -271,7 +271,7 @@ def _training(settings: Settings) -> TrainingSettings:
 
 
 def decode_limits(settings: Settings) -> DecodeLimits:
-    """What a picture may cost here."""
+    """The decoding limits of this installation."""
     return DecodeLimits(
         max_bytes=settings.max_image_bytes,
         max_pixels=settings.max_image_pixels,
@@ -286,7 +286,7 @@ def _no_address(url: str) -> bytes:
 
 
 def _logged(progress: OnProgress) -> OnProgress:
-    """The same progress, with a log line for every step that ends."""
+    """Wrap `progress` to also log the end of every step."""
 
     def told(moment: Progress) -> None:
         if moment.finished:

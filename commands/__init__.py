@@ -1,1 +1,1 @@
-"""The commands of `cli.py`, one a file: each holds one function of the command's name, which imports its work when it runs."""
+"""The commands of `cli.py`, one file each with one function, which imports what it needs when it runs."""

@@ -1,4 +1,4 @@
-"""The group all commands hang on: whatever goes wrong ends as one sentence on the error output, and a number."""
+"""The command group: turns every error into one sentence on standard error and an exit status."""
 
 import errno
 import logging
@@ -40,7 +40,7 @@ MEANINGS = {
     INTERNAL: "internal error",
     STOPPED: "interrupted",
 }
-"""Every number a command ends with, and what it says; `--help` and docs/cli.md print this table."""
+"""Exit statuses and their meanings; shown by `--help` and in docs/cli.md."""
 
 _BY_CODE = {
     "bad_request": USAGE,
@@ -66,12 +66,12 @@ _BY_CODE = {
 
 
 def exit_code(error: CrossmodalError) -> int:
-    """The number for an error; what is not named otherwise is input that cannot be used."""
+    """The exit status for an error; codes without an entry count as unusable input."""
     return _BY_CODE.get(error.code, UNUSABLE)
 
 
 def help_text() -> str:
-    """The table as one paragraph for `--help`."""
+    """The exit statuses as one paragraph for `--help`."""
     return "Exit codes: " + " · ".join(f"{code} {meaning}" for code, meaning in MEANINGS.items()) + "."
 
 
@@ -79,18 +79,18 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def refusal(error: OSError) -> CrossmodalError:
-    """What was refused, with the file where the system names one; `internal` for what has nothing to do with a file."""
+    """Translate an OSError, naming its file if known; `internal` if it does not concern a file."""
     if isinstance(error.filename, str | bytes):
         return errors.from_oserror(error, Path(os.fsdecode(error.filename)))
     why = error.strerror or type(error).__name__
     if error.errno in _FULL:
         return StoreError("disk_full", f"A disk is full: {why}.", remedy="Free some space and try again.")
-    return CrossmodalError("internal", f"The system refused something: {why}.", remedy="Run it again with --verbose to see where.")
+    return CrossmodalError("internal", f"A system call failed: {why}.", remedy="Run it again with --verbose to see where.")
 
 
 log = logging.getLogger(__name__)
 
-# In fewer columns the drawn tables of options cut words off, even names; the plain help breaks lines instead.
+# On narrower terminals the drawn tables of options truncate even names; the plain help wraps instead.
 _DRAWN_FROM = 80
 
 
@@ -99,7 +99,7 @@ DATA_DIR = "data_dir"
 
 
 class CommandGroup(TyperGroup):
-    """Commands that never end in a traceback; `--verbose` shows it all the same."""
+    """Commands that never end in a traceback, unless `--verbose` is given."""
 
     def get_params(self, ctx: Any) -> list[Any]:
         return _without_types_of_flags(super().get_params(ctx))
@@ -125,7 +125,7 @@ class CommandGroup(TyperGroup):
 
 @contextmanager
 def _guarded() -> Iterator[None]:
-    """Whatever is raised inside leaves as typer's `Exit`, said; what typer says itself, and a closed pipe, pass."""
+    """Print exceptions and convert them to typer's `Exit`; typer's own exceptions and closed pipes pass."""
     try:
         yield
     except CrossmodalError as error:
@@ -134,29 +134,29 @@ def _guarded() -> Iterator[None]:
         raise typer.Exit(exit_code(error)) from None
     except typer.TyperException as error:
         if type(error).__name__ == "NoArgsIsHelpError":
-            raise  # its help is on the error output already
+            raise  # its help was already printed
         _complain_of_usage(error)
         raise typer.Exit(USAGE) from None
     except (typer.Exit, typer.Abort):
-        raise  # typer says these itself
+        raise  # printed by typer
     except KeyboardInterrupt:  # the second Ctrl-C
         raise typer.Exit(STOPPED) from None
     except OSError as error:
         if error.errno == errno.EPIPE:
-            raise  # nobody reads on; typer ends without a word
+            raise  # the reader is gone; typer exits silently
         log.debug("refused", exc_info=True)
         refused = refusal(error)
         _console.complain(refused.message, refused.remedy)
         raise typer.Exit(exit_code(refused)) from None
     except Exception as error:
         log.debug("unexpected", exc_info=True)
-        what = f"Something went wrong inside the program ({type(error).__name__})."
+        what = f"An internal error occurred ({type(error).__name__})."
         _console.complain(what, "Run it again with --verbose to see where.")
         raise typer.Exit(INTERNAL) from None
 
 
 def _complain_of_usage(error: typer.TyperException) -> None:
-    """As every other error: one line, which no frame breaks where somebody looks for it in a log."""
+    """Print usage errors like all others: one line without typer's frame, so that logs can be searched."""
     what = error.format_message().removeprefix("Invalid value: ").replace(": Value error, ", ": ")
     context = getattr(error, "ctx", None)
     command = context.command_path.partition(" ")[2] if context else ""
@@ -166,7 +166,7 @@ def _complain_of_usage(error: typer.TyperException) -> None:
 
 
 def _without_types_of_flags(params: list[Any]) -> list[Any]:
-    """In the help a flag takes no value; "<bool>" behind it would say otherwise."""
+    """Remove "<bool>" behind flags in the help, since they take no value."""
     for param in params:
         if getattr(param, "is_bool_flag", False) and param.metavar is None:
             param.metavar = ""
@@ -175,12 +175,12 @@ def _without_types_of_flags(params: list[Any]) -> list[Any]:
 
 @contextmanager
 def stop_on_interrupt(
-    what: str = "Stopping; what was done so far is kept. Press Ctrl-C again to end at once.",
+    what: str = "Stopping; completed work is kept. Press Ctrl-C again to end at once.",
 ) -> Iterator[threading.Event]:
-    """An event that is set by the first Ctrl-C (or SIGTERM) inside the block; outside the main thread nothing sets it.
+    """Yields an event that is set by the first Ctrl-C (or SIGTERM) inside the block; never set outside the main thread.
 
     Args:
-        what: said when that happens.
+        what: printed when that happens.
     """
     stop = threading.Event()
 

@@ -1,4 +1,4 @@
-"""What a command writes: answers on the output, everything else on the error output; tables for a person, plain lines for a pipe."""
+"""Output of commands: results to standard output, everything else to standard error; tables on a terminal, plain lines in a pipe."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from crossmodal.text.cleaning import display_text
 
 _LONGEST_CELL = 500
 _SHORTENED = 60
-# Libraries whose debugging helps nobody who searches pictures.
+# Libraries whose debug logs are of no use here.
 _TALKATIVE = ("urllib3", "asyncio", "PIL", "watchfiles", "torch", "matplotlib")
 
 
 class _ErrorOutput(logging.Handler):
-    """Writes the log where notes go, also after somebody replaced the error output."""
+    """Writes the log to the current standard error, even after it was replaced."""
 
     def emit(self, record: logging.LogRecord) -> None:
         note(self.format(record))
 
 
 def is_terminal() -> bool:
-    """Whether the answers are read by a person."""
+    """Whether standard output is a terminal."""
     return sys.stdout.isatty()
 
 
 def open_closed_streams() -> None:
-    """Let each standard stream that was closed before the start (`>&-`) lead nowhere; once, before anything else is opened.
+    """Open standard streams that were closed before the start (`>&-`) on the null device; call once, before opening anything else.
 
-    Otherwise the first file opened, such as the store, takes the stream's number, and what any library writes there goes into it.
+    Otherwise the first file opened, such as the store, gets the stream's descriptor, and library output would be written into it.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
@@ -45,7 +45,7 @@ def open_closed_streams() -> None:
 
 
 def prepare(*, quiet: bool = False, verbose: bool = False) -> None:
-    """Once at the start of a command: letters the terminal lacks become escapes, and the log is heard as loudly as was asked."""
+    """Set up encoding errors and log level; call once at the start of a command."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
@@ -55,19 +55,19 @@ def prepare(*, quiet: bool = False, verbose: bool = False) -> None:
         root.addHandler(_ErrorOutput())
     for name in _TALKATIVE:
         talker = logging.getLogger(name)
-        talker.setLevel(max(talker.level, logging.WARNING))  # what is quieter already has its reason: addresses may hold keys
+        talker.setLevel(max(talker.level, logging.WARNING))  # quieter levels are deliberate: URLs may contain keys
 
 
 def cell(value: object) -> str:
-    """A value as one line of visible text: what a stranger's title holds never moves the cursor or adds a column."""
+    """A value as one line of visible text; untrusted titles can neither move the cursor nor add a column."""
     return display_text(str(value), max_chars=_LONGEST_CELL)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, numbers: Sequence[str] = ()) -> None:
-    """Rows under their columns: drawn on a terminal, tab-separated lines without a header in a pipe.
+    """Print rows: a table on a terminal, tab-separated lines without a header in a pipe.
 
     Args:
-        numbers: columns to be set to the right.
+        numbers: columns to align right.
     """
     if not is_terminal():
         for row in rows:
@@ -87,18 +87,18 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, numbers: 
 
 
 def plain(line: str) -> None:
-    """One line of an answer."""
+    """Print one line of a result."""
     sys.stdout.write(line + "\n")
 
 
 def answer_now(line: str) -> None:
-    """A line of an answer that goes on for long: whoever reads it in a pipe has it at once."""
+    """Print one line of a long-running result and flush it."""
     plain(line)
     sys.stdout.flush()
 
 
 def as_json(value: Any) -> None:
-    """An answer as one JSON document."""
+    """Print a result as one JSON document."""
     plain(json.dumps(value, ensure_ascii=False, indent=2 if is_terminal() else None))
 
 
@@ -108,13 +108,13 @@ def as_typed(text: str) -> str:
 
 
 def note(line: str) -> None:
-    """A line beside the answer, for a person."""
+    """Print a line to standard error, unless `--quiet` is given."""
     sys.stderr.write(as_typed(line) + "\n")
     sys.stderr.flush()
 
 
 def complain(message: str, remedy: str = "") -> None:
-    """What went wrong and what to do."""
+    """Print an error and its remedy to standard error."""
     note(f"Error: {cell(message)}" + (f" {cell(remedy)}" if remedy else ""))
 
 
@@ -125,7 +125,7 @@ if TYPE_CHECKING:
 
 
 def item_as_dict(item: Item) -> dict[str, Any]:
-    """What JSON answers say of an item."""
+    """An item as in JSON output."""
     return {
         "item_id": item.item_id,
         "title": item.title,
@@ -141,7 +141,7 @@ def item_as_dict(item: Item) -> dict[str, Any]:
 
 
 def show_results(results: Sequence[SearchResult]) -> None:
-    """One line a result: rank, score, id, title, catalogue, source."""
+    """Print one line per result: rank, score, id, title, catalogue, source."""
     rows = [
         (each.rank, f"{each.score:.4f}", each.item.item_id, each.item.title, each.item.source, each.item.origin) for each in results
     ]
@@ -155,7 +155,7 @@ def results_as_json(results: Sequence[SearchResult]) -> None:
 
 
 def show_captions(results: Sequence[CaptionResult]) -> None:
-    """One line a caption: rank, score, id, caption."""
+    """Print one line per caption: rank, score, id, caption."""
     rows = [(each.rank, f"{each.score:.4f}", each.item.item_id, each.caption) for each in results]
     table(("rank", "score", "id", "caption"), rows, numbers=("rank", "score", "id"))
 
@@ -170,7 +170,7 @@ def captions_as_json(results: Sequence[CaptionResult]) -> None:
 
 
 def show_items(items: Sequence[Item]) -> None:
-    """One line an item: id, title, catalogue, attributes, when it was added, source."""
+    """Print one line per item: id, title, catalogue, attributes, date added, source."""
     rows = [
         (
             item.item_id,
@@ -191,7 +191,7 @@ _PIECE = 4096
 
 
 def protocol(environment: Mapping[str, str]) -> str:
-    """`kitty`, `iterm2`, or empty for a terminal that shows no pictures (or hides behind tmux or screen, which keep them back)."""
+    """The terminal's graphics protocol, `kitty` or `iterm2`; empty if it has none (or runs in tmux or screen, which filter it)."""
     program = environment.get("TERM_PROGRAM", "").lower()
     if environment.get("TMUX") or environment.get("TERM", "").startswith(("screen", "tmux")):
         return ""
@@ -203,7 +203,7 @@ def protocol(environment: Mapping[str, str]) -> str:
 
 
 def show(results: Sequence[SearchResult], app: LiveApp) -> None:
-    """Draw each result's thumbnail under its rank and title; one clear line where that is impossible."""
+    """Draw each result's thumbnail under its rank and title, or print a note if the terminal cannot."""
     spoken = protocol(os.environ) if is_terminal() else ""
     if not spoken:
         note("This terminal shows no pictures (kitty, WezTerm, Ghostty and iTerm2 do). Use --open to see the best one.")
@@ -220,7 +220,7 @@ def show(results: Sequence[SearchResult], app: LiveApp) -> None:
 
 
 def kitty(pixels: Pixels) -> str:
-    """(height, width, 3) uint8 as the escape codes that draw it, eight lines high."""
+    """Escape codes that draw (height, width, 3) uint8 pixels, eight lines high."""
     height, width = pixels.shape[:2]
     data = base64.standard_b64encode(pixels.tobytes()).decode()
     pieces = [data[start : start + _PIECE] for start in range(0, len(data), _PIECE)]
@@ -233,13 +233,13 @@ def kitty(pixels: Pixels) -> str:
 
 
 def iterm2(picture: bytes) -> str:
-    """A picture file as the escape code that draws it, eight lines high."""
+    """Escape code that draws a picture file, eight lines high."""
     data = base64.standard_b64encode(picture).decode()
     return f"\033]1337;File=inline=1;size={len(picture)};height={_ROWS};preserveAspectRatio=1:{data}\a"
 
 
 def open_best(result: SearchResult, app: LiveApp | RemoteApp) -> None:
-    """Write the stored picture of a result to a file of the system's temporary folder and open that in the viewer."""
+    """Write the stored picture of a result to a temporary file and open it in the viewer."""
     import typer
 
     folder = Path(tempfile.mkdtemp(prefix="visual-search-"))

@@ -1,4 +1,4 @@
-"""Opening the collection of this installation: the whole app, or only its store where no model is needed."""
+"""Open the collection of this installation: the whole app, or only the store if no model is needed."""
 
 from __future__ import annotations
 
@@ -82,11 +82,10 @@ def named_model(chosen: Settings, path: Path | None) -> TrainedModel:
 
 @contextmanager
 def opened_app(on_progress: OnProgress = ignore_progress, *, fill: bool = True) -> Iterator[LiveApp]:
-    """The whole app, closed at the end. A first start trains its model; that takes a minute and is told.
+    """Open the whole app; closes it at the end. A first start trains the model, which takes a minute and is reported.
 
     Args:
-        fill: have something to search: index the catalogue of this installation where nothing ever was in the collection. One that was
-            emptied stays empty.
+        fill: index the catalogue of this installation if the collection never had items. An emptied collection is not refilled.
     """
     from initialize import build_system
 
@@ -95,7 +94,7 @@ def opened_app(on_progress: OnProgress = ignore_progress, *, fill: bool = True) 
         on_progress(Progress("model", "There is no model yet. One is trained on this computer now, which takes about a minute."))
     app = build_system(chosen, on_progress, fill=False)
     try:
-        if not app.store.items.count():  # no item lacks an embedding of this model
+        if not app.store.items.count():  # every item has an embedding of this model
             app.generations.set_initial()
         if fill and not app.count():
             _fill(app, chosen, on_progress)
@@ -107,7 +106,7 @@ def opened_app(on_progress: OnProgress = ignore_progress, *, fill: bool = True) 
 def _fill(app: LiveApp, chosen: Settings, on_progress: OnProgress) -> None:
     from initialize import fill_index
 
-    if app.store.items.count():  # the model has not looked at any of them yet
+    if app.store.items.count():  # none of them is embedded yet
         app.tasks.embed_missing(app.generation().model, on_progress)
         app.generations.set_initial()
     elif app.tasks.is_new():
@@ -117,13 +116,13 @@ def _fill(app: LiveApp, chosen: Settings, on_progress: OnProgress) -> None:
 
 @contextmanager
 def nearest_app(on_progress: OnProgress = ignore_progress, *, fill: bool = True) -> Iterator[LiveApp | RemoteApp]:
-    """A program that has this collection open already, the page or the API: it answers in a moment. The whole app where none runs."""
+    """Connect to the running page or API of this collection; open the whole app if none is running."""
     from ipc.client import Near
 
     chosen = settings()
     with Near(chosen.store_path.parent, chosen.model_path) as near:
         if near.app is not None:
-            log.debug("a running program answers")
+            log.debug("connected to a running program")
             yield near.app
             return
     with opened_app(on_progress, fill=fill) as app:
@@ -132,24 +131,24 @@ def nearest_app(on_progress: OnProgress = ignore_progress, *, fill: bool = True)
 
 @contextmanager
 def opened_store() -> Iterator[Store]:
-    """The store alone: open in a moment, because no model is loaded.
+    """Open only the store, without loading a model.
 
     Raises:
-        StoreError: `index_missing`, there is no collection yet.
+        StoreError: `index_missing`: there is no collection yet.
     """
     from crossmodal.store import Store
 
     path = settings().store_path
     if not path.exists():
         raise StoreError(
-            "index_missing", f"There is no collection at {path} yet.", remedy="Make one: python cli.py index YOUR_PICTURES"
+            "index_missing", f"There is no collection at {path} yet.", remedy="Create one: python cli.py index YOUR_PICTURES"
         )
     with Store(path) as store:
         yield store
 
 
 def wait_for_job(app: LiveApp, on_progress: OnProgress, stop: threading.Event | None = None) -> None:
-    """Follow the job this program began to its end, and stop it when that is asked. Raises the job's error when it failed."""
+    """Wait for the job started by this process; stop it when `stop` is set. Raises the job's error if it fails."""
     while (status := app.jobs.wait(_LOOK_EVERY_S)) is not None and status.state in UNDER_WAY:
         if stop is not None and stop.is_set():
             app.jobs.cancel_own()

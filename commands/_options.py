@@ -1,4 +1,4 @@
-"""Options that several commands share, each said once."""
+"""Options shared by several commands."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from commands import _console
 from commands._open import opened_store, settings
 from crossmodal.errors import PictureError, QueryError, SourceError
 
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only the answer and errors.")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Also what happens inside; tracebacks of errors.")]
-Json = Annotated[bool, typer.Option("--json", help="The answer as JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the result and errors.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Also print the log and tracebacks of errors.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Where = Annotated[
     list[str] | None,
     typer.Option(
         "--where",
         "-w",
         metavar="NAME=VALUE",
-        help="Only items with this attribute. Repeat it: other names must match too, another value of a name is an alternative. "
+        help="Only items with this attribute. Repeatable: different names must all match, several values of one name are alternatives. "
         "catalogue=… filters by source.",
     ),
 ]
@@ -40,10 +40,10 @@ Side = Annotated[
 
 
 def filter_of(pairs: Sequence[str] | None) -> dict[str, list[str]] | None:
-    """`["colour=red", "colour=blue"]` as `{"colour": ["red", "blue"]}`; None for none.
+    """Convert `["colour=red", "colour=blue"]` to `{"colour": ["red", "blue"]}`; None for no pairs.
 
     Raises:
-        QueryError: `bad_request`, there is no "=" or nothing before it.
+        QueryError: `bad_request`: "=" or the name before it is missing.
     """
     found: dict[str, list[str]] = {}
     for name, value in map(_pair, pairs or ()):
@@ -52,22 +52,22 @@ def filter_of(pairs: Sequence[str] | None) -> dict[str, list[str]] | None:
 
 
 def attributes_of(pairs: Sequence[str] | None) -> dict[str, str]:
-    """`["colour=red"]` as `{"colour": "red"}`.
+    """Convert `["colour=red"]` to `{"colour": "red"}`.
 
     Raises:
-        QueryError: `bad_request`, as `filter_of`, or a name comes twice: an item has one value of each.
+        QueryError: `bad_request` as in `filter_of`, or if a name occurs twice, since an item has one value of each.
     """
     found: dict[str, str] = {}
     for name, value in map(_pair, pairs or ()):
         if name in found:
-            what = f'The attribute "{name:.60}" comes twice: an item has one value of each.'
-            raise QueryError("bad_request", what, remedy="Name it once.")
+            what = f'The attribute "{name:.60}" is given twice: an item has one value of each.'
+            raise QueryError("bad_request", what, remedy="Give it once.")
         found[name] = value
     return found
 
 
 def id_of(word: str) -> int:
-    """The id of an item. Raises QueryError `bad_request` for what is none."""
+    """Parse an item id. Raises QueryError `bad_request` if it is invalid."""
     if not (word.isascii() and word.isdigit() and 0 < int(word) < 2**63):
         raise QueryError("bad_request", f'"{word:.40}" is not the id of an item.', remedy="Look it up: python cli.py list")
     return int(word)
@@ -82,31 +82,31 @@ def _pair(text: str) -> tuple[str, str]:
 
 STANDARD_INPUT = "-"
 AS_WORDS = "Check its name, or use --text to search for it as words."
-"""What to do about a file that is not there, where words would do as well."""
-# As `crossmodal.ingest.sources.folder` has them; repeated here so that no catalogue is imported to read a command line.
+"""Remedy for a missing file where words are possible, too."""
+# As in `crossmodal.ingest.sources.folder`; repeated here to avoid that import when parsing the command line.
 _PICTURES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".heic", ".heif", ".avif", ".tif", ".tiff"}
 )
 
 
 def is_address(word: str) -> bool:
-    """Whether it is a web address."""
+    """Whether a word is a web address."""
     return word.lower().startswith(("http://", "https://"))
 
 
 def names_a_picture(word: str) -> bool:
-    """Whether a query is rather a picture than a text: an address, `-`, or the name of a picture file.
+    """Whether a query is a picture rather than text: a web address, `-`, or the name of a picture file.
 
-    Words with the ending of a picture file are a file, so that a name mistyped is said instead of searched for.
+    Any word with the suffix of a picture file counts as a file, so that a mistyped name is an error instead of a text search.
     """
     return word == STANDARD_INPUT or is_address(word) or Path(word).suffix.lower() in _PICTURES
 
 
 def check(word: str, *, remedy: str = "Check its name.") -> None:
-    """Refuse a picture file that is not there; an address and the standard input are looked at when their turn comes.
+    """Raise if a picture file does not exist; URLs and standard input are checked later.
 
     Args:
-        remedy: what to do about it.
+        remedy: remedy of the error.
 
     Raises:
         SourceError: file_missing.
@@ -115,14 +115,14 @@ def check(word: str, *, remedy: str = "Check its name.") -> None:
         return
     path = Path(word).expanduser()
     if path.is_dir():
-        what, remedy = f"{_console.cell(word)} is a folder.", f"Bring all its pictures in: python cli.py index {shlex.quote(word)}"
+        what, remedy = f"{_console.cell(word)} is a folder.", f"Index all its pictures: python cli.py index {shlex.quote(word)}"
         raise SourceError("file_missing", what, remedy=remedy)
     if not path.is_file():
         raise SourceError("file_missing", f'There is no file "{word:.200}".', remedy=remedy)
 
 
 def is_there(word: str) -> bool:
-    """Whether `check` lets it pass."""
+    """Whether `check` accepts the word."""
     try:
         check(word)
     except SourceError:
@@ -131,7 +131,7 @@ def is_there(word: str) -> bool:
 
 
 def picture(word: str, *, max_bytes: int) -> bytes | Path | str:
-    """What the app takes for a picture: bytes from the standard input, an address as it is, a file as a path.
+    """Convert a word to what the app accepts as a picture: bytes from standard input, a URL as text, a file as a path.
 
     Raises:
         SourceError: file_missing. PictureError: too_large.
@@ -140,7 +140,7 @@ def picture(word: str, *, max_bytes: int) -> bytes | Path | str:
         data = sys.stdin.buffer.read(max_bytes + 1)
         if len(data) > max_bytes:
             raise PictureError(
-                "too_large", f"The standard input holds more than {max_bytes / 2**20:,.0f} MiB.", remedy="Make it smaller."
+                "too_large", f"The standard input is larger than {max_bytes / 2**20:,.0f} MiB.", remedy="Make it smaller."
             )
         return data
     check(word)
@@ -148,25 +148,25 @@ def picture(word: str, *, max_bytes: int) -> bytes | Path | str:
 
 
 def rather(words: str) -> str:
-    """What somebody may have meant whose words name something on this computer; empty for plain words."""
+    """A hint if a text query is also a file or folder on this computer; otherwise empty."""
     if words.lower().startswith("file:"):
-        return "An address of a file was searched for as words. To search by a picture, name it by its path."
+        return "A file:// address was searched for as words. To search by a picture, give its path."
     try:
         path = Path(words).expanduser()
         is_folder, is_file = path.is_dir(), path.is_file()
-    except (OSError, RuntimeError, ValueError):  # longer than any path may be, or without a home: words
+    except (OSError, RuntimeError, ValueError):  # too long for a path, or no home folder: plain words
         return ""
     if is_folder:
-        said = f"{_console.cell(words)} is also a folder here; it was searched for as words."
-        return f"{said} To bring its pictures in: python cli.py index {shlex.quote(words)}"
+        hint = f"{_console.cell(words)} is also a folder here; it was searched for as words."
+        return f"{hint} To index its pictures: python cli.py index {shlex.quote(words)}"
     if is_file:
-        said = f"{_console.cell(words)} is also a file here; it was searched for as words."
-        return f"{said} To search by the picture in it: python cli.py search - < {shlex.quote(words)}"
+        hint = f"{_console.cell(words)} is also a file here; it was searched for as words."
+        return f"{hint} To search by the picture in it: python cli.py search - < {shlex.quote(words)}"
     return ""
 
 
 _CATALOGUE = "catalogue"
-_EMPTY = "The collection is empty. Bring pictures in: python cli.py index YOUR_PICTURES"
+_EMPTY = "The collection is empty. Add pictures: python cli.py index YOUR_PICTURES"
 _NAMED = 5
 
 
@@ -196,7 +196,7 @@ def whole_name(name: str, known: Collection[str]) -> str:
     meant = meant or [each for each in known if PurePath(each).suffix and PurePath(each).parent.name == name]
     if len(meant) > 1:
         names = ", ".join(_console.cell(each) for each in meant[:_NAMED])
-        raise QueryError("bad_request", f'Several catalogues end in "{name:.60}": {names}.', remedy="Name one of them in full.")
+        raise QueryError("bad_request", f'Several catalogues end in "{name:.60}": {names}.', remedy="Give the full name of one.")
     return meant[0] if meant else name
 
 

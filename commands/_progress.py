@@ -1,4 +1,4 @@
-"""Progress of long work: a bar with rate and time left on a terminal, one line for each finished step elsewhere."""
+"""Progress of long work: a bar with rate and time left on a terminal, otherwise one line per finished step."""
 
 import sys
 from collections.abc import Collection
@@ -16,14 +16,14 @@ _LONG = ("model",)
 
 
 class ProgressBar:
-    """An `OnProgress` that draws itself on the error output. Use as a context manager.
+    """An `OnProgress` that prints to standard error. Use as a context manager.
 
-    A step that is over as soon as it is told of is not worth a line. Where there is no terminal, a step says when it ends; making a model,
-    which takes a minute or more that nobody may have expected, says when it begins, too.
+    A step that is already finished at its first report is not printed. Without a terminal a line is printed at the end of each step, and
+    also at the start of training a model, which takes an unexpected minute or more.
 
     Args:
-        quiet: say nothing.
-        answered: steps whose end the answer says; it is not said twice.
+        quiet: print nothing.
+        answered: steps whose end is part of the command's result and is not printed here.
     """
 
     def __init__(self, *, quiet: bool = False, answered: Collection[str] = ()) -> None:
@@ -55,10 +55,10 @@ class ProgressBar:
                 self._bars.console.print(_console.cell(moment.message), markup=False, highlight=False)
             self._bars.remove_task(self._task)
             self._task = None
-            self._bars.stop()  # what is written between two steps is not drawn over
+            self._bars.stop()  # so that output between two steps is not overwritten
 
     def _say(self, moment: Progress) -> None:
-        """A line where no bar can be drawn."""
+        """Print a line instead of a bar."""
         begins = moment.step in _LONG and not moment.total and moment.message != self._announced
         if begins:
             self._announced = moment.message
@@ -88,7 +88,7 @@ class ProgressBar:
 
 
 def _figures(moment: Progress) -> str:
-    """Rate, time left and failures, as far as they are known."""
+    """Rate, time left and failures, as far as known."""
     parts = []
     if moment.rate_per_s:
         parts.append(f"{moment.rate_per_s:,.0f}/s")
@@ -100,7 +100,7 @@ def _figures(moment: Progress) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A time in words: "8 s", "3 min 20 s", "2 h 5 min"."""
+    """Format a duration: "8 s", "3 min 20 s", "2 h 5 min"."""
     whole = max(0, round(seconds))
     if whole < 60:
         return f"{whole} s"

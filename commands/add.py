@@ -1,4 +1,4 @@
-"""`add`: bring single pictures in by hand."""
+"""`add`: add single pictures."""
 
 from __future__ import annotations
 
@@ -23,40 +23,40 @@ if TYPE_CHECKING:
 
 def add(
     pictures: Annotated[list[str], typer.Argument(help='Picture files, web addresses, or "-" for the standard input.')],
-    title: Annotated[str | None, typer.Option(help="Title; without it the file's name in words.")] = None,
+    title: Annotated[str | None, typer.Option(help="Title; by default derived from the file name.")] = None,
     caption: Annotated[list[str] | None, typer.Option("--caption", help="A caption; repeat it for several.")] = None,
     attribute: Annotated[
         list[str] | None, typer.Option("--attribute", "-a", metavar="NAME=VALUE", help="An attribute; repeat it for several.")
     ] = None,
-    source: Annotated[str, typer.Option(help="Where the picture came from; shown, never opened.")] = "",
+    source: Annotated[str, typer.Option(help="Where the picture came from; displayed, never opened.")] = "",
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Add pictures; each is on the disk, and found by every search, when its line appears.
+    """Add pictures; each is stored durably and searchable when its line appears.
 
-    In a pipe: id, "added" or "known", title, with tabs between. A picture that is refused is said, and the others are added all the same.
-    One that is there already stays as it is; "edit" changes it.
+    In a pipe: id, "added" or "known", title, separated by tabs. A picture that is refused is reported, and the others are added.
+    One that is already in the collection stays unchanged; use "edit" to change it.
     """
     _console.prepare(quiet=quiet, verbose=verbose)
-    wish = _Wish(title, tuple(caption or ()), attributes_of(attribute), source)
+    details = _Details(title, tuple(caption or ()), attributes_of(attribute), source)
     added: list[AddOutcome] = []
     refused: list[CrossmodalError] = []
-    with stop_on_interrupt() as stop, ProgressBar(quiet=quiet) as told, ExitStack() as opened:
-        # Where no picture is there, no model is loaded to say so.
-        app = opened.enter_context(nearest_app(told, fill=False)) if any(map(_options.is_there, pictures)) else None
+    with stop_on_interrupt() as stop, ProgressBar(quiet=quiet) as progress, ExitStack() as opened:
+        # If no picture exists, fail without loading a model.
+        app = opened.enter_context(nearest_app(progress, fill=False)) if any(map(_options.is_there, pictures)) else None
         for word in pictures:
             if stop.is_set():
                 raise typer.Exit(_app.STOPPED)
             try:
                 _options.check(word)
                 if app is not None:
-                    added.append(_added(app, word, wish))
+                    added.append(_added(app, word, details))
             except CrossmodalError as error:
                 refused.append(error)
                 _console.complain(f"{word}: {error.message}", error.remedy)
                 continue
-            _say(added[-1], wish, as_json=as_json, quiet=quiet)
+            _say(added[-1], details, as_json=as_json, quiet=quiet)
     if as_json:
         items = [{"created": outcome.created, **item_as_dict(outcome.item)} for outcome in added]
         _console.as_json({"items": items, "refused": len(refused)})
@@ -64,8 +64,8 @@ def add(
         raise typer.Exit(_app.exit_code(refused[-1]))
 
 
-class _Wish(NamedTuple):
-    """What the options say of the pictures."""
+class _Details(NamedTuple):
+    """Title, captions and attributes given by the options."""
 
     title: str | None
     captions: tuple[str, ...]
@@ -73,7 +73,7 @@ class _Wish(NamedTuple):
     source: str
 
     def is_met_by(self, item: Item) -> bool:
-        """Whether an item that was there already is as it was wished for."""
+        """Whether an existing item matches the given details."""
         return (
             self.title in (None, item.title)
             and {*self.captions} <= {*item.captions}
@@ -81,23 +81,23 @@ class _Wish(NamedTuple):
         )
 
 
-def _added(app: LiveApp | RemoteApp, word: str, wish: _Wish) -> AddOutcome:
+def _added(app: LiveApp | RemoteApp, word: str, details: _Details) -> AddOutcome:
     return app.add_new_item(
         _options.picture(word, max_bytes=app.limits.max_image_bytes),
-        _title_of(word) if wish.title is None else wish.title,
-        origin=wish.source or ("" if word == _options.STANDARD_INPUT else word),
-        captions=wish.captions,
-        attributes=wish.attributes,
+        _title_of(word) if details.title is None else details.title,
+        origin=details.source or ("" if word == _options.STANDARD_INPUT else word),
+        captions=details.captions,
+        attributes=details.attributes,
     )
 
 
-def _say(outcome: AddOutcome, wish: _Wish, *, as_json: bool, quiet: bool) -> None:
+def _say(outcome: AddOutcome, details: _Details, *, as_json: bool, quiet: bool) -> None:
     item = outcome.item
     if not as_json:
         _console.plain(f"{item.item_id}\t{'added' if outcome.created else 'known'}\t{_console.cell(item.title)}")
-    if not outcome.created and not quiet and not wish.is_met_by(item):
+    if not outcome.created and not quiet and not details.is_met_by(item):
         _console.note(
-            f"Item {item.item_id} was there already and stays as it is. To change its title or attributes: "
+            f"Item {item.item_id} is already in the collection and stays as it is. To change its title or attributes: "
             f"python cli.py edit {item.item_id} --title ... --attribute NAME=VALUE"
         )
 

@@ -1,4 +1,4 @@
-"""`doctor`: what is wrong with this installation, and the one command that mends it."""
+"""`doctor`: find faults of this installation and the command that repairs each."""
 
 from __future__ import annotations
 
@@ -22,27 +22,26 @@ _PICTURES = ("store", "pictures")
 def doctor(
     ids: Annotated[
         str | None,
-        typer.Option(
-            metavar="CODE", help="Print only the ids of the items a finding about pictures names, one a line, for remove -."
-        ),
+        typer.Option(metavar="CODE", help="Print only the item ids of a finding about pictures, one per line, for remove -."),
     ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Look over store, pictures, model, index, decoder, disk and versions; nothing is changed.
+    """Check store, pictures, model, index, decoder, disk and versions, without changing anything.
 
-    In a pipe: check, "fault" or "note", code, what is wrong, the command that mends it, with tabs between. Ends with 1 at a fault.
+    In a pipe: check, "fault" or "note", code, description, and the command that repairs it, separated by tabs. Exits with 1 if there is a
+    fault.
     """
     _console.prepare(quiet=quiet, verbose=verbose)
     if ids is not None and as_json:
-        raise typer.BadParameter("--ids prints ids, one a line: leave --json out.")
+        raise typer.BadParameter("--ids prints one id per line: omit --json.")
     chosen = settings()
-    from doctor.finding import Place
+    from doctor.finding import Installation
     from doctor.run import examine
     from initialize import decode_limits
 
-    place = Place(
+    place = Installation(
         project=Path(__file__).resolve().parents[1],
         data_dir=chosen.data_dir,
         store_path=chosen.store_path,
@@ -69,14 +68,14 @@ def doctor(
 
 def _summary(checks: list[Checked], faults: int) -> str:
     if faults:
-        return f"{counted(faults, 'fault')}. Mend the first one first."
+        return f"{counted(faults, 'fault')}. Repair the first one first."
     if any(each.code == "no_collection" for made in checks for each in made.findings):
-        return "There is no collection yet; of what there is, all is well."
+        return "There is no collection yet; everything else is fine."
     return "All is well."
 
 
 def _print_ids(code: str, checks: list[Checked]) -> None:
-    """The ids of one finding's items; ends with 1 when there are none."""
+    """Print the item ids of one finding; exits with 1 if there are none."""
     found = [item_id for made in checks for each in made.findings if each.code == code for item_id in each.item_ids]
     for item_id in dict.fromkeys(found):
         _console.plain(str(item_id))

@@ -1,4 +1,4 @@
-"""`edit`: another title, other attributes."""
+"""`edit`: change an item's title and attributes."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ def edit(
     title: Annotated[str | None, typer.Option(help="The new title.")] = None,
     attribute: Annotated[
         list[str] | None,
-        typer.Option("--attribute", "-a", metavar="NAME=VALUE", help="An attribute, new or changed; repeat it for several."),
+        typer.Option("--attribute", "-a", metavar="NAME=VALUE", help="An attribute to add or change; repeatable."),
     ] = None,
     without: Annotated[
-        list[str] | None, typer.Option("--without", metavar="NAME", help="Take an attribute away; repeat it for several.")
+        list[str] | None, typer.Option("--without", metavar="NAME", help="An attribute to remove; repeatable.")
     ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Change the title or the attributes of an item; attributes that are not named stay.
+    """Change the title or attributes of an item; other attributes stay.
 
-    What was changed stays so, also when the item's catalogue is read again. In a pipe: id, "edited", title, with tabs between.
+    Changes survive re-indexing of the item's catalogue. In a pipe: id, "edited", title, separated by tabs.
     """
     _console.prepare(quiet=quiet, verbose=verbose)
     number, changed, dropped = id_of(item), attributes_of(attribute), set(without or ())
     if title is None and not changed and not dropped:
-        raise typer.BadParameter("Say what is to change: --title, --attribute or --without.")
+        raise typer.BadParameter("Specify what to change: --title, --attribute or --without.")
     if dropped & changed.keys():
-        raise typer.BadParameter("An attribute is either changed or taken away: name it in one of --attribute and --without.")
+        raise typer.BadParameter("An attribute is either changed or removed: use --attribute or --without, not both.")
     with opened_store() as store:
         former = dict(store.items.get(number).attributes)
     if lacking := dropped - former.keys():
@@ -55,7 +55,7 @@ def edit(
 
 
 def _edited(item_id: int, title: str | None, attributes: dict[str, str], *, quiet: bool) -> Item:
-    """The model is loaded only for a title, which searches for captions have to know."""
+    """Apply the change; loads the model only for a new title, which must be encoded."""
     if title is None:
         from engine.validation import Limits
         from engine.validation import attributes_of as within_limits
@@ -64,5 +64,5 @@ def _edited(item_id: int, title: str | None, attributes: dict[str, str], *, quie
         limits = Limits(chosen.max_query_chars, chosen.max_top_k, chosen.max_image_bytes)
         with opened_store() as store:
             return store.items.edit(item_id, attributes=within_limits(limits, attributes))
-    with ProgressBar(quiet=quiet) as told, opened_app(told, fill=False) as app:
+    with ProgressBar(quiet=quiet) as progress, opened_app(progress, fill=False) as app:
         return app.update_item(item_id, title=title, attributes=attributes)

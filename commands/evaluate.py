@@ -1,4 +1,4 @@
-"""`evaluate`: how well a model finds pictures by captions and captions by pictures, beside chance."""
+"""`evaluate`: measure retrieval between pictures and captions, beside chance."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from commands._progress import ProgressBar
 
 
 def evaluate(
-    model: Annotated[Path | None, typer.Option(help="A model file or run folder. Without it: the model in use.")] = None,
+    model: Annotated[Path | None, typer.Option(help="A model file or run folder; by default the active model.")] = None,
     data: Annotated[
         str | None,
-        typer.Option(help="A CSV, folder, Parquet, ZIP or tar with captions. Without it: this installation's catalogue."),
+        typer.Option(help="A CSV, folder, Parquet, ZIP or tar with captions; by default this installation's catalogue."),
     ] = None,
     side: Side = "test",
     out: Annotated[Path | None, typer.Option(help="Folder for evaluation.json, .md and .html.")] = None,
@@ -28,9 +28,9 @@ def evaluate(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Measure both directions: recall, ranks, mAP, nDCG, with 95 % intervals and chance beside every figure.
+    """Measure both directions: recall, ranks, mAP, nDCG, with 95 % intervals and chance levels.
 
-    Any of a picture's captions is a right answer. docs/evaluation.md says how each figure is made.
+    Any of a picture's captions counts as correct. docs/evaluation.md defines the metrics.
     """
     _console.prepare(quiet=quiet, verbose=verbose)
     from crossmodal.evaluation.report import json_report, text_table
@@ -40,13 +40,13 @@ def evaluate(
 
     chosen = settings()
     on = resolve_device(device or chosen.device)
-    with stop_on_interrupt() as stop, ProgressBar(quiet=quiet) as told:
+    with stop_on_interrupt() as stop, ProgressBar(quiet=quiet) as progress:
         trained = named_model(chosen, model).to(on)
         pictures, _failures, source = read_captioned(
-            chosen, data, size=trained.spec.image_size_px, max_pictures=ALL_PICTURES, on_progress=told, stop=stop
+            chosen, data, size=trained.spec.image_size_px, max_pictures=ALL_PICTURES, on_progress=progress, stop=stop
         )
         places = (list(range(len(pictures))) if side == "all" else pictures.side(side))[:max_pictures]
-        result = evaluate_model(trained, pictures, places, told)
+        result = evaluate_model(trained, pictures, places, progress)
     if out is not None:
         about = {"Model": f"{trained.spec.preset}, {trained.model_id}", "Data": source, "Side": side}
         write_report(out, result, title=f"{trained.spec.preset} on {source}", about=about)

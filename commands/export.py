@@ -1,4 +1,4 @@
-"""`export`: take the collection, or a part of it, along."""
+"""`export`: export the collection or a part of it."""
 
 from __future__ import annotations
 
@@ -26,33 +26,38 @@ def export(
     path: Annotated[
         Path, typer.Argument(help="NAME.csv, NAME.parquet, NAME.npy (with NAME.ids.json), or a new folder for the pictures.")
     ],
-    kind: Annotated[Literal["csv", "parquet", "npy", "folder"] | None, typer.Option(help="Without it what the name says.")] = None,
+    kind: Annotated[
+        Literal["csv", "parquet", "npy", "folder"] | None, typer.Option(help="By default inferred from the name.")
+    ] = None,
     where: Where = None,
-    search: Annotated[str | None, typer.Option("--search", metavar="WORDS", help="Only what these words find, best first.")] = None,
-    top: Annotated[int | None, typer.Option("--top", "-k", help=f"With --search: how many at most; {_TOP} without it.")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there; a folder never.")] = False,
+    search: Annotated[
+        str | None, typer.Option("--search", metavar="WORDS", help="Only the results of this search, best first.")
+    ] = None,
+    top: Annotated[
+        int | None, typer.Option("--top", "-k", help=f"With --search: maximum number of results; default {_TOP}.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file; never a folder.")] = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Write items to a file, or their pictures to a folder that can be indexed again; whole or not at all.
+    """Write items to a file, or their pictures to a folder that can be indexed again; atomically.
 
-    A cell of a CSV that a spreadsheet would compute gets an apostrophe before it. Where there is nothing to write, nothing is written, and
-    it ends with 1.
+    A CSV cell that a spreadsheet would evaluate is prefixed with an apostrophe. Without items nothing is written, and the exit status is 1.
     """
     _console.prepare(quiet=quiet, verbose=verbose)
     chosen = _kind(path, kind)
     if top is not None and search is None:
-        raise typer.BadParameter("--top goes together with --search.")
+        raise typer.BadParameter("--top requires --search.")
     from engine.export import export_items
     from engine.export_formats import Exported
 
     wanted = where_of(where)
-    with stop_on_interrupt(_STOPPING) as stop, ProgressBar(quiet=quiet, answered=("export",)) as told, ExitStack() as opened:
+    with stop_on_interrupt(_STOPPING) as stop, ProgressBar(quiet=quiet, answered=("export",)) as progress, ExitStack() as opened:
         ids = None
-        if search is None:  # no model is loaded where none is needed
+        if search is None:  # no model needed
             source = Exported.of_store(opened.enter_context(opened_store()))
         else:
-            app = opened.enter_context(opened_app(told, fill=False))
+            app = opened.enter_context(opened_app(progress, fill=False))
             found = app.search_by_text(search, _TOP if top is None else top, where=wanted)
             source, ids = Exported.of(app), [result.item.item_id for result in found]
         if not (_holds_any(source.store, wanted) if ids is None else ids):
@@ -66,24 +71,24 @@ def export(
             wanted,
             ids=ids,
             overwrite=overwrite,
-            on_progress=told,
+            on_progress=progress,
             stop=stop,
         )
     _console.plain(f"{count}\t{_console.cell(path)}")
 
 
 def _kind(path: Path, wanted: str | None) -> str:
-    """The kind that was asked for, or that the name says. Raises BadParameter for what is no name of an export."""
+    """The requested kind, or the one inferred from the name. Raises BadParameter if the name is unsuitable."""
     if not path.name:
-        raise typer.BadParameter("Name a file, or a new folder for the pictures.")
+        raise typer.BadParameter("Give a file, or a new folder for the pictures.")
     if str(path) == "-":
-        raise typer.BadParameter("An export is a file or a folder, whole or not there: it does not go to the standard output.")
+        raise typer.BadParameter("An export is an atomically written file or folder; it cannot be written to standard output.")
     chosen = wanted or _KINDS.get(path.suffix.lower())
     if chosen is None:
         what = (
-            f'No kind of export ends in "{_console.cell(path.suffix)}". Known are .csv, .parquet, .npy, and no ending for a folder'
+            f'There is no export format for "{_console.cell(path.suffix)}". Known: .csv, .parquet, .npy, and no suffix for a folder'
         )
-        raise typer.BadParameter(f"{what}; or say --kind.")
+        raise typer.BadParameter(f"{what}; or use --kind.")
     return chosen
 
 

@@ -1,4 +1,4 @@
-"""`failed`: rows that are not in the collection, with their reasons; and another try."""
+"""`failed`: list rows that could not be indexed, with reasons; retry them."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from crossmodal.text.cleaning import counted
 
 
 def failed(
-    retry: Annotated[bool, typer.Option("--retry", help="Try exactly these rows again.")] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Retry exactly these rows.")] = False,
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """List the rows that could not be brought in, each with what is wrong and what to do.
+    """List the rows that could not be indexed, with reason and remedy.
 
-    In a pipe: code, location, title, reason, remedy, attempts, with tabs between.
+    In a pipe: code, location, title, reason, remedy, attempts, separated by tabs.
     """
     _console.prepare(quiet=quiet, verbose=verbose)
     with opened_store() as store:
         rows = store.failures.all()
-    if retry and rows:  # without any, no model is needed to say so
-        with stop_on_interrupt() as stop, ProgressBar(quiet=quiet) as told, opened_app(told, fill=False) as app:
-            _console.plain(app.tasks.retry(told, stop))
+    if retry and rows:  # without rows no model is needed
+        with stop_on_interrupt() as stop, ProgressBar(quiet=quiet) as progress, opened_app(progress, fill=False) as app:
+            _console.plain(app.tasks.retry(progress, stop))
         return
     if retry:
         _console.plain("No row failed.")
@@ -41,10 +41,10 @@ def failed(
     columns = ("code", "location", "title", "reason", "remedy", "attempts")
     _console.table(columns, [tuple(getattr(row, name) for name in columns) for row in rows], numbers=("attempts",))
     if not quiet:
-        again = f"{counted(len(rows), 'row')} failed. Try {'it' if len(rows) == 1 else 'them'} again: python cli.py failed --retry"
+        again = f"{counted(len(rows), 'row')} failed. To retry: python cli.py failed --retry"
         _console.note(again if rows else "No row failed.")
 
 
 def _public(name: str) -> str:
-    """The name of a field in JSON: a source has always been called a catalogue there."""
+    """The JSON name of a field, where a source is called a catalogue."""
     return "catalogue" if name == "source" else name

@@ -1,4 +1,4 @@
-"""`import-vectors`: embeddings made elsewhere."""
+"""`import-vectors`: import embeddings computed elsewhere."""
 
 from __future__ import annotations
 
@@ -17,26 +17,23 @@ if TYPE_CHECKING:
 
 
 def import_vectors(
-    vectors: Annotated[Path, typer.Argument(help="A .npy file, (n, length) of floats.")],
+    vectors: Annotated[Path, typer.Argument(help="A .npy file of floats, (n, dimension).")],
     ids: Annotated[
         Path | None,
-        typer.Option(help="Ids of the rows: JSON as export writes it (so without this option), .npy, or text with one a line."),
+        typer.Option(help="Ids of the rows: JSON as written by export (the default), .npy, or text with one per line."),
     ] = None,
     model: Annotated[
-        str | None, typer.Option(metavar="ID", help="Id of the model that made them, or its beginning; without it the one in use.")
+        str | None, typer.Option(metavar="ID", help="Id (or prefix) of the model that made them; by default the active one.")
     ] = None,
-    normalise: Annotated[bool, typer.Option("--normalise", help="Bring rows to length 1 instead of refusing them.")] = False,
-    skip_unknown: Annotated[
-        bool, typer.Option("--skip-unknown", help="Leave out ids that are not here instead of refusing all.")
-    ] = False,
+    normalise: Annotated[bool, typer.Option("--normalise", help="Normalise rows to unit length instead of refusing them.")] = False,
+    skip_unknown: Annotated[bool, typer.Option("--skip-unknown", help="Skip unknown ids instead of refusing all.")] = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Store embeddings from elsewhere for items that are here; all or none, length and model checked.
+    """Store embeddings computed elsewhere for existing items; all or none, with dimension and model checked.
 
-    Ids are those of items, or content hashes, which are the same in every collection. An id that an export gave to another picture than
-    the one it means here counts as one that is not here. Ends with 4 for files that cannot be used: not finite, of another length than the
-    model's, not one id a row.
+    Ids are item ids, or content hashes, which are the same in every collection. An id that belonged to a different picture when it was
+    exported counts as unknown. Exits with 4 for unusable files: not finite, wrong dimension, or a different number of ids and rows.
     """
     _console.prepare(quiet=quiet, verbose=verbose)
     from engine.import_vectors import import_vectors as bring_in
@@ -46,16 +43,16 @@ def import_vectors(
     with opened_store() as store:
         model_id, embed_dim = _model(store, model)
         count = bring_in(store, found, model_id=model_id, embed_dim=embed_dim, normalise=normalise, skip_unknown=skip_unknown)
-    # The cache is of the embeddings that were there before; the next search makes it anew.
+    # The cache has the previous embeddings; the next search rebuilds it.
     settings().index_path.unlink(missing_ok=True)
     _console.plain(f"{count}\timported")
 
 
 def _model(store: Store, wanted: str | None) -> tuple[str, int | None]:
-    """Id and embedding length of the model that is meant.
+    """Id and embedding dimension of the requested model.
 
     Raises:
-        StoreError: `index_model_mismatch`, no model or several begin like that. CheckpointError: there is no model in use.
+        StoreError: `index_model_mismatch`: no model or several have this prefix. CheckpointError: there is no active model.
     """
     if wanted is None:
         from engine.models.loading import load_model

@@ -1,4 +1,4 @@
-"""`index`: bring a folder, CSV, Parquet, ZIP or shards into the collection."""
+"""`index`: index a folder, CSV, Parquet, ZIP or tar shards into the collection."""
 
 from __future__ import annotations
 
@@ -23,54 +23,55 @@ if TYPE_CHECKING:
 def index(
     location: Annotated[
         str | None,
-        typer.Argument(help="A folder of pictures, or a CSV, Parquet, ZIP or tar file. Without it: every catalogue known so far."),
+        typer.Argument(help="A folder of pictures, or a CSV, Parquet, ZIP or tar file; by default all known catalogues."),
     ] = None,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Stay, and follow a folder: new, changed, renamed and deleted pictures.")
+        bool, typer.Option("--watch", help="Keep running and follow a folder: new, changed, renamed and deleted pictures.")
     ] = False,
     mend: Annotated[
         bool,
-        typer.Option("--mend", help="Make missing, damaged or wrong embeddings again from the stored pictures; read no catalogue."),
+        typer.Option("--mend", help="Recompute missing, damaged or wrong embeddings from the stored pictures; reads no catalogue."),
     ] = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Bring pictures into the collection; a second time looks only at what changed.
+    """Index pictures into the collection; indexing again processes only changes.
 
-    The demo's pictures leave as soon as the first of your own have come. Ctrl-C stops at the next good moment, and the same command goes on
-    from there. A picture that cannot be read is listed by "failed" with the reason; where not one could be read, it ends with 1. A
-    catalogue that cannot be read is said, and the others are read all the same.
+    The demo's pictures are removed as soon as the first of your own are indexed. Ctrl-C stops cleanly, and the same command
+    resumes. Pictures
+    that cannot be read are listed by "failed" with the reason; if none can be read, the exit status is 1. A catalogue that cannot
+    be read is reported, and the others are still indexed.
     """
     _console.prepare(quiet=quiet, verbose=verbose)
     if watch and (location is None or mend):
         raise typer.BadParameter("--watch needs a folder to follow.")
     if mend and location is not None:
-        raise typer.BadParameter("--mend reads no catalogue: leave the location out.")
+        raise typer.BadParameter("--mend reads no catalogue: omit the location.")
     if location is not None and not location.strip():
-        raise typer.BadParameter("The location is empty: name a folder or a file, or leave it out to read every known catalogue.")
+        raise typer.BadParameter("The location is empty: give a folder or a file, or omit it to index all known catalogues.")
     if location is not None:
         _look_at(location)
-    with stop_on_interrupt() as stop, ProgressBar(quiet=quiet, answered=("index",)) as told:
+    with stop_on_interrupt() as stop, ProgressBar(quiet=quiet, answered=("index",)) as progress:
         if mend:
-            from doctor.repair import mend_collection
+            from doctor.repair import repair_collection
 
-            _console.plain(mend_collection(settings(), told, stop))
+            _console.plain(repair_collection(settings(), progress, stop))
             return
-        with opened_app(told, fill=False) as app:
+        with opened_app(progress, fill=False) as app:
             if watch and location:
-                _follow(app, location, told, stop, quiet=quiet)
-            code, failed = _read(app, [location] if location else _known(app), told, stop, alone=location is not None)
+                _follow(app, location, progress, stop, quiet=quiet)
+            code, failed = _read(app, [location] if location else _known(app), progress, stop, alone=location is not None)
             if failed and not quiet:
-                _console.note(f"{counted(failed, 'row')} {were(failed)} not brought in: python cli.py failed")
+                _console.note(f"{counted(failed, 'row')} {were(failed)} not indexed: python cli.py failed")
     if code:
         raise typer.Exit(code)
 
 
 def _look_at(location: str) -> None:
-    """Refuse what is no catalogue before anything is drawn or trained for it. Where all that is there, the app says it, and knows more.
+    """Raise for an invalid location before anything is drawn or trained. Other problems are reported by the app.
 
     Raises:
-        SourceError: nothing usable is there.
+        SourceError: there is nothing usable.
     """
     from initialize import open_named
 
@@ -79,16 +80,17 @@ def _look_at(location: str) -> None:
         open_named(location, chosen)
 
 
-def _read(app: LiveApp, locations: list[str], told: ProgressBar, stop: threading.Event, *, alone: bool) -> tuple[int, int]:
-    """Read each catalogue; answers how the command ends, and how many rows of them failed.
+def _read(app: LiveApp, locations: list[str], progress: ProgressBar, stop: threading.Event, *, alone: bool) -> tuple[int, int]:
+    """Index each catalogue; returns the exit status and the number of failed rows.
 
     Args:
-        alone: one that cannot be read is the whole command's failure; otherwise its disk may be unplugged, and the others are read.
+        alone: an unreadable catalogue fails the command; otherwise it is reported (its disk may be disconnected), and the others
+            are indexed.
     """
     code, failed = _app.DONE, 0
     for where in locations:
         try:
-            brought = app.tasks.bring_in(where, told, stop)
+            brought = app.tasks.bring_in(where, progress, stop)
         except SourceError as error:
             if alone:
                 raise
@@ -102,20 +104,20 @@ def _read(app: LiveApp, locations: list[str], told: ProgressBar, stop: threading
     return code, failed
 
 
-def _follow(app: LiveApp, location: str, told: ProgressBar, stop: threading.Event, *, quiet: bool) -> NoReturn:
-    """Watch a folder until Ctrl-C, which is how this command always ends."""
+def _follow(app: LiveApp, location: str, progress: ProgressBar, stop: threading.Event, *, quiet: bool) -> NoReturn:
+    """Watch a folder until Ctrl-C; never returns normally."""
     from engine.watch import watch_folder
 
     def ready() -> None:
         if not quiet:
-            _console.note(f"Watching {_console.cell(location)}: what changes there changes here. Ctrl-C ends it.")
+            _console.note(f"Watching {_console.cell(location)} for changes. Press Ctrl-C to end.")
 
-    watch_folder(app, location, told, stop, say=_console.answer_now, warn=_console.complain, ready=ready)
+    watch_folder(app, location, progress, stop, say=_console.answer_now, warn=_console.complain, ready=ready)
     raise typer.Exit(_app.STOPPED)
 
 
 def _known(app: LiveApp) -> list[str]:
-    """Where every catalogue of the collection lies; the installation's own while there is none."""
+    """The locations of all catalogues of the collection; the installation's own if there are none."""
     chosen = settings()
     known = [entry.location for entry in app.store.sources.all()]
     return known or [chosen.catalogue or str(chosen.demo_csv_path)]

@@ -1,4 +1,4 @@
-"""`list`: what is in the collection."""
+"""`list`: list the items of the collection."""
 
 from __future__ import annotations
 
@@ -22,27 +22,32 @@ def list_items(
     limit: Annotated[
         int | None,
         typer.Option(
-            "--limit", "-n", "--top", "-k", min=1, help="Items at most: 50 without it; with --attributes values of each, 20."
+            "--limit",
+            "-n",
+            "--top",
+            "-k",
+            min=1,
+            help="Maximum number of items (default 50), or with --attributes of values each (default 20).",
         ),
     ] = None,
     after: Annotated[
-        int, typer.Option(metavar="ID", min=0, help="Only items beyond this id: the last one of the page before.")
+        int, typer.Option(metavar="ID", min=0, help="Only items after this id, the last one of the previous page.")
     ] = 0,
-    sources: Annotated[bool, typer.Option("--catalogues", help="The catalogues, instead of items.")] = False,
-    attributes: Annotated[bool, typer.Option("--attributes", help="What a filter may ask for, instead of items.")] = False,
+    sources: Annotated[bool, typer.Option("--catalogues", help="List catalogues instead of items.")] = False,
+    attributes: Annotated[bool, typer.Option("--attributes", help="List attributes for filters instead of items.")] = False,
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """List items, oldest first; or the catalogues, or the attributes and their values.
 
-    In a pipe: id, title, catalogue, attributes, when it was added, source, with tabs between. Ends with 1 when there is nothing to list.
+    In a pipe: id, title, catalogue, attributes, date added, source, separated by tabs. Exits with 1 if there is nothing to list.
     """
     _console.prepare(quiet=quiet, verbose=verbose)
     if sources and attributes:
         raise typer.BadParameter("Choose one of --catalogues and --attributes.")
     if (sources or attributes) and (where or after):
-        raise typer.BadParameter("--where and --after are for items: leave out --catalogues and --attributes.")
+        raise typer.BadParameter("--where and --after are for items: omit --catalogues and --attributes.")
     if sources:
         _sources(as_json=as_json)
     elif attributes:
@@ -65,7 +70,7 @@ def _items(where: dict[str, list[str]] | None, limit: int, after: int, *, as_jso
     elif items:
         show_items(items)
         if not quiet:
-            _console.note(f"{len(items):,} of {counted(total, 'item')}." + (f" Go on with --after {cursor}" if more else ""))
+            _console.note(f"{len(items):,} of {counted(total, 'item')}." + (f" Continue with --after {cursor}" if more else ""))
     elif not quiet:
         _console.note(why_nothing(where))
     if not items:
@@ -77,7 +82,7 @@ def _sources(*, as_json: bool) -> None:
         known, counts = store.sources.all(), store.sources.counts()
     fields = ("name", "kind", "items", "failures", "completed_at", "location")
     rows = [tuple(getattr(entry, name) for name in fields) for entry in known]
-    # What was added by hand is a source, too, though no file lies behind it.
+    # Items added by hand form a source, too, without a file.
     rows += [(name, "by hand", n, 0, None, "") for name, n in counts.items() if name not in {entry.name for entry in known}]
     if as_json:
         _console.as_json({"catalogues": [dict(zip(fields, row, strict=True)) for row in rows]})
@@ -97,4 +102,4 @@ def _attributes(limit: int, *, as_json: bool, quiet: bool) -> None:
         _console.table(("attribute", "value", "items"), rows, numbers=("items",))
     cut = [_console.cell(name) for name, found in values.items() if len(found) > limit]
     if cut and not quiet:
-        _console.note(f"More values than these {limit:,} have: {', '.join(cut)}. See more with --limit {10 * limit}")
+        _console.note(f"More than {limit:,} values: {', '.join(cut)}. See more with --limit {10 * limit}")

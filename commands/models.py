@@ -1,4 +1,4 @@
-"""`models`: which models the collection has, and which there are to train."""
+"""`models`: list the collection's models, or the presets for training."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 def models(
-    presets: Annotated[bool, typer.Option("--presets", help="The models that can be trained here, by name.")] = False,
+    presets: Annotated[bool, typer.Option("--presets", help="List the models that can be trained.")] = False,
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """List the models of this collection, the one in use first; or with --presets those that can be trained.
+    """List the models of this collection, the active one first; or with --presets those that can be trained.
 
-    In a pipe: id, name, pictures looked at with it, "in use" or "kept"; for presets name and what it is. Nothing is trained for it.
+    In a pipe: id, name, pictures encoded with it, "in use" or "kept"; for presets name and description. Never trains a model.
     """
     _console.prepare(quiet=quiet, verbose=verbose)
     if presets:
@@ -53,11 +53,11 @@ def _presets(*, as_json: bool) -> None:
 
 
 def _found(*, quiet: bool) -> list[ModelGeneration]:
-    """What the store and the files know; a model that cannot be used is said, and not made anew.
+    """The models in the store and the model folder. An unusable active model is reported, not retrained.
 
     Raises:
-        StoreError: `index_missing`, there is neither a collection nor a model, or it cannot be read. CheckpointError: all there is is a
-            file that is no model.
+        StoreError: `index_missing`: there is neither a collection nor a model, or it cannot be read. CheckpointError: there is only a
+            file that is not a model.
     """
     from engine.models.store import ModelFiles, known_models
 
@@ -77,7 +77,7 @@ def _found(*, quiet: bool) -> list[ModelGeneration]:
 
 
 def _in_use(path: Path) -> tuple[TrainedModel | None, CheckpointError | StoreError | None]:
-    """The model in use, or why there is none."""
+    """The active model, or why there is none."""
     from engine.models.loading import load_model
 
     try:

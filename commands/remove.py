@@ -1,4 +1,4 @@
-"""`remove`: take items out of the collection, or bring back what was removed."""
+"""`remove`: remove items from the collection, or restore them."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ def remove(
             "--source",
             "--catalogue",
             metavar="NAME",
-            help="A whole catalogue, by its name in 'list --catalogues' or the end of it; 'added' is what was added by hand.",
+            help="A whole catalogue, by its name in 'list --catalogues' or the end of it; 'added' are the items added by hand.",
         ),
     ] = None,
-    undo: Annotated[bool, typer.Option("--undo", help="Bring these ids back; possible until the app starts again.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before a catalogue goes.")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Restore these ids; possible until the app starts again.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Take items out of the collection; your own files are not touched.
+    """Remove items from the collection; your own files are not touched.
 
-    In a pipe: id and "removed"; for a catalogue "catalogue", its name, how many items, "removed". Ends with 3 when an id is not there; the
-    others are removed all the same.
+    In a pipe: id and "removed"; for a catalogue "catalogue", its name, the number of items, "removed". Exits with 3 if an id does
+    not exist; the others are still removed.
     """
     _console.prepare(quiet=quiet, verbose=verbose)
     if (source is None) == (not ids):
-        raise typer.BadParameter("Name ids, or one --catalogue.")
+        raise typer.BadParameter("Give ids, or one --catalogue.")
     if source is not None:
         if undo:
             raise typer.BadParameter("--undo takes ids; index the catalogue again instead.")
@@ -65,7 +65,7 @@ def _removed(wanted: list[int]) -> list[int]:
 
 
 def _restored(wanted: list[int]) -> list[int]:
-    """Bring items back; the model is loaded only for those that it has not looked at, which were away while it came into use."""
+    """Restore items; loads the model only for items it has not embedded yet (removed before it became active)."""
 
     with opened_store() as store:
         restored = store.items.restore(wanted)
@@ -88,14 +88,14 @@ def _is_found(store: Store, item_id: int, model_id: str | None) -> bool:
 
 
 def _numbers(words: list[str]) -> list[int]:
-    """Item ids in their order, each once. Raises QueryError `bad_request` for what is no id."""
+    """Parse item ids, in order and without duplicates. Raises QueryError `bad_request` for an invalid id."""
     if words == ["-"]:
         words = sys.stdin.read().split()
     return list(dict.fromkeys(map(id_of, words)))
 
 
 def _remove_source(name: str, *, yes: bool) -> None:
-    """Take a catalogue out, or what was added by hand, which `list` shows as a catalogue, too."""
+    """Remove a catalogue, or the items added by hand, which `list` also shows as a catalogue."""
     from crossmodal.store.filters import checked
 
     with opened_store() as store:
@@ -116,13 +116,11 @@ def _remove_source(name: str, *, yes: bool) -> None:
 
 
 def _confirm(name: str, items: int, *, yes: bool) -> None:
-    """Ask before a catalogue goes; whoever cannot be asked has to say it beforehand."""
+    """Ask for confirmation before removing a catalogue; without a terminal, `--yes` is required."""
     if yes:
         return
     if not sys.stdin.isatty():
-        what = (
-            f"{counted(items, 'item')} of {_console.cell(name)} would go, and nobody can be asked here. Say --yes to remove them."
-        )
+        what = f"{counted(items, 'item')} of {_console.cell(name)} would be removed; confirm with --yes, as there is no terminal."
         raise typer.BadParameter(what)
     if not typer.confirm(f"Remove {counted(items, 'item')} of {_console.cell(name)}?", err=True):
         raise typer.Exit(_app.STOPPED)

@@ -1,4 +1,4 @@
-"""`search`: by words, by a picture (a file, an address, the standard input), or by both."""
+"""`search`: search by words, by a picture (a file, a URL, standard input), or by both."""
 
 from __future__ import annotations
 
@@ -26,57 +26,58 @@ def search(
         typer.Argument(help='Words; or a picture file, a web address, or "-" for a picture on the standard input.'),
     ] = None,
     and_image: Annotated[
-        str | None, typer.Option("--and-image", "-i", metavar="PICTURE", help="Words and a picture together: the picture.")
+        str | None, typer.Option("--and-image", "-i", metavar="PICTURE", help="A picture to combine with the words.")
     ] = None,
     weight: Annotated[
         float | None, typer.Option(help="With words and a picture: the picture's share, 0 to 1; without it half and half.")
     ] = None,
     item: Annotated[str | None, typer.Option(metavar="ID", help="More like this item of the collection, also with words.")] = None,
     captions_for: Annotated[
-        str | None, typer.Option("--captions-for", metavar="PICTURE", help="Captions that fit a picture, instead of pictures.")
+        str | None, typer.Option("--captions-for", metavar="PICTURE", help="Find captions that fit a picture.")
     ] = None,
     where: Where = None,
     top: Annotated[int, typer.Option("--top", "-k", "--limit", "-n", help="Results at most.")] = 5,
     offset: Annotated[int, typer.Option(help="Pass over so many of the best results.")] = 0,
-    min_score: Annotated[float | None, typer.Option(help="Lowest score that counts, -1 to 1.")] = None,
+    min_score: Annotated[float | None, typer.Option(help="Minimum score, -1 to 1.")] = None,
     duplicates: Annotated[
         bool, typer.Option("--duplicates", help="Every item of those with the same picture file, instead of the best one.")
     ] = False,
-    text: Annotated[bool, typer.Option("--text", help="Take the query as words, whatever it looks like.")] = False,
+    text: Annotated[bool, typer.Option("--text", help="Treat the query as words in any case.")] = False,
     as_json: Json = False,
-    open_best: Annotated[bool, typer.Option("--open", help="Open the best picture in your viewer.")] = False,
+    open_best: Annotated[bool, typer.Option("--open", help="Open the best match in your image viewer.")] = False,
     show: Annotated[
-        bool, typer.Option("--preview", help="Show the pictures in the terminal, where it can (kitty, WezTerm, Ghostty, iTerm2).")
+        bool, typer.Option("--preview", help="Show the pictures in the terminal, if supported (kitty, WezTerm, Ghostty, iTerm2).")
     ] = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Find pictures by words, by a similar picture, or by both.
 
-    The picture searched with is left out of the results. In a pipe each result is one line: rank, score, id, title, catalogue and source,
-    with tabs between. Ends with 1 when nothing was found.
+    The query picture is excluded from the results.
+
+    In a pipe each result is one line: rank, score, id, title, catalogue and source, separated by tabs. Exits with 1 if nothing is found.
     """
     _console.prepare(quiet=quiet, verbose=verbose)
     words = None if query is None else " ".join(query)
     by_picture = words is not None and not text and _options.names_a_picture(words)
     if captions_for is None and words is None and item is None:
-        raise typer.BadParameter("Say one thing to look for: a query, --item or --captions-for.")
+        raise typer.BadParameter("Give one thing to search for: a query, --item or --captions-for.")
     if captions_for is not None and (words is not None or item is not None):
-        raise typer.BadParameter("Say one thing to look for: a query, --item or --captions-for.")
+        raise typer.BadParameter("Give one thing to search for: a query, --item or --captions-for.")
     if and_image is not None and (words is None or by_picture):
-        raise typer.BadParameter("--and-image goes together with words.")
+        raise typer.BadParameter("--and-image requires words.")
     if item is not None and (by_picture or and_image is not None):
-        raise typer.BadParameter("--item is a picture: it goes together with words, not with another picture.")
+        raise typer.BadParameter("--item is a picture: combine it with words, not with another picture.")
     if weight is not None and (words is None or (and_image is None and item is None)):
-        raise typer.BadParameter("--weight is the share of the picture beside words, in --and-image or --item, which is not there.")
+        raise typer.BadParameter("--weight requires words and a picture (--and-image or --item).")
     if captions_for is not None and (where or min_score is not None or offset):
-        raise typer.BadParameter("--captions-for takes no filter, no lowest score and no offset.")
+        raise typer.BadParameter("--captions-for takes no filter, minimum score or offset.")
     for picture in (words if by_picture else None, and_image, captions_for):
-        if picture is not None:  # said before a model is loaded, or even made
+        if picture is not None:  # report before a model is loaded or trained
             _options.check(picture, **({"remedy": _options.AS_WORDS} if picture is words else {}))
     item_id, wanted = None if item is None else id_of(item), where_of(where)
-    opened = opened_app if show else nearest_app  # drawing in a terminal takes the pixels, which only an app of one's own has
-    with ProgressBar(quiet=quiet) as told, opened(told) as app:
+    opened = opened_app if show else nearest_app  # drawing in a terminal requires the pixels, which the remote app does not provide
+    with ProgressBar(quiet=quiet) as progress, opened(progress) as app:
         if captions_for is not None:
             found = app.captions_for_image(_picture(app, captions_for), top)
             (captions_as_json if as_json else show_captions)(found)
@@ -125,7 +126,7 @@ def _have(items: list[Item]) -> str:
 
 
 def _hint(app: LiveApp | RemoteApp, words: str | None, answer: SearchAnswer, where: dict[str, list[str]] | None) -> None:
-    """What may help a search along: words that no title has, what was perhaps meant, why nothing was found."""
+    """Print hints: words that no title contains, similar words, why nothing was found."""
     rather = _options.rather(words) if words is not None else ""
     if rather:
         _console.note(rather)

@@ -1,4 +1,4 @@
-"""`serve`: the REST API."""
+"""`serve`: run the REST API."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ def serve(
     host: Annotated[
         str | None,
         typer.Option(
-            help="Address to listen on; any but a loopback one needs CROSSMODAL_API_KEYS. Without it CROSSMODAL_API_HOST, else 127.0.0.1."
+            help="Address to listen on; requires CROSSMODAL_API_KEYS unless it is loopback. Default: CROSSMODAL_API_HOST or 127.0.0.1."
         ),
     ] = None,
     port: Annotated[
         int | None,
-        typer.Option(min=0, max=65_535, help="Port; 0 takes a free one. Without it CROSSMODAL_API_PORT, else 5000."),
+        typer.Option(min=0, max=65_535, help="Port; 0 chooses a free one. Default: CROSSMODAL_API_PORT or 5000."),
     ] = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Run the REST API until Ctrl-C; its documentation is under /docs.
+    """Run the REST API until Ctrl-C; its documentation is at /docs.
 
-    Every setting is in config.py under "The API".
+    All settings are in config.py under "The API".
     """
     _console.prepare(quiet=quiet, verbose=verbose)
     chosen = settings()
     changes = {name: value for name, value in (("api_host", host), ("api_port", port)) if value is not None}
     from api.server import serve as run
 
-    with ProgressBar(quiet=quiet) as told:
-        run(type(chosen)(**{**chosen.model_dump(), **changes}), told, ready=lambda address: _say(address, quiet=quiet))
+    with ProgressBar(quiet=quiet) as progress:
+        run(type(chosen)(**{**chosen.model_dump(), **changes}), progress, ready=lambda address: _say(address, quiet=quiet))
 
 
 def _say(address: str, *, quiet: bool) -> None:
     if not quiet:
-        _console.note(f"The API answers on {address}; its documentation is {address}/docs. End it with Ctrl-C.")
+        _console.note(f"The API listens on {address}; documentation: {address}/docs. Press Ctrl-C to end.")

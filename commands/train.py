@@ -1,4 +1,4 @@
-"""`train`: a model of your choice on your own pictures and captions."""
+"""`train`: train a preset model on your own pictures and captions."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ if TYPE_CHECKING:
     from engine.models.train import TrainingReport
     from training.presets import Recipe
 
-_PRESET = "Instead of what the preset says"
+_PRESET = "Override the preset"
 
 
 def train(
     preset: Annotated[str, typer.Option(help='Which model: "models --presets" lists them.')] = "mobilenet-minilm",
     data: Annotated[
         str | None,
-        typer.Option(help="A CSV, folder, Parquet, ZIP or tar of shards with captions. Without it: this installation's catalogue."),
+        typer.Option(help="A CSV, folder, Parquet, ZIP or tar of shards with captions; by default this installation's catalogue."),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="The run folder. Without it: runs/PRESET.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The run folder; by default runs/PRESET.")] = None,
     image_weights: Annotated[Path | None, typer.Option(help="File or folder of weights for the picture side.")] = None,
     text_weights: Annotated[Path | None, typer.Option(help="Folder of weights for the text side.")] = None,
     image_scaling: Annotated[
         str | None,
         typer.Option(
-            help="How the picture weights expect pixels: imagenet, symmetric or clip. Without it: as the family is published."
+            help="Pixel scaling of the image weights: imagenet, symmetric or clip; by default that of the published weights."
         ),
     ] = None,
     image_size: Annotated[int | None, typer.Option(help="Side of the pictures in pixels.", rich_help_panel=_PRESET)] = None,
     dim: Annotated[int | None, typer.Option(min=8, max=4096, help="Length of an embedding.", rich_help_panel=_PRESET)] = None,
-    random_weights: Annotated[bool, typer.Option("--random-weights", help="Look for no weights; begin from random ones.")] = False,
-    epochs: Annotated[int | None, typer.Option(min=0, help="Rounds over the pictures.", rich_help_panel=_PRESET)] = None,
-    batch_size: Annotated[int | None, typer.Option(min=2, help="Pictures in a batch.", rich_help_panel=_PRESET)] = None,
+    random_weights: Annotated[bool, typer.Option("--random-weights", help="Start from random weights.")] = False,
+    epochs: Annotated[int | None, typer.Option(min=0, help="Passes over the pictures.", rich_help_panel=_PRESET)] = None,
+    batch_size: Annotated[int | None, typer.Option(min=2, help="Pictures per batch.", rich_help_panel=_PRESET)] = None,
     learning_rate: Annotated[float | None, typer.Option(min=0.0, help="Peak rate of the heads.", rich_help_panel=_PRESET)] = None,
     image_learning_rate: Annotated[
         float | None, typer.Option(min=0.0, help="Peak rate of unfrozen pretrained picture blocks.", rich_help_panel=_PRESET)
@@ -53,40 +53,38 @@ def train(
     schedule: Annotated[str | None, typer.Option(help="cosine, step, plateau or one_cycle.", rich_help_panel=_PRESET)] = None,
     image_blocks: Annotated[
         int | None,
-        typer.Option(min=-1, help="Blocks of the picture backbone to unfreeze; -1 is all of it.", rich_help_panel=_PRESET),
+        typer.Option(min=-1, help="Blocks of the image backbone to unfreeze; -1 for all.", rich_help_panel=_PRESET),
     ] = None,
     text_blocks: Annotated[
-        int | None, typer.Option(min=-1, help="Blocks of the text backbone to unfreeze; -1 is all of it.", rich_help_panel=_PRESET)
+        int | None, typer.Option(min=-1, help="Blocks of the text backbone to unfreeze; -1 for all.", rich_help_panel=_PRESET)
     ] = None,
     views: Annotated[
         int | None,
-        typer.Option(min=1, help="Looks at each picture: 1 plain, 2 mirrored too, more are crops.", rich_help_panel=_PRESET),
+        typer.Option(min=1, help="Views of each picture: 1 original, 2 also mirrored, more are crops.", rich_help_panel=_PRESET),
     ] = None,
     accumulation: Annotated[
-        int | None, typer.Option(min=1, help="Batches whose gradients make one step.", rich_help_panel=_PRESET)
+        int | None, typer.Option(min=1, help="Batches whose gradients are accumulated per step.", rich_help_panel=_PRESET)
     ] = None,
     warm_up: Annotated[
-        float | None, typer.Option(min=0.0, max=1.0, help="Share of the steps in which the rate rises.", rich_help_panel=_PRESET)
+        float | None, typer.Option(min=0.0, max=1.0, help="Share of the steps used for warm-up.", rich_help_panel=_PRESET)
     ] = None,
     patience: Annotated[
-        int | None, typer.Option(min=1, help="Epochs without a better validation figure before it stops.", rich_help_panel=_PRESET)
+        int | None, typer.Option(min=1, help="Epochs without validation improvement before stopping.", rich_help_panel=_PRESET)
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Fixes everything random.")] = 42,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 42,
     max_pictures: Annotated[int, typer.Option(min=8, help="Pictures at most.", show_default="all")] = ALL_PICTURES,
-    save_every_epochs: Annotated[int, typer.Option(min=0, help="Keep the weights after every so many epochs; 0 keeps none.")] = 0,
-    save_every_steps: Annotated[
-        int, typer.Option(min=0, help="Batches between two states to go on from; 0: after each epoch.")
-    ] = 0,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
+    save_every_epochs: Annotated[int, typer.Option(min=0, help="Keep the weights of every n-th epoch; 0 keeps none.")] = 0,
+    save_every_steps: Annotated[int, typer.Option(min=0, help="Batches between two saved states; 0: after each epoch.")] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume the run in the folder.")] = False,
     device: Device = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Train a model, keep its best weights by a validation set, and measure it on a test set it never saw.
+    """Train a model, keep the best weights by validation, and evaluate it on a held-out test set.
 
-    The run folder holds model.pth (put it into use with "use"), best and last weights, settings, history, TensorBoard events, and the
-    figures as JSON, Markdown and HTML. Hyper-parameters that are not named are those of the preset. Ctrl-C stops; --resume goes on to the
-    same numbers.
+    The run folder contains model.pth (activate it with "use"), best and last weights, settings, history, TensorBoard events, and the
+    evaluation as JSON, Markdown and HTML. Unspecified hyper-parameters are those of the preset. Ctrl-C stops; --resume continues
+    to the same numbers.
     """
     _console.prepare(quiet=quiet, verbose=verbose)
     from crossmodal.errors import TrainingError
@@ -131,10 +129,10 @@ def train(
         timeout_s=chosen.download_timeout_s,
         image_config={name: value for name, value in changes.items() if value is not None},
     )
-    with stop_on_interrupt() as stop, ProgressBar(quiet=quiet) as told:
+    with stop_on_interrupt() as stop, ProgressBar(quiet=quiet) as progress:
         assembled = assemble(wanted, request, seed=seed, embed_dim=dim, image_px=image_size)
         pictures, failures, source = read_captioned(
-            chosen, data, size=assembled.spec.image_size_px, max_pictures=max_pictures, on_progress=told, stop=stop
+            chosen, data, size=assembled.spec.image_size_px, max_pictures=max_pictures, on_progress=progress, stop=stop
         )
         run = RunSettings(
             folder=out or chosen.runs_dir / preset.replace(":", "-").replace("/", "-"),
@@ -151,7 +149,7 @@ def train(
         )
         if not quiet:
             _console.note(" ".join(assembled.notes))
-        report = train_model(assembled, pictures, run, on_progress=told, stop=stop)
+        report = train_model(assembled, pictures, run, on_progress=progress, stop=stop)
     _say(report, run.folder, len(failures))
 
 
@@ -170,6 +168,6 @@ def _say(report: TrainingReport, folder: Path, failures: int) -> None:
         _console.note(f"{failures:,} rows could not be used.")
     _console.plain(text_table(report.result))
     _console.plain(
-        f"Encoding what is frozen took {report.encoding_seconds:.0f} s, training {report.training_seconds:.0f} s. "
+        f"Encoding frozen features took {report.encoding_seconds:.0f} s, training {report.training_seconds:.0f} s. "
         f"The model is {folder / 'model.pth'}; search with it: python cli.py use {folder}"
     )

@@ -1,4 +1,4 @@
-"""`use`: change the collection to another model."""
+"""`use`: switch the collection to another model."""
 
 from __future__ import annotations
 
@@ -16,29 +16,28 @@ from crossmodal.text.cleaning import counted, were
 
 
 def use(
-    model: Annotated[str, typer.Argument(help='A run folder, a model file, or the id of a former model as "models" shows it.')],
-    drop_previous: Annotated[bool, typer.Option("--drop-former", help="Delete the former model afterwards.")] = False,
+    model: Annotated[str, typer.Argument(help='A run folder, a model file, or the id of a previous model as shown by "models".')],
+    drop_previous: Annotated[bool, typer.Option("--drop-former", help="Delete the previous model afterwards.")] = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Look at every picture of the collection with another model, then switch to it in one moment.
+    """Encode every picture of the collection with another model, then switch to it atomically.
 
-    The app and the API go on searching with the present model meanwhile, and follow at once. Ctrl-C stops; the same command goes on from
-    there.
+    Until then the app and the API search with the current model; they follow the switch at once. Ctrl-C stops; the same command resumes.
     """
     _console.prepare(quiet=quiet, verbose=verbose)
     _check(model)
-    with stop_on_interrupt() as stop, ProgressBar(quiet=quiet) as told, opened_app(told, fill=False) as app:
+    with stop_on_interrupt() as stop, ProgressBar(quiet=quiet) as progress, opened_app(progress, fill=False) as app:
         known = {entry.model_id: entry.path for entry in app.models()}
         chosen = known.get(model) or model_file(model, or_id=True)
-        message = app.switching.run(app.switching.import_file(chosen), told, stop)
+        message = app.switching.run(app.switching.import_file(chosen), progress, stop)
         dropped = app.drop_previous_models() if drop_previous else []
     if dropped:
-        message = f"{message.partition('.')[0]}. {counted(len(dropped), 'former model')} {were(len(dropped))} deleted."
+        message = f"{message.partition('.')[0]}. {counted(len(dropped), 'previous model')} {were(len(dropped))} deleted."
     _console.plain(message)
 
 
 def _check(model: str) -> None:
-    """Refuse a path with nothing at it before a model is loaded, or even made; an id is looked up afterwards."""
+    """Raise for a path that does not exist before a model is loaded or trained; an id is looked up later."""
     if "/" in model or model.endswith(".pth") or Path(model).exists():
         model_file(model, or_id=True)

@@ -1,4 +1,4 @@
-"""`visualize`: pictures of what a model finds and of its space."""
+"""`visualize`: plot search results and the embedding space of a model."""
 
 from __future__ import annotations
 
@@ -15,21 +15,19 @@ from commands._progress import ProgressBar
 
 
 def visualize(
-    model: Annotated[Path | None, typer.Option(help="A model file or run folder. Without it: the model in use.")] = None,
-    data: Annotated[str | None, typer.Option(help="A catalogue with captions. Without it: this installation's own.")] = None,
+    model: Annotated[Path | None, typer.Option(help="A model file or run folder; by default the active model.")] = None,
+    data: Annotated[str | None, typer.Option(help="A catalogue with captions; by default this installation's own.")] = None,
     side: Side = "test",
-    out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("outputs/visualizations"),
-    query: Annotated[
-        list[str] | None, typer.Option("--query", help="A query; repeat it. Without it: five of the field's usual ones.")
-    ] = None,
-    method: Annotated[str, typer.Option(help="Map of the space: pca, tsne or umap.")] = "pca",
+    out: Annotated[Path, typer.Option(help="Folder for the plots.")] = Path("outputs/visualizations"),
+    query: Annotated[list[str] | None, typer.Option("--query", help="A query; repeatable. By default five common ones.")] = None,
+    method: Annotated[str, typer.Option(help="Projection: pca, tsne or umap.")] = "pca",
     max_pictures: Annotated[int, typer.Option(min=8, help="Pictures of the side at most.", show_default="all")] = ALL_PICTURES,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Draw the best matches of some queries, a map of the space, similarities, ranks, scores, and the training's curves.
+    """Plot the best matches of some queries, a projection of the embeddings, similarities, ranks, scores, and training curves.
 
-    Curves are drawn where --model is a run folder.
+    Training curves are plotted if --model is a run folder.
     """
     _console.prepare(quiet=quiet, verbose=verbose)
     from crossmodal.training.run_dir import RunDir
@@ -37,13 +35,13 @@ def visualize(
     from training.report import QUERIES, draw_all
 
     chosen = settings()
-    with stop_on_interrupt() as stop, ProgressBar(quiet=quiet) as told:
+    with stop_on_interrupt() as stop, ProgressBar(quiet=quiet) as progress:
         trained = named_model(chosen, model)
         pictures, _failures, _source = read_captioned(
-            chosen, data, size=trained.spec.image_size_px, max_pictures=ALL_PICTURES, on_progress=told, stop=stop
+            chosen, data, size=trained.spec.image_size_px, max_pictures=ALL_PICTURES, on_progress=progress, stop=stop
         )
         places = (list(range(len(pictures))) if side == "all" else pictures.side(side))[:max_pictures]
         history = RunDir(model).history() if model is not None and model.is_dir() else []
-        paths = draw_all(trained, pictures, places, out, queries=query or QUERIES, method=method, history=history, told=told)
+        paths = draw_all(trained, pictures, places, out, queries=query or QUERIES, method=method, history=history, told=progress)
     for path in paths:
         _console.plain(str(path))

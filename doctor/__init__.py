@@ -1,1 +1,1 @@
-"""The doctor: looks at an installation without changing it, and names each fault with the one command that mends it."""
+"""The doctor: checks an installation without changing it and reports each fault with the one command that repairs it."""

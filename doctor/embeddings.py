@@ -1,4 +1,4 @@
-"""The embeddings: whole, finite, of length 1, and not all the same; and the cache against the store."""
+"""Checks of embeddings (undamaged, finite, unit length, not all equal) and of the cache against the store."""
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,7 @@ from crossmodal.store.checksums import UNIT_TOLERANCE
 from doctor.finding import MEND, Finding, Subject
 
 _KIND = "exact"
-# Different pictures with one and the same embedding: a pair may happen, a twentieth of the collection may not.
+# Different pictures with the same embedding: a pair may happen, a twentieth of the collection indicates a fault.
 _MANY_EQUAL = 3
 _MANY_EQUAL_SHARE = 0.05
 _SAMPLED = 512
@@ -19,7 +19,7 @@ _COLLAPSED = 0.999
 
 
 def check_vectors(subject: Subject) -> list[Finding]:
-    """Each embedding of the model in use against its checksum and its length; all of them against each other."""
+    """Check each embedding of the active model against its checksum and length, and all of them for duplicates."""
     if subject.store is None or subject.model is None:
         return []
     try:
@@ -32,13 +32,13 @@ def check_vectors(subject: Subject) -> list[Finding]:
     bad = stored.item_ids[~(np.abs(lengths - 1.0) <= UNIT_TOLERANCE)]
     if len(bad):
         some = ", ".join(map(str, bad[:10].tolist()))
-        what = f"{len(bad):,} embeddings are not finite vectors of length 1, of items {some}."
+        what = f"{len(bad):,} embeddings are not finite unit vectors, of items {some}."
         return [Finding("embeddings_not_finite", what, MEND)]
     return _equal_rows(subject, stored)
 
 
 def _equal_rows(subject: Subject, stored: Changes) -> list[Finding]:
-    """Rows of different pictures that are the same, or nearly."""
+    """Find different pictures with the same or nearly the same embedding."""
     assert subject.store is not None
     assert subject.model is not None
     contents = {item.item_id: item.content_hash for item in subject.store.items.get_many(stored.item_ids.tolist())}
@@ -60,14 +60,14 @@ def _equal_rows(subject: Subject, stored: Changes) -> list[Finding]:
 
 
 def _mean_cosine(rows: npt.NDArray[np.float64]) -> float:
-    """Of any two different ones of (n, embed_dim) unit rows, n at least 2, by the length of their sum."""
+    """Mean cosine of two different rows of (n, embed_dim) unit vectors, n at least 2, from the length of their sum."""
     n = len(rows)
     total = float(np.square(rows.sum(axis=0)).sum())
     return (total - n) / (n * (n - 1))
 
 
 def _tells_apart(subject: Subject, stored: Changes) -> bool:
-    """Whether the model itself gives different pictures different embeddings: then only the stored ones are wrong."""
+    """Whether the model gives different pictures different embeddings; then only the stored ones are wrong."""
     assert subject.store is not None
     assert subject.model is not None
     pixels: dict[bytes, Embedding] = {}
@@ -76,14 +76,14 @@ def _tells_apart(subject: Subject, stored: Changes) -> bool:
             rendition = subject.store.pictures.rendition(item_id)
             square = subject.decoder.decode(rendition, square_px=subject.model.spec.image_size_px).pixels
         except CrossmodalError:
-            continue  # another check names this one
+            continue  # reported by another check
         pixels[square.tobytes()] = subject.model.encode_pixels(square[np.newaxis])[0]
     rows = np.stack(list(pixels.values())) if len(pixels) > 1 else None
     return rows is not None and _mean_cosine(rows.astype(np.float64)) < _COLLAPSED
 
 
 def check_cache(subject: Subject) -> list[Finding]:
-    """The saved index against the store. A missing one is fine: it is made at the next start."""
+    """Check the saved index against the store. A missing one is fine: the next start creates it."""
     path = subject.place.index_path
     if subject.store is None or subject.model is None or not path.exists():
         return []
@@ -97,8 +97,8 @@ def check_cache(subject: Subject) -> list[Finding]:
     except StoreError as error:
         return [Finding("cache_refused", error.message, MEND)]
     marks = store.changes.mark(model.model_id, tag.seq), store.changes.removal_mark(tag.removal_seq)
-    if tag.mark != marks[0] or tag.removal_mark not in ("", marks[1]):  # earlier versions wrote no second one
-        return [Finding("cache_disagrees", f"The cache {path} is not of the collection as it is now.", MEND)]
+    if tag.mark != marks[0] or tag.removal_mark not in ("", marks[1]):  # earlier versions wrote no removal mark
+        return [Finding("cache_disagrees", f"The cache {path} does not match the current collection.", MEND)]
     touched = {*newer.item_ids.tolist(), *newer.removed_ids.tolist()}
     kept = dict(zip(ids.tolist(), rows.numpy(), strict=True))
     truth = dict(zip(stored.item_ids.tolist(), stored.embeddings, strict=True))

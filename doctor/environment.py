@@ -1,4 +1,4 @@
-"""The computer: versions, disk, decoder."""
+"""Checks of the environment: versions, disk, decoder."""
 
 import re
 import shutil
@@ -18,7 +18,7 @@ _PIN = re.compile(r"^([A-Za-z0-9_.\-]+)==([A-Za-z0-9_.!]+)")
 
 
 def check_versions(subject: Subject, installed: Callable[[str], str] = metadata.version) -> list[Finding]:
-    """Python, and every package against requirements.txt."""
+    """Check the versions of Python and of every package in requirements.txt."""
     found = []
     if sys.version_info < LEAST_PYTHON:
         what = f"Python {sys.version_info.major}.{sys.version_info.minor} runs this; 3.11 or newer is needed."
@@ -43,13 +43,13 @@ def pins(path: Path) -> dict[str, str]:
 
 
 def check_disk(subject: Subject, free_bytes: Callable[[Path], int] = lambda path: shutil.disk_usage(path).free) -> list[Finding]:
-    """Room for what is added: below half a gigabyte it is short, and writes are refused before the disk is full."""
+    """Check free disk space; below 0.5 GB is a finding."""
     place = subject.place
     folder = next(path for path in (place.data_dir, *place.data_dir.parents) if path.exists())
     free = free_bytes(folder)
     if free >= LEAST_FREE_BYTES:
         return []
-    # Only what is made again by itself may go: an export, a refused model or a former format may be the only copy of something.
+    # Only caches may be deleted: an export, a rejected model or a store of an older format may be the only copy of something.
     cache = place.data_dir / "cache"
     spare = cache.is_dir() and any(cache.iterdir())
     moved = f"mv {quoted(place.data_dir)} /a/larger/disk && export CROSSMODAL_DATA_DIR=/a/larger/disk/{place.data_dir.name}"
@@ -58,19 +58,19 @@ def check_disk(subject: Subject, free_bytes: Callable[[Path], int] = lambda path
 
 
 def check_decoder(subject: Subject) -> list[Finding]:
-    """A picture made here is opened, in the process that opens all pictures."""
+    """Decode a test picture in a decoding process."""
     try:
         picture = subject.decoder.decode(small_png(), square_px=32)
     except (CrossmodalError, OSError) as error:
         what = f"Pictures cannot be opened: {error}"
         return [Finding("decoder", what, f"{INSTALL} --force-reinstall --no-deps")]
     if (picture.width_px, picture.height_px) != (8, 8) or not 100 < float(picture.pixels.mean()) < 155:
-        return [Finding("decoder", "A test picture came out wrong.", f"{INSTALL} --force-reinstall --no-deps")]
+        return [Finding("decoder", "A test picture was decoded incorrectly.", f"{INSTALL} --force-reinstall --no-deps")]
     return []
 
 
 def small_png() -> bytes:
-    """A picture of 8 x 8 pixels, half black, half white (PNG, W3C recommendation, sections 5 and 11)."""
+    """A PNG of 8 x 8 pixels, half black, half white (PNG, W3C recommendation, sections 5 and 11)."""
     rows = b"".join(b"\0" + (b"\0\0\0" * 4 + b"\xff\xff\xff" * 4) for _ in range(8))
     chunks = ((b"IHDR", struct.pack(">2I5B", 8, 8, 8, 2, 0, 0, 0)), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
     packed = (struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks)

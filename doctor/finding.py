@@ -1,4 +1,4 @@
-"""What the doctor says."""
+"""Values of the doctor: findings, and the installation it checks."""
 
 import shlex
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ class Finding:
     Attributes:
         code: short name, stable for scripts.
         what: one sentence, with the value.
-        cure: the one command that mends it.
-        fault: False for what only deserves a look.
-        item_ids: of the items it is about, where the cure takes ids; `doctor --ids CODE` prints them all.
+        cure: the one command that repairs it.
+        fault: False for a mere hint.
+        item_ids: the affected items, if the cure takes ids; `doctor --ids CODE` prints them.
     """
 
     code: str
@@ -33,18 +33,18 @@ class Finding:
 
 
 def cure_of(error: CrossmodalError) -> str:
-    """The command that mends what a check ran into; where none does (a newer store, a disk that is full or closed), what to do instead."""
+    """The command that repairs what a check failed on, or advice if there is none (a newer store, a full or read-only disk)."""
     return MEND if error.code == "index_corrupt" or not error.remedy else error.remedy
 
 
 def quoted(path: Path) -> str:
-    """A path as a shell reads it."""
+    """Quote a path for the shell."""
     return shlex.quote(str(path))
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where an installation lies. `project` holds requirements.txt and the program."""
+class Installation:
+    """Paths of an installation. `project` contains requirements.txt and the program."""
 
     project: Path
     data_dir: Path
@@ -55,14 +55,14 @@ class Place:
 
 @dataclass(slots=True)
 class Subject:
-    """An installation under examination.
+    """An installation being checked.
 
     Attributes:
-        catalog: the store, once it was found sound enough to be opened; None otherwise.
-        model: the model, once it was found usable; None otherwise.
+        store: the store, once a check has opened it; otherwise None.
+        model: the model, once a check has loaded it; otherwise None.
     """
 
-    place: Place
+    place: Installation
     decoder: Decoder
     store: Store | None = None
     model: TrainedModel | None = None

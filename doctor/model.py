@@ -1,4 +1,4 @@
-"""The model: whether it can be used, whether the collection was embedded with it, and whether its words mean the same every day."""
+"""Checks of the model: can it be loaded, does it match the collection's embeddings, and is its tokenizer stable across processes?"""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ from doctor.finding import MEND, Finding, Subject
 from engine.models.loading import load_model
 
 AGREE = 0.98
-"""Two encodings of one picture by one model agree to rounding; a cosine below this is not of this model or this picture."""
+"""Two encodings of one picture by one model agree up to rounding; a cosine below this means another model or picture."""
 _SAMPLED = 8
 _SHARE_WRONG = 0.5
 _PROBE_S = 120.0
@@ -27,12 +27,12 @@ print(hashlib.sha256(np.round(rows.astype(np.float64), 4).tobytes()).hexdigest()
 
 
 def check_model(subject: Subject) -> list[Finding]:
-    """Load the model; what follows needs it."""
+    """Load the model; later checks need it."""
     path = subject.place.model_path
     if not path.exists():
         if not subject.place.store_path.exists():
             return [Finding("no_model", f"There is no model at {path} yet.", "python cli.py index", fault=False)]
-        return [Finding("model_missing", f"There is no model at {path}; the collection has one's embeddings.", MEND)]
+        return [Finding("model_missing", f"There is no model at {path}, but the collection has embeddings of one.", MEND)]
     try:
         subject.model = load_model(path)
     except CheckpointError as error:
@@ -41,7 +41,7 @@ def check_model(subject: Subject) -> list[Finding]:
 
 
 def check_coverage(subject: Subject) -> list[Finding]:
-    """Whether every item has an embedding of this model: a file that was exchanged by hand leaves the collection behind."""
+    """Check that every item has an embedding of this model; after the file was replaced by hand, they are missing."""
     if subject.store is None or subject.model is None:
         return []
     total, models = subject.store.items.count(), subject.store.models.counts()
@@ -50,24 +50,24 @@ def check_coverage(subject: Subject) -> list[Finding]:
         return []
     others = [f"{model_id[:12]} ({count:,})" for model_id, count in models.items() if model_id != subject.model.model_id]
     by = f", of other models: {', '.join(others)}" if others else ""
-    what = f"{total - covered:,} of {total:,} items have no embedding of the model in use, {subject.model.model_id[:12]}{by}."
+    what = f"{total - covered:,} of {total:,} items have no embedding of the active model, {subject.model.model_id[:12]}{by}."
     return [Finding("model_changed", what, MEND)]
 
 
 def check_agreement(subject: Subject) -> list[Finding]:
-    """Some stored pictures, encoded again, against their stored embeddings."""
+    """Re-encode some stored pictures and compare with their stored embeddings."""
     if subject.store is None or subject.model is None:
         return []
     pairs = [pair for item in _sample(subject) if (pair := _both(subject, item)) is not None]
     wrong = [item_id for item_id, cosine in pairs if not cosine >= AGREE]
     if len(wrong) <= _SHARE_WRONG * len(pairs):
         return []
-    what = f"{len(wrong)} of {len(pairs)} embeddings that were looked at are not what the model makes of their pictures."
+    what = f"{len(wrong)} of {len(pairs)} embeddings that were checked do not match their pictures."
     return [Finding("embeddings_wrong", what, MEND)]
 
 
 def check_tokenizer(subject: Subject, probe: str = PROBE) -> list[Finding]:
-    """Texts embedded in two processes of different hash seeds: a tokenizer that leans on Python's `hash()` differs."""
+    """Encode texts in two processes with different hash seeds: a tokenizer that depends on Python's `hash()` gives different results."""
     if subject.model is None:
         return []
     command = [sys.executable, "-c", probe, str(subject.place.model_path)]
@@ -94,11 +94,9 @@ def check_tokenizer(subject: Subject, probe: str = PROBE) -> list[Finding]:
         return []
     if not all(answers):
         return [
-            Finding("tokenizer_unstable", "The model could not be asked in a process of its own.", "python cli.py doctor --verbose")
+            Finding("tokenizer_unstable", "The model could not be run in a separate process.", "python cli.py doctor --verbose")
         ]
-    what = (
-        "The same words have another embedding in every process: the tokenizer is not stable, and a restart makes the model forget."
-    )
+    what = "The same words have a different embedding in every process: the tokenizer is unstable, so the model is useless after a restart."
     return [Finding("tokenizer_unstable", what, "git checkout -- crossmodal/text/tokenizer.py encoders.py")]
 
 
@@ -110,7 +108,7 @@ def _sample(subject: Subject) -> list[Item]:
 
 
 def _both(subject: Subject, item: Item) -> tuple[int, float] | None:
-    """The cosine of the stored and the fresh embedding; None when one of them cannot be had, which other checks say."""
+    """Item id and cosine of stored and fresh embedding; None if one of them is unavailable, which other checks report."""
     assert subject.store is not None
     assert subject.model is not None
     try:

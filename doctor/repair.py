@@ -1,4 +1,4 @@
-"""Making embeddings good again from the stored pictures: missing, damaged or wrong ones, and the caches made of them."""
+"""Repair missing, damaged or wrong embeddings from the stored pictures, and rebuild the caches."""
 
 import threading
 from typing import get_args
@@ -20,13 +20,14 @@ from initialize import build_system, decode_limits
 _AT_ONCE = 64
 
 
-def mend_collection(settings: Settings, on_progress: OnProgress, stop: threading.Event | None = None) -> str:
-    """Look at every item of the collection and make good what is wrong; answers what came of it.
+def repair_collection(settings: Settings, on_progress: OnProgress, stop: threading.Event | None = None) -> str:
+    """Check every item's embedding and recompute wrong ones. Returns a one-sentence summary.
 
-    A missing or refused model is trained anew, as at a start. Each batch is one transaction; what was mended before a stop stays.
+    A missing or rejected model is trained first, as at a start. Each batch is one transaction; repairs made before a stop are kept.
 
     Raises:
-        StoreError: the store itself is damaged. Stopped.
+        StoreError: the store itself is damaged.
+        Stopped: `stop` was set.
     """
     replaced = unreadable = 0
     if settings.store_path.exists():
@@ -37,10 +38,10 @@ def mend_collection(settings: Settings, on_progress: OnProgress, stop: threading
             try:
                 model = load_model(settings.model_path)
             except CheckpointError:
-                model = None  # made anew below; there is nothing of it in the store
+                model = None  # trained below; the store has no embeddings of it
             if model is not None:
                 with Decoder(decode_limits(settings), workers=settings.decode_workers) as decoder:
-                    replaced, unreadable = _mend_items(store, model, decoder, on_progress, stop)
+                    replaced, unreadable = _repair_items(store, model, decoder, on_progress, stop)
     for cache in settings.index_path.parent.glob("*_features.pt"):
         cache.unlink()
     app = build_system(settings, on_progress, fill=False)
@@ -51,13 +52,13 @@ def mend_collection(settings: Settings, on_progress: OnProgress, stop: threading
     finally:
         app.close()
     left = f" {unreadable:,} stored pictures cannot be read: python cli.py doctor" if unreadable else ""
-    return f"{replaced + made:,} embeddings made anew, {total - replaced - made:,} were good.{left}"
+    return f"{replaced + made:,} embeddings recomputed, {total - replaced - made:,} were good.{left}"
 
 
-def _mend_items(
+def _repair_items(
     store: Store, model: TrainedModel, decoder: Decoder, on_progress: OnProgress, stop: threading.Event | None
 ) -> tuple[int, int]:
-    """(embeddings replaced, pictures that cannot be read)."""
+    """Returns (embeddings replaced, pictures that cannot be read)."""
     replaced = unreadable = done = after_id = 0
     total = store.items.count()
     while page := store.items.page(_AT_ONCE, after_id):

@@ -1,4 +1,4 @@
-"""The whole examination, one check after the other."""
+"""Runs all checks in order."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from crossmodal.errors import CrossmodalError
 from crossmodal.images.decode import DecodeLimits
 from crossmodal.images.decoder import Decoder
 from doctor import embeddings, environment, model, store
-from doctor.finding import Finding, Place, Subject, cure_of
+from doctor.finding import Finding, Installation, Subject, cure_of
 
 CHECKS: tuple[tuple[str, Callable[[Subject], list[Finding]]], ...] = (
     ("versions", environment.check_versions),
@@ -23,29 +23,29 @@ CHECKS: tuple[tuple[str, Callable[[Subject], list[Finding]]], ...] = (
     ("cache", embeddings.check_cache),
     ("tokenizer", model.check_tokenizer),
 )
-"""Name and check, in an order in which each finds opened what it needs."""
+"""Names and checks; each runs after the checks that open what it needs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A check that was made: without findings all is well there."""
+    """A completed check; no findings means no problem."""
 
     name: str
     findings: tuple[Finding, ...]
 
 
 def examine(
-    place: Place,
+    place: Installation,
     limits: DecodeLimits,
     *,
     only: Collection[str] = (),
     on_check: Callable[[Checked], None] = lambda _checked: None,
 ) -> list[Checked]:
-    """Look at an installation; nothing in it is changed.
+    """Check an installation without changing it.
 
     Args:
-        only: names of checks; none means all.
-        on_check: told of each check as it ends.
+        only: names of checks to run; empty runs all.
+        on_check: called with each completed check.
     """
     done = []
     with Decoder(limits, workers=1) as decoder:
@@ -63,7 +63,7 @@ def examine(
 
 
 def _made(check: Callable[[Subject], list[Finding]], subject: Subject) -> list[Finding]:
-    """A check that itself runs into damage is a finding too."""
+    """Run a check; an error raised by it becomes a finding."""
     try:
         return check(subject)
     except CrossmodalError as error:

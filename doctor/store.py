@@ -1,4 +1,4 @@
-"""The store: whether it opens, and whether each picture in it is what was written, and a picture at all."""
+"""Checks of the store: can it be opened, and is each stored picture undamaged and not a placeholder?"""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -11,12 +11,12 @@ from crossmodal.store.schema import origins
 from crossmodal.text.cleaning import counted, were
 from doctor.finding import Finding, Subject, quoted
 
-# A thumbnail of one colour is far smaller than this; larger ones need not be decoded to be known as pictures.
+# A single-colour thumbnail is far smaller than this; larger ones need not be decoded.
 _FLAT_BYTES = 4096
 _FLAT_SPREAD = 2.0
 _LOOK_PX = 32
 _PAGE = 256
-# The same file under so many different titles, and as large a share of all items, is a shop's "no picture" sign.
+# The same file under this many different titles, and as this share of all items, is probably a shop's "no picture" image.
 _MANY_TITLES = 5
 _MANY_SHARE = 0.02
 _MOST_ON_A_LINE = 20
@@ -24,21 +24,21 @@ _DEMO = "demo"
 
 
 def check_store(subject: Subject) -> list[Finding]:
-    """Open the store; what follows needs it. One of an older format stays closed, because opening it would change it."""
+    """Open the store; later checks need it. One of an older format stays closed, because opening would migrate it."""
     path = subject.place.store_path
     if not path.exists() and not path.with_name(path.name + "-wal").exists():
         return [
             Finding("no_collection", f"There is no collection at {path} yet.", "python cli.py index YOUR_PICTURES", fault=False)
         ]
     try:
-        # An empty or missing file with a log is a fault that `Store` names.
+        # An empty or missing file with a log is a fault that `Store` reports.
         older = schema.older_format(path) if path.exists() and path.stat().st_size else None
         if older is not None:
-            what = f"The collection {path} has the older format {older}; it is brought up to date when it is next opened, and a copy kept."
+            what = f"The collection {path} has the older format {older}; it is migrated when it is next opened, and a copy is kept."
             return [Finding("older_format", what, "python cli.py list")]
         subject.store = Store(path)
     except StoreError as error:
-        if error.code != "index_corrupt":  # of a newer program, or not to be written: sound, and nothing to move away
+        if error.code != "index_corrupt":  # newer format or read-only: the file is intact and must not be moved
             code = error.code if error.code.startswith("store_") else f"store_{error.code}"
             return [Finding(code, error.message, error.remedy)]
         return [_damaged(subject, error)]
@@ -48,7 +48,7 @@ def check_store(subject: Subject) -> list[Finding]:
 
 
 def check_pictures(subject: Subject) -> list[Finding]:
-    """Every stored picture against its checksum, and against being a tile of one colour or a "no picture" sign."""
+    """Check every stored picture against its checksum, and for single-colour tiles and "no picture" images."""
     if subject.store is None:
         return []
     damaged, flat = [], []
@@ -57,7 +57,7 @@ def check_pictures(subject: Subject) -> list[Finding]:
         try:
             thumbnail = subject.store.pictures.thumbnail(item.item_id)
             subject.store.pictures.rendition(item.item_id)
-        except QueryError:  # removed a moment ago
+        except QueryError:  # removed in the meantime
             continue
         except StoreError:
             thumbnail = b""
@@ -76,24 +76,22 @@ def check_pictures(subject: Subject) -> list[Finding]:
         what = f"The stored pictures of {_ids(damaged)} are damaged."
         found.append(Finding("pictures_damaged", what, _remove("pictures_damaged", damaged), item_ids=tuple(damaged)))
     if flat:
-        what = f"{len(flat):,} of {total:,} pictures are of one colour, as stand-ins for missing pictures are: {_ids(flat)}."
+        what = f"{len(flat):,} of {total:,} pictures have a single colour, like placeholders for missing pictures: {_ids(flat)}."
         found.append(Finding("placeholder_pictures", what, _remove("placeholder_pictures", flat), item_ids=tuple(flat)))
     for items in signs:
         ids = [item.item_id for item in items]
-        what = f'One picture stands under {len(_titles(items)):,} different titles, as a "no picture" sign does: {_ids(ids)}.'
+        what = f'One picture has {len(_titles(items)):,} different titles, like a "no picture" image: {_ids(ids)}.'
         found.append(Finding("placeholder_pictures", what, _remove("placeholder_pictures", ids), item_ids=tuple(ids)))
     return found
 
 
 def check_failures(subject: Subject) -> list[Finding]:
-    """Rows that wait for another try."""
+    """Report rows that failed and can be retried."""
     count = len(subject.store.failures.all()) if subject.store is not None else 0
     if not count:
         return []
     return [
-        Finding(
-            "failed_rows", f"{counted(count, 'row')} {were(count)} not brought in.", "python cli.py failed --retry", fault=False
-        )
+        Finding("failed_rows", f"{counted(count, 'row')} {were(count)} not indexed.", "python cli.py failed --retry", fault=False)
     ]
 
 
@@ -107,7 +105,7 @@ def _items(store: Store) -> Iterator[Item]:
 def _is_flat(subject: Subject, thumbnail: bytes) -> bool:
     try:
         pixels = subject.decoder.decode(thumbnail, square_px=_LOOK_PX).pixels
-    except CrossmodalError:  # its checksum is right, so this is the decoder's fault, which has its own check
+    except CrossmodalError:  # its checksum is right, so the decoder is at fault, which has its own check
         return False
     return bool(pixels.reshape(-1, 3).std(axis=0).max() < _FLAT_SPREAD)
 
@@ -117,11 +115,11 @@ def _titles(items: list[Item]) -> set[str]:
 
 
 def _damaged(subject: Subject, error: StoreError) -> Finding:
-    """The store begun anew from the catalogues it was made of, as far as it still names them; and what no catalogue brings back."""
+    """Finding whose cure rebuilds the store from its sources, as far as they can still be read; mentions what would be lost."""
     folder, found = subject.place.data_dir, origins(subject.place.store_path)
     by_hand = "Pictures added by hand" if found is None else counted(found.by_hand, "picture") + " added by hand"
     lost = "" if found is not None and not found.by_hand else f" {by_hand} must be added again."
-    what = f"{error.message} A backup is the better cure (docs/deployment.md, Backups).{lost}"
+    what = f"{error.message} Restoring a backup is better (docs/deployment.md, Backups).{lost}"
     own = None if found is None else [quoted(Path(location)) for name, location in found.sources if name != _DEMO]
     locations = ["YOUR_PICTURES"] if own is None else own or [""]
     commands = [f"mv {quoted(folder)} {quoted(folder.with_name(folder.name + '.damaged'))}"]
@@ -129,7 +127,7 @@ def _damaged(subject: Subject, error: StoreError) -> Finding:
 
 
 def _remove(code: str, ids: list[int]) -> str:
-    """The command that takes items out; thousands of ids fit no line, and come through a pipe."""
+    """The command that removes items; many ids are piped, because they do not fit on a command line."""
     if len(ids) > _MOST_ON_A_LINE:
         return f"python cli.py doctor --ids {code} | python cli.py remove -"
     return f"python cli.py remove {' '.join(map(str, ids))}"

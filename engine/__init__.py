@@ -1,1 +1,1 @@
-"""What `LostFoundApp` is made of: the trained model, its embeddings and indexes, searches, and changes of single items."""
+"""The application: models, their embeddings and indexes, search, editing items, background work, export."""

@@ -1,4 +1,4 @@
-"""Keeping items: added, renamed, removed, brought back."""
+"""Add, change, remove and restore single items."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
@@ -20,10 +20,10 @@ _TRIES = 3
 
 
 class ItemEditor:
-    """Changes of single items, each on the disk when its method returns. May be used from many threads.
+    """Changes of single items, each durable when its method returns. Thread-safe.
 
     Args:
-        generations: the model in use, and the one about to take over: what is added has embeddings of both.
+        generations: the active model and a prepared one; added items get embeddings of both.
     """
 
     def __init__(self, store: Store, generations: Generations, encoding: Encoding, limits: Limits) -> None:
@@ -44,7 +44,7 @@ class ItemEditor:
         """Add a decoded picture, unless the same file was added by hand before. Without a title (None) it gets one from its origin's name.
 
         Raises:
-            QueryError: `bad_request`, words that are no words. StoreError: it could not be written; nothing changed.
+            QueryError: `bad_request`: text fields of the wrong type. StoreError: writing failed; nothing changed.
         """
         key = f"{ADDED}:{picture.content_hash}"
         if title is None and origin:
@@ -69,17 +69,20 @@ class ItemEditor:
                 attributes=named,
             )
             return self._store.items.add(
-                entry, model_id=first, other_embeddings=embeddings, text_embeddings=self._said(models, texts_of(name, said))
+                entry,
+                model_id=first,
+                other_embeddings=embeddings,
+                text_embeddings=self._new_text_embeddings(models, texts_of(name, said)),
             )
 
         item, created = self._with_models(write)
         return AddOutcome(item, created=created or known is not None)
 
     def update(self, item_id: int, *, title: str | None, attributes: Mapping[str, str] | None) -> Item:
-        """Replace the title or the attributes, or both; None leaves them. What is found by the title follows at once.
+        """Replace the title or the attributes or both; None keeps them. Searches reflect the new title at once.
 
         Raises:
-            QueryError: `not_found`; `bad_request`, words that are no words.
+            QueryError: `not_found`; `bad_request`: text fields of the wrong type.
         """
         name = None if title is None else title_of(self._limits, title)
         named = None if attributes is None else attributes_of(self._limits, attributes)
@@ -88,7 +91,7 @@ class ItemEditor:
             return self._store.items.edit(item_id, attributes=named)
 
         def write(models: Sequence[TrainedModel]) -> Item:
-            said = self._said(models, texts_of(name, former.captions))
+            said = self._new_text_embeddings(models, texts_of(name, former.captions))
             pictured = [model for model in models if reads_titles(model)]
             titled = {}
             for model in pictured:
@@ -99,30 +102,30 @@ class ItemEditor:
         return self._with_models(write)
 
     def remove(self, item_id: int) -> Item:
-        """Take an item out of the collection. Raises QueryError `not_found`."""
+        """Remove an item from the collection. Raises QueryError `not_found`."""
         item = self._store.items.get(item_id)
         self._store.items.remove([item_id])
         return item
 
     def restore(self, item_id: int) -> Item:
-        """Undo `remove`; an item that was away while models were switched is looked at with the new one.
+        """Undo `remove`. An item removed before a model switch is embedded with the new model.
 
-        One that is there already stays as it is: the same wish may come twice.
+        Idempotent: an item that is not removed stays unchanged.
 
         Raises:
-            QueryError: `not_found`. StoreError, PictureError: it needs a new look and its stored picture cannot be read: it stays removed.
+            QueryError: `not_found`. StoreError, PictureError: its stored picture cannot be read to embed it; it stays removed.
         """
         restored = self._store.items.restore([item_id])
         item = self._store.items.get(item_id)
         try:
-            self._look_again(item)
+            self._embed_again(item)
         except CrossmodalError:
             self._store.items.remove(restored)  # nobody would find it
             raise
         return item
 
-    def _look_again(self, item: Item) -> None:
-        """Make the embeddings that an item and its texts lack."""
+    def _embed_again(self, item: Item) -> None:
+        """Compute missing embeddings of an item and its texts."""
         models = self._generations.written()
         for model in models:
             try:
@@ -130,10 +133,10 @@ class ItemEditor:
             except QueryError:
                 pixels = self._encoding.stored_pixels(model, self._store.pictures.rendition(item.item_id))
                 self._store.embeddings.add(model.model_id, [(item, model.encode_items(pixels[None], [item.title])[0])])
-        self._store.texts.add_embeddings(self._said(models, texts_of(item.title, item.captions)))
+        self._store.texts.add_embeddings(self._new_text_embeddings(models, texts_of(item.title, item.captions)))
 
-    def _said(self, models: Sequence[TrainedModel], texts: Sequence[str]) -> TextEmbeddings:
-        """Embeddings of those texts that have none yet."""
+    def _new_text_embeddings(self, models: Sequence[TrainedModel], texts: Sequence[str]) -> TextEmbeddings:
+        """Embeddings of the texts that have none yet."""
         found = {}
         for model in models:
             known = self._store.texts.embedded(texts, model.model_id) if texts else set()
@@ -141,7 +144,7 @@ class ItemEditor:
         return found
 
     def _with_models(self, write: Callable[[Sequence[TrainedModel]], T]) -> T:
-        """Do what needs the present models; once more when they are replaced in the middle of it."""
+        """Call `write` with the current models; retry if they are replaced meanwhile."""
         for _ in range(_TRIES):
             try:
                 return write(self._generations.written())

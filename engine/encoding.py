@@ -1,4 +1,4 @@
-"""From pictures and texts to what is stored for them, whatever model is asked."""
+"""Encode pictures and texts with any model."""
 
 from collections.abc import Sequence
 
@@ -12,27 +12,27 @@ from engine.models.trained import TrainedModel
 
 
 class Encoding:
-    """Embeddings by any model, also one whose pictures have another size than the decoded one.
+    """Embeddings by any model, including models with another input size than the decoded picture.
 
     Args:
-        decoder: makes pixels of another size from a stored picture.
+        decoder: decodes a stored picture at another size.
     """
 
     def __init__(self, decoder: Decoder) -> None:
         self._decoder = decoder
 
     def picture(self, model: TrainedModel, picture: Picture) -> Embedding:
-        """What the picture itself shows. Shape: (embed_dim,) float32 of length 1."""
+        """Embedding of the picture alone. Shape: (embed_dim,) float32, unit length."""
         embedding: Embedding = model.encode_pixels(self._pixels(model, picture)[None])[0]
         return embedding
 
     def item(self, model: TrainedModel, picture: Picture, title: str) -> Embedding:
-        """What an item with this picture and title is found by. Shape: (embed_dim,) float32 of length 1."""
+        """Embedding of an item with this picture and title. Shape: (embed_dim,) float32, unit length."""
         embedding: Embedding = model.encode_items(self._pixels(model, picture)[None], [title])[0]
         return embedding
 
     def stored_pixels(self, model: TrainedModel, rendition: bytes) -> Pixels:
-        """A stored picture as the model reads it. Shape: (size, size, 3) uint8."""
+        """A stored picture at the model's input size. Shape: (size, size, 3) uint8."""
         return self._decoder.decode(rendition, square_px=model.spec.image_size_px).pixels
 
     def _pixels(self, model: TrainedModel, picture: Picture) -> Pixels:
@@ -42,7 +42,7 @@ class Encoding:
 
 
 def encoded_texts(model: TrainedModel, texts: Sequence[str]) -> dict[str, Embedding]:
-    """Each different text with its embedding, (embed_dim,) float32 of length 1; texts in which a model sees nothing are left out."""
+    """Map each distinct text to its embedding, (embed_dim,) float32, unit length; texts that the model cannot encode are omitted."""
     plain = {text: plain_text(text) for text in dict.fromkeys(texts)}
     different = [text for text, visible in plain.items() if words(visible)]
     if not different:
@@ -53,5 +53,5 @@ def encoded_texts(model: TrainedModel, texts: Sequence[str]) -> dict[str, Embedd
 
 
 def reads_titles(model: TrainedModel) -> bool:
-    """Whether what an item is found by depends on its title, too."""
+    """Whether the model's item embeddings also depend on titles."""
     return model.spec.item_embedding == "hybrid"

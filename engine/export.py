@@ -1,4 +1,4 @@
-"""Taking the collection along: as CSV, Parquet, vectors with ids, or a folder of pictures; whole or not at all."""
+"""Export the collection as CSV, Parquet, vectors with ids, or a folder of pictures, atomically."""
 
 import threading
 import time
@@ -31,26 +31,29 @@ def export_items(
     on_progress: OnProgress = ignore_progress,
     stop: threading.Event | None = None,
 ) -> int:
-    """Write items to `path`, which has them all when this returns and is as it was when it raises; returns how many were written.
+    """Write items to `path` atomically; returns how many were written. On an error `path` is unchanged.
 
-    `csv`: UTF-8 as spreadsheets read it, an attribute a column, cells that would compute defused with a "'". `parquet`: the same with the
-    embeddings of the model in use, attributes as a map. `npy`: (n, embed_dim) float32, and beside it `NAME.ids.json` with the model's
-    id, the items' ids and content hashes in the order of the rows, and the checksum of the vectors' file; items without an embedding are
-    left out. `folder`: the stored pictures and `items.csv`, which can be indexed again.
+    `csv`: UTF-8 for spreadsheets, one column per attribute, formula-like cells escaped with a "'". `parquet`: the same with the
+    embeddings of the active model, attributes as a map. `npy`: (n, embed_dim) float32, and beside it `NAME.ids.json` with the model's
+    id, the items' ids and content hashes in row order, and the checksum of the vectors file; items without an embedding are
+    omitted. `folder`: the stored pictures and `items.csv`, which can be indexed again.
 
     Args:
-        ids: these items in this order, instead of a filter; those not there any more are left out.
-        overwrite: replace files that are there; a folder that holds anything is never replaced.
-        shown: what is written in place of an item, for readers who may not see all of it.
+        ids: export these items in this order, instead of a filter; items that no longer exist are omitted.
+        overwrite: replace existing files; a folder that is not empty is never replaced.
+        shown: maps each item to what is written, to hide parts from the reader.
 
     Raises:
-        QueryError: `bad_request`, an unknown kind, a filter that is none, or something is at `path` or where its ids would be.
-            Stopped, and nothing was written. StoreError.
+        QueryError: `bad_request`: an unknown kind, an invalid filter, or `path` or its ids file exists.
+        Stopped: nothing was written.
+        StoreError: writing failed.
     """
     if kind not in KINDS:
-        raise QueryError("bad_request", f"{kind!r:.40} is no kind of export.", remedy=f"Choose one of {', '.join(KINDS)}.")
+        raise QueryError("bad_request", f"{kind!r:.40} is not an export format.", remedy=f"Choose one of {', '.join(KINDS)}.")
     if not path.name:
-        raise QueryError("bad_request", f'"{path}" is no name for an export.', remedy="Name a file, or a new folder.")
+        raise QueryError(
+            "bad_request", f'"{path}" cannot be used as the name of an export.', remedy="Give a file, or a new folder."
+        )
     ids_path = path.with_suffix(IDS_SUFFIX)
     for target in (path, ids_path) if kind == "npy" else (path,):
         _check_free(target, kind, overwrite=overwrite)
@@ -75,7 +78,7 @@ def _as_it_is(item: Item) -> Item:
 
 
 class _Items:
-    """The items to be written, one after the other, with progress; as often as they are asked for."""
+    """Iterates over the items to be exported, with progress; can be iterated repeatedly."""
 
     def __init__(
         self,
@@ -83,11 +86,11 @@ class _Items:
         where: Filter | None,
         ids: Sequence[int] | None,
         shown: Callable[[Item], Item],
-        told: OnProgress,
+        on_progress: OnProgress,
         stop: threading.Event | None,
     ) -> None:
         self._store, self._where, self._ids, self._shown = store, checked(where), ids, shown
-        self._told, self._stop = told, stop
+        self._on_progress, self._stop = on_progress, stop
         self._total = len(ids) if ids is not None else len(store.items.matching(self._where)) if where else store.items.count()
 
     def __iter__(self) -> Iterator[Item]:
@@ -98,7 +101,7 @@ class _Items:
             done += len(page)
             rate = done / max(time.monotonic() - began, 1e-3)
             left = max(self._total - done, 0) / rate if rate else None
-            self._told(Progress("export", "Writing items", done=done, total=self._total, rate_per_s=rate, seconds_left=left))
+            self._on_progress(Progress("export", "Writing items", done=done, total=self._total, rate_per_s=rate, seconds_left=left))
 
     def _pages(self) -> Iterator[list[Item]]:
         if self._ids is not None:
@@ -112,19 +115,17 @@ class _Items:
 
 
 def _check_free(path: Path, kind: str, *, overwrite: bool) -> None:
-    """Refuse what must not be replaced. An empty folder gives way to a folder.
+    """Raise if the target must not be replaced. An empty folder can be replaced by a folder.
 
     Raises:
         QueryError: `bad_request`.
     """
     if path.is_dir():
         if kind != "folder":
-            raise QueryError("bad_request", f"{path} is a folder.", remedy="Name a file.")
+            raise QueryError("bad_request", f"{path} is a folder.", remedy="Give a file name.")
         if any(path.iterdir()):
-            what = (
-                f"The folder {path} is there already and not empty; a folder is never overwritten, for it may hold files of yours."
-            )
+            what = f"The folder {path} already exists and is not empty; a folder is never overwritten, because it may hold files of yours."
             raise QueryError("bad_request", what, remedy="Choose another name.")
     elif path.exists() and not (overwrite and kind != "folder" and path.is_file()):
         remedy = "Choose another name." if kind == "folder" else "Choose another name, or replace it with --overwrite."
-        raise QueryError("bad_request", f"{path} is there already.", remedy=remedy)
+        raise QueryError("bad_request", f"{path} already exists.", remedy=remedy)

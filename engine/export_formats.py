@@ -1,4 +1,4 @@
-"""The forms an export takes: each writer fills a place that nobody reads before it is done, and answers how many items it wrote."""
+"""Export formats. Each writer writes to a draft path and returns how many items it wrote."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """A collection as exports see it.
+    """What an export needs of a collection.
 
     Attributes:
-        model: id of the model in use, and the length of its embeddings; asked only by those that write embeddings.
+        model: returns id and embedding dimension of the active model; called only by formats with embeddings.
     """
 
     store: Store
@@ -35,7 +35,7 @@ class Exported:
 
     @classmethod
     def of(cls, app: LiveApp) -> Exported:
-        """What an app has open."""
+        """From an open app."""
 
         def model() -> tuple[str, int]:
             used = app.generation().model
@@ -45,18 +45,18 @@ class Exported:
 
     @classmethod
     def of_store(cls, store: Store) -> Exported:
-        """What a store holds, which says itself which model is in use: no model is loaded.
+        """From a store, which records the active model, so that no model is loaded.
 
-        Asking for the model raises StoreError `index_model_mismatch` where there is no embedding of it.
+        `model()` raises StoreError `index_model_mismatch` if there are no embeddings of it.
         """
 
         def model() -> tuple[str, int]:
             known = list(store.models.counts())
-            # Collections that only former versions' shell filled do not say it, and have embeddings of one model alone.
+            # Collections filled only by the CLI of earlier versions do not record it, but have embeddings of a single model.
             model_id = store.models.active() or (known[0] if len(known) == 1 else "")
             if model_id not in known:
-                what = "No item has an embedding of the model in use."
-                raise StoreError("index_model_mismatch", what, remedy="Make them: python cli.py index --mend")
+                what = "No item has an embedding of the active model."
+                raise StoreError("index_model_mismatch", what, remedy="Compute them: python cli.py index --mend")
             return model_id, store.models.embed_dim(model_id)
 
         return cls(store, model)
@@ -64,15 +64,15 @@ class Exported:
 
 IDS_SUFFIX = ".ids.json"
 CHECKSUM = "vectors_sha256"
-"""The ids' file says under this name which vectors its ids are of."""
+"""Key in the ids file for the checksum of the vectors file."""
 COLUMNS = ("item_id", "title", "captions", "catalogue", "source", "content_hash", "width_px", "height_px", "added_at", "held_out")
 _ROWS_AT_ONCE = 256
 _CAPTIONS_BETWEEN = " | "
 _ATTRIBUTE = "attribute "
 _EMPTY = "'"
-"""The cell for a text that is there and empty; where there is none, the cell is empty."""
-# OWASP, "CSV Injection": what makes a spreadsheet compute a cell; their full-width forms are folded to them by some. White space is
-# among it, and readers of a CSV drop it at both ends. What looks defused already is defused once more, so that it comes back too.
+"""The cell for an empty text; for a missing one the cell is empty."""
+# OWASP, "CSV Injection": characters that start a formula; some programs fold full-width forms to them. White space is included, because
+# CSV readers strip it. Text that already looks escaped is escaped once more, so that it can be restored.
 _TO_DEFUSE = re.compile(r"'*(?:[=+\-@＝＋－＠\s]|\Z)")
 _TO_CLOSE = re.compile(r"\s'*\Z")
 
@@ -80,9 +80,9 @@ _TO_CLOSE = re.compile(r"\s'*\Z")
 def write_csv(
     exported: Exported, items: Iterable[Item], draft: Path, *, picture_of: Callable[[Item], str | None] | None = None
 ) -> int:
-    """One row an item; with `picture_of`, the name of its picture in a first column `image`, and no row for an item without one.
+    """Write one row per item. With `picture_of`, a first column `image` has the picture's name, and items without one are omitted.
 
-    What it says of its items comes back to the letter where it is read as a catalogue.
+    Indexing the file restores the texts exactly.
     """
     names = list(exported.store.items.attribute_values(1))
     written = 0
@@ -104,7 +104,7 @@ def write_csv(
 
 
 def write_parquet(exported: Exported, items: Iterable[Item], draft: Path) -> int:
-    """One row an item, with the embedding of the model in use; null where it has none."""
+    """Write one row per item, with its embedding by the active model, or null."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -137,7 +137,7 @@ def write_parquet(exported: Exported, items: Iterable[Item], draft: Path) -> int
 
 
 def write_npy(exported: Exported, items: Iterable[Item], draft: Path, *, ids_path: Path) -> int:
-    """Vectors to `draft` and their ids to `ids_path`; items without an embedding are left out."""
+    """Write vectors to `draft` and their ids to `ids_path`; items without an embedding are omitted."""
     model_id, embed_dim = exported.model()
     pairs = [(item, row) for item in items if (row := _embedding(exported, item, model_id)) is not None]
     rows = np.stack([row for _, row in pairs]) if pairs else np.zeros((0, embed_dim), np.float32)
@@ -150,7 +150,7 @@ def write_npy(exported: Exported, items: Iterable[Item], draft: Path, *, ids_pat
         "content_hashes": [item.content_hash for item, _ in pairs],
         CHECKSUM: file_checksum(draft),
     }
-    # The ids come first, with the checksum of what they are of: vectors that stand beside them and are others are found out.
+    # The ids are put in place first, with the vectors' checksum, so that other vectors beside them are detected.
     write_whole(ids_path, json.dumps(about).encode(), durable=True)
     return len(pairs)
 
@@ -162,7 +162,7 @@ def file_checksum(path: Path) -> str:
 
 
 def write_folder(exported: Exported, items: Iterable[Item], draft: Path) -> int:
-    """Stored pictures, and `items.csv` that names them; items removed meanwhile are left out."""
+    """Write the stored pictures and `items.csv`; items removed meanwhile are omitted."""
     draft.mkdir()
 
     def picture_of(item: Item) -> str | None:
@@ -179,9 +179,9 @@ def write_folder(exported: Exported, items: Iterable[Item], draft: Path) -> int:
 
 
 def defused(text: str) -> str:
-    """A cell that no spreadsheet takes for a formula, and that reading an export as a catalogue brings back; an empty one stays empty.
+    """Escape a cell so that no spreadsheet evaluates it and re-indexing restores it; an empty one stays empty.
 
-    What begins like a formula or with white space gets a "'" before it, what ends with white space one after it.
+    Text that starts like a formula or with white space gets a leading "'", text that ends with white space a trailing one.
     """
     if not text:
         return text
@@ -190,12 +190,12 @@ def defused(text: str) -> str:
 
 
 def file_name(title: str) -> str:
-    """A title as part of a file's name on any system: letters, digits and hyphens, at most 60; "picture" when none is left."""
+    """Convert a title to part of a portable file name: at most 60 letters, digits and hyphens; "picture" if none remain."""
     return re.sub(r"[^\w]+", "-", title).strip("-_")[:60].rstrip("-_") or "picture"
 
 
 def _plain_values(item: Item) -> tuple[object, ...]:
-    """In the order of `COLUMNS`."""
+    """Values in the order of `COLUMNS`."""
     place = (item.source, item.origin, item.content_hash, item.width_px, item.height_px, item.added_at)
     return (item.item_id, item.title, list(item.captions), *place, item.held_out)
 
@@ -206,7 +206,7 @@ def _captions_cell(captions: Sequence[str]) -> str:
 
 
 def _column(name: str) -> str:
-    """An attribute's column; one that is named like a column of ours keeps apart from it."""
+    """The column of an attribute; prefixed if its name is that of another column."""
     is_taken = name.startswith(_ATTRIBUTE) or name.casefold() in (*COLUMNS, "image")
     return defused(f"{_ATTRIBUTE}{name}" if is_taken else name) or _EMPTY
 
@@ -214,5 +214,5 @@ def _column(name: str) -> str:
 def _embedding(exported: Exported, item: Item, model_id: str) -> Embedding | None:
     try:
         return exported.store.embeddings.get(item.item_id, model_id)
-    except QueryError:  # it has none of this model, or was removed a moment ago
+    except QueryError:  # it has none of this model, or was removed in the meantime
         return None

@@ -1,4 +1,4 @@
-"""Vectors from elsewhere, checked against the collection and the model before one of them is stored."""
+"""Import vectors computed elsewhere, after checking them against the collection and the model."""
 
 import json
 from collections import Counter
@@ -20,14 +20,13 @@ _MOST_IDS_BYTES = 2**30
 
 @dataclass(frozen=True, slots=True)
 class Vectors:
-    """Vectors as they were found in a file.
+    """Vectors read from a file.
 
     Attributes:
         rows: (n, dim) float32.
-        ids: n ids of items, or n content hashes, in the order of the rows.
-        content_hashes: n content hashes of the pictures that the ids of items meant where they were written; empty when the ids' file
-            does not say.
-        model_id: of the model that made them, as the ids' file says; empty when it does not.
+        ids: n item ids or n content hashes, in row order.
+        content_hashes: n content hashes of the pictures the item ids referred to when exported; empty if the ids file has none.
+        model_id: id of the model that made them, from the ids file; empty if it is not given.
     """
 
     rows: Embedding
@@ -37,26 +36,26 @@ class Vectors:
 
 
 def read_vectors(path: Path, ids_path: Path | None = None) -> Vectors:
-    """Vectors and their ids.
+    """Read vectors and their ids.
 
     Args:
-        path: `.npy`, (n, dim) of floats.
-        ids_path: JSON as `exporting` writes it, `.npy` of integers, or a text file with an id or content hash a line; None takes
+        path: `.npy` file of floats, (n, dim).
+        ids_path: JSON as written by `engine.export`, `.npy` of integers, or a text file with one id or content hash per line; None uses
             `NAME.ids.json` beside the vectors.
 
     Raises:
-        SourceError: file_missing; file_malformed, a file is not of its kind, the numbers of rows and ids differ, or the ids say that
-            they are of other vectors.
+        SourceError: file_missing; file_malformed: a file has the wrong format, the numbers of rows and ids differ, or the ids belong to
+            other vectors.
     """
     ids_path = ids_path or path.with_suffix(IDS_SUFFIX)
     rows = _array(path, kinds="f", dimensions=2)
     ids, about = _ids(ids_path)
     if len(ids) != len(rows):
         what = f"{path.name} has {len(rows):,} rows, {ids_path.name} has {len(ids):,} ids."
-        raise SourceError("file_malformed", what, remedy="Give one id for each row.")
+        raise SourceError("file_malformed", what, remedy="Provide one id per row.")
     if CHECKSUM in about and about[CHECKSUM] != file_checksum(path):
         what = f"{path.name} is not the file that {ids_path.name} was written with."
-        remedy = f'Export them again; or, if you changed the vectors yourself, take "{CHECKSUM}" out of {ids_path.name}.'
+        remedy = f'Export them again; or, if you changed the vectors yourself, remove "{CHECKSUM}" from {ids_path.name}.'
         raise SourceError("file_malformed", what, remedy=remedy)
     model_id = about.get("model_id")
     return Vectors(
@@ -68,7 +67,7 @@ def read_vectors(path: Path, ids_path: Path | None = None) -> Vectors:
 
 
 def _ids(path: Path) -> tuple[list[int] | list[str], dict[str, Any]]:
-    """Ids or content hashes, and what else the file says of them."""
+    """Ids or content hashes, and the other fields of the file."""
     if path.suffix == ".npy":
         return [int(number) for number in _array(path, kinds="iu", dimensions=1)], {}
     text = _text(path)
@@ -82,10 +81,10 @@ def _ids(path: Path) -> tuple[list[int] | list[str], dict[str, Any]]:
 
 
 def _content_hashes(path: Path, about: dict[str, Any], n: int) -> list[str]:
-    """The n content hashes the file says, or none at all."""
+    """The n content hashes in the file, or an empty list."""
     hashes = about.get("content_hashes", [])
     if not isinstance(hashes, list) or len(hashes) not in (0, n) or not all(isinstance(each, str) for each in hashes):
-        raise _malformed(path, "it does not hold one content hash for each id")
+        raise _malformed(path, "it does not have one content hash per id")
     return hashes
 
 
@@ -100,16 +99,16 @@ def _listed(path: Path, ids: Any) -> list[int] | list[str]:
         return ids
     if isinstance(ids, list) and all(isinstance(each, str) for each in ids):
         return ids
-    raise _malformed(path, "it holds no list of ids")
+    raise _malformed(path, "it contains no list of ids")
 
 
 def _array(path: Path, *, kinds: str, dimensions: int) -> Any:
-    """An array of a `.npy` file. Nothing in it is ever run."""
+    """Read an array from a `.npy` file without unpickling."""
     _check(path, _MOST_BYTES)
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError, SyntaxError, TypeError, RecursionError) as error:
-        raise _malformed(path, "it is no .npy file of plain numbers") from error
+        raise _malformed(path, "it is not a .npy file of plain numbers") from error
     if not isinstance(array, np.ndarray) or array.dtype.kind not in kinds or array.ndim != dimensions:
         raise _malformed(path, f"it is not an array of {dimensions} dimensions of {'floats' if kinds == 'f' else 'integers'}")
     return array
@@ -140,29 +139,29 @@ _AT_ONCE = 1000
 def import_vectors(
     store: Store, vectors: Vectors, *, model_id: str, embed_dim: int | None, normalise: bool = False, skip_unknown: bool = False
 ) -> int:
-    """Store vectors as the embeddings of one model, all or none; returns how many.
+    """Store vectors as embeddings of one model, all or none; returns how many.
 
     Args:
-        model_id: of the model that made them.
-        embed_dim: length of that model's embeddings; None for a model the collection has nothing of yet.
-        normalise: bring rows of any length to length 1; without it a row is refused whose length is not nearly 1. What is stored has
-            length 1 either way.
-        skip_unknown: leave out ids the collection does not have, or has for another picture; without it they are refused.
+        model_id: id of the model that made them.
+        embed_dim: dimension of that model's embeddings; None for a model without embeddings in the collection.
+        normalise: normalise rows of any length; otherwise a row whose length is not nearly 1 is refused. Stored rows always have unit
+            length.
+        skip_unknown: skip ids that the collection does not have, or has for another picture; otherwise they are refused.
 
     Raises:
-        QueryError: `bad_request`, ids that are not there, mean another picture here, or occur twice.
-        StoreError: `index_model_mismatch`, another model. SourceError: `row_errors`, rows of another length than the model's, not
-            finite, or not of length 1.
+        QueryError: `bad_request`: ids that are unknown, belong to another picture here, or occur twice.
+        StoreError: `index_model_mismatch`: another model. SourceError: `row_errors`: rows of the wrong dimension, not finite, or not of
+            unit length.
     """
     if vectors.model_id and vectors.model_id != model_id:
         raise StoreError(
             "index_model_mismatch",
             f"The vectors are of the model {vectors.model_id:.16}, not of {model_id:.16}.",
-            remedy="Import them for the model that made them, or export them with the model in use.",
+            remedy="Import them for the model that made them, or export them with the active model.",
         )
     if embed_dim is not None and vectors.rows.shape[1] != embed_dim:
-        what = f"The vectors have {vectors.rows.shape[1]} numbers, those of the model {embed_dim}."
-        raise SourceError("row_errors", what, remedy="Make them with the same model.")
+        what = f"The vectors have dimension {vectors.rows.shape[1]}, those of the model {embed_dim}."
+        raise SourceError("row_errors", what, remedy="Compute them with the same model.")
     rows = _unit(vectors.rows, normalise=normalise)
     shown = _items(store, vectors.ids)
     if not skip_unknown:
@@ -173,26 +172,26 @@ def import_vectors(
 
 
 def _check_known(shown: list[list[Item]], vectors: Vectors) -> None:
-    """Raises QueryError `bad_request` when a row has no item, or only one that shows another picture."""
+    """Raise QueryError `bad_request` if a row has no item, or only one with another picture."""
     unknown = sum(not items for items in shown)
     others = sum(not _is_meant(item, vectors, number) for number, items in enumerate(shown) for item in items)
     if not unknown and not others:
         return
     found = []
     if others:
-        found.append(f"{others:,} of {len(shown):,} ids mean another picture here")
+        found.append(f"{others:,} of {len(shown):,} ids belong to another picture here")
     if unknown:
         found.append(f"{unknown:,} of {len(shown):,} ids are not in the collection")
     remedy = (
-        "They were given in another collection: give content hashes as ids, or leave these out with --skip-unknown."
+        "They are from another collection: use content hashes as ids, or skip these with --skip-unknown."
         if others
-        else "Index the pictures first, or leave these out with --skip-unknown."
+        else "Index the pictures first, or skip these with --skip-unknown."
     )
     raise QueryError("bad_request", f"{', '.join(found)}.", remedy=remedy)
 
 
 def _is_meant(item: Item, vectors: Vectors, number: int) -> bool:
-    """Whether an item shows the picture that the vector of a row was made of, as far as the file says."""
+    """Whether an item has the picture that a row's vector was computed from, as far as the file records it."""
     return not vectors.content_hashes or item.content_hash == vectors.content_hashes[number]
 
 
@@ -200,7 +199,9 @@ def _unit(rows: Embedding, *, normalise: bool) -> Embedding:
     lengths = np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True)
     bad = np.flatnonzero(~(np.isfinite(lengths) & (lengths > 0)))
     if len(bad):
-        raise SourceError("row_errors", f"Row {bad[0] + 1} of the vectors is not finite, or zero.", remedy="Check what made them.")
+        raise SourceError(
+            "row_errors", f"Row {bad[0] + 1} of the vectors is not finite, or zero.", remedy="Check how they were computed."
+        )
     if normalise:
         unit: Embedding = (rows / lengths).astype(np.float32)
         return unit
@@ -212,10 +213,10 @@ def _unit(rows: Embedding, *, normalise: bool) -> Embedding:
 
 
 def _items(store: Store, ids: list[int] | list[str]) -> list[list[Item]]:
-    """The item of each id, or all that show the picture of each content hash. Raises QueryError for what occurs twice."""
+    """The item of each id, or all items with each content hash. Raises QueryError for duplicates."""
     twice = next((each for each, times in Counter(ids).items() if times > 1), None)
     if twice is not None:
-        raise QueryError("bad_request", f"The id {twice!r:.80} occurs twice.", remedy="Give one row an item.")
+        raise QueryError("bad_request", f"The id {twice!r:.80} occurs twice.", remedy="Provide one row per item.")
     found: dict[int | str, list[Item]] = {each: [] for each in ids}
     if ids and isinstance(ids[0], str):
         after_id = 0

@@ -1,4 +1,4 @@
-"""What the app tells about itself: frozen values for the doors to show."""
+"""Summary values of the app, for display."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ _NAMES = {"resnet18-gru": "ResNet18 + GRU"}
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """The model in use, for a person. `held_out` is measured on pictures it never saw; None when there were none."""
+    """The active model, for display. `held_out` is measured on pictures held out from training; None if there were none."""
 
     model_id: str
     name: str
@@ -37,7 +37,7 @@ class ModelInfo:
 
 @dataclass(frozen=True, slots=True)
 class ModelGeneration:
-    """A model of which something is kept here. `path` is its file, None when it lies here no more; `active` is the one in use."""
+    """A model with embeddings or a file here. `path` is its file, None if missing; `active` marks the active model."""
 
     model_id: str
     name: str
@@ -48,7 +48,7 @@ class ModelGeneration:
 
 @dataclass(frozen=True, slots=True)
 class SourceInfo:
-    """One source of the collection. `complete` says whether its last reading came to the end."""
+    """One source of the collection. `complete`: whether it was last read to the end."""
 
     name: str
     location: str
@@ -60,7 +60,7 @@ class SourceInfo:
 
 @dataclass(frozen=True, slots=True)
 class SystemInfo:
-    """The whole system at a glance."""
+    """Overview of the whole system."""
 
     items: int
     failures: int
@@ -72,7 +72,7 @@ class SystemInfo:
 
 @dataclass(frozen=True, slots=True)
 class TrainingEstimate:
-    """Whether training on the collection's own titles makes sense, and how long it would take on this computer."""
+    """Whether training on the collection's titles is worthwhile, and its estimated duration on this computer."""
 
     pictures: int
     seconds: float
@@ -81,12 +81,12 @@ class TrainingEstimate:
 
 
 def model_name(model: TrainedModel) -> str:
-    """What a person calls the model."""
+    """The display name of a model."""
     return _NAMES.get(model.spec.preset, model.spec.preset)
 
 
 def model_info(model: TrainedModel) -> ModelInfo:
-    """The card of a model together with what it is."""
+    """Describe a model: its card and spec."""
     card, spec = model.card, model.spec
     return ModelInfo(
         model_id=model.model_id,
@@ -106,7 +106,7 @@ def model_info(model: TrainedModel) -> ModelInfo:
 
 
 def source_infos(store: Store) -> tuple[SourceInfo, ...]:
-    """Every source of the collection with its counts; what was added by hand counts as one."""
+    """All sources with their counts; items added by hand count as one source."""
     read = [
         SourceInfo(entry.name, entry.location, entry.items, entry.failures, entry.completed_at is not None, entry.name == DEMO)
         for entry in store.sources.all()
@@ -118,5 +118,5 @@ def source_infos(store: Store) -> tuple[SourceInfo, ...]:
 
 
 def device_text() -> str:
-    """What computes, in words."""
+    """Description of the compute device."""
     return f"CPU, {counted(torch.get_num_threads(), 'thread')}"

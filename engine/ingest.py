@@ -1,4 +1,4 @@
-"""Bringing whole catalogues into the collection, with the model in use, whatever is switched meanwhile."""
+"""Index whole sources with the active model, following model switches."""
 
 import threading
 
@@ -18,10 +18,10 @@ _TRIES = 3
 
 
 class Filler:
-    """Reads catalogues into one collection.
+    """Indexes sources into one collection.
 
     Args:
-        generations: the model in use, asked for again when it is replaced in the middle of a catalogue.
+        generations: provides the active model; queried again if it is replaced while a source is indexed.
     """
 
     def __init__(self, store: Store, generations: Generations, encoding: Encoding, decoder: Decoder) -> None:
@@ -33,7 +33,7 @@ class Filler:
     def fill(
         self, dataset: SimpleIndexDataset, look_again: LookAgain, on_progress: OnProgress, stop: threading.Event | None
     ) -> IngestReport:
-        """Every row ends indexed, or listed with its reason.
+        """Index a source: each row ends indexed or listed as failed with a reason.
 
         Raises:
             SourceError, StoreError, BusyError, Stopped: see `crossmodal.ingest.pipeline.ingest`.
@@ -43,7 +43,9 @@ class Filler:
             try:
                 report = self._ingest(dataset, model, look_again, on_progress, stop)
                 break
-            except ModelSwitched as error:  # what came in before has the former model's embeddings: the new one's are made first
+            except (
+                ModelSwitched
+            ) as error:  # rows indexed so far have embeddings of the previous model: compute those of the new one first
                 switched = error
                 embed_missing(self._generations.current().model, self._store, self._encoding, on_progress, stop)
         else:

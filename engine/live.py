@@ -1,4 +1,4 @@
-"""The app together with its long work: what every door holds."""
+"""The app together with its background work, as used by the front ends."""
 
 import logging
 import threading
@@ -24,7 +24,7 @@ from engine.validation import Limits, top_k_of
 
 log = logging.getLogger(__name__)
 
-# Less than service managers wait before they kill, the time for open requests included.
+# Less than service managers wait before killing, including the time for open requests.
 _STOPPING_S = 15.0
 _EXAMPLES_FROM = 400
 _EXAMPLE_WORDS = 6
@@ -71,86 +71,86 @@ class LiveApp(LostFoundApp):
     # Long work
 
     def start_indexing(self, location: str, *, then_resume: bool = False) -> JobStatus:
-        """Index a CSV or folder in the background.
+        """Index a source in the background.
 
         Args:
-            then_resume: as the next step of the same job, go on with a change of the model that a crash ended.
+            then_resume: afterwards, in the same job, resume a model switch that a crash interrupted.
 
         Raises:
-            SourceError: nothing usable is there. BusyError: another job is running.
+            SourceError: there is nothing usable at `location`. BusyError: another job is running.
         """
-        self.tasks.open(location)  # a wrong path is said at once, not by a job that failed
+        self.tasks.open(location)  # a wrong path raises here instead of failing the job
         work = self._index_and_resume if then_resume else self.tasks.index
         return self.jobs.start("index", "Indexing your catalogue", lambda note, stop: work(location, note, stop))
 
     def start_training(self) -> JobStatus:
-        """Train on the collection's titles in the background; the new model takes over only when it is better. Raises BusyError."""
+        """Train on the collection's titles in the background; the new model takes over only if it is better. Raises BusyError."""
         return self.jobs.start("train", "Training on this collection's titles", self.tasks.train)
 
     def start_rebuild(self) -> JobStatus:
-        """Read every catalogue again, then train, in the background. Raises BusyError."""
+        """Re-index all catalogues, then train, in the background. Raises BusyError."""
         return self.jobs.start("rebuild", "Rebuilding the index and training again", self.tasks.rebuild)
 
     def start_retry(self) -> JobStatus:
-        """Try the failed rows again in the background. Raises BusyError."""
+        """Retry the failed rows in the background. Raises BusyError."""
         return self.jobs.start("retry", "Trying the failed rows again", self.tasks.retry)
 
     def start_switch(self, path: Path) -> JobStatus:
-        """Change to the model in a file, in the background: the collection is looked at with it, then it takes over in one moment.
+        """Switch to the model in a file in the background: embeds the collection with it, then activates it atomically.
 
-        Searching and adding go on. A job that was stopped goes on where it was when it is started again.
+        Searching and adding continue meanwhile. A stopped job resumes where it was when started again.
 
         Raises:
-            CheckpointError: the file is no usable model. QueryError: `bad_request`, it is in use already. BusyError: another job is
-            running.
+            CheckpointError: the file is not a usable model. QueryError: `bad_request`: it is already active. BusyError: another job is
+                running.
         """
         model = self.switching.import_file(path)
         return self.jobs.start(
-            "switch", f"Changing to {model_name(model)}", lambda note, stop: self.switching.run(model, note, stop)
+            "switch", f"Switching to {model_name(model)}", lambda note, stop: self.switching.run(model, note, stop)
         )
 
     def resume_switch(self) -> JobStatus | None:
-        """Go on with a change of the model that a crash ended; None when there was none, or any job is running, here or elsewhere."""
+        """Resume a model switch that a crash interrupted; None if there is none, or if any job is running, here or elsewhere."""
         model = None if self.jobs.running() else self.switching.unfinished()
         if model is None:
             return None
         return self.jobs.start(
-            "switch", f"Changing to {model_name(model)}", lambda note, stop: self.switching.run(model, note, stop)
+            "switch", f"Switching to {model_name(model)}", lambda note, stop: self.switching.run(model, note, stop)
         )
 
     def start_measuring(self) -> JobStatus:
-        """Measure the model in use on the collection's own titles, in the background; see `collection_metrics`. Raises BusyError."""
+        """Evaluate the active model on the collection's titles in the background; see `collection_metrics`. Raises BusyError."""
         return self.jobs.start("measure", "Measuring on this collection", self._measure)
 
     def collection_metrics(self) -> CollectionMetrics | None:
-        """What the last measuring found; None before the first, and once another model is in use."""
+        """The last evaluation; None before the first, and after a model switch."""
         figures = self._collection_metrics
         return figures if figures is not None and figures.model_id == self.generation().model.model_id else None
 
     def models(self) -> list[ModelGeneration]:
-        """Every model of which something is kept here, the one in use first."""
+        """All models with embeddings or a file here, the active one first."""
         return self.switching.models()
 
     def drop_previous_models(self) -> list[str]:
-        """Delete every model but the one in use, with its embeddings; returns their ids. Raises BusyError while one takes over."""
+        """Delete all inactive models with their embeddings; returns their ids. Raises BusyError during a switch."""
         return self.switching.drop_previous()
 
     def stop_job(self, job_id: str | None = None) -> None:
-        """Ask the job under way to stop. Raises QueryError `not_found` for an unknown id."""
+        """Request the running job to stop. Raises QueryError `not_found` for an unknown id."""
         self.jobs.stop(job_id)
 
     def pause_job(self, job_id: str | None = None) -> None:
-        """Let the job under way wait until `resume_job`. Raises QueryError `not_found` for an unknown id."""
+        """Pause the running job until `resume_job`. Raises QueryError `not_found` for an unknown id."""
         self.jobs.pause(job_id)
 
     def resume_job(self, job_id: str | None = None) -> None:
-        """Let a paused job go on. Raises QueryError `not_found` for an unknown id."""
+        """Resume a paused job. Raises QueryError `not_found` for an unknown id."""
         self.jobs.resume(job_id)
 
     def close(self) -> None:
-        """Ask the job under way to stop, wait for it, and close everything. Twice is fine.
+        """Stop the running job and close everything. Idempotent.
 
-        A job that is deaf for a quarter of a minute finds the collection closed under it; what it committed stays.
+        If the job does not stop within 15 s, the store is closed anyway. Committed work is kept.
         """
         try:
             self.switching.keep_pending()
@@ -162,23 +162,23 @@ class LiveApp(LostFoundApp):
             super().close()
 
     def training_estimate(self) -> TrainingEstimate:
-        """Whether training on the collection's titles makes sense, and for how long."""
+        """Whether training on the collection's titles is worthwhile, and its estimated duration."""
         return self.tasks.estimate()
 
     def remove_source(self, name: str) -> int:
-        """Take a catalogue and its items out of the collection; returns how many items.
+        """Remove a catalogue and its items; returns the number of items.
 
         Raises:
-            QueryError: `not_found`. `bad_request` for what was added by hand, which belongs to no catalogue.
+            QueryError: `not_found`; `bad_request` for items added by hand, which belong to no catalogue.
         """
         if name == ADDED or name not in {entry.name for entry in self.store.sources.all()}:
-            raise QueryError("not_found", f"There is no catalogue named {name!r:.80}.", remedy="Look at the list of catalogues.")
+            raise QueryError("not_found", f"There is no catalogue named {name!r:.80}.", remedy="See the list of catalogues.")
         return len(self.store.sources.remove(name))
 
-    # What a page shows
+    # For display
 
     def info(self) -> SystemInfo:
-        """The whole system at a glance."""
+        """Overview of the whole system."""
         return SystemInfo(
             items=self.count(),
             failures=len(self.store.failures.all()),
@@ -193,10 +193,10 @@ class LiveApp(LostFoundApp):
         return self.store.items.page(limit, after_id)
 
     def items_page(self, limit: int, after_id: int = 0, *, where: Filter | None = None) -> list[Item]:
-        """Up to `limit` items that pass a filter, oldest first, beyond the item `after_id`: the last id is the cursor to the next page.
+        """Up to `limit` items that match a filter, oldest first, with ids above `after_id`; the last id is the cursor of the next page.
 
         Raises:
-            QueryError: `bad_request`, an impossible limit, cursor or filter.
+            QueryError: `bad_request`: an invalid limit, cursor or filter.
         """
         wanted, conditions = top_k_of(self.limits, limit), checked(where)
         if isinstance(after_id, bool) or not isinstance(after_id, int) or after_id < 0:
@@ -204,33 +204,33 @@ class LiveApp(LostFoundApp):
         return self.store.items.matching_page(wanted, after_id, conditions)
 
     def attribute_values(self, limit: int = 50) -> dict[str, list[tuple[str, int]]]:
-        """Each attribute of the collection with its `limit` most frequent values and their counts, most frequent first."""
+        """Each attribute with its `limit` most frequent values and their counts, most frequent first."""
         return self.store.items.attribute_values(max(1, limit))
 
     def failures(self) -> list[Failure]:
-        """Rows that are not in the collection, each with its reason."""
+        """Rows that could not be indexed, with reasons."""
         return self.store.failures.all()
 
     def example_queries(self, n: int = 4) -> list[str]:
-        """Short titles spread over the collection, to try; fewer or none where titles are long or missing."""
+        """Up to `n` short titles from across the collection as example queries."""
         titles = dict.fromkeys(item.title for item in self.store.items.page(_EXAMPLES_FROM, 0) if _is_example(item.title))
         short = list(titles)
         return [short[i * len(short) // n] for i in range(min(n, len(short)))]
 
     def unknown_words(self, query: str) -> list[str]:
-        """The query's words that no title of the collection uses; none while the collection has no titles."""
+        """The query's words that no title contains; empty while the collection has no titles."""
         vocabulary = self._vocabulary_of_collection.vocabulary()
         return vocabulary.unknown(query) if len(vocabulary) else []
 
     def nearest_words(self, query: str, n: int = 3) -> list[str]:
-        """Words of the collection close in spelling to the query's unknown ones, best first."""
+        """Up to `n` words of the collection spelt similarly to the query's unknown words, best first."""
         return self._vocabulary_of_collection.vocabulary().near(query, n)
 
     def _index_and_resume(self, location: str, on_progress: OnProgress, stop: threading.Event) -> str:
         try:
             said = self.tasks.index(location, on_progress, stop)
         finally:
-            # Also when the catalogue could not be read to its end; not when a person wants to stop.
+            # Also after a catalogue that could not be read completely, but not after a stop by the user.
             model = None if stop.is_set() else self.switching.unfinished()
             changed = "" if model is None else self.switching.run(model, on_progress, stop)
         return f"{said} {changed}".strip()

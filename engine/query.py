@@ -1,4 +1,4 @@
-"""What a search asks and what it answers: one value each, the same for every door."""
+"""Values of a search: `Query` and `SearchAnswer`, the same for all front ends."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ _NAMED = 5
 _SHOWN_CHARS = 60
 
 Image = bytes | Path | str | Picture
-"""A picture as a caller has it: its bytes, a file, a web address, or decoded already."""
+"""A picture in any form: its bytes, a file, a URL, or decoded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +28,11 @@ class Query:
         item_id: the item whose picture is searched with.
         weight: share of the picture in [0, 1] when there is a text as well, see `engine.search.fused`.
         where: filter: attribute → its value, or any of several; `catalogue` is the source.
-        min_score: lowest cosine that counts, in [-1, 1].
-        top_k: results at most, from 1 to `Limits.max_top_k`.
-        offset: how many of the best results are passed over, from 0 to `Limits.max_offset`; ranks count them.
-        collapse_duplicates: of items with the same picture file only the best is a result.
-        include_self: items with the very picture searched with may be results; otherwise they are left out, the queried item among them.
+        min_score: minimum cosine, in [-1, 1].
+        top_k: maximum number of results, from 1 to `Limits.max_top_k`.
+        offset: number of best results to skip, from 0 to `Limits.max_offset`; ranks include them.
+        collapse_duplicates: return only the best of items with the same picture file.
+        include_self: whether items with the query picture itself, including the queried item, may be results.
     """
 
     text: str | None = None
@@ -52,8 +52,8 @@ class SearchAnswer:
     """Results of a query.
 
     Attributes:
-        results: best first; ranks begin at `offset` + 1.
-        hidden: better items than the last result that are left out because they show the very picture searched with.
+        results: best first; ranks start at `offset` + 1.
+        hidden: number of items that rank above the last result, but are left out because they have the query picture.
     """
 
     results: list[SearchResult]
@@ -62,21 +62,21 @@ class SearchAnswer:
 
 @dataclass(frozen=True, slots=True)
 class ValidQuery(Query):
-    """A query that `validated` let through: its text is cleaned, and its filter parsed into `conditions`."""
+    """A query returned by `validated`: its text is cleaned, and its filter parsed into `conditions`."""
 
     conditions: Conditions = ()
 
     @property
     def depth(self) -> int:
-        """How many ranked items an answer takes at least."""
+        """Minimum number of ranked items that the answer needs."""
         return self.offset + self.top_k
 
 
 def validated(query: Query, limits: Limits) -> ValidQuery:
-    """The query with its text cleaned and its filter parsed; one that is valid already as it is.
+    """Validate a query: clean its text and parse its filter. A `ValidQuery` is returned unchanged.
 
     Raises:
-        QueryError: `text_empty`, `text_too_long`; `bad_request`, a value is impossible, or nothing is searched for.
+        QueryError: `text_empty`, `text_too_long`; `bad_request`: a value is invalid, or there is neither text nor picture.
     """
     if isinstance(query, ValidQuery):
         return query
@@ -109,10 +109,10 @@ def validated(query: Query, limits: Limits) -> ValidQuery:
 
 
 def all_validated(queries: Sequence[Query], limits: Limits) -> list[ValidQuery]:
-    """Many queries, which may be none.
+    """Validate many queries, possibly none.
 
     Raises:
-        QueryError: as `validated`, for the first that is wrong; `bad_request` for more than `limits.max_queries`.
+        QueryError: as `validated`, for the first invalid one; `bad_request` for more than `limits.max_queries`.
     """
     if len(queries) > limits.max_queries:
         what = f"{len(queries):,} queries were asked at once; {limits.max_queries} are answered at most."

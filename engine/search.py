@@ -1,4 +1,4 @@
-"""From a query to its results: the items nearest to a text, a picture or both, and the texts nearest to a picture."""
+"""Run queries: the items nearest to a text, a picture or both, and the texts nearest to a picture."""
 
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -20,10 +20,10 @@ _SHORTEST = 1e-6
 
 
 class Searcher:
-    """Searches over the generation in use. May be used from many threads.
+    """Searches the active generation. Thread-safe.
 
     Args:
-        generation: the model and indexes in use, asked for at every search.
+        generation: returns the active generation; called for every search.
     """
 
     def __init__(self, store: Store, generation: Callable[[], Generation], encoding: Encoding) -> None:
@@ -33,13 +33,13 @@ class Searcher:
         self._filters = _Filters(store)
 
     def search(self, queries: Sequence[ValidQuery]) -> list[SearchAnswer]:
-        """The answer to each query: all texts are encoded together, and like queries share a pass over the index.
+        """Answer each query. All texts are encoded together, and queries with the same filter share a pass over the index.
 
         Args:
-            queries: valid ones, whose pictures are decoded.
+            queries: validated queries with decoded pictures.
 
         Raises:
-            QueryError: `not_found`, there is no item of that id; `bad_request`, a text and a picture cancel out.
+            QueryError: `not_found`: there is no item with that id; `bad_request`: a text and a picture cancel out.
         """
         if not queries:
             return []
@@ -48,7 +48,7 @@ class Searcher:
         answers: dict[int, SearchAnswer] = {}
         places_of = defaultdict[tuple[Conditions, int], list[int]](list)
         for place, query in enumerate(queries):
-            # Apart by their depth as well: many short answers do not wait for the items of a long one.
+            # Grouped by depth as well, so that many short answers do not wait for the items of a long one.
             places_of[query.conditions, query.depth].append(place)
         for places in places_of.values():
             found = self.nearest(generation, embeddings[places], [queries[place] for place in places])
@@ -58,13 +58,13 @@ class Searcher:
     def nearest(
         self, generation: Generation, embeddings: Embedding, queries: Sequence[ValidQuery], *, exclude: Collection[int] = ()
     ) -> list[SearchAnswer]:
-        """The answers to queries that have the filter in common.
+        """Answer queries that share a filter.
 
         Shape:
-            embeddings: (q, embed_dim) float32 of length 1, what each query looks for.
+            embeddings: (q, embed_dim) float32, unit length, one per query.
 
         Args:
-            exclude: ids that no result has.
+            exclude: ids to leave out.
         """
         conditions = queries[0].conditions
         allowed = self._filters.allowed(conditions) if conditions else None
@@ -82,12 +82,12 @@ class Searcher:
                 query = queries[place]
                 answers[place] = _answer(hits, items, query, own[place])
                 if len(answers[place].results) < query.top_k and len(hits) == depth and _counts(hits[-1][1], query):
-                    short.append(place)  # pictures that are left out took places, and there is more further down
+                    short.append(place)  # excluded pictures took ranks, and there are more items further down
             places, depth = short, 4 * depth
         return answers
 
     def _own_picture(self, query: ValidQuery) -> str:
-        """The content hash that is left out of a query's results; empty for none."""
+        """The content hash to exclude from a query's results; empty for none."""
         if query.include_self:
             return ""
         if isinstance(query.image, Picture):
@@ -95,7 +95,7 @@ class Searcher:
         return "" if query.item_id is None else self._store.items.get(query.item_id).content_hash
 
     def _embeddings(self, model: TrainedModel, queries: Sequence[ValidQuery]) -> Embedding:
-        """What each of q queries looks for. Shape: (q, embed_dim) float32 of length 1."""
+        """Embedding of each query. Shape: (q, embed_dim) float32, unit length."""
         texts = [query.text for query in queries if query.text is not None]
         encoded: Iterator[Embedding] = iter(model.encode_texts(texts)) if texts else iter([])
         rows = []
@@ -115,7 +115,7 @@ class Searcher:
         return self._store.embeddings.get(query.item_id, model.model_id)
 
     def _shown_by(self, model: TrainedModel, item_id: int) -> Embedding:
-        """What an item's picture shows, whatever its title. Raises QueryError `not_found`."""
+        """Embedding of an item's picture, without its title. Raises QueryError `not_found`."""
         if not reads_titles(model):
             return self._store.embeddings.get(item_id, model.model_id)
         pixels = self._encoding.stored_pixels(model, self._store.pictures.rendition(item_id))
@@ -146,11 +146,11 @@ class Searcher:
 
 
 def _answer(hits: Hits, items: Mapping[int, Item], query: ValidQuery, own: str) -> SearchAnswer:
-    """What a query wants of its ranked hits.
+    """Select a query's results from its ranked hits.
 
     Args:
-        items: by their ids; one that was removed a moment ago is missing.
-        own: content hash of the picture searched with.
+        items: items by id; an item removed in the meantime is missing.
+        own: content hash of the query picture.
     """
     answer, seen, rank = SearchAnswer([]), set[str](), 0
     for item_id, score in hits:
@@ -174,7 +174,7 @@ def _counts(score: float, query: ValidQuery) -> bool:
 
 
 class _Filters:
-    """Ids that match a filter, kept until the collection changes."""
+    """Caches the ids that match a filter until the collection changes."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -182,7 +182,7 @@ class _Filters:
 
     def allowed(self, where: Conditions) -> npt.NDArray[np.int64]:
         """Ascending ids. Shape: (n,) int64."""
-        # Asked before the ids: what is committed in between is found under the next version.
+        # Read before the ids: a commit in between is then detected with the next version.
         key = (self._store.version(), where)
         ids = self._kept.get(key)
         if ids is None:
@@ -196,25 +196,23 @@ class _Filters:
 
 
 def fused(text: Embedding, image: Embedding, weight: float) -> Embedding:
-    """A text and a picture as one query: (1 - weight) * text + weight * image, brought back to length 1.
+    """Combine a text and a picture: (1 - weight) * text + weight * image, normalised.
 
-    Directions of one space add up to what they say together (Kiros et al. 2014, Unifying Visual-Semantic Embeddings; the average of both
-    is the "Image + Text" baseline of Saito et al. 2023, Pic2Word). The score of a result is its cosine with this query.
+    Directions in a joint space can be added (Kiros et al. 2014, Unifying Visual-Semantic Embeddings; the average is the "Image + Text"
+    baseline of Saito et al. 2023, Pic2Word). The score of a result is its cosine with this query.
 
     Shape:
-        text, image: (embed_dim,) float32 of length 1. Answer likewise.
+        text, image, returns: (embed_dim,) float32, unit length.
 
     Args:
         weight: share of the picture, in [0, 1].
 
     Raises:
-        QueryError: `bad_request`, the two point in opposite directions and cancel out.
+        QueryError: `bad_request`: the two point in opposite directions and cancel out.
     """
     mixed = (1.0 - weight) * text.astype(np.float64) + weight * image.astype(np.float64)
     length = float(np.linalg.norm(mixed))
     if not length > _SHORTEST:
-        raise QueryError(
-            "bad_request", f"The text and the picture cancel out at the weight {weight:g}.", remedy="Change the weight."
-        )
+        raise QueryError("bad_request", f"The text and the picture cancel out at weight {weight:g}.", remedy="Change the weight.")
     query: Embedding = (mixed / length).astype(np.float32)
     return query

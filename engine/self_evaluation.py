@@ -1,4 +1,4 @@
-"""How well the model in use finds this collection: its own titles and captions as truth, both directions, with intervals and chance."""
+"""Evaluate the active model on the collection: its titles and captions are the ground truth, in both directions."""
 
 import heapq
 import threading
@@ -28,12 +28,12 @@ _TEXTS_AT_ONCE = 256
 
 @dataclass(frozen=True, slots=True)
 class CollectionMetrics:
-    """A measurement of one model on the collection as it then was.
+    """An evaluation of one model on the collection at a given time.
 
     Attributes:
-        items: how many items with words were looked at, of `collection` in all.
-        picture_only: the model finds items by picture and title together, which would give the answer away: pictures alone were used.
-        measured_at: seconds since 1970.
+        items: number of items with text that were used, of `collection` in total.
+        picture_only: whether pictures were encoded without titles because the model embeds both, which would leak the answer.
+        measured_at: Unix time in seconds.
     """
 
     model_id: str
@@ -45,7 +45,7 @@ class CollectionMetrics:
 
 
 def evaluate_on_collection(app: LostFoundApp, on_progress: OnProgress, stop: threading.Event | None = None) -> CollectionMetrics:
-    """`measure_collection` together with what it was measured on. Raises alike."""
+    """Run `measure_collection` and describe what was evaluated. Raises the same."""
     model, total = app.generation().model, app.count()
     result = measure_collection(app, on_progress, stop)
     return CollectionMetrics(
@@ -59,21 +59,21 @@ def evaluate_on_collection(app: LostFoundApp, on_progress: OnProgress, stop: thr
 
 
 def measure_collection(app: LostFoundApp, on_progress: OnProgress, stop: threading.Event | None = None) -> RetrievalResult:
-    """Search for every text among the pictures, and for every picture among the texts, of at most 5,000 items.
+    """Search every text among the pictures and every picture among the texts, for at most 5,000 items.
 
-    Items are sampled by the hash of their picture, so that the same collection is always measured on the same items. Items that say
-    the same are one group: any of them is right for a text. Where items share some of their captions only, the others' count as wrong,
-    which may cost the model something and never flatters it.
+    Items are sampled by picture hash, so that the same collection is always evaluated on the same items. Items with the same text form
+    one group: any of them is correct. If items share only some of their captions, the others count as wrong, which can only lower the
+    result.
 
     Raises:
-        QueryError: `bad_request`, fewer than ten items with words. Stopped: `stop` was set. StoreError: the store cannot be read.
+        QueryError: `bad_request`: fewer than ten items with text. Stopped: `stop` was set. StoreError: the store cannot be read.
     """
     generation = app.generation()
     items = _sample(app, stop)
     if len(items) < FEWEST_ITEMS:
         raise QueryError(
             "bad_request",
-            f"The collection has {len(items)} pictures with a title; measuring needs {FEWEST_ITEMS}.",
+            f"The collection has {len(items)} pictures with a title; an evaluation needs {FEWEST_ITEMS}.",
             remedy="Add titles, or more pictures with titles.",
         )
     on_progress(Progress("measure", "Reading the pictures", total=len(items)))
@@ -83,7 +83,7 @@ def measure_collection(app: LostFoundApp, on_progress: OnProgress, stop: threadi
     groups = _groups({item_id: tuple(text for text in each if text in texts) for item_id, each in said.items()})
     pairs = list(dict.fromkeys((groups[item_id], text) for item_id, each in said.items() for text in each if text in texts))
     if not pairs:
-        raise QueryError("bad_request", "No title of the collection has a word the model can read.", remedy="Add titles.")
+        raise QueryError("bad_request", "No title of the collection has a word the model knows.", remedy="Add titles.")
     on_progress(Progress("measure", "Comparing every title with every picture"))
     check_stop(stop, "Measuring")
     asked = [item_id for item_id in pictures if item_id in groups]
@@ -96,7 +96,7 @@ def measure_collection(app: LostFoundApp, on_progress: OnProgress, stop: threadi
 
 
 def _sample(app: LostFoundApp, stop: threading.Event | None) -> list[Item]:
-    """At most `MOST_ITEMS` items with words, those with the lowest picture hashes."""
+    """At most `MOST_ITEMS` items with text, those with the lowest picture hashes."""
 
     def titled() -> Iterator[Item]:
         after_id = 0
@@ -111,25 +111,25 @@ def _sample(app: LostFoundApp, stop: threading.Event | None) -> list[Item]:
 def _pictures(
     app: LostFoundApp, generation: Generation, items: list[Item], on_progress: OnProgress, stop: threading.Event | None
 ) -> Iterator[tuple[int, Embedding]]:
-    """What each item's picture shows, by item; one removed meanwhile is left out."""
+    """Picture embeddings by item id; items removed meanwhile are omitted."""
     model, began = generation.model, time.monotonic()
     for done, item in enumerate(items, start=1):
         check_stop(stop, "Measuring")
         try:
-            if reads_titles(model):  # the stored embedding says the title, too
+            if reads_titles(model):  # the stored embedding includes the title
                 pixels = app.encoding.stored_pixels(model, app.store.pictures.rendition(item.item_id))
                 yield item.item_id, model.encode_pixels(pixels[None])[0]
             else:
                 yield item.item_id, app.store.embeddings.get(item.item_id, model.model_id)
         except QueryError:
-            continue  # it was removed meanwhile
+            continue  # removed in the meantime
         if done % _REPORT_EVERY == 0:
             left = (time.monotonic() - began) / done * (len(items) - done)
             on_progress(Progress("measure", "Reading the pictures", done=done, total=len(items), seconds_left=left))
 
 
 def _texts(generation: Generation, texts: list[str], on_progress: OnProgress, stop: threading.Event | None) -> dict[str, Embedding]:
-    """Each different text that the model can read, with its embedding."""
+    """Map each distinct text that the model can encode to its embedding."""
     different, found = list(dict.fromkeys(texts)), dict[str, Embedding]()
     for start in range(0, len(different), _TEXTS_AT_ONCE):
         check_stop(stop, "Measuring")
@@ -141,7 +141,7 @@ def _texts(generation: Generation, texts: list[str], on_progress: OnProgress, st
 
 
 def _groups(said: dict[int, tuple[str, ...]]) -> dict[int, int]:
-    """Item → the number of its group: items that say the same, word order and small words apart. Items that say nothing have none."""
+    """Map items to group numbers: items with the same text, ignoring word order and function words. Items without text are omitted."""
     numbers: dict[frozenset[frozenset[str]], int] = {}
     return {
         item_id: numbers.setdefault(frozenset(title_key(text) for text in each), len(numbers))

@@ -1,4 +1,4 @@
-"""The words a collection uses, counted anew when that is worth it."""
+"""The vocabulary of a collection, for spelling suggestions; recounted when necessary."""
 
 import difflib
 import threading
@@ -11,14 +11,16 @@ from crossmodal.store import Store
 from crossmodal.text.cleaning import FUNCTION_WORDS, words
 
 _CLOSENESS = 0.72
-"""Least similarity (Ratcliff and Obershelp's ratio, in [0, 1]) of a suggestion: "stripd" is 0.92 from "striped", "kleid" 0.5 from "red"."""
+"""Minimum similarity (Ratcliff and Obershelp's ratio, in [0, 1]) of a suggestion: 0.92 for "stripd" and "striped", 0.5 for
+"kleid" and "red".
+"""
 
 
 class Vocabulary:
-    """Words of titles with how often they occur.
+    """Words of titles with their frequencies.
 
     Args:
-        titles: any number of texts; none gives a vocabulary that knows nothing and suggests nothing.
+        titles: any number of texts; without texts there are no suggestions.
     """
 
     def __init__(self, titles: Iterable[str]) -> None:
@@ -28,12 +30,12 @@ class Vocabulary:
         return len(self._counts)
 
     def unknown(self, query: str) -> list[str]:
-        """The query's words that no title uses, in order, each once."""
+        """The query's words that no title contains, in order, without duplicates."""
         found = dict.fromkeys(word for word in words(query) if word not in FUNCTION_WORDS)
         return [word for word in found if word not in self._counts]
 
     def near(self, query: str, n: int = 3) -> list[str]:
-        """Up to `n` words of the collection close in spelling to the query's unknown words, best first."""
+        """Up to `n` words of the collection spelt similarly to the query's unknown words, best first."""
         suggestions: dict[str, float] = {}
         for word in self.unknown(query)[:8]:
             candidates = [known for known in self._counts if abs(len(known) - len(word)) <= 3]
@@ -44,9 +46,9 @@ class Vocabulary:
 
 
 _MOST_ITEMS = 20_000
-# Up to here counting takes some milliseconds, and every change of the collection is followed at once.
+# Up to this many items, counting takes milliseconds and is repeated after every change.
 _FEW_ITEMS = 1_000
-# Beyond, counting takes up to a second: while items come in all the time, a new word may be unknown for this long.
+# Above, counting takes up to a second: while items are added continuously, a new word may be unknown for this long.
 _FRESH_S = 30.0
 
 
@@ -59,7 +61,7 @@ class _Counted:
 
 
 class CollectionVocabulary:
-    """Words of the titles and captions of the newest 20,000 items. May be used from many threads; one of them counts."""
+    """Words of the titles and captions of the newest 20,000 items. Thread-safe; one thread counts at a time."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -67,11 +69,11 @@ class CollectionVocabulary:
         self._latest: _Counted | None = None
 
     def vocabulary(self) -> Vocabulary:
-        """The words as they are, or were a moment ago."""
+        """The current vocabulary, possibly slightly outdated."""
         latest = self._latest
         if latest is not None and self._is_fresh(latest):
             return latest.words
-        # Whoever has a former count takes that rather than wait for the next.
+        # With a previous count at hand, threads use that instead of waiting for the next.
         if not self._counting.acquire(blocking=latest is None) and latest is not None:
             return latest.words
         try:
@@ -87,7 +89,7 @@ class CollectionVocabulary:
         return counted.items > _FEW_ITEMS and time.monotonic() - counted.at < _FRESH_S
 
     def _counted(self) -> _Counted:
-        version = self._store.version()  # before the items are read: a commit in between is found again next time
+        version = self._store.version()  # before reading the items: a commit in between is detected the next time
         items = self._store.items.page(_MOST_ITEMS, newest_first=True)
         words = Vocabulary(text for item in items for text in (item.title, *item.captions))
         return _Counted(words, version, len(items), time.monotonic())

@@ -1,4 +1,4 @@
-"""Bounds of queries and additions, and the sentences that say which value lies outside them."""
+"""Validation of queries and additions."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from crossmodal.text.cleaning import clean_query, display_text
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of a query and of an addition."""
+    """Bounds of queries and additions."""
 
     max_query_chars: int
     max_top_k: int
@@ -43,38 +43,38 @@ def terms(limits: Limits, top_k: int, where: Filter | None = None, min_score: fl
         raise QueryError(
             "bad_request",
             f"The number of results must be a whole number from 1 to {limits.max_top_k}, not {top_k!r:.40}.",
-            remedy="Ask for 5, for instance.",
+            remedy="Request 5, for instance.",
         )
     least = None if min_score is None else number_of(min_score, "The lowest score", -1.0, 1.0)
     return Terms(top_k, checked(where), least)
 
 
 def cleaned(limits: Limits, query: str) -> str:
-    """A text query as the model reads it. Raises what `clean_query` raises."""
+    """Clean a text query. Raises as `clean_query`."""
     return clean_query(query, max_chars=limits.max_query_chars)
 
 
 def top_k_of(limits: Limits, top_k: int) -> int:
-    """A number of results. Raises QueryError `bad_request` outside 1 to `max_top_k`."""
-    return whole_number_of(top_k, "The number of results", 1, limits.max_top_k, remedy="Ask for 5, for instance.")
+    """Validate a number of results. Raises QueryError `bad_request` outside 1 to `max_top_k`."""
+    return whole_number_of(top_k, "The number of results", 1, limits.max_top_k, remedy="Request 5, for instance.")
 
 
 def texts_of(texts: Sequence[str]) -> Sequence[str]:
-    """A list of text queries. Raises QueryError `bad_request` for what is none, such as a single text."""
+    """Validate a list of text queries. Raises QueryError `bad_request` for anything else, such as a single text."""
     if isinstance(texts, str | bytes) or not isinstance(texts, Sequence):
-        raise QueryError("bad_request", f"Queries are a list of texts, not {texts!r:.60}.", remedy="Give a list.")
+        raise QueryError("bad_request", f"Queries are a list of texts, not {texts!r:.60}.", remedy="Pass a list.")
     return texts
 
 
 def title_of(limits: Limits, title: str | None) -> str:
-    """A title on one line, cut where it is too long. Raises QueryError `bad_request` for what is no text."""
+    """Clean a title to one line and cut it if too long. Raises QueryError `bad_request` if it is not a string."""
     if title is not None and not isinstance(title, str):
         raise QueryError("bad_request", f"A title is a text, not {title!r:.60}.", remedy="Give a text, or none.")
     return display_text(title or "", max_chars=limits.max_title_chars)
 
 
 def captions_of(limits: Limits, captions: Sequence[str]) -> tuple[str, ...]:
-    """Captions as they are kept: one line each, without empty ones. Raises QueryError `bad_request` for other things, or too many."""
+    """Clean captions: one line each, without empty ones. Raises QueryError `bad_request` for wrong types or too many captions."""
     if (
         isinstance(captions, str | bytes)
         or not isinstance(captions, Sequence)
@@ -88,10 +88,10 @@ def captions_of(limits: Limits, captions: Sequence[str]) -> tuple[str, ...]:
 
 
 def attributes_of(limits: Limits, attributes: Mapping[str, str]) -> dict[str, str]:
-    """Attributes as they are kept.
+    """Clean attributes.
 
     Raises:
-        QueryError: `bad_request`, for other things than texts under texts, too many or too long ones, or a name that is taken.
+        QueryError: `bad_request`: names or values that are not strings, too many or too long ones, or a reserved name.
     """
     if not isinstance(attributes, Mapping) or not all(isinstance(text, str) for pair in attributes.items() for text in pair):
         raise QueryError("bad_request", f"Attributes are texts by name, not {attributes!r:.60}.", remedy='Give {"colour": "red"}.')
@@ -99,7 +99,7 @@ def attributes_of(limits: Limits, attributes: Mapping[str, str]) -> dict[str, st
         what = f"An item takes {limits.max_attributes} attributes, not {len(attributes):,}."
         raise QueryError("bad_request", what, remedy="Leave some out.")
     if CATALOGUE in attributes:
-        what = f'No attribute can be named "{CATALOGUE}": in a filter that is where an item came from.'
+        what = f'No attribute can be named "{CATALOGUE}": in a filter it means the source of an item.'
         raise QueryError("bad_request", what, remedy="Choose another name.")
     for name, value in attributes.items():
         if not name or max(len(name), len(value)) > limits.max_query_chars:
@@ -109,14 +109,14 @@ def attributes_of(limits: Limits, attributes: Mapping[str, str]) -> dict[str, st
 
 
 def whole_number_of(value: int, what: str, least: int, most: int, *, remedy: str = "Change it.") -> int:
-    """A whole number. Raises QueryError `bad_request`, which names it as `what`, outside `least` to `most`."""
+    """Validate an integer. Raises QueryError `bad_request` with `what` as subject outside `least` to `most`."""
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
         raise QueryError("bad_request", f"{what} must be a whole number from {least} to {most}, not {value!r:.40}.", remedy=remedy)
     return value
 
 
 def number_of(value: float, what: str, least: float, most: float) -> float:
-    """A number. Raises QueryError `bad_request`, which names it as `what`, outside `least` to `most`."""
+    """Validate a number. Raises QueryError `bad_request` with `what` as subject outside `least` to `most`."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or not math.isfinite(value) or not least <= value <= most:
         raise QueryError(

@@ -1,4 +1,4 @@
-"""Following a folder: whatever happens to its pictures happens to the collection."""
+"""Watch a folder and index its changes."""
 
 import threading
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from crossmodal.ingest.sources.folder import PICTURE_SUFFIXES
 from crossmodal.progress import OnProgress, Stopped
 from engine.live import LiveApp
 
-# How often a wish to stop is heard, and how long changes are gathered: files arrive in crowds.
+# How often a stop request is checked, and how long changes are collected, because files often arrive in groups.
 _LISTEN_MS = 500
 _GATHER_MS = 800
 
@@ -27,13 +27,13 @@ def watch_folder(
 ) -> None:
     """Index what changes in a folder until `stop` is set: new, changed, renamed and deleted pictures.
 
-    Only names are listed again at a change, and only the files that changed are read. A picture that is read while it is still
-    being written fails, and is tried again when it changes next. Killed at any moment, `index` of the same folder goes on from there.
+    On a change only names are listed again, and only changed files are read. A picture that is read while it is still being
+    written fails, and is retried at its next change. After a kill, `index` of the same folder resumes.
 
     Args:
-        say: told one sentence after each round that changed something.
-        warn: told what went wrong in a round, and what to do; the watch goes on.
-        ready: called once when no change can be missed any more.
+        say: called with one sentence after each round that changed something.
+        warn: called with message and remedy of an error in a round; the watch continues.
+        ready: called once, when changes can no longer be missed.
 
     Raises:
         SourceError: `location` is not a folder of pictures. StoreError: the collection cannot be written.
@@ -42,7 +42,7 @@ def watch_folder(
 
     source = app.tasks.open(location)
     if source.kind != "folder":
-        raise SourceError("bad_request", f"{source.label} is no folder of pictures.", remedy="Only folders can be followed.")
+        raise SourceError("bad_request", f"{source.label} is not a folder of pictures.", remedy="Only folders can be followed.")
     waiting: frozenset[str] | None = None
     for changes in watch(
         source.folder,
@@ -54,7 +54,7 @@ def watch_folder(
         raise_interrupt=False,
     ):
         changed = frozenset(_key(source.folder, name) for _, name in changes)
-        if waiting is None:  # the watch has begun: from here on nothing is missed, and the first round reads everything
+        if waiting is None:  # watching has started: from here on nothing is missed, and the first round reads everything
             if _look(app, location, "files", on_progress, stop, say=say, warn=warn):
                 waiting = frozenset()
                 ready()
@@ -74,13 +74,13 @@ def _look(
     say: Callable[[str], None],
     warn: Callable[[str, str], None],
 ) -> bool:
-    """One round; False when it has to be tried again."""
+    """Run one round; False if it must be repeated."""
     before = app.store.version()
     try:
         sentence = app.tasks.index(location, on_progress, stop, look_again=look_again)
     except Stopped:
         return True  # the watch ends too
-    except SourceError as error:  # emptied, or gone for a moment: the collection keeps what it has
+    except SourceError as error:  # empty or temporarily missing: the collection keeps its items
         warn(error.message, error.remedy)
         return True
     except BusyError as error:
@@ -92,7 +92,7 @@ def _look(
 
 
 def _matters(name: str) -> bool:
-    """Pictures, their text files, and folders, which come and go with all that is in them."""
+    """Whether a change is relevant: pictures, their text files, and folders (added or deleted with their contents)."""
     path = Path(name)
     return not path.name.startswith(".") and path.suffix.lower() in {*PICTURE_SUFFIXES, ".txt", ""}
 

@@ -70,10 +70,7 @@ def test_a_mistake_of_the_program_is_one_sentence_and_a_number(monkeypatch: pyte
     monkeypatch.setattr("commands._open.settings", lambda: 1 / 0)
     result = CliRunner().invoke(cli.app, ["list"])
     assert result.exit_code == _app.INTERNAL
-    assert (
-        result.stderr
-        == "Error: Something went wrong inside the program (ZeroDivisionError). Run it again with --verbose to see where.\n"
-    )
+    assert result.stderr == "Error: An internal error occurred (ZeroDivisionError). Run it again with --verbose to see where.\n"
     assert "ZeroDivisionError" in CliRunner().invoke(cli.app, ["list", "--verbose"]).stderr
 
 
@@ -97,7 +94,7 @@ echo "${{COMPREPLY[@]}}"
 def test_help_breaks_lines_where_the_terminal_ends() -> None:
     lines = [line.strip() for line in run("search", "--help", COLUMNS="80").stdout.splitlines()]
     assert "In a pipe each result is one line: rank, score, id, title, catalogue and" in lines
-    assert "source, with tabs between. Ends with 1 when nothing was found." in lines
+    assert "source, separated by tabs. Exits with 1 if nothing is found." in lines
 
 
 @pytest.mark.slow
@@ -105,7 +102,7 @@ def test_flags_take_no_value_in_the_help() -> None:
     for words in ((), ("search",), ("train",)):
         assert "<bool>" not in run(*words, "--help").stdout
     said = " ".join(run("train", "--help").stdout.replace("│", " ").split())
-    assert "Rounds over the pictures. --batch-size" in said
+    assert "Passes over the pictures. --batch-size" in said
     assert "[default: (all)]" in said
 
 

@@ -1,1 +1,1 @@
-"""What a person sees: Streamlit pages and their parts. They hold no logic and import no torch, no sqlite, no other door."""
+"""The Streamlit pages and their components. They contain no application logic and import no torch, sqlite or other front end."""

@@ -1,4 +1,4 @@
-"""Numbers as a person reads them, with their units."""
+"""Format numbers and texts for display."""
 
 import re
 import time
@@ -12,7 +12,7 @@ def count(number: int, one: str, many: str | None = None) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A length of time, in the unit a person would choose: `12 ms`, `1.4 s`, `31 s`, `4 min`, `2 h 5 min`."""
+    """A duration in a readable unit: `12 ms`, `1.4 s`, `31 s`, `4 min`, `2 h 5 min`."""
     if seconds < 0.9995:
         return f"{max(1, round(seconds * 1000))} ms"
     if seconds < 9.95:
@@ -24,7 +24,7 @@ def duration(seconds: float) -> str:
 
 
 def left(seconds: float) -> str:
-    """How long still, never more exact than an estimate can be: `a few seconds left`, `about 40 s left`, `about 3 min left`."""
+    """Remaining time, rounded as an estimate: `a few seconds left`, `about 40 s left`, `about 3 min left`."""
     if seconds < 5:
         return "a few seconds left"
     if seconds < 90:
@@ -33,7 +33,7 @@ def left(seconds: float) -> str:
 
 
 def of_a_hundred(share: float) -> str:
-    """A share as how many of a hundred: `97`, `0.1`, `100` only when it is all of them."""
+    """A share in [0, 1] as a number out of 100: `97`, `0.1`; `100` only for exactly 1."""
     hundred = share * 100
     if 0 < hundred < 1:
         return f"{hundred:.1g}" if hundred < 0.95 else "1"
@@ -46,12 +46,12 @@ def score(cosine: float) -> str:
 
 
 def date(seconds_since_1970: float) -> str:
-    """A day and minute of this computer's clock."""
+    """Unix time as local date and time."""
     return time.strftime("%d %B %Y, %H:%M", time.localtime(seconds_since_1970)).lstrip("0")
 
 
 def place(folder: Path) -> str:
-    """Where a folder lies, short: from the home folder on as `~/…` when it is in there."""
+    """A folder's path, abbreviated to `~/…` inside the home folder."""
     try:
         return str(Path("~") / folder.relative_to(Path.home()))
     except ValueError:
@@ -67,15 +67,15 @@ ELLIPSIS = "…"
 _JOINER = "\u2060"  # WORD JOINER: no width, no line break
 _INVISIBLE = re.compile("[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]")
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
-# These are read again after Markdown's own escapes are resolved, so a backslash does not stop them.
+# Streamlit parses these after Markdown's escapes are resolved, so a backslash does not disable them.
 _READ_AGAIN = re.compile(r"(\\:|\\@|(?<!\w)www(?=\\\.))", re.IGNORECASE)
 _ARROWS = re.compile(r"(?<!\S)(\\[-<>~])(?=\\[-=>](?:\\>)?(?!\S))")
 
 
 def clean(text: str) -> str:
-    """One line without control characters, without signs that turn the direction of reading, and without half characters.
+    """One line without control characters, bidirectional controls and lone surrogates.
 
-    Letters of every script, joiners inside emoji and accents stay.
+    Letters of every script, accents, and joiners inside emoji are kept.
     """
     text = text.encode("utf-8", "replace").decode("utf-8")
     text = _INVISIBLE.sub("", text)
@@ -84,10 +84,10 @@ def clean(text: str) -> str:
 
 
 def literal(text: str) -> str:
-    """`text` for a place that reads Markdown, so that it is shown letter for letter.
+    """Escape `text` for a widget that renders Markdown, so that it is displayed literally.
 
-    Every ASCII punctuation mark gets a backslash; what Streamlit looks for after that (`:red[`, `:smile:`, `www.`, `a@b`, ` -> `)
-    is interrupted by an invisible word joiner.
+    Every ASCII punctuation mark gets a backslash; patterns that Streamlit replaces afterwards (`:red[`, `:smile:`, `www.`, `a@b`, ` -> `)
+    are interrupted by an invisible word joiner.
     """
     escaped = _PUNCTUATION.sub(r"\\\1", clean(text))
     escaped = _READ_AGAIN.sub(lambda found: found[1] + _JOINER, escaped)
@@ -95,6 +95,6 @@ def literal(text: str) -> str:
 
 
 def shorten(text: str, length: int) -> str:
-    """`text`, cleaned, in `length` characters at most, with an ellipsis where something was left out."""
+    """Clean `text` and cut it to at most `length` characters, with an ellipsis."""
     text = clean(text)
     return text if len(text) <= length else text[: length - 1].rstrip() + ELLIPSIS

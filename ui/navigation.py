@@ -1,4 +1,4 @@
-"""The pages of the app, and the way from any of them to the search."""
+"""Page navigation."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ _FOLDER = Path(__file__).parent / "pages"
 
 
 def navigation(*, hidden: bool = False) -> st.Page:
-    """Declare the pages; the answer is the one to run now. They are declared during the start too, so that a link to one survives it."""
+    """Declare the pages and return the one to run. Also done during start-up, so that a link to a page survives it."""
     search = st.Page(
         _FOLDER / "search.py",
         title="Search",
@@ -38,14 +38,14 @@ def navigation(*, hidden: bool = False) -> st.Page:
     st.session_state.on_search = here == search
     if st.session_state.get("here") != here.url_path:
         st.session_state.here = here.url_path
-        session.close_details()  # Back leaves a page together with the large view that was open on it
+        session.close_details()  # Back closes the large view together with its page
     if here != search:
         session.leave()
     return here
 
 
 def go_to_search() -> None:
-    """Show the search page, with what `state` asks; in a callback or in the page itself."""
+    """Switch to the search page with the query of the session; from a callback or from a page."""
     if st.session_state.on_search:
         st.rerun()
     st.switch_page(st.session_state.search_page, query_params=session.address_bar())

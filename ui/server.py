@@ -1,4 +1,4 @@
-"""The page's own server: where it listens, as Streamlit's options say, and what happens once when it starts."""
+"""The page's server: its address from Streamlit's options, and work done once at start."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -10,11 +10,11 @@ from streamlit.web.server import server_util
 from config import Settings
 from ui import startup
 
-_EVERYWHERE = "0.0.0.0"  # where Streamlit listens when nothing is said
+_EVERYWHERE = "0.0.0.0"  # Streamlit's default
 
 
 def settings() -> Settings:
-    """The settings of this installation, with the page's address and names in place of those for an API server of its own."""
+    """The settings, with the page's address and host names in place of those for a separate API server."""
     chosen = startup.settings()
     names = [_in_brackets(name) for name in st.get_option("server.allowedHosts") or () if "*" not in name]
     address = st.get_option("server.address") or _EVERYWHERE
@@ -22,16 +22,16 @@ def settings() -> Settings:
 
 
 def base_path() -> str:
-    """What every path of this server begins with: `/photos`; empty where there is no such thing."""
+    """The server's base path, such as `/photos`; empty by default."""
     path: str = st.get_option("server.baseUrlPath").strip("/")
     return f"/{path}" if path else ""
 
 
 def lifespan(beside: Callable[[], AbstractAsyncContextManager[None]]) -> Callable[[st.App], AbstractAsyncContextManager[None]]:
-    """Starts the system before anybody visits, and the browser as `streamlit run` does for a plain script.
+    """Start the system before the first visit, and open the browser as `streamlit run` does for a plain script.
 
     Args:
-        beside: what else runs as long as the server.
+        beside: context manager that is entered for the server's lifetime.
     """
 
     @asynccontextmanager
@@ -52,5 +52,5 @@ def _open_browser() -> None:
 
 
 def _in_brackets(name: str) -> str:
-    """An IPv6 address as it stands in the header `Host`."""
+    """Put an IPv6 address in brackets, as in the header `Host`."""
     return f"[{name}]" if ":" in name and not name.startswith("[") else name

@@ -1,9 +1,9 @@
-"""The steps that change what is asked. They are callbacks: they run before the page is drawn again.
+"""Session state of the search and the actions that change it. Actions are callbacks: they run before the page is rendered again.
 
-The address bar is the truth for what can be reopened (`question` says how). Steps write it, and `follow_address_bar` reads it back when the
-visitor came by a link or went back. A browser may still speak of the page before while the next is on its way: a timer sends the old
-contents of the boxes along, a slider the old address. Steps from elsewhere therefore begin a new turn, with new boxes (`state.key`), and
-an address is not followed back unless the person went back.
+The address bar is the source of truth for searches that can be reopened (format in `ui.url_state`). Actions write it, and
+`follow_address_bar` reads it after a link, Back or Forward. Streamlit may deliver a widget event from the previous render (a timer or
+slider) after a rerun has begun, with old widget values or the old address. Actions outside the query form therefore start a new turn with
+new widget keys (`key`), and an older address is applied only if the user went back.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ WAYS = (WORDS, PICTURE, ADDRESS)
 
 
 def prepare() -> None:
-    """Give every value of the session its beginning; does nothing the second time."""
+    """Initialise the session state; does nothing the second time."""
     beginning: dict[str, Any] = {
         "query": None,
         "narrowing": Narrowing(),
@@ -44,30 +44,30 @@ def prepare() -> None:
 
 
 def query() -> Query | None:
-    """What is being shown results for; None on a fresh page."""
+    """The current query; None on a fresh page."""
     asked: Query | None = st.session_state.query
     return asked
 
 
 def narrowing() -> Narrowing:
-    """What narrows the results; nothing at first."""
+    """The current filter; initially empty."""
     wanted: Narrowing = st.session_state.narrowing
     return wanted
 
 
 def key(name: str) -> str:
-    """The key of a box that shows part of the question: a new one whenever something else than the boxes changes it.
+    """The widget key of an input that shows part of the query; changes whenever something other than the inputs changes the query.
 
-    What the browser still says of the box before is then said of a box that is gone, and is not taken for an answer.
+    Late events of the previous input then refer to an unmounted widget and are ignored.
     """
     return f"{name}-{st.session_state.turn}"
 
 
 def beginning(key: str, value: T) -> T:
-    """What the box with this key begins with: `value` when it is new, the same as long as it is shown.
+    """The initial value of the input with this key: `value` when it is new, then constant as long as it is shown.
 
-    It goes to the browser as part of the box. A value that was set afterwards may not have arrived when a timer asks, and the empty box
-    would be taken for an answer.
+    It is passed as widget argument. A value set afterwards might not have reached the browser when a timer fires, and the empty input would
+    be taken for user input.
     """
     if key not in st.session_state:
         shown = {each: first for each, first in st.session_state.beginnings.items() if each in st.session_state}
@@ -77,7 +77,7 @@ def beginning(key: str, value: T) -> T:
 
 
 def words() -> str:
-    """What the box for words shows: nothing where they go with a picture, which has a box of its own."""
+    """The content of the text input; empty for a combined query, whose words have their own input."""
     asked = query()
     return "" if asked is None or asked.shows else asked.words
 
@@ -88,12 +88,12 @@ def open_details(item_id: int) -> None:
 
 
 def close_details() -> None:
-    """The person closed the large view."""
+    """Close the large view."""
     st.session_state.details = None
 
 
 def attempt(work: Callable[..., T], *values: Any, **named: Any) -> T | CrossmodalError:
-    """Call a part of the program; one of its errors comes back as a value, to be shown."""
+    """Call `work`; a `CrossmodalError` is returned as a value, to be displayed."""
     try:
         return work(*values, **named)
     except CrossmodalError as error:
@@ -101,13 +101,13 @@ def attempt(work: Callable[..., T], *values: Any, **named: Any) -> T | Crossmoda
 
 
 def removed() -> Item | None:
-    """The item removed last, while that can be undone."""
+    """The item removed last, while the removal can be undone."""
     item: Item | None = st.session_state.removed
     return item
 
 
 def ask_words(words: str, *, typed: bool = False) -> None:
-    """Search for words, chosen or `typed` into their box; the address bar then carries them."""
+    """Search for words, chosen or `typed` into the input, and put them into the address bar."""
     st.session_state.way = WORDS
     _let_go_of_picture()
     if not typed or not words.strip():
@@ -116,7 +116,7 @@ def ask_words(words: str, *, typed: bool = False) -> None:
 
 
 def ask_item(item_id: int) -> None:
-    """Search for what is like an item of the collection."""
+    """Search for items similar to an item of the collection."""
     st.session_state.details = None
     _let_go_of_picture()
     _renew()
@@ -124,7 +124,7 @@ def ask_item(item_id: int) -> None:
 
 
 def ask_picture(picture: Picture, label: str, *, in_its_box: bool = False) -> None:
-    """Search by a picture that was already looked at; `in_its_box` when the box for pictures or addresses shows where it came from."""
+    """Search by a decoded picture; `in_its_box` if the upload or address input shows where it came from."""
     if not in_its_box:
         _let_go_of_picture()
     _renew()
@@ -132,7 +132,7 @@ def ask_picture(picture: Picture, label: str, *, in_its_box: bool = False) -> No
 
 
 def also(words: str, balance: float) -> None:
-    """Ask the picture on show together with words; without a word by the picture alone."""
+    """Combine the current picture with words; without words, search by the picture alone."""
     asked = query()
     if asked is not None and asked.shows:
         if words != words.strip():
@@ -141,25 +141,25 @@ def also(words: str, balance: float) -> None:
 
 
 def narrow(wanted: Narrowing) -> None:
-    """Let only some results count, for this question and those that follow."""
+    """Set the filter for this and following queries."""
     st.session_state.narrowing = wanted
     _show(query())
 
 
 def widen() -> None:
-    """Let every result count again."""
+    """Remove the filter."""
     _renew()
     narrow(Narrowing())
 
 
 def fail(problem: CrossmodalError, label: str) -> None:
-    """Show why the picture asked with could not be used."""
+    """Show why the query picture could not be used."""
     _renew()
     _show(Query(problem=problem, label=label))
 
 
 def clear() -> None:
-    """Back to the fresh page."""
+    """Return to the fresh page."""
     _let_go_of_picture()
     st.session_state.narrowing = Narrowing()
     _renew()
@@ -167,7 +167,7 @@ def clear() -> None:
 
 
 def follow_address_bar() -> None:
-    """Take up what the address bar asks for, when somebody else than us changed it (a link, Back, Forward)."""
+    """Apply the query of the address bar if the browser changed it (a link, Back, Forward)."""
     seen, now = st.session_state.seen, url_state.ours(_address())
     if now == seen or (now == st.session_state.replaced and not _went_back()):
         return
@@ -175,7 +175,7 @@ def follow_address_bar() -> None:
     st.session_state.seen, st.session_state.replaced = now, None
     asked, st.session_state.narrowing = url_state.from_address(now)
     if url_state.asks(now) == url_state.asks(seen) and not url_state.asks(now):
-        return  # only what narrows it changed: a picture, which no address carries, is still asked with
+        return  # only the filter changed: a query picture, which the address does not contain, stays
     st.session_state.details = None
     st.session_state.query = asked
     _let_go_of_picture()
@@ -184,18 +184,18 @@ def follow_address_bar() -> None:
 
 
 def leave() -> None:
-    """Another page than the search is shown: what the address bar says after it is what the person wants."""
+    """Note that a page other than the search is shown, so that the address bar is applied on return."""
     st.session_state.replaced = None
 
 
 def address_bar() -> dict[str, str | list[str]]:
-    """What the address bar says about the question on show; a list where a name has several values."""
+    """The address bar parameters of the current query; a list for a name with several values."""
     seen: Address = st.session_state.seen
     return {name: values if len(values) > 1 else values[0] for name, values in seen.items()}
 
 
 def _show(asked: Query | None) -> None:
-    """Make `asked` the question on show and write the address bar as one step of the browser's history."""
+    """Make `asked` the current query and write the address bar as one step of the browser history."""
     st.session_state.query = asked
     st.session_state.seen = url_state.to_address(asked, narrowing())
     if st.session_state.seen != _address():
@@ -204,7 +204,7 @@ def _show(asked: Query | None) -> None:
 
 
 def _let_go_of_picture() -> None:
-    """Empty the boxes for a picture and its address: something else is asked now, and they would seem to say what is shown."""
+    """Clear the picture and address inputs, because the current query no longer comes from them."""
     st.session_state.address = st.session_state.to_fetch = ""
     st.session_state.uploads += 1
 
@@ -214,7 +214,7 @@ def _renew() -> None:
 
 
 def _went_back() -> bool:
-    """Whether Back or Forward brought this address; a message without them may not have heard of the last change yet."""
+    """Whether Back or Forward led to this address; other events may carry an outdated address."""
     run = get_script_run_ctx()
     return run is not None and run.is_history_navigation
 

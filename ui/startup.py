@@ -1,4 +1,4 @@
-"""Starts the system once for all visitors, in a thread of its own, so that closing or reloading a page never stops a training run."""
+"""Starts the system once for all visitors, in a background thread, so that closing or reloading a page never stops training."""
 
 import argparse
 import logging
@@ -29,7 +29,7 @@ STEPS = ("catalogue", "model", "index")
 
 @dataclass(frozen=True)
 class Step:
-    """One step of the start as it stands."""
+    """State of one step of the start."""
 
     progress: Progress
     started_at: float
@@ -37,12 +37,12 @@ class Step:
 
     @property
     def seconds(self) -> float:
-        """How long it took, or has taken so far."""
+        """Duration so far, in seconds."""
         return (self.ended_at or time.monotonic()) - self.started_at
 
 
 class Starter:
-    """A start under way: steps done and under way, epochs of the training, and in the end the app or what went wrong."""
+    """The start in progress: its steps, training epochs, and finally the app or a problem."""
 
     def __init__(self) -> None:
         self.app: LiveApp | None = None
@@ -54,12 +54,12 @@ class Starter:
         self._thread.start()
 
     def wait(self, seconds: float) -> "LiveApp | None":
-        """Give the start a moment, and answer the app when it is there."""
+        """Wait up to `seconds` for the start; returns the app if it is ready."""
         self._thread.join(seconds)
         return self.app
 
     def note(self, progress: Progress) -> None:
-        """Take down a moment of the start; called by the thread that works."""
+        """Record progress; called by the starting thread."""
         now = time.monotonic()
         before = self.steps.get(progress.step)
         self.steps[progress.step] = Step(progress, before.started_at if before else now, now if progress.finished else None)
@@ -72,13 +72,13 @@ class Starter:
         except CrossmodalError as error:
             log.warning("start failed: %s %s", error.code, error)
             self.problem = error.sentence
-        except Exception as error:  # a thread has no caller to raise to: the log gets the traceback, the person a sentence
+        except Exception as error:  # a thread has no caller: log the traceback, show a sentence
             log.exception("start failed")
             self.problem = f"Something went wrong inside the program ({type(error).__name__}). The log has the details."
 
 
 def build(note: OnProgress) -> "LiveApp":
-    """The system, assembled as `config` says. Imported here because it takes seconds, and a page should be there before."""
+    """Assemble the system from the settings. Imports late, because that takes seconds and the page should appear before."""
     from initialize import initialize_system
 
     return initialize_system(note, settings())
@@ -95,17 +95,17 @@ def settings() -> Settings:
 
 @st.cache_resource(show_spinner=False)
 def starter() -> Starter:
-    """The one start of this process."""
+    """The start of this process (created once)."""
     return Starter()
 
 
 def running() -> "LiveApp | None":
-    """The system, when its start is over."""
+    """The system, or None while it starts."""
     return starter().app
 
 
 def the_app() -> "LiveApp":
-    """The running system, for a page: pages are drawn only once it runs."""
+    """The running system, for pages, which are rendered only once it runs."""
     app = running()
     assert app is not None
     return app
@@ -120,10 +120,10 @@ _WHY = {
 
 
 def show() -> None:
-    """Draw the start until it is over, then hand over to the page."""
+    """Show the progress of the start, then rerun the page."""
     st.title("Getting ready")
     st.markdown(
-        "The first start takes about a minute: pictures are gathered, and the model learns from them on this computer. "
+        "The first start takes about a minute: pictures are collected, and a model is trained on them on this computer. "
         "Later starts take seconds."
     )
     _watch()
@@ -166,7 +166,7 @@ def _step(start: Starter, name: str) -> None:
 
 def _bar(progress: Progress) -> None:
     if progress.total:
-        # A step of a training means nothing to its reader; a picture drawn or read does.
+        # Training steps mean nothing to users; counts of pictures do.
         parts = [] if progress.step == "model" else [f"{progress.done:,} of {progress.total:,}"]
         if progress.seconds_left is not None:
             parts.append(formatting.left(progress.seconds_left))

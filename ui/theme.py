@@ -1,4 +1,4 @@
-"""The one style sheet. It is static: no data ever enters it. It names only our own keys and Streamlit's public `st…` classes."""
+"""The style sheet. It is static, without any data, and uses only this app's keys and Streamlit's public `st…` classes."""
 
 import streamlit as st
 
@@ -74,7 +74,7 @@ _SHEET = """
 
 
 def apply() -> None:
-    """Put the style sheet on the page."""
+    """Add the style sheet to the page."""
     st.html(_SHEET)
 
 
@@ -131,5 +131,5 @@ _keys = st.components.v2.component("keyboard", js=_SCRIPT)
 
 
 def listen() -> None:
-    """Make the keys work on this page."""
+    """Install the keyboard shortcuts on this page."""
     _keys(key="keyboard")

@@ -1,4 +1,4 @@
-"""What was asked, and how the address bar says it: `?q=` words, `?like=` an item, `mix`, `min` and `where.…` what narrows them."""
+"""Queries in the address bar: `?q=` words, `?like=` an item, `mix` the weight, `min` and `where.…` the filter."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ _ONLY = "where."
 _MOST_NAMES, _MOST_VALUES = 10, 50
 
 Address = dict[str, list[str]]
-"""Name → its values, as they stand in the address bar."""
+"""Parameter name → its values in the address bar."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Narrowing:
 
 
 def to_address(query: Query | None, narrowing: Narrowing) -> Address:
-    """What the address bar says. A picture from elsewhere cannot be put there."""
+    """Convert to address bar parameters. An uploaded picture cannot be represented."""
     said: Address = {}
     if query is not None and query.picture is None and query.problem is None:
         if query.words:
@@ -63,7 +63,7 @@ def to_address(query: Query | None, narrowing: Narrowing) -> Address:
 
 
 def from_address(address: Mapping[str, Sequence[str]]) -> tuple[Query | None, Narrowing]:
-    """What an address bar asks for. Anything may stand there; what cannot be meant is passed over."""
+    """Parse untrusted address bar parameters; invalid ones are ignored."""
     words, like = _last(address, "q"), _last(address, "like")
     item_id = int(like) if like.isascii() and like.isdigit() and len(like) < 19 else 0
     balance = _share(_last(address, "mix"))
@@ -74,12 +74,12 @@ def from_address(address: Mapping[str, Sequence[str]]) -> tuple[Query | None, Na
 
 
 def asks(address: Mapping[str, Sequence[str]]) -> Address:
-    """The part of an address that is the question itself, without what narrows it."""
+    """The parameters of the query itself, without the filter."""
     return {name: list(address[name]) for name in ("q", "like", "mix") if name in address}
 
 
 def ours(address: Mapping[str, Sequence[str]]) -> Address:
-    """The part of an address that this program reads."""
+    """The parameters that this program uses."""
     return {name: list(values) for name, values in address.items() if name in ("q", "like", "mix", "min") or name.startswith(_ONLY)}
 
 

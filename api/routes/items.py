@@ -164,7 +164,7 @@ _ADDS: dict[str, Any] = {
     "response_model": ItemCreated,
     "openapi_extra": body(NewItemRequest, _ADDRESSED, file="image", one_of=("image_url",)),
     "responses": {
-        200: {"model": ItemCreated, "description": "It was there already.", "headers": _PLACE},
+        200: {"model": ItemCreated, "description": "It was already in the collection; nothing changed.", "headers": _PLACE},
         201: {"headers": _PLACE},
     }
     | problems(415, 422, 502, 504, 507),

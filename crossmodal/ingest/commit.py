@@ -1,4 +1,4 @@
-"""The end of the pipeline: pictures are encoded in batches, and each batch is committed while the next one is encoded."""
+"""The end of the pipeline: encodes pictures in batches and commits each batch while the next one is encoded."""
 
 import time
 from collections import deque
@@ -30,13 +30,13 @@ def new_items(
     model_id: str,
     source: str,
 ) -> list[NewItem]:
-    """An item for each picture, in their order; empty for none.
+    """Build an item for each picture, in order.
 
-    Equal files have one embedding: the collection's when it has one of this model, otherwise they are encoded once.
+    Equal files share one embedding: the stored one of this model if there is one, otherwise they are encoded once.
 
     Args:
-        encode: (n, square_px, square_px, 3) uint8 to (n, embed_dim) float32 of length 1; not called for n = 0.
-        encode_titled: the same with n titles, for a model that reads them: equal files with other titles are then encoded each.
+        encode: maps (n, square_px, square_px, 3) uint8 to (n, embed_dim) float32, unit length; not called for n = 0.
+        encode_titled: the same with n titles, for a model that reads titles; equal files with different titles are encoded separately.
     """
     if encode_titled is not None and decoded:
         rows = encode_titled(np.stack([each.picture.pixels for each in decoded]), [each.task.row.title for each in decoded])
@@ -57,10 +57,10 @@ def new_items(
 def text_embeddings(
     texts: Sequence[str], store: Store, *, encode_texts: EncodeTexts | None, model_id: str
 ) -> Mapping[str, Mapping[str, Embedding]]:
-    """Embeddings of those texts that have none in the collection yet, encoded together; empty without an encoder.
+    """Embeddings of the texts that have none in the collection yet, encoded together; empty without an encoder.
 
     Args:
-        encode_texts: n texts to the embeddings of those it understands, (embed_dim,) float32 of length 1; not called for n = 0.
+        encode_texts: maps n texts to the embeddings of those it can encode, (embed_dim,) float32, unit length; not called for n = 0.
     """
     if encode_texts is None or not texts:
         return {}
@@ -84,9 +84,9 @@ def _item(decoded: Decoded, embedding: Embedding, *, source: str) -> NewItem:
     )
 
 
-# Rows without a picture to encode that are written together.
+# Rows without a picture to encode that are written in one transaction.
 _MAX_NOTES = 256
-# Commits under way; a third batch waits, so that a slow disk never piles up pictures in memory.
+# Pending commits; a third batch waits, so that a slow disk does not accumulate pictures in memory.
 _MAX_COMMITS = 2
 
 
@@ -106,14 +106,14 @@ class _Batch:
 
 
 class Batches:
-    """Gathers outcomes and brings them into the collection, one transaction a batch and kind.
+    """Collects outcomes and writes them to the collection, one transaction per batch and kind.
 
-    Use as a context manager: leaving it waits for the last commit. What `put` was given is in the collection only then.
+    Use as a context manager: leaving it waits for the last commit. Only then is everything passed to `put` in the collection.
 
     Args:
         encode, encode_texts, encode_titled: see `ingest`.
         catalogue: name of the catalogue.
-        failed: keys with a failure on record; it is forgotten when the row turns out well.
+        failed: keys with a recorded failure, which is deleted when the row succeeds.
         batch_size: pictures encoded at once.
     """
 
@@ -155,10 +155,10 @@ class Batches:
             self._writer.shutdown(wait=True, cancel_futures=True)
 
     def put(self, outcome: Outcome) -> None:
-        """Take an outcome in; every `batch_size` pictures this encodes a batch.
+        """Add an outcome; encodes a batch after every `batch_size` pictures.
 
         Raises:
-            StoreError, BusyError: an earlier batch could not be written. What was committed before stays.
+            StoreError, BusyError: an earlier batch could not be written. Batches committed before stay.
         """
         match outcome:
             case Failure():
@@ -173,12 +173,12 @@ class Batches:
             self.flush()
 
     def flush_if_older(self, seconds: float) -> None:
-        """Do not let what came from a slow source wait longer than this for a batch to fill."""
+        """Flush if the oldest outcome has waited longer than this for its batch to fill (slow sources)."""
         if time.monotonic() - self._batch.begun_at > seconds:
             self.flush()
 
     def flush(self) -> None:
-        """Encode what is there and hand it to the writer."""
+        """Encode the pending pictures and pass them to the writer."""
         batch, self._batch = self._batch, _Batch()
         if not batch.pictures and not batch.notes:
             return

@@ -1,4 +1,4 @@
-"""From a row of a catalogue to the bytes of its picture: from its own file, over the guarded fetcher, or from its folder."""
+"""Load the bytes of a row's picture: embedded in the source, from a URL through the guarded fetcher, or from a folder."""
 
 import re
 from collections.abc import Callable
@@ -10,20 +10,20 @@ from crossmodal.ingest.sources.base import shown
 from crossmodal.ingest.sources.files import read_inside
 from crossmodal.items import SourceRow
 
-# A letter of its own before the colon is a Windows drive, not a scheme.
+# A single letter before the colon is a Windows drive, not a scheme.
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]+):")
-# Where data sets keep the pictures that their table names without a folder.
+# Folders where data sets keep pictures that their table names without a folder.
 _PICTURE_FOLDERS = ("images", "Images", "img", "photos")
 
 
 class PictureLoader:
-    """Bytes of pictures, for the rows of one catalogue. Safe to use from several threads.
+    """Loads the pictures of one source's rows. Thread-safe.
 
     Args:
-        folder: where paths start; a file that is not there is looked for in its folders `images`, `Images`, `img` and `photos` too.
-        fetch: an http(s) address to bytes, guarded; None refuses addresses.
-        max_image_bytes: largest file.
-        held: what a catalogue that holds pictures itself answers for a row; see `HoldsPictures`.
+        folder: base of relative paths; a missing file is also searched in its subfolders `images`, `Images`, `img` and `photos`.
+        fetch: guarded fetcher of an http(s) URL; None refuses URLs.
+        max_image_bytes: maximum file size.
+        held: returns the embedded picture of a row, for sources that contain pictures; see `HoldsPictures`.
     """
 
     def __init__(
@@ -40,11 +40,11 @@ class PictureLoader:
         self._held = held
 
     def __call__(self, row: SourceRow) -> bytes:
-        """The bytes of a row's picture.
+        """Return the bytes of a row's picture.
 
         Raises:
-            AddressError: a scheme that is not http or https, or an address the fetcher refuses.
-            FetchError: the address gave no picture.
+            AddressError: a scheme other than http or https, or a URL the fetcher refuses.
+            FetchError: the URL returned no picture.
             SourceError: file_missing, path_outside, too_large.
         """
         data = self._held(row) if self._held is not None else None
@@ -55,8 +55,8 @@ class PictureLoader:
             if self._fetch is None:
                 raise AddressError(
                     "url_scheme",
-                    "Addresses are not fetched here.",
-                    remedy="Save the picture beside the catalogue and name the file.",
+                    "Web addresses are not fetched here.",
+                    remedy="Save the picture beside the catalogue and give its file name.",
                 )
             return self._fetch(row.location)
         if scheme:
@@ -81,18 +81,18 @@ def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
     except OSError:
-        # A name longer than the file system knows.
+        # The name is longer than the file system allows.
         return False
 
 
 def scheme_of(location: str) -> str:
-    """The scheme of an address in lower case, empty for a path."""
+    """The lower-case scheme of a URL; empty for a path."""
     match = _SCHEME.match(location)
     return match[1].lower() if match else ""
 
 
 def host_of(location: str) -> str:
-    """The host of an http(s) address as the fetcher reads it, empty for a path; a refused address counts as its own host."""
+    """The host of an http(s) URL as the fetcher parses it; empty for a path; the text itself for a refused URL."""
     if scheme_of(location) not in ("http", "https"):
         return ""
     try:

@@ -1,4 +1,4 @@
-"""From a catalogue to the collection: read and decode ahead, encode in batches, commit each batch."""
+"""Index a source into the collection: read and decode ahead, encode in batches, commit each batch."""
 
 import hashlib
 import threading
@@ -19,20 +19,20 @@ from crossmodal.store import Store
 
 
 class Decodes(Protocol):
-    """Bytes to a picture, safe to call from several threads."""
+    """Decodes bytes to a picture; thread-safe."""
 
     def decode(self, data: bytes, *, square_px: int) -> Picture: ...
 
 
 class PictureTask:
-    """A task to what becomes of it.
+    """Processes a task to its outcome.
 
-    Every error of the family becomes a `Failure`; any other is a mistake of ours and passes through.
+    A `CrossmodalError` becomes a `Failure`; any other exception is a bug and propagates.
 
     Args:
-        load: a row to the bytes of its picture.
+        load: returns the bytes of a row's picture.
         square_px: side of the model's input.
-        catalogue: name of the catalogue, for failures.
+        source: name of the source, for failures.
     """
 
     def __init__(self, load: Callable[[SourceRow], bytes], decoder: Decodes, *, square_px: int, source: str) -> None:
@@ -42,7 +42,7 @@ class PictureTask:
         self._source = source
 
     def __call__(self, task: Task) -> Outcome:
-        """Unchanged when the collection has exactly these bytes under this key, otherwise decoded, or failed."""
+        """Return `Unchanged` if the collection has exactly these bytes under this key, otherwise `Decoded` or `Failure`."""
         known = task.known
         try:
             data = self._load(task.row)
@@ -64,9 +64,9 @@ class PictureTask:
 _PER_HOST = 2
 # Batches decoded ahead of the one being encoded.
 _AHEAD = 3
-# A slow source is committed picture by picture rather than kept from the searcher until a batch is full.
+# Pictures of a slow source are committed after this time instead of waiting for a full batch.
 _LONGEST_WAIT_S = 2.0
-# How soon a wish to stop is heard while nothing happens.
+# How often a stop request is checked while nothing else happens.
 _PATIENCE_S = 0.1
 
 
@@ -87,31 +87,30 @@ def ingest(
     on_progress: OnProgress = ignore_progress,
     stop: threading.Event | None = None,
 ) -> IngestReport:
-    """Bring a catalogue into the collection: each row ends indexed, or as a failure with its reason.
+    """Index a source: each row ends indexed, or as a failure with a reason.
 
-    Every batch is committed by itself, and a row already in the collection with the same picture is not encoded again: a run that
-    was stopped or killed is resumed by running it again. At the end, a row that is gone while a new one has its picture counts as renamed,
-    and its item stays the same; the other items whose row the catalogue no longer has are removed, and come back with it. What may lie in
-    a part that could not be read counts as there. A row that fails although it is in the collection keeps its last good picture there;
-    one whose item a person removed is passed over.
+    Each batch is committed separately, and a row already in the collection with the same picture is not encoded again, so running again
+    resumes a run that was stopped or killed. At the end, a removed row and a new row with the same image hash are treated as a rename, and
+    the item stays the same. Items whose row is no longer in the source are removed; they return with the row. Rows in a part that could not
+    be read do not count as removed. If an indexed row fails, its last good picture stays. Rows of items removed by the user are skipped.
 
     Args:
-        load: a row to the bytes of its picture; called from several threads, as is `decoder`.
-        encode: (n, square_px, square_px, 3) uint8 to (n, embed_dim) float32 of length 1; called from this thread only.
-        model_id: of the model behind `encode`.
+        load: returns the bytes of a row's picture; called from several threads, like `decoder`.
+        encode: maps (n, square_px, square_px, 3) uint8 to (n, embed_dim) float32, unit length; called from this thread only.
+        model_id: id of the model behind `encode`.
         square_px: side of its input.
-        encode_texts: the texts of a batch to their embeddings by the same model; those it cannot read are left out. None leaves all out.
-        encode_titled: for a model that reads titles, too: used instead of `encode`. Where only a title changed, the embedding is dropped
-            and the caller makes it again.
-        look_again: which rows already in the collection are looked at again. `files`: those in files, for a change of the file; an
-            address is not fetched again. `failures`: only those that failed last time. `everything`: all. A set of row keys: those, and
-            those that failed last time.
+        encode_texts: maps the texts of a batch to embeddings of the same model, without those it cannot encode. None encodes no texts.
+        encode_titled: used instead of `encode` by a model that also reads titles. If only a title changed, the embedding is dropped and the
+            caller recomputes it.
+        look_again: which rows already in the collection are checked again. `files`: rows with files, for changes of the file; URLs are not
+            fetched again. `failures`: only rows that failed last time. `everything`: all. A set of row keys: those, and rows that failed
+            last time.
         batch_size: pictures encoded and committed together.
-        threads: pictures read and decoded at once, at most two of them from one host.
+        threads: pictures read and decoded concurrently, at most two from one host.
 
     Raises:
-        Stopped: `stop` was set before the end. Pictures that were decoded and taken into a batch are committed.
-        SourceError: the catalogue as a whole cannot be read. What was committed before stays; nothing is removed.
+        Stopped: `stop` was set before the end. Pictures already in a batch are committed.
+        SourceError: the source as a whole cannot be read. Batches committed before stay; nothing is removed.
         StoreError, BusyError: the collection cannot be written. Batches committed before stay.
     """
     began_at = time.time()
@@ -154,7 +153,7 @@ def _pump(
     tally: Tally,
     stop: threading.Event | None,
 ) -> bool:
-    """Rows into the lanes, outcomes into the batches; True at the end, False when somebody asked to stop before."""
+    """Feed rows to the worker pool and outcomes to the batches. Returns False if stopped before the end."""
     entries = iter(plan)
     more = True
     while more or lanes.under_way:

@@ -1,4 +1,4 @@
-"""Which rows of a catalogue have to be looked at: one question to the collection for many rows."""
+"""Decide which rows of a source need processing, with one store query for many rows."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from crossmodal.store import Known, Store
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A row whose picture has to be looked at. `key` is the row's identity in the whole collection."""
+    """A row whose picture must be processed. `key` is unique in the whole collection."""
 
     key: str
     row: SourceRow
@@ -22,7 +22,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Unchanged:
-    """Nothing is to be done about the picture. `restore`: its item had been removed with its row, and the row is back."""
+    """The picture needs no processing. `restore`: the item was removed with its row, and the row is back."""
 
     task: Task
     restore: bool = False
@@ -30,7 +30,7 @@ class Unchanged:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A picture that is new under its key, or changed."""
+    """A new or changed picture."""
 
     task: Task
     picture: Picture
@@ -44,15 +44,15 @@ _ROWS_A_QUESTION = 64
 
 
 class Plan:
-    """Goes through a catalogue once and says for each row what is to be done.
+    """Iterates over a source once and yields what to do for each row.
 
     Args:
         look_again: see `ingest`.
         failed: keys that failed last time.
 
     Attributes:
-        keys: of the rows seen so far, failures included.
-        unread: beginnings of keys that may be hidden in what could not be read so far.
+        keys: keys of the rows seen so far, including failures.
+        unread: key prefixes of rows that may be in parts that could not be read so far.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class Plan:
         known = task.known
         if known is None:
             return task
-        if known.removed and not known.vanished:  # a person removed it
+        if known.removed and not known.vanished:  # removed by the user
             return Unchanged(task)
         return task if self._is_looked_at(task, known) else Unchanged(task, restore=known.removed)
 
@@ -105,5 +105,5 @@ class Plan:
 
 
 def collection_key(source: str, row_key: str) -> str:
-    """A row's key within the whole collection: two catalogues may both have a row "1"."""
+    """A row's key, unique in the whole collection: two sources may both have a row "1"."""
     return f"{source}\n{row_key}"

@@ -1,4 +1,4 @@
-"""Counting an ingest: what is told while it runs, and at its end."""
+"""Counts of an ingest: progress while it runs, and a report at its end."""
 
 import time
 from collections import deque
@@ -6,25 +6,25 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from crossmodal.progress import OnProgress, Progress
-from crossmodal.text.cleaning import counted, were
+from crossmodal.text.cleaning import counted
 
-# The speed is that of the last moments: a resumed run skips thousands of rows a second before it meets the first new picture.
+# The rate covers recent seconds only: a resumed run skips thousands of rows per second before its first new picture.
 _WINDOW = 20
 _PAUSE_S = 0.25
 
 
 @dataclass(frozen=True, slots=True)
 class IngestReport:
-    """How every row of a catalogue ended.
+    """Outcome counts of one source.
 
     Attributes:
-        indexed: pictures brought into the collection, or brought up to date; not those renamed.
-        unchanged: rows whose picture was there already, or that a person removed from the collection.
+        indexed: pictures added or updated, without renames.
+        unchanged: rows whose picture was already in the collection, or was removed by the user.
         failed: rows recorded as failures.
-        duplicates: rows that repeated an earlier row.
+        duplicates: rows that repeat an earlier row.
         renamed: items whose picture now has another key, such as a file with a new name.
-        removed: items taken out because the catalogue no longer has their row.
-        unread: items whose row was not seen, and that stay because it may lie in a part that could not be read.
+        removed: items removed because the source no longer has their row.
+        unread: items whose row was not seen, but which stay because the row may be in a part that could not be read.
         seconds: from the first row to the last commit.
     """
 
@@ -39,11 +39,11 @@ class IngestReport:
 
 
 class Tally:
-    """Counts rows and tells the progress of it, at most four times a second.
+    """Counts rows and reports progress, at most four times per second.
 
     Args:
-        total: rows expected.
-        clock: seconds, rising.
+        total: expected number of rows.
+        clock: monotonic time in seconds.
     """
 
     def __init__(self, total: int, on_progress: OnProgress, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -54,30 +54,30 @@ class Tally:
         self._on_progress = on_progress
         self._clock = clock
         self._began = clock()
-        self._told: deque[tuple[float, int]] = deque([(self._began, 0)], maxlen=_WINDOW)
+        self._samples: deque[tuple[float, int]] = deque([(self._began, 0)], maxlen=_WINDOW)
 
     @property
     def done(self) -> int:
-        """Rows that have ended, one way or another."""
+        """Number of rows finished, with any outcome."""
         return self.indexed + self.unchanged + self.failed
 
     @property
     def seconds(self) -> float:
-        """Since the beginning."""
+        """Seconds since the start."""
         return self._clock() - self._began
 
     def tell(self, *, now: bool = False) -> None:
-        """Report the progress, unless it was just reported; `now` reports in any case."""
+        """Report progress, unless it was reported just before; `now` forces a report."""
         at = self._clock()
-        if not now and at - self._told[-1][0] < _PAUSE_S:
+        if not now and at - self._samples[-1][0] < _PAUSE_S:
             return
-        self._told.append((at, self.done))
+        self._samples.append((at, self.done))
         rate = self._rate()
         left = max(self.total - self.done, 0)
         self._on_progress(
             Progress(
                 step="index",
-                message="Looking at pictures.",
+                message="Reading pictures.",
                 done=self.done,
                 total=self.total,
                 failed=self.failed,
@@ -88,8 +88,8 @@ class Tally:
         )
 
     def finish(self, *, duplicates: int, renamed: int, removed: int, unread: int) -> IngestReport:
-        """Tell that it is over, and sum it up."""
-        indexed = max(0, self.indexed - renamed)  # a run that was killed may have indexed them
+        """Report the end and return the totals."""
+        indexed = max(0, self.indexed - renamed)  # a killed run may have indexed them already
         report = IngestReport(indexed, self.unchanged, self.failed, duplicates, renamed, removed, unread, self.seconds)
         self._on_progress(
             Progress(
@@ -113,17 +113,17 @@ class Tally:
         return report
 
     def _rate(self) -> float:
-        (first_at, first_done), (last_at, last_done) = self._told[0], self._told[-1]
+        (first_at, first_done), (last_at, last_done) = self._samples[0], self._samples[-1]
         return (last_done - first_done) / (last_at - first_at) if last_at > first_at else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class IngestSummary:
-    """How the rows of one catalogue ended.
+    """Outcome of indexing one source.
 
     Attributes:
-        report: in numbers.
-        demo: pictures of the demo that made room for a person's own.
+        report: counts.
+        demo: demo pictures that were removed because the user's own were indexed.
     """
 
     report: IngestReport
@@ -131,24 +131,23 @@ class IngestSummary:
 
     @property
     def nothing_came(self) -> bool:
-        """Whether there were rows and not one of them could be read."""
+        """Whether there were rows, but none of them could be read."""
         return bool(self.report.failed) and not self.report.indexed + self.report.unchanged + self.report.renamed
 
     @property
     def sentence(self) -> str:
-        """For a person; what happened only sometimes is said only then."""
-        told = self.report
-        parts = [
-            f"{counted(told.indexed, 'picture')} indexed, {told.unchanged:,} {were(told.unchanged)} there already, "
-            f"{told.failed:,} failed."
-        ]
-        if told.renamed:
-            its = "its name" if told.renamed == 1 else "their names"
-            parts.append(f"{counted(told.renamed, 'picture')} only changed {its}.")
-        if told.removed:
-            parts.append(f"{counted(told.removed, 'picture')} left the collection: the catalogue has no such row or file any more.")
-        if told.unread:
-            parts.append(f"{counted(told.unread, 'picture')} stay, though not seen: a part of the catalogue could not be read.")
+        """Summary for the user; rare outcomes are mentioned only if they occurred."""
+        counts = self.report
+        parts = [f"{counted(counts.indexed, 'picture')} indexed, {counts.unchanged:,} unchanged, {counts.failed:,} failed."]
+        if counts.renamed:
+            its = "its name" if counts.renamed == 1 else "their names"
+            parts.append(f"{counted(counts.renamed, 'picture')} only changed {its}.")
+        if counts.removed:
+            parts.append(
+                f"{counted(counts.removed, 'picture')} left the collection: the catalogue has no such row or file any more."
+            )
+        if counts.unread:
+            parts.append(f"{counted(counts.unread, 'picture')} stay, though not seen: a part of the catalogue could not be read.")
         if self.demo:
             parts.append(f"The demo's {counted(self.demo, 'picture')} made room for yours.")
         return " ".join(parts)

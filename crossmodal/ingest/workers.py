@@ -1,4 +1,4 @@
-"""Work done ahead by a bounded number of threads, with few at a time for each host."""
+"""A thread pool with a limit per host."""
 
 import queue
 import threading
@@ -13,15 +13,15 @@ Result = TypeVar("Result")
 
 
 class PerHostPool(Generic[Job, Result]):
-    """Runs `work` on jobs in threads; results are taken in the order they become ready.
+    """Runs `work` on jobs in threads; results are taken in order of completion.
 
-    Used by one thread, which submits and takes in turn and so decides how much is under way; the workers never block on it.
+    Used by one thread that alternates between `submit` and `take` and so bounds the pending work; workers never block on it.
 
     Args:
-        work: called in a worker thread; what it raises is raised by `take`.
-        lane_of: the lane of a job; the empty lane has no limit of its own.
-        threads: jobs running at once, all lanes together.
-        per_lane: jobs of one lane running at once.
+        work: called in a worker thread; its exceptions are raised by `take`.
+        host_of: the host of a job; jobs of the empty host have no limit of their own.
+        threads: concurrent jobs in total.
+        per_lane: concurrent jobs per host.
     """
 
     def __init__(self, work: Callable[[Job], Result], host_of: Callable[[Job], str], *, threads: int, per_lane: int) -> None:
@@ -37,7 +37,7 @@ class PerHostPool(Generic[Job, Result]):
         self.under_way = 0
 
     def submit(self, job: Job) -> None:
-        """Start a job as soon as a thread and its lane are free."""
+        """Start a job as soon as a thread and its host's limit allow."""
         self.under_way += 1
         lane = self._lane_of(job)
         with self._lock:
@@ -48,7 +48,7 @@ class PerHostPool(Generic[Job, Result]):
         self._pool.submit(self._run, lane, job)
 
     def take(self, *, timeout_s: float) -> Result | None:
-        """The next result, or None when none became ready in time."""
+        """The next result, or None if none was ready in time."""
         try:
             result = self._ready.get(timeout=timeout_s)
         except queue.Empty:
@@ -62,7 +62,7 @@ class PerHostPool(Generic[Job, Result]):
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Forget what has not begun and wait for what has."""
+        """Cancel pending jobs and wait for running ones."""
         with self._lock:
             self._closed = True
             self._waiting.clear()
@@ -72,7 +72,7 @@ class PerHostPool(Generic[Job, Result]):
         result: Result | BaseException
         try:
             result = self._work(job)
-        except BaseException as error:  # noqa: BLE001 - handed to `take`, which raises it where somebody waits
+        except BaseException as error:  # noqa: BLE001 - passed to `take`, which raises it in the caller's thread
             result = error
         self._start_next(lane)
         self._ready.put(result)

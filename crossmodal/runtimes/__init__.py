@@ -1,1 +1,1 @@
-"""How an encoder runs."""
+"""Runtimes that execute an encoder."""

@@ -1,4 +1,4 @@
-"""A picture network made fast for use: batch norms folded into convolutions, channels last, bfloat16 where it pays and agrees."""
+"""Optimised inference of an image network: folded batch norms, channels last, bfloat16 where it is faster and numerically close."""
 
 import copy
 import ctypes
@@ -14,18 +14,18 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 log = logging.getLogger(__name__)
 
 MIN_AGREEMENT = 0.999
-"""Least cosine between the bfloat16 and the float32 embedding of a test picture."""
+"""Minimum cosine between the bfloat16 and the float32 embedding of a test picture."""
 MIN_BF16_PX = 64
-"""Below this side there is too little work in a picture for the number format to matter."""
+"""Below this side in pixels, a picture is too little work for the dtype to matter."""
 
 
 class InferenceNetwork:
-    """A copy of a trained network for encoding only.
+    """A copy of a trained network for inference only.
 
     Args:
-        network: images (n, 3, size, size) float32 to embeddings (n, embed_dim) float32 of length 1.
-        image_size_px: side of the pictures it will see; bfloat16 is tried at that size.
-        bf16: None takes bfloat16 where the processor has it and it agrees; True and False decide without looking.
+        network: maps images (n, 3, size, size) float32 to embeddings (n, embed_dim) float32, unit length.
+        image_size_px: side of its input; bfloat16 is checked at that size.
+        bf16: None uses bfloat16 if the CPU supports it and the embeddings agree; True and False force the choice.
     """
 
     def __init__(self, network: nn.Module, *, image_size_px: int, bf16: bool | None = None) -> None:
@@ -46,7 +46,7 @@ class InferenceNetwork:
 
 
 def has_bf16() -> bool:
-    """Whether this processor multiplies bfloat16 in hardware (AVX512-BF16 or AMX on x86, FEAT_BF16 on Arm)."""
+    """Whether this CPU multiplies bfloat16 in hardware (AVX512-BF16 or AMX on x86, FEAT_BF16 on Arm)."""
     return torch._C._has_mkldnn and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()) and _fast_bf16()
 
 
@@ -59,9 +59,9 @@ def _fast_bf16() -> bool:
 
 
 def fold_batch_norms(network: nn.Module) -> nn.Module:
-    """Replace each convolution followed by its batch norm with one convolution of the same effect (Jacob et al. 2018, section 3.2).
+    """Fold each batch norm into the convolution before it (Jacob et al. 2018, section 3.2). In place; returns `network`.
 
-    In place. Pairs are recognised by torchvision's naming in ResNets: `convN` with `bnN`, and the two layers of `downsample`.
+    Pairs are recognised by torchvision's names in ResNets: `convN` with `bnN`, and the two layers of `downsample`.
     """
     for module in network.modules():
         children = dict(module.named_children())
@@ -79,9 +79,9 @@ def _device(network: nn.Module) -> torch.device:
 
 
 def _bf16_pays(network: nn.Module, size: int) -> bool:
-    """Whether bfloat16 is worth it: the processor has it, the pictures are large enough, and both formats agree on the same pictures.
+    """Whether to use bfloat16: the CPU supports it, the pictures are large enough, and both dtypes agree on test pictures.
 
-    Nothing is timed: a busy moment must not decide in which format a collection is embedded, or two starts would differ.
+    Nothing is timed: a busy moment must not decide the dtype of a collection's embeddings, or two starts would differ.
     """
     if _device(network).type != "cpu" or not has_bf16() or size < MIN_BF16_PX:
         return False
@@ -102,7 +102,7 @@ _USUAL = 128 * 2**10
 
 @contextmanager
 def freed_memory_kept() -> Iterator[None]:
-    """Inside, freed memory stays with the process; afterwards it is given back."""
+    """Inside the block, the process keeps freed memory for reuse; it is returned to the system afterwards."""
     if platform.libc_ver()[0] != "glibc":
         yield
         return
@@ -118,16 +118,16 @@ def freed_memory_kept() -> Iterator[None]:
 
 
 ALL_THREADS = torch.get_num_threads()
-"""What torch chose for this computer: right for batches, training and rebuilds."""
+"""Torch's default number of threads; suits batches, training and rebuilds."""
 
 
 @contextmanager
 def torch_threads(count: int) -> Iterator[None]:
-    """Let torch use `count` threads for what this thread does inside the block.
+    """Let torch use `count` threads for the work of this thread inside the block.
 
-    One is right for a single query: a call of a few milliseconds that wants two cores waits for a whole time slice whenever the second
-    is busy. Other threads that have used torch before keep their own number; one that first uses it while a block lasts starts with the
-    block's, so long work should ask for its own.
+    One is best for a single query: a call of a few milliseconds on two cores waits for a whole time slice if the second core is busy.
+    Threads that used torch before keep their own number; a thread that first uses it during such a block inherits the block's, so long
+    work should set its own.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(count)

@@ -1,1 +1,1 @@
-"""Models: what one is, loading it, switching to it."""
+"""Trained models: specification, loading, storage, switching."""

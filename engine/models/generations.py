@@ -1,4 +1,4 @@
-"""The model in use and the indexes of its embeddings, replaced together; another process's switch is followed."""
+"""The active model and its indexes, replaced together; follows switches by other processes."""
 
 import logging
 import threading
@@ -20,10 +20,11 @@ _TEXT_INDEX = "text_features.pt"
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """A model and the indexes of its embeddings: always replaced together, so that nothing ever mixes.
+    """A model and the indexes of its embeddings, always replaced together, so that models never mix.
 
     Attributes:
-        index: over items. `texts`: over what they say.
+        index: index of items.
+        texts: index of their texts.
     """
 
     model: TrainedModel
@@ -32,17 +33,17 @@ class Generation:
 
 
 class Generations:
-    """Which generation answers. May be used from many threads.
+    """Holds the active generation. Thread-safe.
 
     Args:
-        model: the one in use at the start.
-        index_path: where the index of items keeps its cache; that of texts lies beside it.
+        model: the active model at the start.
+        index_path: cache file of the item index; that of texts is beside it.
         index_kind: name of a kind of index in `crossmodal.indexes.kinds`.
-        model_path: where the model lies; looked at again when another process switches models.
+        model_path: the model file; read again when another process switches models.
 
     Attributes:
-        latest: the generation in use, not caught up.
-        prepared: a model that is about to take over: what is added meanwhile gets its embeddings, too.
+        latest: the active generation, without catching up.
+        prepared: a model about to be activated: items added meanwhile also get its embeddings.
     """
 
     def __init__(self, store: Store, model: TrainedModel, *, index_path: Path, model_path: Path, index_kind: str = "exact") -> None:
@@ -58,7 +59,7 @@ class Generations:
         self.latest = self.load(model)
 
     def current(self) -> Generation:
-        """The model and indexes in use, caught up with every thread and process."""
+        """The active generation, up to date with all threads and processes."""
         version = self._store.version()
         if version != self._seen_version:
             self._follow_switch()
@@ -68,43 +69,43 @@ class Generations:
         return generation
 
     def written(self) -> list[TrainedModel]:
-        """The models whose embeddings every new item gets: the one in use first, then the one that is about to take over."""
+        """The models that embed every new item: the active one first, then the prepared one."""
         current, prepared = self.current().model, self.prepared
         return [current] if prepared is None or prepared.model_id == current.model_id else [current, prepared]
 
     def switch_to(self, model: TrainedModel, *, unreadable: Collection[int] = ()) -> bool:
-        """Put another model into use in one moment, if every item has its embedding; False, and nothing changed, if one has none.
+        """Activate another model atomically if every item has its embedding; otherwise returns False and changes nothing.
 
-        Searches under way end with the former one. Other processes follow at their next search.
+        Running searches finish with the previous model. Other processes follow on their next search.
 
         Args:
-            unreadable: ids of items that may lack it, because their stored pictures cannot be read: no search will find them.
+            unreadable: ids of items that may lack an embedding because their stored pictures cannot be read; no search finds them.
         """
         if self._waiting is None or self._waiting.model is not model:
-            self._waiting = self.load(model)  # may take seconds; searches go on
+            self._waiting = self.load(model)  # may take seconds; searches continue
         with self._switching:
             if not self._store.models.activate(model.model_id, unreadable=unreadable):
-                return False  # a next try begins at once, before much more is added
+                return False  # the caller retries at once, before much more is added
             self.latest, self._waiting = self._waiting, None
         self.save()
         return True
 
     def set_initial(self) -> bool:
-        """Tell other processes which model this one began with, once its embeddings are complete.
+        """Record the initial model for other processes, once its embeddings are complete.
 
-        False, and nothing changed, if one of them switched since the start: then that model is followed.
+        Returns False and changes nothing if another process has switched since the start; that model is then followed.
         """
         model = self.latest.model
-        self._store.models.set_reads_titles(model.model_id, reads_titles(model))  # for when it is the former one
+        self._store.models.set_reads_titles(model.model_id, reads_titles(model))  # needed when it becomes the previous model
         return self._store.models.set_initial(model.model_id, instead_of=self._active_at_start)
 
     def load(self, model: TrainedModel) -> Generation:
-        """The indexes of a model. Embeddings that fail their checksum are dropped, to be made again from what is stored."""
+        """Load the indexes of a model. Embeddings with a wrong checksum are dropped and recomputed from the stored data."""
         texts_path = self._index_path.with_name(_TEXT_INDEX)
         return Generation(model, self._index(model, self._index_path, "images"), self._index(model, texts_path, "texts"))
 
     def save(self) -> None:
-        """Write the indexes' caches, as far as that can be done: a lost one costs the time to build it, and nothing else."""
+        """Write the index caches if possible; a missing cache only costs the time to rebuild it."""
         generation = self.latest
         generation.index.close()
         generation.texts.close()
@@ -121,11 +122,11 @@ class Generations:
             dropped = self._store.changes.drop_damaged(model.model_id, feed=feed)
             if not dropped:
                 raise
-            log.warning("%s %d damaged embeddings were dropped and will be made again", error, len(dropped))
+            log.warning("%s %d damaged embeddings were dropped and will be recomputed", error, len(dropped))
             return opened()
 
     def _follow_switch(self) -> None:
-        """Another process may have trained and switched: then its model file is the one to use here too."""
+        """Load the model file if another process has switched."""
         active = self._store.models.active()
         if active in (None, self.latest.model.model_id):
             return
@@ -136,7 +137,7 @@ class Generations:
             try:
                 model = load_model(self._model_path)
             except (CheckpointError, StoreError) as error:
-                log.warning("another process switched models, but %s The present model stays in use.", error)
+                log.warning("another process switched models, but %s The current model stays active.", error)
                 return
-            if model.model_id == active:  # otherwise somebody is changing it at this moment
+            if model.model_id == active:  # otherwise a switch is in progress
                 self.latest = self.load(model)

@@ -1,4 +1,4 @@
-"""A model from its file, distrusted: whatever the file holds, the answer is a sound model or one clear error."""
+"""Load a model from an untrusted file: the result is a valid model or one clear error."""
 
 from pathlib import Path
 
@@ -15,15 +15,15 @@ from crossmodal.training.trainer import evaluating
 from engine.models.spec import ITEM_EMBEDDINGS, SIZES, ModelSpec, card_of, spec_of
 from engine.models.trained import TrainedModel, assemble
 
-_RETRAIN = "Delete the file to train anew."
+_RETRAIN = "Delete the file to train a new model."
 
 
 def load_model(path: Path) -> TrainedModel:
-    """The model in a file, checked in every way before use.
+    """Load and fully verify the model in a file.
 
     Raises:
-        CheckpointError: the file is missing, damaged, of another network or another tokenizer; the message says which.
-        StoreError, MemoryError: it could not be read, which says nothing against it.
+        CheckpointError: the file is missing, damaged, or of another network or tokenizer; the message says which.
+        StoreError, MemoryError: it could not be read, although it may be valid.
     """
     checkpoint = load_checkpoint(path)
     try:
@@ -35,7 +35,10 @@ def load_model(path: Path) -> TrainedModel:
         ) from error
     _check_spec(path, spec)
     try:
-        with torch.device("meta"), undrawn():  # shapes only: nothing is drawn or stored for a network that may be refused
+        with (
+            torch.device("meta"),
+            undrawn(),
+        ):  # shapes only: no weights are initialised or allocated for a network that may be refused
             system = assemble(spec)
     except CrossmodalError as error:
         raise CheckpointError("checkpoint_invalid", f"The model file {path.name}: {error}", remedy=_RETRAIN) from error
@@ -51,26 +54,26 @@ def _check_spec(path: Path, spec: ModelSpec) -> None:
     if spec.tokenizer_version != TOKENIZER_VERSION:
         raise CheckpointError(
             "checkpoint_invalid",
-            f"The model file {path.name} is of tokenizer {spec.tokenizer_version!r:.60}; this program has {TOKENIZER_VERSION}.",
+            f"The model file {path.name} uses tokenizer {spec.tokenizer_version!r:.60}; this program has {TOKENIZER_VERSION}.",
             remedy=_RETRAIN,
         )
     if not all(least <= getattr(spec, name) <= most for name, (least, most) in SIZES.items()):
-        raise CheckpointError("checkpoint_invalid", f"The model file {path.name} names impossible sizes: {spec}.", remedy=_RETRAIN)
+        raise CheckpointError("checkpoint_invalid", f"The model file {path.name} declares invalid sizes: {spec}.", remedy=_RETRAIN)
     if spec.item_embedding not in ITEM_EMBEDDINGS:
         raise CheckpointError(
             "checkpoint_invalid",
-            f"The model file {path.name} finds items by {spec.item_embedding!r:.40}; known are {', '.join(ITEM_EMBEDDINGS)}.",
+            f"The model file {path.name} uses the item embedding {spec.item_embedding!r:.40}; known are {', '.join(ITEM_EMBEDDINGS)}.",
             remedy=_RETRAIN,
         )
 
 
 def _check_answers(path: Path, model: TrainedModel) -> None:
-    """Numbers that are each fine may still come to nothing together: look at one text and one picture."""
+    """Encode one text and one picture, since weights that are individually valid may still not work together."""
     grey = np.full((1, model.spec.image_size_px, model.spec.image_size_px, 3), 128, np.uint8)
     with torch_threads(1), evaluating(model.system):
         seen = model.system.encode_image(model.system.image_encoder.inputs(grey)).numpy()
     lengths = np.linalg.norm(np.concatenate([model.encode_texts(["a red mug"]), seen]), axis=1)
     if not np.allclose(lengths, 1.0, atol=UNIT_TOLERANCE):
         raise CheckpointError(
-            "checkpoint_invalid", f"The model file {path.name} gives embeddings that are no unit vectors.", remedy=_RETRAIN
+            "checkpoint_invalid", f"The model file {path.name} gives embeddings that are not unit vectors.", remedy=_RETRAIN
         )

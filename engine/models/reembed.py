@@ -1,4 +1,4 @@
-"""Giving items and texts the embeddings they lack, from what is stored: the rows already written are the checkpoint."""
+"""Compute missing embeddings of items and texts from the store; the rows already written serve as checkpoint."""
 
 import logging
 import threading
@@ -26,14 +26,14 @@ _MOST_TOLD = 5
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """What came of a pass: how many items got an embedding, and the ids of those whose stored picture cannot be read."""
+    """Result of a pass: number of items embedded, and ids of items whose stored picture cannot be read."""
 
     made: int
     unreadable: frozenset[int]
 
     @property
     def note(self) -> str:
-        """A sentence about the unreadable ones; empty when there are none."""
+        """A sentence about the unreadable items; empty if there are none."""
         if not self.unreadable:
             return ""
         what = "1 stored picture" if len(self.unreadable) == 1 else f"{len(self.unreadable):,} stored pictures"
@@ -43,13 +43,13 @@ class Embedded:
 def embed_missing(
     model: TrainedModel, store: Store, encoding: Encoding, on_progress: OnProgress, stop: threading.Event | None = None
 ) -> Embedded:
-    """Give every item and every text that lacks one an embedding of this model.
+    """Embed every item and text that has no embedding of this model.
 
-    Each batch is a transaction: a pass that was stopped or killed goes on where it was. An item whose stored picture cannot be read is
-    passed over, and tried again by the next pass.
+    Each batch is one transaction, so a pass that was stopped or killed resumes where it was. An item whose stored picture cannot be read
+    is skipped and retried by the next pass.
 
     Raises:
-        Stopped: `stop` was set. StoreError, BusyError: the collection cannot be read or written; what was made so far stays.
+        Stopped: `stop` was set. StoreError, BusyError: the collection cannot be read or written; completed batches are kept.
     """
     total = store.items.count()
     before = store.models.counts().get(model.model_id, 0)
@@ -58,7 +58,7 @@ def embed_missing(
     with ThreadPoolExecutor(_DECODING, thread_name_prefix="re-embedding") as threads:
         while items := store.embeddings.missing(model.model_id, _ITEMS_AT_ONCE, after_id=after_id):
             check_stop(stop, "Indexing")
-            seen = list(threads.map(lambda item: _looked_at(model, store, encoding, item), items))
+            seen = list(threads.map(lambda item: _stored_pixels(model, store, encoding, item), items))
             unreadable |= {
                 item.item_id: pixels for item, pixels in zip(items, seen, strict=True) if isinstance(pixels, CrossmodalError)
             }
@@ -78,14 +78,14 @@ def embed_missing(
     return Embedded(made, frozenset(unreadable))
 
 
-def _looked_at(model: TrainedModel, store: Store, encoding: Encoding, item: Item) -> Pixels | CrossmodalError | None:
-    """The stored picture as the model reads it, or why it cannot be read; None when the item was removed meanwhile."""
+def _stored_pixels(model: TrainedModel, store: Store, encoding: Encoding, item: Item) -> Pixels | CrossmodalError | None:
+    """The stored picture at the model's input size, or why it cannot be read; None if the item was removed meanwhile."""
     try:
         return encoding.stored_pixels(model, store.pictures.rendition(item.item_id))
     except PictureError as error:
         return error
     except StoreError as error:
-        if error.code != "index_corrupt":  # not this picture, but the disk or the whole file
+        if error.code != "index_corrupt":  # a problem of the disk or the whole file, not of this picture
             raise
         return error
     except QueryError as error:
@@ -98,7 +98,7 @@ def _log_unreadable(unreadable: Mapping[int, CrossmodalError]) -> None:
     for item_id, error in list(unreadable.items())[:_MOST_TOLD]:
         log.warning("item %d has no embedding: %s", item_id, error.sentence)
     if len(unreadable) > _MOST_TOLD:
-        log.warning("%d items more have none", len(unreadable) - _MOST_TOLD)
+        log.warning("%d more items have none", len(unreadable) - _MOST_TOLD)
 
 
 def _embed_texts(model: TrainedModel, store: Store, on_progress: OnProgress, stop: threading.Event | None) -> None:
@@ -107,13 +107,13 @@ def _embed_texts(model: TrainedModel, store: Store, on_progress: OnProgress, sto
         check_stop(stop, "Indexing")
         store.texts.add_embeddings({model.model_id: encoded_texts(model, [text for _, text in rows])})
         done, after_id = done + len(rows), rows[-1][0]
-        on_progress(Progress("index", "Reading every text with the new model", done=done))
+        on_progress(Progress("index", "Encoding every text with the new model", done=done))
 
 
 def _moment(done: int, total: int, rate: float) -> Progress:
     return Progress(
         "index",
-        "Looking at every picture with the new model",
+        "Encoding every picture with the new model",
         done=done,
         total=total,
         rate_per_s=rate,

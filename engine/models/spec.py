@@ -1,4 +1,4 @@
-"""What a model is and how it came to be: values, as they are written in its file."""
+"""The specification and training record of a model, as stored in its file."""
 
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 DEFAULT_PRESET = "resnet18-gru"
 ITEM_EMBEDDINGS = ("image", "hybrid")
 SIZES = {"embed_dim": (8, 4096), "vocab_size": (256, 2**20), "image_size_px": (16, 1024), "max_text_tokens": (1, 512)}
-"""Least and most of each size that a saved model may name."""
+"""Allowed range of each size in a model file."""
 
 _MOST_HIDDEN = 8
 _HUGE = 1e18
@@ -24,15 +24,15 @@ Filled = TypeVar("Filled", bound="DataclassInstance")
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """What must agree between two runs for a model's numbers to mean the same.
+    """Everything that must match for a model's weights to be usable.
 
     Attributes:
-        embed_dim: length of an embedding.
-        vocab_size, max_text_tokens: of the hashing tokenizer, where the text side is the GRU.
-        image_size_px: side of the pictures it reads.
-        preset: the name it was asked for by.
+        embed_dim: dimension of an embedding.
+        vocab_size, max_text_tokens: settings of the hashing tokenizer, if the text encoder is the GRU.
+        image_size_px: side of its input pictures.
+        preset: name of its preset.
         image, text: the two towers.
-        item_embedding: `image`, or `hybrid`: an item is found by the mean of its picture's embedding and its title's.
+        item_embedding: `image`, or `hybrid`: an item's embedding is the mean of those of its picture and its title.
     """
 
     embed_dim: int
@@ -48,13 +48,14 @@ class ModelSpec:
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """How a model came to be and how well it finds pictures it never saw.
+    """Training record of a model and its evaluation on held-out pictures.
 
     Attributes:
-        weights: `ImageNet weights` or `random weights`; `weights_note` says which file, or why not.
-        trained_on: pictures it learned from; `trained_at` in seconds since 1970.
-        held_out: text → image among pictures kept out of training; None when there were none.
-        catalogue: name of what it was trained on.
+        weights: `ImageNet weights` or `random weights`; `weights_note` gives the file or the reason.
+        trained_on: number of training pictures.
+        trained_at: Unix time in seconds.
+        held_out: text → image metrics on held-out pictures; None if there were none.
+        catalogue: name of the training source.
     """
 
     weights: str
@@ -68,13 +69,13 @@ class ModelCard:
 
 
 def spec_of(details: dict[str, Any]) -> ModelSpec:
-    """A spec as it is written in a model file. Raises KeyError, TypeError or ValueError: it is not one."""
+    """Parse the spec of a model file. Raises KeyError, TypeError or ValueError if it is invalid."""
     towers = {side: _tower(details[side]) for side in ("image", "text")}
     return _filled(ModelSpec, {**details, **towers})
 
 
 def card_of(details: dict[str, Any]) -> ModelCard:
-    """A card as it is written in a model file. Raises KeyError, TypeError or ValueError: it is not one."""
+    """Parse the card of a model file. Raises KeyError, TypeError or ValueError if it is invalid."""
     held_out = details["held_out"]
     figures = {
         "held_out": _filled(RetrievalFigures, held_out) if held_out is not None else None,
@@ -94,7 +95,7 @@ def _tower(details: dict[str, Any]) -> TowerSpec:
 
 
 def _filled(kind: type[Filled], values: dict[str, Any]) -> Filled:
-    """A frozen dataclass from JSON: texts where it has texts, numbers of bearable size where it has numbers.
+    """Build a frozen dataclass from JSON, with checked types and bounded numbers.
 
     Raises:
         KeyError, TypeError, ValueError: a field is missing, unknown or of another type.

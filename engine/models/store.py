@@ -1,4 +1,4 @@
-"""Where models lie: the one in use under its own name, every other under its id, each written in one step."""
+"""Model files: the active model under its own name, all others under their ids; written atomically."""
 
 import shutil
 from pathlib import Path
@@ -11,11 +11,11 @@ from engine.models.trained import TrainedModel
 
 
 class ModelFiles:
-    """The files of the models of one collection.
+    """The model files of one collection.
 
     Args:
-        folder: where models lie under their ids; made when it is needed.
-        in_use: the file of the model in use.
+        folder: folder of models by id; created when needed.
+        in_use: the file of the active model.
     """
 
     def __init__(self, folder: Path, in_use: Path) -> None:
@@ -23,15 +23,15 @@ class ModelFiles:
         self._in_use = in_use
 
     def path_of(self, model_id: str) -> Path:
-        """Where a model lies under its id, or would."""
+        """Path of a model's file by id, whether it exists or not."""
         return self._folder / f"{model_id}.pth"
 
     def listed(self) -> dict[str, Path]:
-        """The models that lie here, by id."""
+        """The existing model files by id."""
         return {path.stem: path for path in sorted(self._folder.glob("*.pth"))}
 
     def import_file(self, path: Path) -> TrainedModel:
-        """Copy a model file here, and load it.
+        """Copy a model file here and load it.
 
         Raises:
             CheckpointError: the file is missing, damaged or of another network. StoreError: `disk_full`, `read_only`.
@@ -40,12 +40,12 @@ class ModelFiles:
             return load_model(path)
         with temporary_path(self._folder) as draft:
             shutil.copyfile(path, draft)
-            model = load_model(draft)  # what was copied, whatever becomes of the original
+            model = load_model(draft)  # load the copy, since the original may change
             put_in_place(draft, self.path_of(model.model_id))
         return model
 
     def keep(self, model: TrainedModel) -> TrainedModel:
-        """Write a model here; the answer is the model under the id of what was written.
+        """Write a model here; returns it with the id of the written file.
 
         Raises:
             CheckpointError: a weight is not finite. StoreError: `disk_full`, `read_only`.
@@ -56,32 +56,32 @@ class ModelFiles:
         return saved
 
     def put_into_use(self, model_id: str) -> None:
-        """Let the file of the model in use be this one, in one step. Raises StoreError `disk_full`, `read_only`, `index_missing`."""
+        """Replace the active model's file by this one, atomically. Raises StoreError `disk_full`, `read_only`, `index_missing`."""
         with atomic_path(self._in_use) as draft:
             shutil.copyfile(self.path_of(model_id), draft)
 
     def drop(self, model_id: str) -> None:
-        """Delete the file of a model; none is fine."""
+        """Delete the file of a model, if it exists."""
         self.path_of(model_id).unlink(missing_ok=True)
 
 
 def name_key(model_id: str) -> str:
-    """Where the store keeps what a person calls a model."""
+    """The store's key for the display name of a model."""
     return f"name of model {model_id}"
 
 
 def name_of(store: Store, model_id: str) -> str:
-    """What a person calls a model; the beginning of its id where the store does not say."""
+    """The display name of a model; the start of its id if none is stored."""
     return store.meta.get(name_key(model_id)) or model_id[:12]
 
 
 def known_models(store: Store | None, files: ModelFiles, *, active: TrainedModel | None, model_path: Path) -> list[ModelGeneration]:
-    """Every model that has embeddings or a file, the one in use first.
+    """All models with embeddings or a file, the active one first.
 
     Args:
-        catalog: None while there is no collection.
-        active: the model in use; None while there is no usable one.
-        model_path: where that one lies.
+        store: None if there is no collection.
+        active: the active model; None if there is no usable one.
+        model_path: its file.
     """
     first = active.model_id if active is not None else ""
     names = {first: model_name(active)} if active is not None else {}

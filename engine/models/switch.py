@@ -1,11 +1,11 @@
-"""Changing the model of a live collection: a new generation is made beside the old one, which answers until all is there.
+"""Switch the model of a live collection: a new generation is built beside the old one, which serves searches until it is complete.
 
-Every batch of embeddings is a transaction under the new model's id, so that a pass that was paused, stopped or killed goes on where it
-was. What is added meanwhile gets the embeddings of both models in one transaction. Then the file is put in place and the store is told, in
-one transaction with the proof that no item is missing, which model is the active one; other processes follow at their next search.
+Every batch of embeddings is one transaction under the new model's id, so that a pass that was paused, stopped or killed resumes where it
+was. Items added meanwhile get embeddings of both models in one transaction. Then the file is put in place, and one transaction verifies
+that no item is missing and marks the model as active; other processes follow on their next search.
 
-Whoever changes the model, or deletes one, holds a lock as long as it lives: a half-made generation is its maker's, and nobody else deletes
-it or takes it for one that a kill left behind.
+Switching or deleting models requires a lock that the process holds until it is done, so that no other process deletes an incomplete
+generation or mistakes it for one left by a killed process.
 """
 
 import logging
@@ -32,10 +32,10 @@ _PASSES = 100
 
 
 class Switching:
-    """The generations of one app's collection.
+    """Switches between the models of one app's collection.
 
     Args:
-        files: where the models lie.
+        files: the model files.
     """
 
     def __init__(self, app: LostFoundApp, files: ModelFiles) -> None:
@@ -45,64 +45,64 @@ class Switching:
         self._program_ends = False
 
     def import_file(self, path: Path) -> TrainedModel:
-        """The model in a file, kept under its id.
+        """Import the model in a file under its id.
 
         Raises:
-            CheckpointError: the file is no usable model. QueryError: `bad_request`, it is in use already.
+            CheckpointError: the file is not a usable model. QueryError: `bad_request`: it is already active.
         """
         model = self._files.import_file(path)
         if model.model_id == self._app.generation().model.model_id:
-            raise QueryError("bad_request", f"The model in {path.name:.80} is in use already.", remedy="Name another file.")
+            raise QueryError("bad_request", f"The model in {path.name:.80} is already active.", remedy="Give another file.")
         return model
 
     def keep(self, model: TrainedModel) -> TrainedModel:
-        """A model that was just trained, kept under its id."""
+        """Store a newly trained model under its id."""
         return self._files.keep(model)
 
     def run(
         self, model: TrainedModel, on_progress: OnProgress, stop: threading.Event | None = None, *, drop_older: bool = False
     ) -> str:
-        """Make the generation of a kept model, then switch to it. Embeddings made by an earlier pass are not made again.
+        """Embed the collection with a stored model, then activate it. Embeddings of an earlier pass are reused. Returns a summary.
 
         Args:
-            drop_older: delete every other model but the former one afterwards.
+            drop_older: afterwards delete all models except this and the previous one.
 
         Raises:
-            Stopped: the former model stays in use; what was made so far stays, too, and is used when the switch is started again.
-            BusyError: another process is changing the model.
+            Stopped: the previous model stays active; completed embeddings are kept and reused when the switch is restarted.
+            BusyError: another process is switching the model.
         """
         with self._alone():
             former = self._app.generation().model
             note = self._make_and_switch(model, former, on_progress, stop)
             if drop_older:
                 self._drop_all_but({model.model_id, former.model_id})
-        return f"{model_name(model)} is in use now. The former model is kept until you drop it. {note}".strip()
+        return f"{model_name(model)} is in use now. The previous model is kept until you drop it. {note}".strip()
 
     def unfinished(self) -> TrainedModel | None:
-        """The model of a pass that was killed, or ended with its program; None when there was none, or it is under way elsewhere."""
+        """The model of an interrupted switch; None if there is none, or if another process is running it."""
         model_id = self._app.store.meta.get(_NEXT_MODEL)
         if not model_id or model_id == self._app.generation().model.model_id or is_locked(self._lock):
             return None
         try:
             return load_model(self._files.path_of(model_id))
         except (CheckpointError, StoreError) as error:
-            log.warning("a change of the model cannot go on: %s", error)
+            log.warning("a model switch cannot be resumed: %s", error)
             return None
 
     def keep_pending(self) -> None:
-        """Before the program ends: what is stopped from now on goes on at the next start, as if it had been killed."""
+        """Mark the program as ending: a switch stopped from now on is resumed at the next start."""
         self._program_ends = True
 
     def models(self) -> list[ModelGeneration]:
-        """Every model that has embeddings or a file here, the one in use first."""
+        """All models with embeddings or a file here, the active one first."""
         active = self._app.generation().model
         return known_models(self._app.store, self._files, active=active, model_path=self._app.model_path)
 
     def drop_previous(self) -> list[str]:
-        """Delete every model but the one in use, with its embeddings and its file; returns their ids.
+        """Delete all inactive models with their embeddings and files; returns their ids.
 
         Raises:
-            BusyError: a model is about to take over, here or in another process.
+            BusyError: a switch is in progress, here or in another process.
         """
         with self._alone():
             return self._drop_all_but({self._app.generation().model.model_id})
@@ -112,7 +112,7 @@ class Switching:
         with try_lock(self._lock) as held:
             if not held:
                 raise BusyError(
-                    "busy", "The model is being changed.", remedy="Wait until it is done, or stop it where it was started."
+                    "busy", "The model is being switched.", remedy="Wait until it is done, or stop it where it was started."
                 )
             yield
 
@@ -128,39 +128,39 @@ class Switching:
     def _make_and_switch(
         self, model: TrainedModel, former: TrainedModel, on_progress: OnProgress, stop: threading.Event | None
     ) -> str:
-        """Answers what a person should know of it, which is mostly nothing."""
+        """Returns a note for the user, usually empty."""
         generations, store = self._app.generations, self._app.store
         self._keep_former(former)
-        if model.model_id not in self._files.listed():  # dropped since it was taken in
+        if model.model_id not in self._files.listed():  # dropped since it was imported
             self._files.keep(model)
         store.meta.set(name_key(model.model_id), model_name(model))
-        for each in (former, model):  # whichever is not in use misses a new title otherwise, or makes needless embeddings
+        for each in (former, model):  # otherwise the inactive one misses new titles, or is re-embedded needlessly
             store.models.set_reads_titles(each.model_id, reads_titles(each))
         store.meta.set(_NEXT_MODEL, model.model_id)
         generations.prepared = model
         try:
             embedded = embed_missing(model, store, self._app.encoding, on_progress, stop)
-            check_stop(stop, "Changing the model")
+            check_stop(stop, "Switching the model")
             return self._switch(model, former, embedded, on_progress).note
         finally:
             generations.prepared = None
-            if not self._program_ends:  # a person's stop or an error ends the wish; a kill or the program's end does not
+            if not self._program_ends:  # a stop by the user or an error cancels the request; a kill or the program's end does not
                 store.meta.set(_NEXT_MODEL, "")
 
     def _keep_former(self, former: TrainedModel) -> None:
-        """Have the model in use under its id, too, so that one can go back to it."""
+        """Store the active model under its id, too, so that it can be restored."""
         self._app.store.meta.set(name_key(former.model_id), model_name(former))
         if former.model_id in self._files.listed():
             return
         try:
             self._files.import_file(self._app.model_path)
         except (CheckpointError, StoreError) as error:
-            log.warning("the model in use cannot be kept: %s", error)
+            log.warning("the active model cannot be kept: %s", error)
 
     def _switch(self, model: TrainedModel, former: TrainedModel, embedded: Embedded, on_progress: OnProgress) -> Embedded:
-        """The one moment. An item that another process brought in meanwhile is looked at first.
+        """Activate the model; embeds items that another process added meanwhile first.
 
-        One whose stored picture cannot be read would hold up every model for ever: it is left behind, and comes back with its picture.
+        An item whose stored picture cannot be read would block every switch; it is left without an embedding until its picture is repaired.
         """
         self._files.put_into_use(model.model_id)
         try:
@@ -169,7 +169,7 @@ class Switching:
                     return embedded
                 embedded = embed_missing(model, self._app.store, self._app.encoding, on_progress)
             raise BusyError(
-                "busy", "So much is added that the new model does not catch up.", remedy="Try again when less is added."
+                "busy", "Items are added faster than the new model can embed them.", remedy="Try again when fewer are added."
             )
         except BaseException:
             if self._app.generation().model.model_id == former.model_id and former.model_id in self._files.listed():

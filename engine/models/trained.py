@@ -1,4 +1,4 @@
-"""A trained system ready for use: pixels and texts to embeddings, with the card that says how it came to be."""
+"""A trained model for inference: encodes pixels and texts, and carries its spec and training record."""
 
 import threading
 from collections.abc import Sequence
@@ -24,13 +24,13 @@ _LEAST = 1e-12
 
 
 def build_untrained(spec: ModelSpec, *, weights: Weights | None = None, seed: int = 0) -> LostFoundSystem:
-    """Both encoders and the temperature, not yet trained; the same numbers for the same seed."""
+    """Build both encoders and the temperature, untrained; deterministic for a seed."""
     torch.manual_seed(seed)
     return assemble(spec, weights)
 
 
 def assemble(spec: ModelSpec, weights: Weights | None = None) -> LostFoundSystem:
-    """Both encoders and the temperature, with whatever numbers torch's generator gives."""
+    """Build both encoders and the temperature with torch's current random state."""
     return LostFoundSystem(
         ImageEncoder(spec.embed_dim, weights=weights, spec=spec.image),
         TextEncoder(spec.embed_dim, vocab_size=spec.vocab_size, max_tokens=spec.max_text_tokens, spec=spec.text),
@@ -56,7 +56,7 @@ class TrainedModel:
         return self
 
     def encode_pixels(self, pixels: Pixels) -> Embedding:
-        """Shape: (n, size, size, 3) uint8 → (n, embed_dim) float32 of length 1; n = 0 gives (0, embed_dim)."""
+        """Shape: (n, size, size, 3) uint8 → (n, embed_dim) float32, unit length; n = 0 gives (0, embed_dim)."""
         if len(pixels) == 0:
             return np.zeros((0, self.spec.embed_dim), np.float32)
         inputs = self.system.image_encoder.inputs
@@ -66,7 +66,7 @@ class TrainedModel:
         return torch.cat(parts).numpy()
 
     def encode_texts(self, texts: Sequence[str]) -> Embedding:
-        """Shape: n texts → (n, embed_dim) float32 of length 1; the same to the bit on any number of cores."""
+        """Shape: n texts → (n, embed_dim) float32, unit length; bit-identical on any number of cores."""
         if not texts:
             return np.zeros((0, self.spec.embed_dim), np.float32)
         parts = [texts[i : i + _TEXTS] for i in range(0, len(texts), _TEXTS)]
@@ -74,10 +74,10 @@ class TrainedModel:
             return torch.cat([self.system.encode_text(part).cpu() for part in parts]).numpy()
 
     def encode_items(self, pixels: Pixels, titles: Sequence[str]) -> Embedding:
-        """What items are found by: their pictures, or for a hybrid model the mean of picture and title, at length 1.
+        """Item embeddings: those of the pictures, or for a hybrid model the normalised mean of picture and title.
 
-        The mean is that of system 002's reference: both have length 1, so each says as much. A title is cleaned as every other text is
-        (`encoding.encoded_texts`); an item whose title then shows nothing has its picture only.
+        The mean is that of reference system 002: both have unit length and thus equal weight. Titles are cleaned like other texts
+        (`encoding.encoded_texts`); an item whose title is then empty uses its picture only.
 
         Shape: (n, size, size, 3) uint8 and n titles → (n, embed_dim) float32.
         """
@@ -92,32 +92,32 @@ class TrainedModel:
 
     @property
     def image_input_dim(self) -> int:
-        """Length of what the picture network hands to the head that makes the embedding."""
+        """Feature dimension at the input of the image head."""
         return self.system.image_encoder.backbone.features
 
     @property
     def text_input_dim(self) -> int:
-        """The same of the text network."""
+        """Feature dimension at the input of the text head."""
         return self.system.text_encoder.backbone.features
 
     @property
     def precision(self) -> str:
-        """Number format of picture encoding on this processor: `float32` or `bfloat16`."""
+        """Dtype of picture encoding on this CPU: `float32` or `bfloat16`."""
         return self._network().precision
 
     def _network(self) -> InferenceNetwork:
-        """Made with the first picture: whoever searches by words only never pays for it."""
+        """Created with the first picture, so that text searches need not wait for it."""
         with self._making:
             if self._made is None:
                 self._made = InferenceNetwork(self.system.image_encoder, image_size_px=self.spec.image_size_px)
             return self._made
 
     def save(self, path: Path) -> "TrainedModel":
-        """Write the model; the answer is this model under the id of what was written.
+        """Write the model; returns it with the id of the written file.
 
         Raises:
             CheckpointError: a weight is not finite.
-            StoreError: the disk is full or read-only; a former file is untouched.
+            StoreError: the disk is full or read-only; an existing file is unchanged.
         """
         details = {"spec": asdict(self.spec), "card": asdict(self.card)}
         saved = save_checkpoint(path, self.system.state_dict(), details)

@@ -62,7 +62,7 @@ def test_a_server_told_to_end_stops_its_job_and_closes_everything(
     process.send_signal(number)
     _, said = process.communicate(timeout=LONGEST_S)
     assert process.returncode == code, said
-    assert f"The API answers on http://127.0.0.1:{port}; its documentation is http://127.0.0.1:{port}/docs." in said
+    assert f"The API listens on http://127.0.0.1:{port}; documentation: http://127.0.0.1:{port}/docs." in said
     for trouble in ("Traceback", "damaged", "index_corrupt", "was closed"):
         assert trouble not in said
     assert not store_path.with_name("catalog.sqlite3-wal").exists(), "the last one to close folds the log into the file"
@@ -70,4 +70,4 @@ def test_a_server_told_to_end_stops_its_job_and_closes_everything(
     done = count(store_path)
     assert 0 < done < PICTURES
     [[line]] = Shell(here).lines("index", pictures)
-    assert line == f"{PICTURES - done:,} pictures indexed, {done:,} were there already, 0 failed."
+    assert line == f"{PICTURES - done:,} pictures indexed, {done:,} unchanged, 0 failed."

@@ -85,10 +85,10 @@ def test_changing_the_model(browser: Browser, serve, width: int) -> None:
     expect(first).to_contain_text("ResNet18 + GRU")
     page.get_by_role("button", name="Use this model").click()
     dialog = page.get_by_role("dialog")
-    expect(dialog).to_contain_text("“mobilenet-minilm” will look at every picture first: 30 pictures.")
+    expect(dialog).to_contain_text("“mobilenet-minilm” will encode every picture first: 30 pictures.")
     dialog.get_by_role("button", name="Change").click()
     page.get_by_role("button", name="Pause").click()
-    expect(page.get_by_text("Changing the model · paused")).to_be_visible()
+    expect(page.get_by_text("Switching the model · paused")).to_be_visible()
     expect(page.get_by_role("button", name="Use this model")).to_be_disabled()
     assert width_beyond(page) == 0
     page.get_by_role("button", name="Go on").click()

@@ -181,7 +181,7 @@ def test_a_job_is_shown_and_stopped(watched: Page, serve) -> None:
     watched.goto(app.url)
     watched.get_by_role("button", name="Rebuild and retrain").click()
     watched.get_by_role("dialog").get_by_role("button", name="Rebuild and retrain").click()
-    expect(watched.get_by_text("searching goes on meanwhile")).to_be_visible()
+    expect(watched.get_by_text("search keeps working meanwhile")).to_be_visible()
     expect(watched.get_by_text(re.compile(r"pictures/s · .* left$"))).to_be_visible()
     box(watched).fill("red mug")
     box(watched).press("Enter")

@@ -119,13 +119,13 @@ def test_an_item_is_edited(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_attributes_that_cannot_be_kept_are_refused(shell: Shell) -> None:
     path = shell.picture("mine.png")
-    for wish, said in ((("a=1", "a=2"), "comes twice"), (("catalogue=x", "b=1"), 'No attribute can be named "catalogue"')):
+    for wish, said in ((("a=1", "a=2"), "is given twice"), (("catalogue=x", "b=1"), 'No attribute can be named "catalogue"')):
         result = shell("add", path, "-a", wish[0], "-a", wish[1])
         assert result.exit_code == 2, result.output
         assert said in result.stderr
     folder = shell("add", shell.folder)
     assert folder.exit_code == 3
-    assert f"is a folder. Bring all its pictures in: python cli.py index {shell.folder}" in folder.stderr
+    assert f"is a folder. Index all its pictures: python cli.py index {shell.folder}" in folder.stderr
 
 
 @pytest.mark.slow
@@ -159,10 +159,10 @@ def test_a_catalogue_may_be_named_by_the_end_of_its_path(shell: Shell) -> None:
 def test_values_beyond_the_limit_are_mentioned(shell: Shell) -> None:
     for number in range(3):
         shell.lines("add", shell.picture(f"{number}.png", seed=number), "-a", f"shelf={number}")
-    assert "More values" not in shell("list", "--attributes").stderr
+    assert "More than" not in shell("list", "--attributes").stderr
     result = shell("list", "--attributes", "--limit", 2)
     assert len(result.stdout.splitlines()) == 2
-    assert result.stderr == "More values than these 2 have: shelf. See more with --limit 20\n"
+    assert result.stderr == "More than 2 values: shelf. See more with --limit 20\n"
 
 
 def test_a_title_cannot_move_the_cursor_or_add_a_column(shell: Shell) -> None:
@@ -209,7 +209,7 @@ def test_a_catalogue_goes_by_the_end_of_its_path(shell: Shell) -> None:
 def test_a_page_says_how_many_items_match(shell: Shell) -> None:
     for number in range(3):
         shell.lines("add", shell.picture(f"{number}.png", seed=number), "-a", "shelf=3")
-    assert shell("list", "-w", "shelf=3", "-n", 2).stderr.startswith("2 of 3 items. Go on with --after ")
+    assert shell("list", "-w", "shelf=3", "-n", 2).stderr.startswith("2 of 3 items. Continue with --after ")
 
 
 def test_numbers_beyond_any_id_are_fine(shell: Shell) -> None:

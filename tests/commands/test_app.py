@@ -38,9 +38,9 @@ def ended_by(error: BaseException, *words: str) -> Result:
         (PermissionError(errno.EACCES, "Permission denied", b"/closed/x"), _app.COLLECTION, "/closed/x cannot be written: Perm"),
         (OSError(errno.ENOSPC, "No space left on device", "/full/x"), _app.COLLECTION, "The disk of /full/x is full"),
         (OSError(errno.ENOSPC, "No space left on device"), _app.COLLECTION, "A disk is full: No space left on device. Free some"),
-        (OSError(errno.EMFILE, "Too many open files"), _app.INTERNAL, "The system refused something: Too many open files."),
-        (OSError(errno.EBADF, "Bad file descriptor", 7), _app.INTERNAL, "The system refused something: Bad file descriptor."),
-        (TimeoutError(), _app.INTERNAL, "The system refused something: TimeoutError."),
+        (OSError(errno.EMFILE, "Too many open files"), _app.INTERNAL, "A system call failed: Too many open files."),
+        (OSError(errno.EBADF, "Bad file descriptor", 7), _app.INTERNAL, "A system call failed: Bad file descriptor."),
+        (TimeoutError(), _app.INTERNAL, "A system call failed: TimeoutError."),
     ],
 )
 def test_what_the_system_refuses_is_one_sentence(error: OSError, code: int, said: str) -> None:
@@ -67,7 +67,7 @@ def test_a_command_asked_wrongly_is_one_line_that_names_its_help() -> None:
     for words, said in (
         (("list", "--nosuch"), "No such option: --nosuch. See: python cli.py list --help"),
         (("serach",), "No such command 'serach'. Did you mean 'search'? See: python cli.py --help"),
-        (("search",), "Say one thing to look for: a query, --item or --captions-for. See: python cli.py search --help"),
+        (("search",), "Give one thing to search for: a query, --item or --captions-for. See: python cli.py search --help"),
         (
             ("evaluate", "--side", "left"),
             "Invalid value for '--side': 'left' is not one of 'test', 'validation', 'train', 'all'. See: python cli.py evaluate --help",

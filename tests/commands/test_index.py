@@ -16,8 +16,8 @@ def pictures(folder: Path, n: int = 4, *, seed: int = 7) -> Path:
 
 def test_a_folder_is_indexed_and_the_second_time_nothing_is_new(empty_shell: Shell) -> None:
     folder = pictures(empty_shell.folder / "mine")
-    assert empty_shell.lines("index", folder) == [["4 pictures indexed, 0 were there already, 0 failed."]]
-    assert empty_shell.lines("index", folder) == [["0 pictures indexed, 4 were there already, 0 failed."]]
+    assert empty_shell.lines("index", folder) == [["4 pictures indexed, 0 unchanged, 0 failed."]]
+    assert empty_shell.lines("index", folder) == [["0 pictures indexed, 4 unchanged, 0 failed."]]
     assert len(empty_shell.lines("list")) == 4
 
 
@@ -26,7 +26,7 @@ def test_without_a_location_every_known_catalogue_is_read_again(shell: Shell) ->
     shell("index", folder)
     (folder / "new.png").write_bytes(png("black", "bar", 5))
     said = [row[0] for row in shell.lines("index")]
-    assert said == ["0 pictures indexed, 12 were there already, 0 failed.", "1 picture indexed, 4 were there already, 0 failed."]
+    assert said == ["0 pictures indexed, 12 unchanged, 0 failed.", "1 picture indexed, 4 unchanged, 0 failed."]
 
 
 @pytest.mark.slow
@@ -39,8 +39,8 @@ def test_a_catalogue_that_is_away_does_not_keep_the_others_back(shell: Shell) ->
     result = shell("index")
     assert result.exit_code == 3
     assert result.stdout.splitlines() == [
-        "0 pictures indexed, 12 were there already, 0 failed.",
-        "1 picture indexed, 4 were there already, 0 failed.",
+        "0 pictures indexed, 12 unchanged, 0 failed.",
+        "1 picture indexed, 4 unchanged, 0 failed.",
     ]
     assert f"Error: {away}: There is nothing at" in result.stderr
     assert len(shell.lines("list", "-n", 99)) == 21  # what is away stays in the collection
@@ -52,7 +52,7 @@ def test_what_cannot_be_read_is_listed_and_tried_again(shell: Shell) -> None:
     (folder / "bad.png").write_bytes(b"no picture")
     result = shell("index", folder)
     assert result.exit_code == 0
-    assert "1 row was not brought in" in result.stderr
+    assert "1 row was not indexed" in result.stderr
     [row] = shell.lines("failed")
     assert row[0] == "not_an_image"
     assert row[1] == "bad.png"
@@ -77,7 +77,7 @@ def test_a_renamed_picture_leaves_under_its_old_name(shell: Shell) -> None:
 def test_an_archive_is_indexed_where_it_lies(shell: Shell, kind: str) -> None:
     folder = pictures(shell.folder / "packed")
     archive = shutil.make_archive(str(shell.folder / "things"), kind, folder)
-    assert shell.lines("index", archive) == [["4 pictures indexed, 0 were there already, 0 failed."]]
+    assert shell.lines("index", archive) == [["4 pictures indexed, 0 unchanged, 0 failed."]]
     assert {item["catalogue"] for item in shell.json("list", "-n", 99)["items"]} >= {archive}
 
 
@@ -121,8 +121,8 @@ def test_a_catalogue_of_which_nothing_could_be_read_ends_with_one(shell: Shell) 
     table.write_text("title,image\na mug,none.png\na cup,no.png\n")
     result = shell("index", table)
     assert result.exit_code == 1
-    assert result.stdout == "0 pictures indexed, 0 were there already, 2 failed.\n"
-    assert "2 rows were not brought in: python cli.py failed" in result.stderr
+    assert result.stdout == "0 pictures indexed, 0 unchanged, 2 failed.\n"
+    assert "2 rows were not indexed: python cli.py failed" in result.stderr
     assert len(shell.lines("list", "-n", 99)) == 12
     other = shell("index", pictures(shell.folder / "other"))
     assert (other.exit_code, other.stderr) == (0, "")  # those rows are not of this folder

@@ -40,7 +40,7 @@ def test_ctrl_c_keeps_what_was_done(empty_shell: Shell) -> None:
     done = _count(store_path)
     assert 0 < done < 600
     [[said]] = empty_shell.lines("index", empty_shell.folder / "pictures")
-    assert said == f"{600 - done:,} pictures indexed, {done:,} were there already, 0 failed."
+    assert said == f"{600 - done:,} pictures indexed, {done:,} unchanged, 0 failed."
 
 
 def _count(store_path: Path) -> int:

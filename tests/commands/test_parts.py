@@ -43,7 +43,7 @@ def test_filters_gather_the_values_of_a_name() -> None:
     assert filter_of(["a=1", "b=x=y", "a= 2 "]) == {"a": ["1", "2"], "b": ["x=y"]}
     assert filter_of(None) is None
     assert attributes_of(["a=1", "b=2"]) == {"a": "1", "b": "2"}
-    with pytest.raises(QueryError, match="comes twice"):
+    with pytest.raises(QueryError, match="is given twice"):
         attributes_of(["a=1", "a = 2"])
     for bad in ("a", "=1", " =1"):
         with pytest.raises(QueryError):

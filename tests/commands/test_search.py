@@ -68,8 +68,8 @@ def test_text_that_looks_like_a_file_is_said_or_searched(shell: Shell) -> None:
     ("words", "code", "said"),
     [
         (["search"], 2, "one thing"),
-        (["search", "red.png", "--item", "1"], 2, "goes together with words"),
-        (["search", "red", "--item", "1", "--and-image", "x.png"], 2, "goes together with words"),
+        (["search", "red.png", "--item", "1"], 2, "combine it with words"),
+        (["search", "red", "--item", "1", "--and-image", "x.png"], 2, "combine it with words"),
         (["search", "red", "--captions-for", "x.png"], 2, "one thing"),
         (["search", "red", "--offset", "-1"], 2, "offset"),
         (["search", "red", "--top", "0"], 2, "results"),
@@ -140,7 +140,7 @@ def test_words_that_name_something_here_are_mentioned(shell: Shell) -> None:
     (shell.folder / "notes").write_text("x")
     assert f"python cli.py index {shell.folder}" in shell("search", shell.folder).stderr
     assert f"python cli.py search - < {shell.folder / 'notes'}" in shell("search", shell.folder / "notes").stderr
-    assert "name it by its path" in shell("search", f"file://{shell.folder}").stderr
+    assert "give its path" in shell("search", f"file://{shell.folder}").stderr
     assert shell("search", "red disc").stderr == ""
     missing = shell("search", "red", "--and-image", "nosuch.png").stderr
     assert "--text" not in missing

@@ -31,11 +31,11 @@ def test_only_what_is_found(shell: Shell) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([""], "Name a file"),
-        (["."], "Name a file"),
+        ([""], "Give a file"),
+        (["."], "Give a file"),
         (["-"], "standard output"),
-        (["out.xlsx"], ".csv, .parquet, .npy, and no ending for a folder"),
-        (["out.csv", "--top", 3], "--top goes together with --search"),
+        (["out.xlsx"], ".csv, .parquet, .npy, and no suffix for a folder"),
+        (["out.csv", "--top", 3], "--top requires --search"),
         (["out.csv", "--kind", "xlsx"], "'xlsx' is not one of 'csv'"),
     ],
 )
@@ -53,7 +53,7 @@ def test_what_is_there_already_says_how_it_gives_way(shell: Shell) -> None:
     assert shell("export", table, "--overwrite").exit_code == 0
     result = shell("export", folder, "--overwrite")
     assert result.exit_code == 2
-    assert "a folder is never overwritten, for it may hold files of yours" in result.stderr
+    assert "a folder is never overwritten, because it may hold files of yours" in result.stderr
 
 
 @pytest.mark.parametrize("wish", [("--where", "nosuch=1"), ("--search", "red", "--where", "nosuch=1")])
@@ -80,7 +80,7 @@ def test_vectors_of_a_model_that_looked_at_nothing_are_refused(shell: Shell) -> 
             store.models.drop(model_id)
     result = shell("export", shell.folder / "out.npy")
     assert result.exit_code == 5
-    assert "No item has an embedding of the model in use. Make them: python cli.py index --mend" in result.stderr
+    assert "No item has an embedding of the active model. Compute them: python cli.py index --mend" in result.stderr
     assert not (shell.folder / "out.npy").exists()
 
 
@@ -96,7 +96,7 @@ def test_vectors_go_out_and_come_back(shell: Shell) -> None:
     path.with_suffix(".ids.json").write_text(json.dumps(list(range(1, 13))))
     result = shell("import-vectors", path)
     assert result.exit_code == 4
-    assert "5 numbers" in result.stderr
+    assert "dimension 5" in result.stderr
     result = shell("import-vectors", path, "--model", "nosuch")
     assert result.exit_code == 5
     assert 'No model here has an id that begins with "nosuch"' in result.stderr
@@ -155,7 +155,7 @@ def test_an_open_address_without_a_key_is_refused(shell: Shell) -> None:
         (lambda rows: rows * np.nan, "Row 1 of the vectors is not finite"),
         (lambda rows: rows * 0, "Row 1 of the vectors is not finite, or zero"),
         (lambda rows: rows * 2, "has the length 2, not 1"),
-        (lambda rows: rows[:, :7], "7 numbers"),
+        (lambda rows: rows[:, :7], "dimension 7"),
         (lambda rows: rows[:3], "3 rows"),
         (lambda rows: rows.astype(np.int64), "floats"),
     ],
@@ -177,7 +177,7 @@ def test_ids_that_are_not_here_name_the_option(shell: Shell) -> None:
     shell("remove", 1)
     result = shell("import-vectors", path)
     assert result.exit_code == 2
-    assert "leave these out with --skip-unknown" in result.stderr
+    assert "skip these with --skip-unknown" in result.stderr
     assert shell.lines("import-vectors", path, "--skip-unknown") == [["11", "imported"]]
 
 

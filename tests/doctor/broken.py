@@ -13,7 +13,7 @@ from crossmodal.images.decode import DecodeLimits
 from crossmodal.indexes import cache_file
 from crossmodal.store import Store
 from crossmodal.store.checksums import embedding_checksum
-from doctor.finding import Finding, Place
+from doctor.finding import Finding, Installation
 from doctor.run import CHECKS, examine
 from engine.models.loading import load_model
 from tests.app_parts import make_live_app, png
@@ -35,8 +35,8 @@ def healthy(folder: Path) -> Path:
     return folder
 
 
-def place_of(folder: Path) -> Place:
-    return Place(PROJECT, folder, folder / "catalog.sqlite3", folder / "image_features.pt", folder / "trained_model.pth")
+def place_of(folder: Path) -> Installation:
+    return Installation(PROJECT, folder, folder / "catalog.sqlite3", folder / "image_features.pt", folder / "trained_model.pth")
 
 
 def examined(folder: Path, *, but: tuple[str, ...] = ("tokenizer", "versions", "disk")) -> dict[str, str]:

@@ -9,7 +9,7 @@ import pytest
 from config import Settings
 from crossmodal.progress import ignore_progress
 from crossmodal.store import Store
-from doctor.repair import mend_collection
+from doctor.repair import repair_collection
 from tests.crossmodal.store.test_schema import of_format
 from tests.doctor.broken import BREAKS, examined, findings_of
 
@@ -58,21 +58,21 @@ def test_the_fault_is_named_with_its_cure(healthy_folder: Path, tmp_path: Path, 
 @pytest.mark.parametrize("name", ["identical rows", "changed model", "nan", "cache"])
 def test_mending_mends(healthy_folder: Path, tmp_path: Path, name: str) -> None:
     folder = BREAKS[name].of(healthy_folder, tmp_path / "here")
-    said = mend_collection(settings_of(folder), ignore_progress)
-    assert "made anew" in said
+    said = repair_collection(settings_of(folder), ignore_progress)
+    assert "recomputed" in said
     assert examined(folder) == {}
 
 
 def test_mending_makes_a_model_where_there_is_none(healthy_folder: Path, tmp_path: Path) -> None:
     folder = BREAKS["refused model"].of(healthy_folder, tmp_path / "here")
-    mend_collection(settings_of(folder), ignore_progress)
+    repair_collection(settings_of(folder), ignore_progress)
     # One epoch on a hundred pictures may collapse; what counts is that the collection belongs to the new model.
     assert set(examined(folder)) <= {"identical_rows"}
 
 
 def test_mending_a_healthy_collection_changes_no_embedding(healthy_folder: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(healthy_folder, tmp_path / "here"))
-    assert mend_collection(settings_of(folder), ignore_progress).startswith("0 embeddings made anew, 20 were good.")
+    assert repair_collection(settings_of(folder), ignore_progress).startswith("0 embeddings recomputed, 20 were good.")
 
 
 def test_a_store_of_an_older_format_is_named_and_left_as_it_is(healthy_folder: Path, tmp_path: Path) -> None:

@@ -205,7 +205,7 @@ def test_a_stop_leaves_nothing_behind(app: LiveApp, tmp_path: Path, kind: str) -
 def test_what_is_there_is_not_replaced_unless_asked(app: LiveApp, tmp_path: Path) -> None:
     path = tmp_path / "out.csv"
     path.write_text("mine")
-    with pytest.raises(QueryError, match="there already"):
+    with pytest.raises(QueryError, match="already exists"):
         export_items(Exported.of(app), path)
     assert path.read_text() == "mine"
     export_items(Exported.of(app), path, overwrite=True)
@@ -215,7 +215,7 @@ def test_what_is_there_is_not_replaced_unless_asked(app: LiveApp, tmp_path: Path
     for kind in ("folder", "csv"):
         with pytest.raises(QueryError):
             export_items(Exported.of(app), tmp_path / "full", kind, overwrite=True)
-    with pytest.raises(QueryError, match="no kind"):
+    with pytest.raises(QueryError, match="not an export format"):
         export_items(Exported.of(app), tmp_path / "x", "xlsx")
 
 
@@ -265,7 +265,7 @@ def test_ids_of_an_earlier_version_are_read(app: LiveApp, tmp_path: Path) -> Non
 def test_ids_that_are_there_are_not_replaced_unless_asked(app: LiveApp, tmp_path: Path) -> None:
     ids = tmp_path / "out.ids.json"
     ids.write_text("mine")
-    with pytest.raises(QueryError, match=r"out\.ids\.json is there already"):
+    with pytest.raises(QueryError, match=r"out\.ids\.json already exists"):
         export_items(Exported.of(app), tmp_path / "out.npy", "npy")
     assert ids.read_text() == "mine"
     assert [path.name for path in tmp_path.glob("out*")] == ["out.ids.json"]
@@ -372,7 +372,7 @@ def test_a_store_says_itself_which_model_its_embeddings_are_of(app: LiveApp) -> 
     app.generations.set_initial()
     assert source.model() == expected
     app.store.models.drop(model.model_id)
-    with pytest.raises(StoreError, match="No item has an embedding of the model in use"):
+    with pytest.raises(StoreError, match="No item has an embedding of the active model"):
         source.model()
 
 

@@ -54,7 +54,9 @@ def bring_in(app: LiveApp, path: Path, ids: Path | None = None, *, skip_unknown:
 
 def test_an_id_that_means_another_picture_here_is_refused(here: LiveApp, exported: Path) -> None:
     before = stored(here)
-    with pytest.raises(QueryError, match=r"2 of 4 ids mean another picture here, 1 of 4 ids are not in the collection") as caught:
+    with pytest.raises(
+        QueryError, match=r"2 of 4 ids belong to another picture here, 1 of 4 ids are not in the collection"
+    ) as caught:
         bring_in(here, exported)
     assert caught.value.code == "bad_request"
     assert caught.value.remedy

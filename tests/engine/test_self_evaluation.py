@@ -68,7 +68,7 @@ def test_items_are_sampled_by_hash_and_the_same_each_time(app: LiveApp, monkeypa
 
 def test_too_few_titles_are_one_sentence(app: LiveApp) -> None:
     app.add_new_item(png("red", "disc", 1), "red disc")
-    with pytest.raises(QueryError, match="has 1 pictures with a title; measuring needs 10"):
+    with pytest.raises(QueryError, match="has 1 pictures with a title; an evaluation needs 10"):
         measure_collection(app, ignore_progress)
 
 

@@ -50,9 +50,9 @@ def indexed(app: LiveApp, folder: Path, n: int, *, seed: int = 0) -> Path:
 def test_indexing_says_what_came_of_it(app: LiveApp, tmp_path: Path) -> None:
     path = csv_source(tmp_path / "mine", things(12))
     told: list[Progress] = []
-    assert app.tasks.index(str(path), told.append) == "12 pictures indexed, 0 were there already, 0 failed."
+    assert app.tasks.index(str(path), told.append) == "12 pictures indexed, 0 unchanged, 0 failed."
     assert told[-1].done == 12
-    assert app.tasks.index(str(path), ignore_progress) == "0 pictures indexed, 12 were there already, 0 failed."
+    assert app.tasks.index(str(path), ignore_progress) == "0 pictures indexed, 12 unchanged, 0 failed."
     assert app.count() == 12
     assert app.tasks.is_complete(app.tasks.open(str(path)))
 
@@ -66,7 +66,7 @@ def test_failed_rows_can_be_repaired_and_tried_again(tmp_path: Path) -> None:
     shelf = JobStore()
     app = make_live_app(tmp_path, untrained(tmp_path), shelf)
     path = csv_source(tmp_path / "mine", rows)
-    assert app.tasks.index(str(path), ignore_progress).startswith("7 pictures indexed, 0 were there already, 3 failed")
+    assert app.tasks.index(str(path), ignore_progress).startswith("7 pictures indexed, 0 unchanged, 3 failed")
     assert {failure.title for failure in app.failures()} == {"red disc later", "a text", "a cut picture"}
     (path.parent / "cut.png").write_bytes(png("red", "bar", 4))
     shelf.pictures["https://shop.example/later.png"] = png("red", "disc", 5)
@@ -125,7 +125,7 @@ def test_a_stopped_index_goes_on_where_it_stopped(app: LiveApp, tmp_path: Path, 
     assert not app.tasks.is_complete(app.tasks.open(str(path)))
     decoded.clear()
     message = app.tasks.index(str(path), ignore_progress)
-    assert message == f"{300 - so_far} pictures indexed, {so_far} were there already, 0 failed."
+    assert message == f"{300 - so_far} pictures indexed, {so_far} unchanged, 0 failed."
     assert app.count() == 300
 
 
@@ -138,7 +138,7 @@ def test_the_demo_leaves_when_something_of_ones_own_comes(app: LiveApp, tmp_path
     assert app.count() == 10  # nothing came: the demo stays
     path = csv_source(tmp_path / "mine", things(3, seed=1))
     said = app.tasks.index(str(path), ignore_progress)
-    assert said == "3 pictures indexed, 0 were there already, 0 failed. The demo's 10 pictures made room for yours."
+    assert said == "3 pictures indexed, 0 unchanged, 0 failed. The demo's 10 pictures made room for yours."
     assert "demo" not in {entry.name for entry in app.store.sources.all()}
     assert app.count() == 3
 
@@ -295,7 +295,7 @@ def test_indexing_in_the_background(app: LiveApp, tmp_path: Path) -> None:
     assert (status.name, status.state) == ("index", "running")
     ended = app.jobs.wait(LONG_S)
     assert ended is not None
-    assert (ended.state, ended.message) == ("done", "12 pictures indexed, 0 were there already, 0 failed.")
+    assert (ended.state, ended.message) == ("done", "12 pictures indexed, 0 unchanged, 0 failed.")
     assert app.count() == 12
 
 
@@ -402,9 +402,7 @@ def test_closing_stops_the_job_first(app: LiveApp, tmp_path: Path, caplog: pytes
     assert not caplog.records
     again = make_live_app(tmp_path, app.generations.latest.model)
     so_far = again.count()
-    assert (
-        again.tasks.index(str(path), ignore_progress) == f"{300 - so_far} pictures indexed, {so_far} were there already, 0 failed."
-    )
+    assert again.tasks.index(str(path), ignore_progress) == f"{300 - so_far} pictures indexed, {so_far} unchanged, 0 failed."
     again.close()
 
 

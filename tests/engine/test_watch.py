@@ -123,6 +123,6 @@ def test_an_emptied_folder_keeps_the_collection_and_says_so(watched: Watched) ->
 def test_only_folders_can_be_followed(tmp_path: Path) -> None:
     live = make_live_app(tmp_path / "here", shared_model())
     table = csv_source(tmp_path / "mine", things(2))
-    with pytest.raises(SourceError, match="no folder"):
+    with pytest.raises(SourceError, match="not a folder"):
         watch_folder(live, str(table), ignore_progress, threading.Event(), say=print, warn=print)
     live.close()

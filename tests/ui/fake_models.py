@@ -83,7 +83,7 @@ class FakeModels:
         if not path.name.endswith(".pth"):
             raise CheckpointError("checkpoint_invalid", f"There is no model at {path}.", remedy="Check the spelling.")
         if path == self.generations[0].path:
-            raise QueryError("bad_request", f"The model in {path.name} is in use already.", remedy="Name another file.")
+            raise QueryError("bad_request", f"The model in {path.name} is already active.", remedy="Give another file.")
 
         def change(note: OnProgress, stop: Event) -> str:
             self._work(note, stop)
@@ -93,10 +93,10 @@ class FakeModels:
             others = [replace(one, active=False) for one in self.generations if one is not chosen]
             self.generations = [replace(chosen, active=True, items_embedded=30), *others]
             self.own = None
-            return f"{chosen.name} is in use now. The former model is kept until you drop it."
+            return f"{chosen.name} is in use now. The previous model is kept until you drop it."
 
         self.switched_to.append(path)
-        return self.jobs.start("switch", "Changing the model", change)
+        return self.jobs.start("switch", "Switching the model", change)
 
     def drop_previous_models(self) -> list[str]:
         gone = [one.model_id for one in self.generations if not one.active]

@@ -43,15 +43,15 @@ def done(collection: FakeApp) -> str:
 def test_models_are_listed_with_what_they_have_looked_at(visit: Visit) -> None:
     at = visit("model")
     assert at.get_by_key("model-0").text[0].value == "ResNet18 + GRU"
-    assert "Every picture looked at" in at.get_by_key("model-0").caption[0].value
-    assert "12 of 30 pictures looked at" in at.get_by_key("model-1").caption[0].value
+    assert "Every picture encoded" in at.get_by_key("model-0").caption[0].value
+    assert "12 of 30 pictures encoded" in at.get_by_key("model-1").caption[0].value
     assert "use-0" not in keys(at), "it is in use"
 
 
 def test_a_model_whose_file_is_gone_is_not_offered(visit: Visit, collection: FakeApp) -> None:
     collection.generations[1] = replace(collection.generations[1], path=None)
     at = visit("model")
-    assert "its file is gone" in at.get_by_key("model-1").caption[0].value
+    assert "its file is missing" in at.get_by_key("model-1").caption[0].value
     assert "use-1" not in keys(at)
 
 
@@ -86,7 +86,7 @@ def test_a_wrong_file_is_said(visit: Visit, collection: FakeApp, monkeypatch: py
     listen_on(monkeypatch, "127.0.0.1")
     at = visit("model")
     at.form_submit_button[0].click().run()
-    assert "No model was named" in words(at)
+    assert "No model was given" in words(at)
     at.text_input(key="model-location").set_value("/nowhere/model\u202e.pth")
     at.form_submit_button[0].click().run()
     assert "There is no model at /nowhere/model.pth." in words(at)
@@ -132,14 +132,14 @@ def test_measuring_runs_in_the_background_and_is_shown(visit: Visit, collection:
     at.run()
     told = words(at)
     assert "30 pictures with titles" in told
-    assert "may be the very ones the model learned from" in told
+    assert "may have been trained on these titles" in told
     assert "the more pictures there are to choose from" in told
     to_picture = at.table[0].value
     assert to_picture.columns.tolist() == ["Right one found", "This model", "95 % interval", "Guessing"]
     assert to_picture.iloc[0].tolist() == ["First, of 100", "60.1", "40.0 – 80.0", "3.3"]
     assert to_picture.iloc[2].tolist() == ["In the first 10, of 100", "100.0", "– – –", "0.02"]
     assert to_picture.iloc[3].tolist() == ["Median rank", "2", "1 – 3.5", "15.5"]
-    assert "29 pictures asked, 30 titles searched" in told
+    assert "29 pictures as queries, 30 titles searched" in told
     assert not at.warning
 
 
@@ -157,12 +157,12 @@ def test_warnings_come_before_the_figures(visit: Visit, collection: FakeApp) -> 
 
 def test_what_cannot_be_measured_is_said(visit: Visit, collection: FakeApp, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(note: object, stop: object) -> str:
-        raise QueryError("bad_request", "The collection has 1 pictures with a title; measuring needs 10.", remedy="Add titles.")
+        raise QueryError("bad_request", "The collection has 1 pictures with a title; an evaluation needs 10.", remedy="Add titles.")
 
     collection._work = refuse
     collection.start_measuring()
     done(collection)
-    assert "measuring needs 10. Add titles." in words(visit("model"))
+    assert "an evaluation needs 10. Add titles." in words(visit("model"))
 
 
 def test_presets_are_read_only_when_they_are_opened(visit: Visit) -> None:

@@ -102,7 +102,7 @@ def test_a_wrong_folder_is_said(visit: Visit, collection: FakeApp, monkeypatch: 
     monkeypatch.setattr(collection, "start_indexing", refuse)
     at = open_tab(visit("collection"), "Catalogues")
     at.form_submit_button[0].click().run()
-    assert "No folder or CSV was named" in words(at)
+    assert "No folder or CSV was given" in words(at)
     at.text_input(key="catalogue-location").set_value("/nowhere")
     at.form_submit_button[0].click().run()
     assert "There is nothing at /nowhere." in words(at)
@@ -142,7 +142,7 @@ def test_a_running_job_can_be_stopped_and_blocks_a_second(visit: Visit, collecti
     collection._work = lambda note, stop: "never" if stop.wait(20) else "late"
     collection.start_rebuild()
     at = visit()
-    assert "searching goes on meanwhile" in words(at)
+    assert "search keeps working meanwhile" in words(at)
     assert at.button(key="rebuild").disabled
     at.button(key="stop-job").click().run()
     status = collection.jobs.wait(10)

@@ -1,4 +1,4 @@
-"""Questions asked before something that takes long or takes away."""
+"""Confirmation dialogs and error display."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from ui.formatting import literal, shorten
 
 @contextmanager
 def shown() -> Iterator[None]:
-    """Within this block, one of our errors ends the block and is shown instead of what was to come."""
+    """A `CrossmodalError` ends the block and is displayed."""
     try:
         yield
     except CrossmodalError as error:
@@ -22,7 +22,7 @@ def shown() -> Iterator[None]:
 
 
 def show(error: CrossmodalError | str, *, title: str | None = None) -> None:
-    """An error, literally."""
+    """Display an error, with Markdown escaped."""
     st.error(literal(error.sentence if isinstance(error, CrossmodalError) else error), icon=":material/error:", title=title)
 
 
@@ -32,41 +32,41 @@ if TYPE_CHECKING:
 
 @st.dialog("Rebuild and retrain", icon=":material/restart_alt:")
 def rebuild(app: "LiveApp") -> None:
-    """Ask before the index is rebuilt and the model trained again."""
+    """Confirm rebuilding the index and retraining the model."""
     estimate = app.training_estimate()
     st.markdown(
         "Every catalogue is read again, and the model learns again from "
         f"{formatting.count(estimate.pictures, 'picture')}. This takes about {formatting.duration(estimate.seconds)} or more."
     )
     st.markdown(
-        "Searching goes on meanwhile. The new model takes over only when it finds more than the present one. No picture is lost."
+        "Search keeps working meanwhile. The new model takes over only if it finds more than the current one. No picture is lost."
     )
     _answer(app.start_rebuild, "Rebuild and retrain", key="rebuild")
 
 
 @st.dialog("Change the model", icon=":material/swap_horiz:")
 def switch(app: "LiveApp", path: Path, name: str) -> None:
-    """Ask before the collection is looked at with another model."""
-    st.text(f"“{shorten(name, 80)}” will look at every picture first: {formatting.count(app.count(), 'picture')}.")
+    """Confirm switching to another model."""
+    st.text(f"“{shorten(name, 80)}” will encode every picture first: {formatting.count(app.count(), 'picture')}.")
     st.markdown(
-        "Searching goes on with the present model until then, and changes over in one moment. "
-        "It can be paused, and stopped: then it goes on from there when it is started again. The present model is kept."
+        "Until then, search keeps using the current model; the switch itself is instant. "
+        "It can be paused or stopped, and resumes when it is started again. The current model is kept."
     )
     _answer(lambda: app.start_switch(path), "Change", key="switch", waiting="Reading the model")
 
 
 @st.dialog("Delete the other models", icon=":material/delete:")
 def drop_models(app: "LiveApp", number: int) -> None:
-    """Ask before models that are not in use are deleted."""
+    """Confirm deleting the inactive models."""
     what = "One model that is not in use is" if number == 1 else f"{number:,} models that are not in use are"
-    st.markdown(f"{what} deleted from this collection, with what was noted of each picture. No picture is lost.")
-    st.markdown("Going back to one then takes its own file, and looking at every picture again.")
+    st.markdown(f"{what} deleted from this collection, with their embeddings. No picture is lost.")
+    st.markdown("Going back to one then requires its file, and encoding every picture again.")
     _answer(app.drop_previous_models, "Delete", key="drop-models")
 
 
 @st.dialog("Remove this catalogue", icon=":material/delete:")
 def remove_source(app: "LiveApp", name: str, called: str, items: int) -> None:
-    """Ask before a catalogue's items leave the collection; `called` is what the page calls it."""
+    """Confirm removing a catalogue; `called` is its display name."""
     st.text(
         f"{formatting.count(items, 'picture')} of “{shorten(called, 80)}” will no longer be found. "
         "The files themselves stay where they are."

@@ -1,4 +1,4 @@
-"""Narrowing down: only pictures with certain values of an attribute, only scores from a certain one on."""
+"""The filter form: attribute values and a minimum score."""
 
 import time
 from typing import TYPE_CHECKING
@@ -17,13 +17,13 @@ _MOST_ATTRIBUTES = 6
 _KEPT_S = 60.0
 
 Offer = dict[str, list[tuple[str, int]]]
-"""Attribute → its values with how many pictures have them, most frequent first."""
+"""Attribute → its values with picture counts, most frequent first."""
 _Boxes = tuple[str, dict[str, str]]
-"""Keys of the boxes: the one for the score, and those for the attributes by their names."""
+"""Widget keys: the one for the score, and those for attributes by name."""
 
 
 def show(app: "LiveApp") -> None:
-    """The expander; what is chosen in it ends up in `state`."""
+    """Draw the expander; its values are stored in the session."""
     wanted = session.narrowing()
     box = st.expander("Narrow down", key="narrow", icon=":material/tune:", on_change="rerun", type="compact")
     if not box.open:
@@ -51,7 +51,7 @@ def show(app: "LiveApp") -> None:
 
 
 def phrase(wanted: Narrowing) -> str:
-    """What is wanted, in words: `category mug or hat, score 0.20 or more`; empty when nothing narrows."""
+    """Describe the filter: `category mug or hat, score 0.20 or more`; empty without a filter."""
     said = [
         f"{shorten(name, 40)} {' or '.join(shorten(value, 40) or 'none' for value in values)}"
         for name, values in wanted.where.items()
@@ -89,14 +89,14 @@ def _attribute(name: str, values: list[tuple[str, int]], chosen: tuple[str, ...]
 
 
 def _take(score: str, boxes: dict[str, str]) -> None:
-    """Make what the boxes of these keys hold the narrowing, unless they are gone; what a link named besides is let go."""
+    """Set the filter from the widgets with these keys, unless they are unmounted; drops filters from a link that have no widget."""
     if score == session.key("min_score"):
         chosen = {name: tuple(st.session_state[key]) for name, key in boxes.items()}
         session.narrow(Narrowing({name: values for name, values in chosen.items() if values}, st.session_state[score] or None))
 
 
 def _offer(app: "LiveApp") -> Offer:
-    """Attributes worth choosing by: of more than one value and not of many. Counting them reads the whole collection: kept for a minute."""
+    """Attributes with more than one value, but not too many. Cached for a minute, because counting reads the whole collection."""
     kept = st.session_state.get("narrow_offer")
     if kept is None or kept[0] != app.count() or time.monotonic() - kept[1] > _KEPT_S:
         found = app.attribute_values(_MOST_VALUES + 1)

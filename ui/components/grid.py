@@ -1,4 +1,4 @@
-"""Pictures in a grid: each in a frame of one size, with its title, and under it what can be done with it."""
+"""A grid of pictures in frames of equal size, with titles and actions."""
 
 from collections.abc import Sequence
 from pathlib import PurePosixPath
@@ -16,11 +16,11 @@ from ui.navigation import go_to_search
 
 NO_TITLE = "No title"
 BY_HAND = "added"
-"""The name under which the collection keeps what belongs to no catalogue."""
+"""The source name of items added by hand."""
 
 
 def title_of(item: Item) -> str:
-    """Its title; without one the last part of where it came from (the file name); without that, that it has none."""
+    """The item's title, or else its file name, or else a placeholder."""
     return (
         clean(item.title)
         or clean(PurePosixPath(urlsplit(item.origin).path if "://" in item.origin else item.origin).name)
@@ -29,7 +29,7 @@ def title_of(item: Item) -> str:
 
 
 def source_called(name: str) -> str:
-    """What the page calls a catalogue."""
+    """The display name of a catalogue."""
     return "Added by hand" if name == BY_HAND else clean(name)
 
 
@@ -55,10 +55,10 @@ def show(
     """A grid of items.
 
     Args:
-        where: short name of the grid, part of its widgets' keys.
-        scores: one per item, in [-1, 1], or none at all.
-        columns: how many side by side where there is room; None takes as many as fit.
-        menu: whether tiles offer anything beside opening them.
+        where: short name of the grid, part of its widget keys.
+        scores: one per item, in [-1, 1], or empty.
+        columns: number of columns if there is room; None for as many as fit.
+        menu: whether tiles have actions.
     """
     with st.grid(columns or "auto", min_column_width=_NARROWEST_TILE_PX, gap=("medium", "small"), key=f"grid-{where}") as grid:
         for position, item in enumerate(items):
@@ -74,7 +74,7 @@ def _tile(app: "LiveApp", item: Item, *, where: str, score: float | None, menu: 
             if isinstance(picture, bytes):
                 st.image(picture, alt=shorten(title, 300), width="stretch")
             st.text(title, width="stretch")
-            # Laid over picture and title by the style sheet, so that both open the item and the keyboard finds one stop per tile.
+            # The style sheet places it over picture and title, so that both open the item and there is one tab stop per tile.
             st.button(
                 f"Details of {literal(shorten(title, 80))}",
                 key=f"open-{key}",
@@ -130,16 +130,16 @@ def _chosen(app: "LiveApp", item_id: int, menu: str) -> None:
 
 
 def remove(app: "LiveApp", item_id: int) -> None:
-    """Take an item out of the collection; the page then offers to bring it back."""
+    """Remove an item from the collection; the page then offers to undo it."""
     gone, before = session.attempt(app.remove_item, item_id), session.removed()
     st.session_state.details = None
     if isinstance(gone, CrossmodalError) and before is not None and before.item_id == item_id:
-        return  # the second of two clicks: it is gone, and can still be brought back
+        return  # the second of two clicks: already removed, undo is still offered
     _keep(gone)
 
 
 def undo_bar(app: "LiveApp") -> None:
-    """What was removed last, with the way back; or why it could not be removed or brought back."""
+    """Offer to undo the last removal, or show why removing or restoring failed."""
     if (trouble := st.session_state.pop("trouble", None)) is not None:
         dialogs.show(trouble)
     gone = session.removed()

@@ -1,4 +1,4 @@
-"""One item, large: its picture, everything known about it, and its neighbours."""
+"""The large view of an item: picture, details, and nearest neighbours."""
 
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ _NEIGHBOURS = 5
 
 
 def show(app: "LiveApp") -> None:
-    """Open the large view when an item was chosen."""
+    """Open the large view if an item is selected."""
     if st.session_state.details is not None:
         _dialog(app)
 

@@ -1,4 +1,4 @@
-"""Work in the background, on every page: what runs, how far it is, how long still, and ways to pause and to stop it."""
+"""The bar on every page that shows the running job, with buttons to pause and stop it."""
 
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ _NAMES = {
     "rebuild": "Rebuilding and training",
     "retry": "Trying failed rows again",
     "export": "Exporting",
-    "switch": "Changing the model",
+    "switch": "Switching the model",
     "measure": "Measuring",
 }
 _EVERY_S = 1.0
@@ -27,14 +27,14 @@ _LOOK_OUT_EVERY_S = 2.0
 
 
 def show(app: "LiveApp") -> None:
-    """The running job, or how the last one ended until somebody closes it; while none runs, a look-out for one that begins elsewhere."""
-    # One place, whatever is in it: what stands below keeps its own, and with it what is being typed there.
+    """Show the running job, or the result of the last one until it is dismissed; otherwise poll for jobs started elsewhere."""
+    # Always one container, so that widgets below keep their position and therefore their contents.
     with st.container(key="jobs"):
         _show(app)
 
 
 def is_running(app: "LiveApp") -> bool:
-    """Whether a job is under way, also a paused one, so that no second one is offered."""
+    """Whether a job is running or paused, so that no second one is offered."""
     status = app.jobs.current()
     return status is not None and status.state in UNDER_WAY
 
@@ -50,7 +50,7 @@ def _show(app: "LiveApp") -> None:
 
 
 def _look_out(app: "LiveApp", shown: str | None) -> None:
-    """A job may begin, and even end, in the API or another window: then the page is drawn again, with it."""
+    """Rerun the page if a job started or ended in the API or another window."""
     status = app.jobs.current()
     if status is not None and status.job_id != shown:
         st.rerun()
@@ -62,10 +62,10 @@ def _under_way(app: "LiveApp") -> None:
         st.rerun()
     progress, paused = status.progress, status.state == "paused"
     with st.container(horizontal=True, vertical_alignment="center"):
-        how = "paused; what was done so far is kept" if paused else "searching goes on meanwhile"
+        how = "paused; completed work is kept" if paused else "search keeps working meanwhile"
         st.markdown(f"**{_NAMES.get(status.name, 'Working')}** · {how}", width="stretch")
         with st.container(horizontal=True, width="content", gap="small"):
-            # One button, so that whoever presses it with the keyboard stays on it.
+            # A single button, so that it keeps the keyboard focus.
             label, icon, answer = ("Go on", "play", app.resume_job) if paused else ("Pause", "pause", app.pause_job)
             st.button(label, icon=f":material/{icon}_circle:", key="pause-job", on_click=answer)
             st.button("Stop", icon=":material/stop_circle:", key="stop-job", on_click=app.stop_job)

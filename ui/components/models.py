@@ -1,4 +1,4 @@
-"""The models kept here: which is in use, changing to another, one trained elsewhere, and deleting those no longer wanted."""
+"""Components of the page Model: stored models, switching, quality figures, presets."""
 
 import math
 from collections.abc import Callable
@@ -25,7 +25,7 @@ _IN_A_RUN = "model.pth"
 
 
 def show(app: "LiveApp") -> None:
-    """Every model of which something is kept, the one in use first, and what can be done with each."""
+    """List the stored models, the active one first, with their actions."""
     models = session.attempt(app.models)
     if isinstance(models, CrossmodalError):
         dialogs.show(models)
@@ -63,12 +63,12 @@ def _row(app: "LiveApp", model: "ModelGeneration", number: int, total: int) -> N
 
 def _standing(model: "ModelGeneration", total: int) -> str:
     if model.items_embedded >= total:
-        looked = "Every picture looked at" if total else "No picture to look at"
+        looked = "Every picture encoded" if total else "No picture to encode"
     else:
-        looked = f"{model.items_embedded:,} of {formatting.count(total, 'picture')} looked at"
+        looked = f"{model.items_embedded:,} of {formatting.count(total, 'picture')} encoded"
     parts = [looked, model.model_id[:12]] if model.name != model.model_id[:12] else [looked]
     if model.path is None:
-        parts.append("its file is gone")
+        parts.append("its file is missing")
     return " · ".join(parts)
 
 
@@ -83,7 +83,7 @@ def _from_elsewhere(app: "LiveApp") -> None:
             asked = st.form_submit_button("Use it", disabled=job_bar.is_running(app))
     location = clean(typed or "")
     if asked and not location:
-        dialogs.show("No model was named. Type where its file or run folder lies on this computer.")
+        dialogs.show("No model was given. Enter the path of its file or run folder on this computer.")
     elif asked:
         path = Path(location).expanduser()
         path = path / _IN_A_RUN if path.is_dir() else path
@@ -91,19 +91,19 @@ def _from_elsewhere(app: "LiveApp") -> None:
             dialogs.switch(app, path, location)
         else:
             dialogs.show(
-                f"There is no model at {shorten(str(path), 200)}. Name a model file, or a run folder with {_IN_A_RUN} in it."
+                f"There is no model at {shorten(str(path), 200)}. Give a model file, or a run folder that contains {_IN_A_RUN}."
             )
 
 
 def quality(model: "ModelInfo") -> None:
-    """How often a search is right, beside guessing."""
+    """Show how often searches succeed, beside chance."""
     figures = model.held_out
     if figures is None:
-        st.markdown("How well it finds has not been measured: no picture with a title was kept out of its training.")
+        st.markdown("Its quality has not been measured: no picture with a title was held out from its training.")
         return
     st.markdown(
-        f"A test it cannot have learned by heart: **{figures.queries:,}** titles of pictures that were kept out of training were "
-        f"searched for among {figures.gallery:,} such pictures. This is how often the right one was there, beside guessing."
+        f"A test on pictures the model has not seen: **{figures.queries:,}** titles of pictures held out from training were "
+        f"searched for among {figures.gallery:,} such pictures. This is how often the right one was found, beside guessing."
     )
     shown = (
         (1, figures.recall_at_1, figures.chance_at_1),
@@ -116,12 +116,12 @@ def quality(model: "ModelInfo") -> None:
                 st.metric("First result" if k == 1 else f"Among the first {k}", f"{formatting.of_a_hundred(found)} of 100")
                 st.progress(min(1.0, found), text="This model")
                 st.progress(min(1.0, chance), text=f"Guessing: {formatting.of_a_hundred(chance)} of 100")
-    where = "comes first" if figures.median_rank <= 1 else f"stands at place {figures.median_rank:g} or better"
+    where = "comes first" if figures.median_rank <= 1 else f"is at rank {figures.median_rank:g} or better"
     st.caption(f"In half of the searches or more the right picture {where} (median rank {figures.median_rank:g}).")
 
 
 def facts(info: "SystemInfo") -> None:
-    """The particulars, as a table."""
+    """Show the model's details as a table."""
     model = info.model
     rows = {
         "Kind": f"{model.name}, embeddings of {model.embed_dim} numbers",
@@ -136,7 +136,7 @@ def facts(info: "SystemInfo") -> None:
 
 
 def show_metrics(app: "LiveApp") -> None:
-    """The last measurement of the model in use, and the button for one."""
+    """Show the last evaluation of the active model on the collection, and a button to run it."""
     figures = app.collection_metrics()
     if figures is None:
         st.markdown(
@@ -160,9 +160,9 @@ def _found(figures: "CollectionMetrics") -> None:
     with to_words:
         _direction("Picture to words", figures.result.image_to_text, "pictures", "titles")
     st.caption(
-        "These titles may be the very ones the model learned from, so it may do worse on pictures that are new to it; the test at the "
-        "top of this page is the one it cannot have learned by heart. Compare each figure with guessing: the more pictures there are to "
-        "choose from, the harder it is to find the right one."
+        "The model may have been trained on these titles, so it may do worse on new pictures; the test at the top of this page uses only "
+        "pictures it has not seen. Compare each figure with guessing: the more pictures there are to choose from, the harder it is to "
+        "find the right one."
     )
 
 
@@ -177,7 +177,7 @@ def _sentence(figures: "CollectionMetrics") -> str:
         f"Measured on {formatting.date(figures.measured_at)}, on {of}. Where several pictures have one title, any of them is right."
     ]
     if figures.picture_only:
-        parts.append("Pictures were asked without their titles, which would have given the answer away.")
+        parts.append("Pictures were searched without their titles, which would have given the answer away.")
     return " ".join(parts)
 
 
@@ -188,7 +188,7 @@ def _direction(name: str, figures: "DirectionFigures", asked: str, among: str) -
     rows.append(("Mean reciprocal rank", *_decimals(figures.mean_reciprocal_rank)))
     table = pd.DataFrame(rows, columns=["Right one found", "This model", "95 % interval", "Guessing"])
     st.table(table, hide_index=True, border="horizontal", alt=f"{name}: figures with intervals, beside guessing")
-    st.caption(f"{figures.queries:,} {asked} asked, {figures.gallery:,} {among} searched")
+    st.caption(f"{figures.queries:,} {asked} as queries, {figures.gallery:,} {among} searched")
 
 
 def _shares(figure: "Figure") -> tuple[str, str, str]:
@@ -214,7 +214,7 @@ _DATA = "YOUR.csv"
 
 
 def show_presets() -> None:
-    """One block for each, under an expander; read when it is opened, for the list comes with the networks themselves."""
+    """List the presets in an expander; loaded when opened, because the list imports the networks."""
     box = st.expander("Models you can train", key="presets", icon=":material/school:", on_change="rerun")
     if not box.open:
         return
@@ -222,8 +222,8 @@ def show_presets() -> None:
 
     with box:
         st.markdown(
-            "On the command line, in the folder of this program; `--data` names a CSV, a folder or another catalogue with captions. "
-            "Afterwards name its run folder above."
+            "On the command line, in the folder of this program; `--data` takes a CSV, a folder or another catalogue with captions. "
+            "Afterwards enter its run folder above."
         )
         for preset in PRESETS.values():
             with st.container(gap="xsmall", key=f"preset-{preset.name}"):

@@ -1,4 +1,4 @@
-"""Where a person asks: words, a picture, or a picture's address, each one click away."""
+"""The search form: words, a picture, or a picture's address."""
 
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ _ICONS = {session.WORDS: ":material/notes:", session.PICTURE: ":material/image:"
 
 
 def show(app: "LiveApp") -> None:
-    """The way of asking and its box. What was asked ends up in `state`."""
+    """Draw the form; the query is stored in the session."""
     st.segmented_control(
         "Search by",
         session.WAYS,
@@ -61,7 +61,7 @@ def _picture(app: "LiveApp") -> None:
     if file is None or st.session_state.get("looked") == file.file_id:
         return
     with st.spinner("Looking at your picture"):
-        st.session_state.looked = file.file_id  # not before: a run may be broken off where something is drawn
+        st.session_state.looked = file.file_id  # not earlier: a rerun may interrupt this one at any widget
         _ask(session.attempt(app.look_at, file.getvalue()), file.name)
 
 
@@ -88,7 +88,7 @@ def _address(app: "LiveApp") -> None:
 
 
 def _ask(seen: Picture | CrossmodalError, label: str) -> None:
-    """Search by a picture that was looked at, or tell why it could not be."""
+    """Search by a decoded picture, or show why it could not be used."""
     if isinstance(seen, CrossmodalError):
         session.fail(seen, label)
     else:
@@ -96,7 +96,7 @@ def _ask(seen: Picture | CrossmodalError, label: str) -> None:
 
 
 def _ask_words(key: str) -> None:
-    if key == session.key("words") and st.session_state.way == session.WORDS:  # a box that is not shown any more says nothing
+    if key == session.key("words") and st.session_state.way == session.WORDS:  # ignore events of unmounted inputs
         session.ask_words(st.session_state[key], typed=True)
 
 
@@ -106,7 +106,7 @@ def _ask_address(key: str) -> None:
 
 
 def search_by_address(address: str) -> None:
-    """Show the address in its box, and search by the picture it leads to."""
+    """Put the address into its input and search by the picture behind it."""
     st.session_state.way, st.session_state.address = session.ADDRESS, address
     st.session_state.to_fetch = address.strip()
 
@@ -116,7 +116,7 @@ _NAMED = {0.0: "words only", EVEN: "half and half", 1.0: "picture only"}
 
 
 def show_mix(asked: Query) -> None:
-    """The box for the words and, once there are some, how much they count beside the picture."""
+    """Draw the input for words beside a picture and, if there are words, the weight slider."""
     if not asked.shows or asked.problem is not None:
         return
     words, balance = session.key("with_words"), session.key("balance")
@@ -152,6 +152,6 @@ def _said(balance: float) -> str:
 
 
 def _ask_mix(words: str, balance: str) -> None:
-    """Ask with what the boxes of these keys hold, unless they are gone."""
+    """Search with the values of the widgets with these keys, unless they are unmounted."""
     if words == session.key("with_words"):
         session.also(st.session_state[words], st.session_state.get(balance, EVEN))

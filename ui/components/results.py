@@ -1,4 +1,4 @@
-"""What came of a question: the question itself, how many and how fast, and the pictures; or what to do when there are none."""
+"""Search results: the query, count and time, and the pictures; or hints if there are none."""
 
 import time
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ _LONGEST, _LIKELY_CUT = 140, 60
 
 
 def show_captions(app: "LiveApp", asked: Query) -> None:
-    """Captions that fit the picture asked with, best first; nothing for a question in words, or where nothing has a caption."""
+    """Show captions that fit the query picture, best first; nothing for a text query, or if there are no captions."""
     if asked.picture is not None:
         found = session.attempt(app.captions_for_picture, asked.picture, _SHOWN)
     elif asked.item_id:
@@ -61,7 +61,7 @@ def _row(app: "LiveApp", caption: CaptionResult) -> None:
 
 @dataclass(frozen=True)
 class Answer:
-    """Results, how long they took, or why there are none."""
+    """Results and their duration, or why there are none."""
 
     results: list[SearchResult]
     seconds: float
@@ -69,7 +69,7 @@ class Answer:
 
 
 def answer(app: "LiveApp", query: Query, narrowing: Narrowing, *, top_k: int) -> Answer:
-    """Search for `query`; never raises for anything a person can do."""
+    """Search for `query`; errors that users can cause are part of the returned value."""
     if query.problem is not None:
         return Answer([], 0.0, query.problem)
     start = time.perf_counter()
@@ -93,7 +93,7 @@ def _search(app: "LiveApp", query: Query, top_k: int, **narrowed: Any) -> list[S
 
 
 def is_address(words: str) -> bool:
-    """Whether what was typed as words is the address of something on the web."""
+    """Whether a text query is a web address."""
     return words.strip().lower().startswith(("http://", "https://")) and " " not in words.strip()
 
 
@@ -101,7 +101,7 @@ _SHOWN_AT_FIRST = 10
 
 
 def show(app: "LiveApp", *, top_k: int, columns: int | None) -> None:
-    """The answer to what the visitor asked, or an invitation to ask."""
+    """Show the results of the current query, or an invitation to search."""
     grid.undo_bar(app)
     total = app.count()
     asked = session.query()
@@ -125,7 +125,7 @@ def _answered(app: "LiveApp", asked: Query, got: Answer, columns: int | None) ->
     elif not got.results:
         _nothing_found(app, asked)
     else:
-        hints = st.container()  # filled last: looking for like-sounding words may take longer than the search
+        hints = st.container()  # filled last: spelling suggestions may take longer than the search
         grid.show(app, [r.item for r in got.results], where="found", scores=[r.score for r in got.results], columns=columns)
         with hints:
             _did_you_mean(app, "" if asked.shows else asked.words)
@@ -158,7 +158,7 @@ def _sentence(app: "LiveApp", asked: Query, got: Answer) -> str:
 def _what(app: "LiveApp", asked: Query, *, by: str = "like") -> str:
     if asked.item_id:
         item = session.attempt(app.item, asked.item_id)
-        what = f"{by} “{shorten(title_of(item), 80)}”" if isinstance(item, Item) else f"{by} a picture that is gone"
+        what = f"{by} “{shorten(title_of(item), 80)}”" if isinstance(item, Item) else f"{by} a picture that no longer exists"
     elif asked.picture is None and asked.words:
         return f"for “{shorten(asked.words, 120)}”"
     else:
@@ -168,7 +168,7 @@ def _what(app: "LiveApp", asked: Query, *, by: str = "like") -> str:
 
 def _share() -> None:
     with st.popover("Share", type="tertiary", icon=":material/share:", key="share"):
-        st.caption("This link opens the same search, for everybody who can reach this app.")
+        st.caption("This link opens the same search for everyone who can reach this app.")
         query = urlencode(session.address_bar(), doseq=True)
         st.code(f"{(st.context.url or '').split('?')[0]}?{query}", language=None, wrap_lines=True)
 
@@ -194,7 +194,7 @@ def _nothing_found(app: "LiveApp", asked: Query) -> None:
 
 
 def _nothing_among_those() -> None:
-    st.markdown("**Nothing is left.** No picture passes what was chosen under “Narrow down”.")
+    st.markdown("**Nothing is left.** No picture matches the choices under “Narrow down”.")
     st.button("Show all again", key="widen", icon=":material/close:", on_click=session.widen)
 
 

@@ -1,4 +1,4 @@
-"""The sidebar: add pictures, how results are laid out, and what runs here."""
+"""The sidebar: adding pictures, display options, and system information."""
 
 from typing import TYPE_CHECKING
 
@@ -26,12 +26,12 @@ def show(app: "LiveApp") -> None:
 
 
 def wanted_results() -> int:
-    """How many results the visitor wants, 1 to 20."""
+    """The chosen number of results, 1 to 20."""
     return int(st.session_state.get("top_k", 10))
 
 
 def wanted_columns() -> int | None:
-    """How many columns the visitor wants; None for as many as fit."""
+    """The chosen number of columns; None for as many as fit."""
     chosen = st.session_state.get("columns", AUTOMATIC)
     return chosen if isinstance(chosen, int) else None
 

@@ -1,4 +1,4 @@
-"""Catalogues of the person's own: which are there, adding one, and the rows that failed."""
+"""The user's catalogues: list, add, and failed rows."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def listens_on_loopback() -> bool:
-    """Whether only this computer can reach the app. An unset address means everybody can."""
+    """Whether only this computer can reach the app. Without a configured address, everyone can."""
     return str(st.get_option("server.address") or "").strip("[]").lower() in _LOOPBACK
 
 
@@ -28,7 +28,7 @@ _MOST_ROWS_SHOWN = 500
 
 
 def show(app: "LiveApp") -> None:
-    """The catalogues, each with what can be done with it."""
+    """List the catalogues with their actions."""
     with st.container():
         for number, source in enumerate(app.info().sources):
             _row(app, source, number)
@@ -39,7 +39,7 @@ def show(app: "LiveApp") -> None:
 
 
 def failed_rows(app: "LiveApp") -> None:
-    """Rows that are not in the collection, with the reason and the cure, and a second try."""
+    """List failed rows with reason and remedy, and a retry button."""
     failures = app.failures()
     if not failures:
         st.markdown("Every row of every catalogue is in the collection.")
@@ -63,7 +63,7 @@ def failed_rows(app: "LiveApp") -> None:
 
 
 def begin(start: Callable[..., object], *values: str) -> None:
-    """Start a job and show it, or say why not."""
+    """Start a job and show it, or show why it cannot be started."""
     came = session.attempt(start, *values)
     if isinstance(came, CrossmodalError):
         dialogs.show(came)
@@ -86,12 +86,12 @@ def _row(app: "LiveApp", source: "SourceInfo", number: int) -> None:
                     "Remove", key=f"remove-{number}", icon=":material/delete:", type="tertiary", disabled=job_bar.is_running(app)
                 ):
                     dialogs.remove_source(app, source.name, _name(source), source.items)
-        if source.name not in (BY_HAND, source.location):  # where it lies, unless its name says so already
+        if source.name not in (BY_HAND, source.location):  # the path, unless it is the name
             st.code(clean(source.location), language=None, wrap_lines=True)
 
 
 def _name(source: "SourceInfo") -> str:
-    """What the catalogue is called."""
+    """The display name of a catalogue."""
     if source.is_demo:
         return "Demo pictures, drawn by this program"
     return source_called(source.name)
@@ -111,7 +111,7 @@ def _add(app: "LiveApp") -> None:
         st.markdown("**Search a collection of your own**")
         st.caption(
             "A folder of pictures, or a CSV with the columns title and imgUrl, or image and caption. "
-            "A ZIP, a Parquet file and tar shards are read, too."
+            "ZIP files, Parquet files and tar shards work, too."
         )
         with st.container(horizontal=True, vertical_alignment="bottom"):
             location = st.text_input(
@@ -122,21 +122,21 @@ def _add(app: "LiveApp") -> None:
         if location and location.strip():
             begin(app.start_indexing, location.strip())
         else:
-            dialogs.show("No folder or CSV was named. Type where it lies on this computer.")
+            dialogs.show("No folder or CSV was given. Enter its path on this computer.")
 
 
 _PER_PAGE = 30
 
 
 def show_items(app: "LiveApp") -> None:
-    """A page of the collection, oldest first, and the way to the next."""
+    """Show one page of the collection, oldest first, with page navigation."""
     total = app.count()
     if not total:
         st.markdown("The collection is empty. Add pictures in the sidebar, or a catalogue of your own under **Catalogues**.")
         return
     starts: tuple[int, ...] = st.session_state.get("browse", (0,))
     items = app.page(_PER_PAGE + 1, starts[-1])
-    while not items and len(starts) > 1:  # what was here is gone by now
+    while not items and len(starts) > 1:  # the items of this page were removed
         starts = starts[:-1]
         items = app.page(_PER_PAGE + 1, starts[-1])
     shown = items[:_PER_PAGE]
@@ -164,5 +164,5 @@ def show_items(app: "LiveApp") -> None:
 
 
 def _turn_to(starts: tuple[int, ...]) -> None:
-    """Show the last of these pages. Each is named by the item before it; a second click that came too early names the same again."""
+    """Go to the last of these pages. A page is identified by the item before it, so a premature second click selects the same page."""
     st.session_state.browse = starts

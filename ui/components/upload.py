@@ -1,4 +1,4 @@
-"""Adding pictures: files or an address, looked at first, findable at once."""
+"""Adding pictures from files or an address, with previews."""
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -27,7 +27,7 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class Added:
-    """What came of adding one picture."""
+    """Outcome of adding one picture."""
 
     name: str
     problem: CrossmodalError | None = None
@@ -37,12 +37,12 @@ class Added:
 
 
 def keep(outcomes: list[Added]) -> None:
-    """Remember what came of the last addition."""
+    """Store the outcomes of the last addition in the session."""
     st.session_state.added = outcomes
 
 
 def show_added(app: "LiveApp") -> None:
-    """The last addition, if there was one."""
+    """Show the last addition, if any."""
     outcomes: list[Added] = st.session_state.get("added", [])
     good = [one for one in outcomes if one.problem is None]
     if len(good) > _SHOWN:
@@ -60,7 +60,7 @@ def _row(app: "LiveApp", one: Added) -> None:
         if isinstance(thumbnail, bytes):
             st.image(thumbnail, width=44, alt="")
         with st.container(gap=None):
-            st.text("Added." if one.created else "Was already there.")
+            st.text("Added." if one.created else "Already in the collection.")
             st.caption(literal(shorten(one.name, 60)))
         st.button("Find it", key=f"find-{one.item_id}", on_click=_find, args=(one,))
 
@@ -78,7 +78,7 @@ _PREVIEWS = 4
 
 @st.fragment
 def show(app: "LiveApp") -> None:
-    """The box in the sidebar. What came of the last addition stands below it until the next is chosen."""
+    """Draw the form in the sidebar. The outcome of the last addition is shown below until the next picture is chosen."""
     st.subheader("Add pictures")
     way = st.segmented_control(
         "Add from", [_FILES, _ADDRESS], default=_FILES, required=True, key="add_way", label_visibility="collapsed", width="stretch"
@@ -137,7 +137,7 @@ def _title(rounds: int) -> str:
 
 
 def _look(app: "LiveApp", images: dict[str, bytes | str]) -> dict[str, Seen]:
-    """Look at each picture once, for its preview and for its addition; what is no longer chosen is forgotten."""
+    """Decode each picture once, for preview and addition; forgets pictures no longer chosen."""
     known: dict[str, Seen] = st.session_state.get("add_looked", {})
     looked = {key: known[key] if key in known else session.attempt(app.look_at, image) for key, image in images.items()}
     st.session_state.add_looked = looked
@@ -162,7 +162,7 @@ def _previews(seen: list[tuple[str, Seen]], *, more: int = 0) -> None:
 
 
 def _add_files(app: "LiveApp", files: "list[UploadedFile]", seen: dict[str, Seen], title: str) -> list[Added]:
-    """Add them all, also when the person goes on to something else meanwhile: that waits until they are in."""
+    """Add all pictures; interactions during the upload wait until it is done."""
     bar = st.progress(0.0, text=f"0 of {len(files):,}")
     outcomes = []
     meanwhile: RerunException | None = None
@@ -190,13 +190,13 @@ def _add(app: "LiveApp", picture: Seen, title: str, source: str) -> Added:
 
 
 def _finish(outcomes: list[Added]) -> None:
-    """Keep what happened for the next run, and begin it."""
+    """Store the outcomes and rerun the page."""
     _keep(outcomes)
     st.rerun()
 
 
 def _keep(outcomes: list[Added]) -> None:
-    """Remember what happened and empty the box."""
+    """Store the outcomes and clear the form."""
     keep(outcomes)
     _forget()
     st.session_state.add_round += 1

@@ -1,4 +1,4 @@
-"""What this program is, in a minute."""
+"""The page About."""
 
 import streamlit as st
 

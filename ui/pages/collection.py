@@ -1,4 +1,4 @@
-"""The collection: its pictures, the catalogues they came from, and the rows that failed."""
+"""The page Collection: pictures, catalogues, and failed rows."""
 
 import streamlit as st
 

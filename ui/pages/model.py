@@ -1,4 +1,4 @@
-"""The model: how well it finds, how it was trained, training it again, and changing to another one."""
+"""The page Model: quality, training history, retraining, and switching models."""
 
 import streamlit as st
 

@@ -1,4 +1,4 @@
-"""The home page: ask, and see what is found."""
+"""The home page: search form and results."""
 
 import streamlit as st
 

@@ -1,1 +1,1 @@
-"""Where rows come from: a CSV, a folder, Parquet, a ZIP, tar shards."""
+"""Sources of rows: CSV, folder, Parquet, ZIP, tar shards."""

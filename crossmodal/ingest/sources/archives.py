@@ -1,4 +1,4 @@
-"""What names inside an archive may be. Nothing is ever unpacked to the disk; a name that leads elsewhere is refused all the same."""
+"""Rules for names inside archives. Nothing is unpacked to disk, but names that lead outside are refused anyway."""
 
 from pathlib import PurePosixPath, PureWindowsPath
 
@@ -6,7 +6,7 @@ from crossmodal.ingest.sources.folder import PICTURE_SUFFIXES
 
 
 def is_picture_name(name: str) -> bool:
-    """Whether a member is a picture by its ending, and neither hidden nor what macOS packs beside the pictures."""
+    """Whether a member has a picture suffix and is neither hidden nor macOS metadata."""
     path = PurePosixPath(name.replace("\\", "/"))
     if any((part.startswith(".") and part not in ("..", ".")) or part == "__MACOSX" for part in path.parts):
         return False
@@ -14,11 +14,11 @@ def is_picture_name(name: str) -> bool:
 
 
 def leads_outside(name: str) -> bool:
-    """Whether a name is absolute, names a drive, or climbs with "..": such an archive was made to be unpacked over other files."""
+    """Whether a name is absolute, names a drive, or contains ".."; such archives are made to overwrite other files when unpacked."""
     windows = PureWindowsPath(name)
     return bool(windows.drive or windows.root or name.startswith("/") or ".." in windows.parts)
 
 
 def location_of(name: str) -> str:
-    """The name as a row's location: "a:b.jpg" would otherwise read as an address with a scheme."""
+    """The name as a row's location; prevents "a:b.jpg" from being parsed as a URL scheme."""
     return f"./{name}" if ":" in name else name

@@ -1,4 +1,4 @@
-"""What every catalogue offers, whatever it is made of: rows, each either usable or a reason why not."""
+"""The interface of sources: rows that are either usable or failures with a reason."""
 
 import re
 from collections.abc import Iterator
@@ -14,31 +14,31 @@ Entry = SourceRow | Failure
 
 @dataclass(frozen=True, slots=True)
 class Unread(Failure):
-    """A part of a catalogue that cannot be read: rows may be hidden in it, and none of them counts as gone.
+    """A part of a source that cannot be read. Rows that may be in it do not count as removed.
 
     Attributes:
-        beginnings: of the keys these rows may have; an empty one is that of any key.
+        beginnings: prefixes of the keys these rows may have; an empty prefix matches every key.
     """
 
     beginnings: tuple[str, ...] = ("",)
 
 
 def unread(failure: Failure, *beginnings: str) -> Unread:
-    """The failure of a part in which rows with keys of these beginnings may be hidden."""
+    """Convert a failure to `Unread` for rows whose keys have one of these prefixes."""
     values = {each.name: getattr(failure, each.name) for each in fields(Failure)}
     return Unread(**values, beginnings=beginnings)
 
 
 class Source(Protocol):
-    """A CSV, a folder of pictures, an archive or a table of them, read again at every call of `rows`.
+    """A CSV, Parquet table, folder or archive of pictures; read again at each call of `rows`.
 
     Attributes:
-        name: its identity in the collection; two catalogues never share it.
+        name: its identity in the collection; unique.
         kind: `csv`, `folder`, `zip`, `parquet` or `shards`.
-        label: a short name for a person.
-        location: where it lies, as shown to a person.
-        folder: where paths of its rows start, resolved.
-        duplicates: rows of the last complete reading that said exactly what an earlier row had said.
+        label: a short display name.
+        location: its path, for display.
+        folder: base of the rows' relative paths, resolved.
+        duplicates: rows of the last complete reading that were identical to an earlier row.
     """
 
     @property
@@ -60,52 +60,52 @@ class Source(Protocol):
     def duplicates(self) -> int: ...
 
     def survey(self) -> int:
-        """How many entries `rows` will give, found by reading once through.
+        """Count the entries of `rows` by reading the source once.
 
         Raises:
-            SourceError: the catalogue as a whole cannot be read, or holds nothing.
+            SourceError: the source as a whole cannot be read, or is empty.
         """
         ...
 
     def rows(self) -> Iterator[Entry]:
-        """Every row in a stable order; keys are unique. A row that cannot be used comes as a `Failure` with its reason.
+        """Yield all rows in a stable order; keys are unique. An unusable row is a `Failure` with a reason.
 
         Raises:
-            SourceError: the catalogue as a whole cannot be read; what came before is valid.
+            SourceError: the source as a whole cannot be read; rows yielded before are valid.
         """
         ...
 
 
 @runtime_checkable
 class HoldsPictures(Protocol):
-    """A catalogue whose own file holds the pictures: nothing beside it has to be read for them."""
+    """A source with embedded pictures."""
 
     def held(self, row: SourceRow) -> bytes | None:
-        """The bytes of a row's picture; None when they lie at its `location` after all. Safe to call from several threads.
+        """The bytes of a row's embedded picture; None if it must be read from its `location`. Thread-safe.
 
         Raises:
-            SourceError: the file cannot be read there, or the picture is larger than the limits allow.
+            SourceError: the file cannot be read, or the picture exceeds the limits.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class SourceLimits:
-    """Bounds of reading; every one exists so that a file from a stranger costs bounded time and memory.
+    """Limits that bound the time and memory of reading an untrusted file.
 
     Attributes:
-        max_csv_bytes: largest CSV file, as it lies on the disk.
-        max_rows: most rows of a CSV, most pictures of a folder.
-        max_columns: widest header.
-        max_field_chars: longest cell; 32,767 is what the cell of a spreadsheet can hold.
-        max_row_chars: longest row, line breaks inside quotation marks included.
-        max_row_lines: most lines one row may span; a row longer than that is a quotation mark that was never closed.
-        max_image_bytes: largest picture file.
-        max_text_bytes: largest text file beside a picture.
-        max_archive_bytes: largest ZIP, Parquet or tar file.
-        max_directory_bytes: longest table of contents of a ZIP; it is read into memory as a whole, at about ten times its length.
-        max_ratio: how many times smaller than itself a picture may lie in a ZIP; pictures are compressed already and barely shrink.
-        max_unpacked_bytes: what columns of a Parquet file's row group that are packed smaller than that may unpack to together.
+        max_csv_bytes: size of a CSV file.
+        max_rows: rows of a table, or pictures of a folder or archive.
+        max_columns: columns of a header.
+        max_field_chars: characters of a cell; 32,767 is the limit of spreadsheets.
+        max_row_chars: characters of a row, including line breaks inside quotation marks.
+        max_row_lines: lines of a row; a longer row indicates an unclosed quotation mark.
+        max_image_bytes: size of a picture file.
+        max_text_bytes: size of a text file beside a picture.
+        max_archive_bytes: size of a ZIP, Parquet or tar file.
+        max_directory_bytes: size of the central directory of a ZIP; reading it takes about ten times that in memory.
+        max_ratio: compression ratio of a picture in a ZIP; pictures are already compressed and barely shrink.
+        max_unpacked_bytes: decompressed size of those columns of a Parquet row group that are compressed to less than that.
     """
 
     max_csv_bytes: int = 2**30
@@ -126,22 +126,22 @@ _CAMERA_NAME = re.compile(r"(?:(?:img|dsc[nf]?|pxl|mvimg|pict|sam|gopr|p)[-_ ]?)
 
 
 def shown(value: str, *, most: int = 60) -> str:
-    """`value` in quotation marks as a message may hold it: one line, no invisible characters, at most `most` characters."""
+    """`value` quoted for a message: one line, without invisible characters, at most `most` characters."""
     visible = "".join(letter if letter.isprintable() else " " for letter in value[: most * 4])
     line = " ".join(visible.split())
     return f'"{line[:most]}…"' if len(line) > most or len(value) > most * 4 else f'"{line}"'
 
 
 def one_line(text: str) -> str:
-    """`text` with every run of white space as one space; empty when nothing in it can be seen (spaces, zero-width marks)."""
+    """`text` with runs of white space collapsed; empty if nothing in it is visible (spaces, zero-width marks)."""
     line = " ".join(text.split())
     return line if line.isprintable() or any(letter.isprintable() and letter != " " for letter in line) else ""
 
 
 def title_from_location(location: str) -> str:
-    """A readable title from the last part of a path or an address.
+    """Derive a readable title from the last part of a path or URL.
 
-    "photos/red_mug-2.jpg" is "red mug 2"; the name a camera gave, "IMG_1234.jpg", stays "IMG_1234".
+    "photos/red_mug-2.jpg" gives "red mug 2"; a camera's file name, "IMG_1234.jpg", gives "IMG_1234".
     """
     path = _path_of(location)
     stem = PurePosixPath(path.replace("\\", "/")).stem

@@ -1,4 +1,4 @@
-"""A CSV as a catalogue: `title,imgUrl` with further columns as attributes, or `image,caption` with several captions a picture."""
+"""CSV source: `title,imgUrl` with further columns as attributes, or `image,caption` with several captions per picture."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -21,12 +21,12 @@ from crossmodal.items import Failure, SourceRow
 
 
 class CsvTable:
-    """The table in a file: its delimiter is the one (of `,` `;` tab `|`) that makes sense of the header.
+    """The table in a CSV file. The delimiter is the one of `,` `;` tab `|` that gives a valid header.
 
-    Lines before the header that are blank, a comment ("# exported") or a spreadsheet's hint ("sep=;") are left out.
+    Blank lines, comments ("# exported") and spreadsheet hints ("sep=;") before the header are skipped.
 
     Raises:
-        SourceError: the file cannot be opened, is not a CSV, or its header lacks a column or names one twice.
+        SourceError: the file cannot be opened, is not a CSV, or its header lacks or repeats a column.
     """
 
     def __init__(self, path: Path, *, limits: SourceLimits) -> None:
@@ -45,7 +45,7 @@ class CsvTable:
         """The rows after the header, in the file's order.
 
         Raises:
-            SourceError: csv_encoding, csv_malformed or csv_too_many_rows, as soon as it is met.
+            SourceError: csv_encoding, csv_malformed or csv_too_many_rows, when encountered.
         """
         for count, record in enumerate(self._after_header(self._delimiter)):
             if count > self._limits.max_rows:
@@ -62,8 +62,8 @@ class CsvTable:
         if header is None:
             raise SourceError(
                 "csv_empty",
-                f"{shown(self.path.name)} holds blank lines only.",
-                remedy="It needs a line with the columns' names and one line a picture.",
+                f"{shown(self.path.name)} has only blank lines.",
+                remedy="It needs a line with the column names and one line per picture.",
             )
         return header
 
@@ -85,19 +85,18 @@ def _is_preface(record: Record) -> bool:
     return start.startswith("sep=") or (start.startswith("#") and not is_header(record.cells))
 
 
-# What programs write where there is nothing; never the name of a picture.
+# Placeholders that programs write for missing values; never the name of a picture.
 _NOTHING = frozenset({"", "nan", "none", "null", "nil", "na", "n/a", "#n/a", "<na>", "-", "--", "0", "undefined"})
 _YES = frozenset({"yes", "true", "1", "y"})
 _FIX_LINE = "Repair that line of the CSV, then index again."
 
 
 class CsvSource:
-    """A `Catalogue` read from a CSV; every cell stays the text it is ("007" stays "007", a product may be called "NA").
+    """A source read from a CSV. Cells stay text ("007" stays "007", and "NA" is a valid product name).
 
-    The key of a row is its id (column `id`, `asin`, ...), otherwise its picture's location, with the title added for later rows
-    that show the same picture under another title. In the `image,caption` layout the key is the location, and rows of one picture
-    are one item whose `captions` are all of them and whose title is the first. An export of a collection says what its items said, to the
-    letter.
+    A row's key is its id (column `id`, `asin`, ...), otherwise its picture's location; later rows with the same picture and another
+    title have the title added to the key. In the `image,caption` layout the key is the location, and the rows of one picture form one item
+    with all of their captions and the first as title. The CSV of an exported collection restores the texts of its items exactly.
 
     Args:
         path: the file.
@@ -118,7 +117,7 @@ class CsvSource:
         self.duplicates = 0
         self._table = CsvTable(self.path, limits=limits)
         if next(self._table.records(), None) is None:
-            raise SourceError("csv_no_rows", f"{shown(self.label)} has a header and 0 rows.", remedy="Add one line a picture.")
+            raise SourceError("csv_no_rows", f"{shown(self.label)} has a header and 0 rows.", remedy="Add one line per picture.")
 
     @property
     def columns(self) -> Columns:
@@ -126,16 +125,16 @@ class CsvSource:
         return self._table.columns
 
     def survey(self) -> int:
-        """How many entries `rows` will give; the whole file is read once, nothing of it is kept."""
+        """Count the entries of `rows` by reading the file once, without storing it."""
         return sum(1 for _ in self.rows())
 
     def rows(self) -> Iterator[Entry]:
-        """The rows in the file's order (with captions: in the order of each picture's first row).
+        """Yield rows in file order (with captions: in the order of each picture's first row).
 
-        Memory grows with the number of rows by their keys; with captions by the whole text, as a picture's captions may lie apart.
+        Memory grows with the keys of the rows; in the captions layout with all text, because captions of a picture may be scattered.
 
         Raises:
-            SourceError: csv_encoding, csv_malformed or csv_too_many_rows, as soon as it is met.
+            SourceError: csv_encoding, csv_malformed or csv_too_many_rows, when encountered.
         """
         self.duplicates = 0
         return self._captioned() if self.columns.captions else self._titled()
@@ -188,7 +187,7 @@ class CsvSource:
             )
         location = cells[columns.picture]
         if location.casefold() in _NOTHING or not one_line(location):
-            what = f"{shown(location)} in place of a picture address" if one_line(location) else "no picture address"
+            what = f"{shown(location)} instead of a picture address" if one_line(location) else "no picture address"
             return self._failure(record, "row_errors", f"Line {record.line} has {what}.")
         item_id = cells[columns.item_id] if columns.item_id is not None else ""
         return SourceRow(
@@ -202,7 +201,7 @@ class CsvSource:
         )
 
     def _captions(self, cells: list[str]) -> tuple[str, ...]:
-        """Those that an export has in one cell; any other file has them in rows of their own, or not at all."""
+        """The captions that an export stores in one cell; other files have none or use the captions layout."""
         place = self.columns.exported_captions
         if self.columns.restorable and place is not None:
             return captions_of(cells[place])
@@ -216,7 +215,7 @@ class CsvSource:
         return restored(cell) if self.columns.restorable else cell
 
     def _is_said(self, record: Record) -> bool:
-        """Whether a title that is empty was so when it was exported."""
+        """Whether an empty title was exported as empty."""
         return self.columns.restorable and record.cells[self.columns.words] != ""
 
     def _failure(self, record: Record, code: str, reason: str) -> Unread:
@@ -231,7 +230,7 @@ class CsvSource:
             reason=reason,
             remedy=_FIX_LINE,
         )
-        # Where a cell is missing or one too many, any of them may be the key; a line of which nothing could be read may be any row.
+        # With a wrong number of cells, any cell may be the key; an unreadable line may be any row.
         keys = record.cells if cells is None or columns.item_id is None else [cells[columns.item_id]]
         return unread(failure, *(filter(None, keys) if record.cells else [""]))
 
@@ -242,6 +241,6 @@ class CsvSource:
             location=row.location,
             title=row.title,
             code="row_errors",
-            reason=f"Line {row.line} has the id {shown(row.key)}, which an earlier line gave to something else.",
-            remedy="Give each row an id of its own, then index again.",
+            reason=f"Line {row.line} has the id {shown(row.key)}, which an earlier line uses for something else.",
+            remedy="Give each row a unique id, then index again.",
         )

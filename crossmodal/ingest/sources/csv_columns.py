@@ -1,4 +1,4 @@
-"""What the columns of a CSV mean, found by their names; and the cells of an export, which are written so that they come back."""
+"""The meaning of a CSV's columns, recognised by name; decoding of the cells of an export."""
 
 import re
 from collections.abc import Sequence
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from crossmodal.errors import SourceError
 from crossmodal.ingest.sources.base import SourceLimits, shown
 
-# Names are compared in lower case without spaces, "_", "-" and ".": "Image URL", "image_url" and "imageUrl" are one. When several
-# columns of a kind are there, the first of these lists wins and the others are attributes.
+# Names are compared in lower case without spaces, "_", "-" and ".": "Image URL", "image_url" and "imageUrl" are equal. If several columns
+# match, the earliest in these lists wins and the others are attributes.
 PICTURE_NAMES = (
     "imgurl", "imageurl", "imagelink", "image", "img", "picture", "pictureurl", "photo", "photourl",
     "imagepath", "imagefile", "imagename", "filepath", "filename", "file", "path", "url",
@@ -18,29 +18,29 @@ CAPTION_NAMES = ("caption", "captions", "description", "text", "comment", "sente
 ID_NAMES = ("id", "asin", "sku", "itemid", "productid")
 HELD_OUT_NAMES = ("heldout",)
 EXPORTED = ("item_id", "catalogue", "source", "content_hash", "width_px", "height_px", "added_at")
-"""What an export of a collection says of its items besides their words: where all of it is, it is bookkeeping, and no attribute."""
+"""Columns that an export adds about its items; if all are present, they are not attributes."""
 HELD_OUT = "held_out"
-"""An export that has this column too is one whose cells `restored`, `captions_of` and `attribute_of` bring back."""
+"""An export with this column encodes its cells; `restored`, `captions_of` and `attribute_of` decode them."""
 CAPTIONS_BETWEEN = " | "
-"""What stands between two captions in the one cell that an export has for them."""
+"""Separator of the captions in an export's single captions cell."""
 DELIMITERS = (",", ";", "\t", "|")
-# What a spreadsheet would compute, and white space, which readers drop at both ends, has a "'" beside it in an export; what looked like
-# that before has one more, so that it is certain which of them the export wrote. A "'" alone is a text that is empty.
+# An export puts a "'" beside text that a spreadsheet would evaluate and beside leading or trailing white space (which readers strip); text
+# that already looks like that gets one more, so that decoding is unambiguous. A single "'" is an empty text.
 _DEFUSED = re.compile(r"'+(?:[=+\-@＝＋－＠\s]|\Z)")
 _CLOSED = re.compile(r"\s'+\Z")
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Places of the columns in a row.
+    """Positions of the columns in a row.
 
     Attributes:
-        names: the header as written; a column without a name is not read.
-        captions: the words are captions: rows of the same picture are one item with several.
-        item_id: None when no column identifies an item, and always None with captions.
-        attributes: (place, name) of everything that has no other meaning, the id included.
-        exported_captions: where an export of a collection has the captions of a row; None in any other file.
-        restorable: every cell is to be `restored`, as in an export that has the column `HELD_OUT`.
+        names: the header as written; columns without a name are ignored.
+        captions: whether the text is a caption, so that rows with the same picture form one item.
+        item_id: None if no column identifies an item, and always with captions.
+        attributes: (position, name) of all columns without another meaning, including the id.
+        exported_captions: position of an export's captions cell; None in any other file.
+        restorable: whether cells must be decoded with `restored`, as in an export with the column `HELD_OUT`.
     """
 
     names: tuple[str, ...]
@@ -55,20 +55,20 @@ class Columns:
 
 
 def read_columns(header: Sequence[str], *, limits: SourceLimits) -> Columns:
-    """The meaning of a header's names.
+    """Interpret the names of a header.
 
     Raises:
-        SourceError: csv_too_wide, csv_duplicate_columns, or csv_missing_columns (none for the pictures, or none for the words).
+        SourceError: csv_too_wide, csv_duplicate_columns, or csv_missing_columns (no picture column or no text column).
     """
     if len(header) > limits.max_columns:
         raise SourceError(
             "csv_too_wide",
-            f"The file has {len(header):,} columns; {limits.max_columns} are read at most.",
+            f"The file has {len(header):,} columns; at most {limits.max_columns} are allowed.",
             remedy="Delete the columns you do not need.",
         )
     is_export = {*EXPORTED} <= {*header}
     restorable = is_export and {"title", "captions", HELD_OUT} <= {*header}
-    # There, names that differ only in their case are two.
+    # In an export, names that differ only in case are distinct.
     plain = list(header) if restorable else [_plain(name) for name in header]
     for place, name in enumerate(plain):
         if name and name in plain[:place]:
@@ -102,30 +102,30 @@ def read_columns(header: Sequence[str], *, limits: SourceLimits) -> Columns:
 
 
 def is_header(cells: Sequence[str]) -> bool:
-    """Whether these cells name a column for pictures and one for words."""
+    """Whether these cells include a picture column and a text column."""
     plain = [_plain(name) for name in cells]
     return _first(plain, PICTURE_NAMES) is not None and _first(plain, TITLE_NAMES + CAPTION_NAMES) is not None
 
 
 def restored(cell: str) -> str:
-    """The text that an export wrote as this cell; any other text as it is."""
+    """Decode a cell of an export; other text is returned unchanged."""
     opened = cell[:-1] if _CLOSED.search(cell) else cell
     return opened[1:] if _DEFUSED.match(opened) else opened
 
 
 def captions_of(cell: str) -> tuple[str, ...]:
-    r"""The captions that an export wrote as this cell, with `\|` for a line and `\\` for a backslash in them; none when it is empty."""
-    # So a line that belongs to a caption never follows a space.
+    r"""Decode an export's captions cell, with `\|` for "|" and `\\` for a backslash in a caption; empty for an empty cell."""
+    # So a "|" that belongs to a caption never follows a space.
     return tuple(re.sub(r"\\(.)", r"\1", text, flags=re.DOTALL) for text in restored(cell).split(CAPTIONS_BETWEEN)) if cell else ()
 
 
 def attribute_of(column: str) -> str:
-    """The attribute that an export gave this column: what would be taken for a column of its own has a word before it."""
+    """The attribute of an export's column: an attribute whose name has a special meaning was exported with a prefix."""
     return restored(column).removeprefix("attribute ")
 
 
 def _of_export(header: Sequence[str]) -> Columns:
-    """By the very names that an export has, whatever else an attribute's name would mean."""
+    """Interpret the header of an export by its exact names only."""
     own = {"image", "title", "captions", HELD_OUT, *EXPORTED}
     picture = header.index("image") if "image" in header else _first([_plain(name) for name in header], PICTURE_NAMES)
     if picture is None:

@@ -1,4 +1,4 @@
-"""From a path to text: the file is opened here, once, capped, and only when it can be a CSV at all."""
+"""Open a CSV as text, with size limit and file type check, and parse its records with bounded effort."""
 
 import codecs
 import csv
@@ -25,15 +25,15 @@ _OTHER_KINDS = (
     ("unsupported_format", b"7z\xbc\xaf", "a 7-Zip archive", "Unpack it first."),
     ("unsupported_format", b"Rar!", "a RAR archive", "Unpack it first."),
     ("csv_malformed", b"\xd0\xcf\x11\xe0", "an old Excel file (.xls)", _SAVE_AS_CSV),
-    ("csv_malformed", b"\x89PNG", "a PNG picture", "Name the folder it lies in, or a CSV file."),
-    ("csv_malformed", b"\xff\xd8\xff", "a JPEG picture", "Name the folder it lies in, or a CSV file."),
-    ("csv_malformed", b"GIF8", "a GIF picture", "Name the folder it lies in, or a CSV file."),
-    ("csv_malformed", b"RIFF", "a picture or a sound (RIFF)", "Name the folder it lies in, or a CSV file."),
+    ("csv_malformed", b"\x89PNG", "a PNG picture", "Give the folder it is in, or a CSV file."),
+    ("csv_malformed", b"\xff\xd8\xff", "a JPEG picture", "Give the folder it is in, or a CSV file."),
+    ("csv_malformed", b"GIF8", "a GIF picture", "Give the folder it is in, or a CSV file."),
+    ("csv_malformed", b"RIFF", "a picture or a sound (RIFF)", "Give the folder it is in, or a CSV file."),
     ("csv_malformed", b"%PDF", "a PDF document", _SAVE_AS_CSV),
     ("csv_malformed", b"PAR1", "a Parquet file", _SAVE_AS_CSV),
     ("csv_malformed", b"SQLite format 3", "an SQLite database", _SAVE_AS_CSV),
 )
-# The mark of UTF-32 begins with the mark of UTF-16: the order matters.
+# The byte order mark of UTF-32 starts with that of UTF-16, so the order matters.
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -44,12 +44,12 @@ _MARKS = (
 
 
 def open_csv_text(path: Path, *, limits: SourceLimits) -> TextIO:
-    """The CSV as text, line ends untouched.
+    """Open a CSV as text, with line ends unchanged. The caller closes it.
 
-    UTF-8, or UTF-16 and UTF-32 where the first bytes say so, as spreadsheets write them. Nothing is guessed beyond that: a wrong
-    guess would store wrong letters. Not a word is read before the kind of file is known.
+    The encoding is UTF-8, or UTF-16 or UTF-32 if a byte order mark says so. Nothing else is guessed, because a wrong guess would store
+    wrong letters. The file type is checked before any text is read.
 
-    The caller closes it. Reading from it may raise `UnicodeDecodeError`; `encoding_error` says where.
+    Reading may raise `UnicodeDecodeError`; `encoding_error` then gives the line.
 
     Raises:
         SourceError: file_missing, too_large, csv_empty, csv_encoding, or another kind of file than a CSV (csv_malformed,
@@ -69,7 +69,7 @@ def open_csv_text(path: Path, *, limits: SourceLimits) -> TextIO:
 
 
 def encoding_error(path: Path, *, limits: SourceLimits) -> SourceError:
-    """The error for text that cannot be decoded, with the first line (1 = header) where that is so, when it can be told."""
+    """The error for text that cannot be decoded, with the first affected line (1 = header) if known."""
     with _open_plain_file(path, limits=limits) as raw:
         number = 0
         while line := raw.readline(limits.max_row_chars):
@@ -86,16 +86,16 @@ def encoding_error(path: Path, *, limits: SourceLimits) -> SourceError:
 
 def _open_plain_file(path: Path, *, limits: SourceLimits) -> io.BufferedReader:
     try:
-        # Without O_NONBLOCK the opening of a named pipe waits for ever.
+        # Without O_NONBLOCK, opening a named pipe would block forever.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except OSError as error:
         raise SourceError(
-            "file_missing", f"{shown(str(path))} cannot be opened: {error.strerror}.", remedy="Check the path and who may read it."
+            "file_missing", f"{shown(str(path))} cannot be opened: {error.strerror}.", remedy="Check the path and its permissions."
         ) from error
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
-        raise SourceError("csv_malformed", f"{shown(str(path))} is not a plain file.", remedy="Name a CSV file or a folder.")
+        raise SourceError("csv_malformed", f"{shown(str(path))} is not a regular file.", remedy="Give a CSV file or a folder.")
     if status.st_size > limits.max_csv_bytes:
         os.close(descriptor)
         raise SourceError(
@@ -128,16 +128,16 @@ def _refuse_other_kinds(head: bytes, path: Path) -> None:
         raise SourceError("csv_malformed", f"{shown(path.name)} looks like {kind}, not a CSV.", remedy=_SAVE_AS_CSV)
 
 
-# A bad quotation mark makes the reader look ahead and come back; this many times the longest row may be read again in one file.
+# A bad quotation mark makes the reader look ahead and back up; at most this many times the maximum row may be re-read per file.
 _REREAD_ROWS = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A row that is not blank. With a `problem` (why it cannot be read) its cells are empty and `code` is from the closed list.
+    """A row that is not blank. If it has a `problem` (why it cannot be read), its cells are empty and `code` is an error code.
 
     Attributes:
-        line: line of the file it began on, 1 = first.
+        line: line of the file where it starts, 1 = first.
         cells: stripped of surrounding white space.
     """
 
@@ -148,22 +148,22 @@ class Record:
 
 
 class _RowTooLongError(Exception):
-    """The row being read spans more than the limits allow."""
+    """The current row exceeds the limits."""
 
 
 class RecordReader:
-    """Iterates over the rows of a CSV as RFC 4180 describes them, strict about quotation marks.
+    """Iterates over the rows of a CSV following RFC 4180, strict about quotation marks.
 
-    After a quotation mark that is never closed (or closed in the middle of a word) only the line it stands on is lost: reading goes
-    on with the next line. Looking ahead is bounded for a row by `max_row_lines` and `max_row_chars` and for the file, so that a
-    hostile file costs linear time. Blank lines are left out.
+    After an unclosed quotation mark (or one closed in the middle of a word) only its line is lost; reading continues with the next line.
+    Lookahead is bounded per row by `max_row_lines` and `max_row_chars`, and per file, so that a hostile file costs linear time. Blank
+    lines are skipped.
 
     Args:
-        text: opened with `newline=""`; may raise `UnicodeDecodeError`, which passes through.
+        text: opened with `newline=""`; its `UnicodeDecodeError` propagates.
         delimiter: one character.
 
     Raises:
-        SourceError: csv_malformed, while iterating: there are so many broken quotation marks that this is no CSV.
+        SourceError: csv_malformed, while iterating: too many broken quotation marks.
     """
 
     def __init__(self, text: TextIO, *, delimiter: str, limits: SourceLimits) -> None:
@@ -211,7 +211,7 @@ class RecordReader:
         if sum(map(len, lines)) > self._limits.max_field_chars and max(map(len, cells)) > self._limits.max_field_chars:
             return Record(began, [], "csv_field_too_large", f"has a cell of more than {self._limits.max_field_chars:,} characters")
         if any("\0" in line for line in lines):
-            return Record(began, [], "csv_malformed", "holds a NUL character")
+            return Record(began, [], "csv_malformed", "contains a NUL character")
         return Record(began, [cell.strip() for cell in cells])
 
     def _lines_of_row(self, used: list[str]) -> Iterator[str]:
@@ -237,7 +237,7 @@ class RecordReader:
             raise SourceError(
                 "csv_malformed",
                 f"Up to line {self._line} too many quotation marks are never closed.",
-                remedy="Export the table again; a quotation mark inside a cell is written twice.",
+                remedy="Export the table again; a quotation mark inside a cell must be doubled.",
             )
 
     def _skip_rest_of_line(self, line: str) -> None:

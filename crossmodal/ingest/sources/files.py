@@ -1,4 +1,4 @@
-"""Reading a file that a catalogue names, and nothing outside the catalogue's folder."""
+"""Read files named by a source, confined to the source's folder."""
 
 import os
 import stat
@@ -7,26 +7,26 @@ from pathlib import Path, PureWindowsPath
 from crossmodal.errors import SourceError
 from crossmodal.ingest.sources.base import shown
 
-_KEEP_INSIDE = "Put the picture into the catalogue's folder and name it by a path relative to it."
+_KEEP_INSIDE = "Put the picture into the catalogue's folder and use a path relative to it."
 
 
 def read_inside(folder: Path, location: str, *, max_bytes: int) -> bytes:
-    """The bytes of the file at `location`, a path relative to `folder`; both kinds of slashes are understood.
+    """Read the file at `location`, a path relative to `folder` with either kind of slash.
 
     Raises:
-        SourceError: file_missing; path_outside (absolute, or leading out of the folder, also through a link, or not a
-            plain file); too_large (more than `max_bytes`).
+        SourceError: file_missing; path_outside (absolute, outside the folder, also through a link, or not a regular
+            file); too_large (more than `max_bytes`).
     """
     path = _inside(folder, location)
     try:
-        # A name that became a link or a pipe since it was looked at is not followed, and not waited for.
+        # A path that became a link or a pipe after the check is neither followed nor waited for.
         descriptor = os.open(
             path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
         )
         with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor, not a path
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
-                raise SourceError("path_outside", f"{shown(location)} is not a plain file.", remedy=_KEEP_INSIDE)
+                raise SourceError("path_outside", f"{shown(location)} is not a regular file.", remedy=_KEEP_INSIDE)
             data = b"" if status.st_size > max_bytes else file.read(max_bytes + 1)
     except OSError as error:
         raise _unreadable(location, error) from error
@@ -34,14 +34,14 @@ def read_inside(folder: Path, location: str, *, max_bytes: int) -> bytes:
     if size > max_bytes:
         raise SourceError(
             "too_large",
-            f"{shown(location)} is {size / 2**20:,.1f} MiB; {max_bytes / 2**20:,.1f} MiB are read at most.",
+            f"{shown(location)} is {size / 2**20:,.1f} MiB; at most {max_bytes / 2**20:,.1f} MiB are allowed.",
             remedy="Make it smaller.",
         )
     return data
 
 
 def read_file(path: Path, *, max_bytes: int) -> bytes:
-    """The bytes of a file that a person named: links are followed wherever they lead, for no catalogue drew them.
+    """Read a file given by the user; unlike paths in a source, links are followed anywhere.
 
     Raises:
         SourceError: as `read_inside`.
@@ -58,7 +58,7 @@ def _inside(folder: Path, location: str) -> Path:
     root = folder.resolve()
     path = root / location.replace("\\", "/")
     if windows.drive or windows.root or not Path(os.path.normpath(path)).is_relative_to(root):
-        raise SourceError("path_outside", f"{shown(location)} lies outside the catalogue's folder.", remedy=_KEEP_INSIDE)
+        raise SourceError("path_outside", f"{shown(location)} is outside the catalogue's folder.", remedy=_KEEP_INSIDE)
     try:
         resolved = path.resolve(strict=True)
     except (OSError, RuntimeError, ValueError) as error:
@@ -71,10 +71,10 @@ def _inside(folder: Path, location: str) -> Path:
 
 
 def _unreadable(location: str, error: Exception) -> SourceError:
-    """OSError: missing, unreadable, a name too long; RuntimeError: links in a circle; ValueError: a NUL in the name."""
+    """Convert OSError (missing, unreadable, name too long), RuntimeError (link loop) and ValueError (NUL in the name)."""
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return SourceError(
             "file_missing", f"There is no file {shown(location)}.", remedy="Check its name, or put the picture there."
         )
     reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is not a usable file name"
-    return SourceError("file_missing", f"{shown(location)} cannot be read: {reason}.", remedy="Check its name and who may read it.")
+    return SourceError("file_missing", f"{shown(location)} cannot be read: {reason}.", remedy="Check its name and permissions.")

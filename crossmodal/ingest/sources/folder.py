@@ -1,4 +1,4 @@
-"""A folder of pictures as a catalogue: titles from the file names, or from a text file beside the picture."""
+"""Folder source: titles from file names, or from a text file beside the picture."""
 
 import os
 from collections.abc import Iterator
@@ -9,25 +9,24 @@ from crossmodal.ingest.sources.base import Entry, SourceLimits, one_line, shown,
 from crossmodal.ingest.sources.files import read_inside
 from crossmodal.items import Failure, SourceRow
 
-# Also kinds that need an optional decoder or cannot be read: such a file is then listed with its reason, not passed over.
+# Includes formats that need an optional decoder or are unsupported: such files are listed as failed instead of ignored.
 PICTURE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".heic", ".heif", ".avif", ".tif", ".tiff"}
 )
 
 
 class FolderSource:
-    """A `Catalogue` of the pictures in a folder and the folders in it, in the order of their names.
+    """A source of the pictures in a folder and its subfolders, ordered by name.
 
-    A key is the path relative to the folder. Hidden files and folders, files that are no pictures by their suffix, and linked
-    folders are passed over. A file `mug.txt` beside `mug.jpg` gives the title in its first line; with more lines, all of them are
-    captions.
+    A key is the path relative to the folder. Hidden files and folders, files without a picture suffix, and linked folders are skipped.
+    The first line of a file `mug.txt` beside `mug.jpg` is the title; if it has more lines, all of them are captions.
 
     Args:
-        folder: where the pictures lie.
+        folder: the folder with the pictures.
         name: identity in the collection; None takes the absolute path.
 
     Raises:
-        SourceError: csv_no_rows, there is no picture in the folder.
+        SourceError: csv_no_rows: there are no pictures in the folder.
     """
 
     kind = "folder"
@@ -47,11 +46,11 @@ class FolderSource:
             )
 
     def survey(self) -> int:
-        """How many pictures there are."""
+        """Number of pictures."""
         return sum(1 for _ in self._places())
 
     def rows(self) -> Iterator[Entry]:
-        """One row a picture.
+        """Yield one row per picture.
 
         Raises:
             SourceError: csv_too_many_rows, as soon as it is met.
@@ -60,8 +59,8 @@ class FolderSource:
             if count >= self._limits.max_rows:
                 raise SourceError(
                     "csv_too_many_rows",
-                    f"{shown(str(self.folder))} holds more than {self._limits.max_rows:,} pictures.",
-                    remedy="Name a folder further down, or raise CROSSMODAL_MAX_CATALOGUE_ROWS.",
+                    f"{shown(str(self.folder))} has more than {self._limits.max_rows:,} pictures.",
+                    remedy="Give a subfolder, or raise CROSSMODAL_MAX_CATALOGUE_ROWS.",
                 )
             yield place if isinstance(place, Failure) else self._row(place)
 
@@ -77,13 +76,13 @@ class FolderSource:
         return SourceRow(
             key=key,
             title=texts[0] if texts else title_from_location(key),
-            # "a:b.jpg" would read as an address with a scheme.
+            # "a:b.jpg" would be parsed as a URL scheme.
             location=f"./{key}" if ":" in key else key,
             captions=texts if len(texts) > 1 else (),
         )
 
     def _texts(self, key: str) -> tuple[str, ...]:
-        """The lines of the text file beside the picture; empty when there is none."""
+        """The lines of the text file beside the picture; empty if there is none."""
         beside = Path(key).with_suffix(".txt")
         if not (self.folder / beside).is_file():
             return ()
@@ -97,7 +96,7 @@ class FolderSource:
         return tuple(text for text in map(one_line, lines) if text)
 
     def _places(self) -> Iterator[str | Failure]:
-        """Paths of pictures relative to the folder, depth first; a folder that may not be read is a failure."""
+        """Paths of pictures relative to the folder, depth first; an unreadable folder gives a failure."""
         waiting = [self.folder]
         while waiting:
             folder = waiting.pop()
@@ -107,7 +106,7 @@ class FolderSource:
             except OSError as error:
                 place = folder.relative_to(self.folder).as_posix()
                 what = f"The folder {shown(place)} cannot be read: {error.strerror}."
-                failure = self._failure(place, "file_missing", what, "Check who may read it.")
+                failure = self._failure(place, "file_missing", what, "Check its permissions.")
                 yield unread(failure, "" if place == "." else f"{place}/")
                 continue
             for entry in entries:

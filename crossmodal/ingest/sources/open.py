@@ -1,4 +1,4 @@
-"""The one door to catalogues: whatever a person names, a table, a folder or an archive, becomes a `Catalogue` or one clear error."""
+"""Open a source by path: a table, folder or archive."""
 
 from pathlib import Path
 from typing import Protocol
@@ -10,24 +10,24 @@ from crossmodal.ingest.sources.folder import FolderSource
 from crossmodal.ingest.sources.tar_shards import TarSource, shards_in
 from crossmodal.ingest.sources.zip import ZipSource
 
-_NAME_ONE = "Name a CSV, Parquet, ZIP or tar file or a folder on this computer."
+_NAME_ONE = "Give a CSV, Parquet, ZIP or tar file or a folder on this computer."
 
 _TABLES = (".csv", ".tsv")
 
 
 def open_source(where: str | Path, *, limits: SourceLimits, name: str | None = None) -> Source:
-    """The catalogue at a path; `~` is the person's own folder.
+    """Open the source at a path; `~` is the user's home folder.
 
-    A file is taken for what its ending says; every ending that is not known is a CSV, which says what else the file is. A folder that holds
-    exactly one CSV, and one that names pictures and words, is read by that CSV, as data sets are handed out; a folder without pictures by
-    its tar shards or its Parquet files.
+    A file's type follows from its suffix; unknown suffixes are opened as CSV, whose error names the actual type. A folder that contains
+    exactly one CSV with picture and text columns is read through that CSV, as data sets are usually distributed; a folder without pictures
+    through its tar shards or Parquet files.
 
     Args:
         where: a file or a folder.
         name: identity in the collection; None takes the absolute path.
 
     Raises:
-        SourceError: file_missing, or why the CSV or the folder cannot be a catalogue.
+        SourceError: file_missing, or why the file or folder is not a valid source.
     """
     text = str(where).strip()
     if not text or "\0" in text or "://" in text:
@@ -37,7 +37,7 @@ def open_source(where: str | Path, *, limits: SourceLimits, name: str | None = N
         exists, is_folder = path.exists(), path.is_dir()
     except (OSError, RuntimeError) as error:
         raise SourceError(
-            "file_missing", f"{shown(text)} cannot be opened.", remedy="Check the path and who may read it."
+            "file_missing", f"{shown(text)} cannot be opened.", remedy="Check the path and its permissions."
         ) from error
     if not exists:
         raise SourceError("file_missing", f"There is nothing at {shown(text)}.", remedy=_NAME_ONE)
@@ -71,7 +71,7 @@ def _of_folder(path: Path, *, limits: SourceLimits, name: str | None) -> Source:
 
 
 def _parquet(path: Path, *, limits: SourceLimits, name: str | None) -> Source:
-    from crossmodal.ingest.sources.parquet import ParquetSource  # loads Arrow, which takes longer than all the rest
+    from crossmodal.ingest.sources.parquet import ParquetSource  # imports Arrow, which is slow
 
     return ParquetSource(path, limits=limits, name=name)
 
@@ -83,7 +83,7 @@ def _table_of(folder: Path, *, limits: SourceLimits, name: str | None) -> CsvSou
     try:
         return CsvSource(tables[0], limits=limits, name=name)
     except SourceError as error:
-        # Some other table that happens to lie among the pictures.
+        # An unrelated table among the pictures.
         if error.code == "csv_missing_columns":
             return None
         raise

@@ -1,4 +1,4 @@
-"""Tar shards of a data set (WebDataset, img2dataset) as a catalogue, read where they lie."""
+"""Tar shard source (WebDataset, img2dataset), read without unpacking."""
 
 import json
 import tarfile
@@ -15,7 +15,7 @@ from crossmodal.ingest.sources.archives import is_picture_name, leads_outside, l
 from crossmodal.ingest.sources.base import Entry, SourceLimits, one_line, shown, title_from_location, unread
 from crossmodal.items import Failure, SourceRow
 
-# A header of a stranger may claim any length for a member's name; all of it would be read at once.
+# An untrusted header may declare any length for a member's name, which would be read at once.
 _LONGEST_READ = 2**20
 _MOST_MEMBERS = 64
 _TEXTS = (".txt", ".json", ".cls")
@@ -23,7 +23,7 @@ _TEXTS = (".txt", ".json", ".cls")
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A file in a shard. `plain` is False for links, devices and files with holes."""
+    """A file in a shard. `plain` is False for links, devices and sparse files."""
 
     name: str
     offset: int
@@ -33,13 +33,13 @@ class Member:
 
 @dataclass(slots=True)
 class Sample:
-    """What a shard says of one picture.
+    """The members of one sample.
 
     Attributes:
-        key: common part of the members' names.
-        picture: the first picture, None when there is none.
-        texts: members with words, by their ending: `.txt`, `.json`, `.cls`.
-        members: how many files it has.
+        key: common prefix of the members' names.
+        picture: the first picture, or None.
+        texts: text members by suffix: `.txt`, `.json`, `.cls`.
+        members: number of files.
     """
 
     key: str
@@ -48,7 +48,7 @@ class Sample:
     members: int = 0
 
     def take(self, member: Member, ending: str) -> None:
-        """Add a file; a second picture or text of a kind is left out."""
+        """Add a file; a second picture or a second text of one suffix is ignored."""
         self.members += 1
         if ending in _TEXTS:
             self.texts.setdefault(ending, member)
@@ -57,7 +57,7 @@ class Sample:
 
 
 class _Bounded:
-    """A file that gives no more than a header's worth at once."""
+    """A file whose single reads are limited to the size of a header."""
 
     def __init__(self, file: BufferedReader) -> None:
         self._file = file
@@ -75,10 +75,10 @@ class _Bounded:
 
 
 def samples(path: Path) -> Iterator[Sample]:
-    """The samples of a shard in their order; only headers are read, and memory does not grow with the shard.
+    """Yield the samples of a shard in order; reads only headers, in constant memory.
 
     Raises:
-        SourceError: file_malformed, it is no tar file, damaged there or cut short; what came before is valid.
+        SourceError: file_malformed: not a tar file, damaged or truncated; samples yielded before are valid.
     """
     sample: Sample | None = None
     for member in _members(path):
@@ -98,21 +98,21 @@ def _members(path: Path) -> Iterator[Member]:
     try:
         with path.open("rb") as file, tarfile.open(fileobj=_Bounded(file), mode="r:") as archive:  # type: ignore[call-overload]
             while (info := archive.next()) is not None:
-                archive.members = []  # the reader would keep every header it ever saw
+                archive.members = []  # otherwise the reader keeps every header
                 if not info.isdir() and not any(part.startswith(".") for part in info.name.split("/") if part not in (".", "..")):
                     yield Member(info.name, info.offset_data, info.size, plain=info.isreg() and not info.issparse())
             file.seek(archive.offset)
-            if file.read(tarfile.BLOCKSIZE) != tarfile.NUL * tarfile.BLOCKSIZE:  # the reader takes an end too early for the end
-                raise tarfile.ReadError("no mark at the end")
+            if file.read(tarfile.BLOCKSIZE) != tarfile.NUL * tarfile.BLOCKSIZE:  # the reader does not detect truncation
+                raise tarfile.ReadError("no end-of-archive marker")
     except (tarfile.TarError, OSError, ValueError, OverflowError, RecursionError) as error:
         raise SourceError(
             "file_malformed",
-            f"{shown(path.name)} is not a sound tar file.",
-            remedy="Download or write it again; a .tar.gz is unpacked first.",
+            f"{shown(path.name)} is not a valid tar file.",
+            remedy="Download or write it again; unpack a .tar.gz first.",
         ) from error
 
 
-# The pipeline asks for pictures some hundred rows behind the row it reads; places older than this are looked up again.
+# The pipeline requests pictures some hundred rows behind the row it reads; older positions are searched again.
 _PLACES_KEPT = 8192
 _WORDS = ("title", "caption", "text")
 _MOST_ATTRIBUTES = 50
@@ -120,17 +120,17 @@ _DOWNLOAD_AGAIN = "Write the shard again."
 
 
 class TarSource:
-    """A `Catalogue` of the samples in one tar file, or in all tar files of a folder, in the order of their names.
+    """A source of the samples in one tar file, or in all tar files of a folder, ordered by name.
 
-    The title is the first line of the sample's `.txt`, or `title`, `caption` or `text` of its `.json`; further lines are captions, and what
-    else the `.json` and the `.cls` hold are attributes. The key is the shard's name and the sample's.
+    The title is the first line of the sample's `.txt`, or `title`, `caption` or `text` of its `.json`; further lines are captions, and
+    other values of the `.json` and the `.cls` are attributes. The key combines the names of shard and sample.
 
     Args:
-        path: a `.tar` file, or a folder with some.
+        path: a `.tar` file, or a folder of tar files.
         name: identity in the collection; None takes the absolute path.
 
     Raises:
-        SourceError: file_malformed (no tar file), too_large, csv_no_rows.
+        SourceError: file_malformed (not a tar file), too_large, csv_no_rows.
     """
 
     kind = "shards"
@@ -148,15 +148,15 @@ class TarSource:
         self._lock = threading.Lock()
         if not any(True for shard in self._shards for _ in samples(self._checked(shard))):
             raise SourceError(
-                "csv_no_rows", f"There are no samples in {shown(self.label)}.", remedy="Name tar files that hold pictures."
+                "csv_no_rows", f"There are no samples in {shown(self.label)}.", remedy="Give tar files that contain pictures."
             )
 
     def survey(self) -> int:
-        """How many samples there are; only headers are read."""
+        """Number of samples; reads only headers."""
         return sum(self._counted(shard) for shard in self._shards)
 
     def rows(self) -> Iterator[Entry]:
-        """One row a sample; a damaged shard gives what lies before the damage, and one failure.
+        """Yield one row per sample; a damaged shard yields the samples before the damage and one failure.
 
         Raises:
             SourceError: csv_too_many_rows, as soon as it is met.
@@ -176,8 +176,8 @@ class TarSource:
             if count > self._limits.max_rows:
                 raise SourceError(
                     "csv_too_many_rows",
-                    f"{shown(self.label)} holds more than {self._limits.max_rows:,} samples.",
-                    remedy="Name fewer shards, or raise CROSSMODAL_MAX_CATALOGUE_ROWS.",
+                    f"{shown(self.label)} has more than {self._limits.max_rows:,} samples.",
+                    remedy="Give fewer shards, or raise CROSSMODAL_MAX_CATALOGUE_ROWS.",
                 )
 
     def held(self, row: SourceRow) -> bytes:
@@ -193,13 +193,13 @@ class TarSource:
         if again:
             return self._failure(f"{key} ({count})", "row_errors", f"The sample {shown(key)} occurs twice.", _DOWNLOAD_AGAIN)
         if picture is None:
-            return self._failure(key, "row_errors", f"The sample {shown(key)} holds no picture.", _DOWNLOAD_AGAIN)
+            return self._failure(key, "row_errors", f"The sample {shown(key)} contains no picture.", _DOWNLOAD_AGAIN)
         if leads_outside(picture.name) or not picture.plain:
             what = f"{shown(picture.name)} is a link, or its name leads out of the archive."
             return self._failure(key, "path_outside", what, _DOWNLOAD_AGAIN)
         if picture.size > self._limits.max_image_bytes:
             size, most = picture.size / 2**20, self._limits.max_image_bytes / 2**20
-            what = f"{shown(picture.name)} is {size:,.1f} MiB; {most:,.1f} MiB are read at most."
+            what = f"{shown(picture.name)} is {size:,.1f} MiB; {most:,.1f} MiB are the maximum."
             return self._failure(key, "too_large", what, "Make it smaller.")
         with self._lock:
             self._places[key] = (shard, picture)
@@ -226,7 +226,7 @@ class TarSource:
         )
 
     def _named(self, shard: Path, sample: Sample) -> dict[str, str]:
-        """The plain values of the sample's JSON, as texts; nothing when it has none."""
+        """The scalar values of the sample's JSON as texts; empty without JSON."""
         text = self._text(shard, sample, ".json")
         try:
             values = json.loads(text) if text else {}
@@ -274,7 +274,7 @@ class TarSource:
         raise SourceError("file_missing", f"There is no sample {shown(key)}.", remedy=_DOWNLOAD_AGAIN)
 
     def _counted(self, shard: Path) -> int:
-        """Rows a shard gives: its samples, and one for damage."""
+        """Number of rows of a shard: its samples, plus one if it is damaged."""
         count = 0
         try:
             for _ in samples(self._checked(shard)):
@@ -296,5 +296,5 @@ class TarSource:
 
 
 def shards_in(folder: Path) -> list[Path]:
-    """The tar files of a folder, by name; hidden ones are passed over."""
+    """The tar files of a folder, ordered by name, without hidden ones."""
     return sorted(path for path in folder.glob("*.tar") if not path.name.startswith(".") and path.is_file())

@@ -1,4 +1,4 @@
-"""A ZIP of pictures as a catalogue, read where it lies: nothing is unpacked to the disk."""
+"""ZIP source, read without unpacking to disk."""
 
 import stat
 import struct
@@ -20,13 +20,13 @@ _LOCATOR = struct.Struct("<4sLQL")
 _END_64 = struct.Struct("<4sQ2H2L4Q")
 _LONGEST_COMMENT = 2**16
 _IN_64 = 0xFFFFFFFF
-"""What stands for a length that only the 64-bit declaration can hold."""
+"""Placeholder for a length that is given in the ZIP64 record."""
 
 
 def directory_bytes(path: Path) -> int:
-    """Length of the table of contents as the file declares it; 0 when there is no declaration at its end.
+    """Declared length of the central directory in bytes; 0 if the file has no end record.
 
-    Where declarations differ it is the longest: which of them is believed is the reader's choice.
+    If several records differ, returns the longest, because readers choose differently.
 
     Raises:
         OSError: the file cannot be read.
@@ -36,7 +36,7 @@ def directory_bytes(path: Path) -> int:
         start = max(0, size - _LONGEST_COMMENT - _END.size - _LOCATOR.size)
         file.seek(start)
         tail = file.read()
-        # Without a comment the declaration lies at the very end, and Python looks there first.
+        # Without a comment the end record is at the very end, where Python looks first.
         place = len(tail) - _END.size
         if tail[place : place + 4] != b"PK\5\6":
             place = tail.rfind(b"PK\5\6")
@@ -46,15 +46,15 @@ def directory_bytes(path: Path) -> int:
         locator = place - _LOCATOR.size
         if locator < 0 or tail[locator : locator + 4] != b"PK\6\7":
             return declared
-        # Where the 64-bit declaration is said to lie, and directly before the place that says so: Python's reader has taken either, so
-        # both count. A 32-bit length that only points there counts too where it would be taken for want of one.
+        # The ZIP64 record may be at the declared offset or directly before its locator: Python versions use either, so both count. A 32-bit
+        # placeholder also counts if it would be used for lack of a ZIP64 record.
         near = _declared_64(file, start + locator - _END_64.size)
         told = _declared_64(file, min(_LOCATOR.unpack_from(tail, locator)[2], size))
         return max(near or 0, told or 0, declared if near is None or declared != _IN_64 else 0)
 
 
 def _declared_64(file: BinaryIO, offset: int) -> int | None:
-    """The length in the 64-bit declaration at `offset`; None when there is none."""
+    """The length in the ZIP64 record at `offset`; None if there is none."""
     if offset < 0:
         return None
     file.seek(offset)
@@ -63,25 +63,25 @@ def _declared_64(file: BinaryIO, offset: int) -> int | None:
 
 
 _BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, ValueError, OverflowError)
-# LZMA in a ZIP may ask for a dictionary of 4 GiB; nobody packs pictures that way.
+# LZMA in a ZIP may require a dictionary of 4 GiB; it is not used for pictures.
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-# Below this a high ratio is an icon of one colour, not a bomb.
+# Below this size a high ratio is a single-colour icon, not a bomb.
 _SMALL = 2**20
-_PACK_AGAIN = "Pack the pictures again, or name the folder they lie in."
+_PACK_AGAIN = "Pack the pictures again, or give the folder they are in."
 
 
 class ZipSource:
-    """A `Catalogue` of the pictures in a ZIP, in the order of its table of contents; titles as `FolderSource` makes them.
+    """A source of the pictures in a ZIP, in the order of its central directory; titles as in `FolderSource`.
 
-    A member that is encrypted, a link, packed suspiciously small, larger than a picture may be, or named to lead out of the folder it
-    would be unpacked to, is a row with a reason.
+    A member that is encrypted, a link, compressed suspiciously well, too large, or named to escape the target folder is a failed row with a
+    reason.
 
     Args:
         path: the file.
         name: identity in the collection; None takes the absolute path.
 
     Raises:
-        SourceError: file_malformed (no sound ZIP), too_large (the file, its table of contents, or a ZIP bomb as a whole), csv_no_rows.
+        SourceError: file_malformed (not a valid ZIP), too_large (the file, its central directory, or a ZIP bomb), csv_no_rows.
     """
 
     kind = "zip"
@@ -99,11 +99,11 @@ class ZipSource:
         self._check_whole()
 
     def survey(self) -> int:
-        """How many pictures there are."""
+        """Number of pictures."""
         return sum(1 for _ in self._members())
 
     def rows(self) -> Iterator[Entry]:
-        """One row a picture.
+        """Yield one row per picture.
 
         Raises:
             SourceError: csv_too_many_rows, as soon as it is met.
@@ -113,7 +113,7 @@ class ZipSource:
             if count >= self._limits.max_rows:
                 raise SourceError(
                     "csv_too_many_rows",
-                    f"{shown(self.label)} holds more than {self._limits.max_rows:,} pictures.",
+                    f"{shown(self.label)} has more than {self._limits.max_rows:,} pictures.",
                     remedy="Split it, or raise CROSSMODAL_MAX_CATALOGUE_ROWS.",
                 )
             name = member.filename
@@ -141,7 +141,7 @@ class ZipSource:
         )
 
     def _texts(self, name: str) -> tuple[str, ...]:
-        """The lines of the text file beside the picture; empty when there is none."""
+        """The lines of the text file beside the picture; empty if there is none."""
         beside = str(PurePosixPath(name).with_suffix(".txt"))
         if beside not in self._archive.NameToInfo:
             return ()
@@ -152,7 +152,7 @@ class ZipSource:
         return tuple(text for text in map(one_line, lines) if text)
 
     def _problem(self, member: zipfile.ZipInfo) -> tuple[str, str, str] | None:
-        """Code, reason and remedy for a member that is not read; None for a good one."""
+        """Code, reason and remedy for a member that is refused; None for a valid one."""
         name = shown(member.filename)
         if leads_outside(member.filename):
             return "path_outside", f"The name {name} leads out of the archive.", _PACK_AGAIN
@@ -161,17 +161,17 @@ class ZipSource:
         if member.flag_bits & 1:
             return "unsupported_format", f"{name} is encrypted.", "Pack the pictures again without a password."
         if member.compress_type not in _METHODS:
-            return "unsupported_format", f"{name} is packed in a way that is not read here.", "Pack it again as an ordinary ZIP."
+            return "unsupported_format", f"{name} uses an unsupported compression method.", "Pack it again as an ordinary ZIP."
         if member.file_size > self._limits.max_image_bytes:
             size, most = member.file_size / 2**20, self._limits.max_image_bytes / 2**20
-            return "too_large", f"{name} is {size:,.1f} MiB; {most:,.1f} MiB are read at most.", "Make it smaller."
+            return "too_large", f"{name} is {size:,.1f} MiB; {most:,.1f} MiB are the maximum.", "Make it smaller."
         if member.file_size > max(_SMALL, self._limits.max_ratio * member.compress_size):
             return "too_large", f"{name} unpacks to more than {self._limits.max_ratio} times its size.", _PACK_AGAIN
         return None
 
     def _read(self, name: str, *, most: int) -> bytes:
         try:
-            # A member is unpacked only as far as it is read, so that a wrong declaration costs no memory.
+            # A member is decompressed only as far as it is read, so that a wrong declared size costs no memory.
             with self._lock, self._archive.open(name) as file:
                 data = file.read(most + 1)
         except (*_BROKEN, KeyError, OSError) as error:
@@ -189,10 +189,10 @@ class ZipSource:
             size, directory = self.path.stat().st_size, directory_bytes(self.path)
             if size > self._limits.max_archive_bytes or directory > self._limits.max_directory_bytes:
                 what = f"{shown(self.label)} is {size / 2**20:,.0f} MiB with {directory / 2**20:,.0f} MiB of names."
-                raise SourceError("too_large", what, remedy="Unpack it and name the folder.")
+                raise SourceError("too_large", what, remedy="Unpack it and give the folder.")
             return zipfile.ZipFile(self.path)
         except (*_BROKEN, OSError) as error:
-            raise SourceError("file_malformed", f"{shown(self.label)} is not a sound ZIP file.", remedy=_PACK_AGAIN) from error
+            raise SourceError("file_malformed", f"{shown(self.label)} is not a valid ZIP file.", remedy=_PACK_AGAIN) from error
 
     def _check_whole(self) -> None:
         members = list(self._members())
@@ -203,7 +203,7 @@ class ZipSource:
                 f"There are no pictures in {shown(self.label)}.",
                 remedy="Put pictures (JPEG, PNG, WebP, GIF) into it.",
             )
-        # Members may share one packed stretch of the file: then each is innocent and only their sum tells.
+        # Members may share one compressed range of the file; then only their sum reveals a bomb.
         unpacked = sum(member.file_size for member in members)
         if unpacked > max(_SMALL, self._limits.max_ratio * self.path.stat().st_size):
             self._archive.close()

@@ -313,7 +313,7 @@ def test_a_header_that_claims_a_giant_name_is_not_read(tmp_path: Path) -> None:
     path.write_bytes(info.tobuf(tarfile.GNU_FORMAT))
     with path.open("r+b") as file:
         file.truncate(2**30 + 4096)  # a file with a hole, which costs no disk
-    with pytest.raises(SourceError, match="sound tar"):
+    with pytest.raises(SourceError, match="valid tar"):
         open_source(path, limits=LIMITS)
 
 

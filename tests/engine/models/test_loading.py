@@ -51,9 +51,9 @@ REFUSED: dict[str, tuple[Callable[[dict[str, Any], dict[str, Any]], object], str
     "half a dimension": (lambda details, state: details["spec"].update(embed_dim=32.5), "does not say how it was made"),
     "endless dimension": (lambda details, state: details["spec"].update(embed_dim=10**400), "does not say how it was made"),
     "another tokenizer": (lambda details, state: details["spec"].update(tokenizer_version="md5-1"), "of tokenizer 'md5-1'"),
-    "huge vocabulary": (lambda details, state: details["spec"].update(vocab_size=2**30), "impossible sizes"),
-    "no pixels": (lambda details, state: details["spec"].update(image_size_px=0), "impossible sizes"),
-    "negative dimension": (lambda details, state: details["spec"].update(embed_dim=-32), "impossible sizes"),
+    "huge vocabulary": (lambda details, state: details["spec"].update(vocab_size=2**30), "invalid sizes"),
+    "no pixels": (lambda details, state: details["spec"].update(image_size_px=0), "invalid sizes"),
+    "negative dimension": (lambda details, state: details["spec"].update(embed_dim=-32), "invalid sizes"),
     "another dimension": (lambda details, state: details["spec"].update(embed_dim=64), r"\(32, 512\) .* but \(64, 512\)"),
     "the largest vocabulary, not stored": (lambda details, state: details["spec"].update(vocab_size=2**20), "is needed"),
     "no weights note": (lambda details, state: details["card"].pop("weights_note"), "does not say how it was made"),
@@ -78,15 +78,15 @@ REFUSED: dict[str, tuple[Callable[[dict[str, Any], dict[str, Any]], object], str
     ),
     "all zero": (
         lambda details, state: state.update({name: torch.zeros_like(value) for name, value in state.items()}),
-        "no unit vectors",
+        "not unit vectors",
     ),
     "numbers that overflow": (
         lambda details, state: state.update({"image_encoder.head.layers.0.weight": torch.full((32, 512), 3e38)}),
-        "no unit vectors",
+        "not unit vectors",
     ),
     "a negative variance": (
         lambda details, state: state.update({"image_encoder.backbone.network.bn1.running_var": torch.full((64,), -1.0)}),
-        "no unit vectors",
+        "not unit vectors",
     ),
 }
 

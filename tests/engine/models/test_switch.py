@@ -97,7 +97,7 @@ def test_what_is_added_meanwhile_gets_both_in_one_transaction(app: LiveApp, tmp_
     other = make_live_app(tmp_path, former)
 
     def add(moment: Progress) -> None:
-        if len(ids) < 4 and moment.message.startswith("Looking at"):
+        if len(ids) < 4 and moment.message.startswith("Encoding"):
             item = app.add_new_item(png("green", "bar", 700 + len(ids)), "added meanwhile").item
             assert app.store.embeddings.get(item.item_id, former.model_id).shape == (SMALL.embed_dim,)
             assert app.store.embeddings.get(item.item_id, new.model_id).shape == (24,)
@@ -251,7 +251,7 @@ def test_what_is_no_model_is_said_at_once(app: LiveApp, tmp_path: Path) -> None:
     for path in (tmp_path / "text.pth", tmp_path / "none.pth", tmp_path):
         with pytest.raises(CheckpointError):
             app.start_switch(path)
-    with pytest.raises(QueryError, match="in use already"):
+    with pytest.raises(QueryError, match="already active"):
         app.start_switch(tmp_path / "model.pth")
     assert app.jobs.current() is None
     assert not list((tmp_path / "models").glob(".draft-*"))

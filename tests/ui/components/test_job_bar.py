@@ -32,7 +32,7 @@ def test_a_job_pauses_goes_on_and_ends(visit: Visit, collection: FakeApp) -> Non
         for done in range(1, 4):
             go.wait(20)
             check_stop(stop, "The job")
-            note(Progress("index", "Looking at every picture", done=done, total=3, rate_per_s=5.0, seconds_left=30.0))
+            note(Progress("index", "Encoding every picture", done=done, total=3, rate_per_s=5.0, seconds_left=30.0))
             counted.append(done)
         return "Looked at all."
 
@@ -44,7 +44,7 @@ def test_a_job_pauses_goes_on_and_ends(visit: Visit, collection: FakeApp) -> Non
     status = collection.jobs.current()
     assert status is not None
     assert status.state == "paused"
-    assert "paused; what was done so far is kept" in words(at)
+    assert "paused; completed work is kept" in words(at)
     assert at.button(key="pause-job").label == "Go on", "the same button, so that the keyboard stays on it"
     assert at.button(key="rebuild").disabled, "a paused job is still under way"
     assert not counted
@@ -61,7 +61,7 @@ def test_a_paused_job_can_be_stopped_and_tells_no_time_left(visit: Visit, collec
     def work(note: OnProgress, stop: threading.Event) -> str:
         for done in range(1, 1_000):
             check_stop(stop, "The job")
-            note(Progress("index", "Looking at every picture", done=done, total=1_000, rate_per_s=5.0, seconds_left=30.0))
+            note(Progress("index", "Encoding every picture", done=done, total=1_000, rate_per_s=5.0, seconds_left=30.0))
             told.set()
             stop.wait(0.01)
         return "late"

@@ -75,7 +75,7 @@ def test_the_same_file_again_was_already_there(visit: Visit, collection: FakeApp
         at.run()
         at.button(key="add-files").click().run()
     assert collection.count() == 31
-    assert "Was already there." in lines(at)
+    assert "Already in the collection." in lines(at)
 
 
 def test_one_file_that_is_no_picture_cannot_be_added(visit: Visit) -> None:
