@@ -72,11 +72,15 @@ class _OneSize(TrainingSettings):
         return [full_px] * self.max_epochs
 
 
+SMALL_SETTINGS = _OneSize(max_epochs=16, batch_size=16, learning_rate=4e-3, patience=16, seed=3)
+
+
 @cache
 def shared_model() -> TrainedModel:
     """One small model for every test of a run that only reads it: it learned from 60 pictures and finds 30 others; about a second."""
-    settings = _OneSize(max_epochs=16, batch_size=16, learning_rate=4e-3, patience=16, seed=3)
-    return learn(Material(pairs(60), pairs(30, seed=1), "drawn"), SMALL, settings, weights=RANDOM, on_progress=ignore_progress)
+    return learn(
+        Material(pairs(60), pairs(30, seed=1), "drawn"), SMALL, SMALL_SETTINGS, weights=RANDOM, on_progress=ignore_progress
+    )
 
 
 @cache

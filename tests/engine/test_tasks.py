@@ -14,24 +14,22 @@ from crossmodal.items import Picture
 from crossmodal.progress import Progress, Stopped, ignore_progress
 from engine.live import LiveApp
 from engine.models.loading import load_model
-from engine.models.spec import ModelCard
-from engine.models.trained import TrainedModel, build_untrained
+from engine.models.trained import TrainedModel
 from tests.app_parts import JobStore, csv_source, make_live_app, png, things
 from tests.engine.test_retraining import damage
-from tests.tiny import RANDOM, SETTINGS, SPEC, shared_model
+from tests.tiny import SMALL, SMALL_SETTINGS, shared_model, untrained
 
 LONG_S = 120.0
-QUICK = replace(SETTINGS, max_epochs=4)
-CARD = ModelCard(RANDOM.name, RANDOM.note, "none", 10, 0.0, 2.0, None, ())
+QUICK = replace(SMALL_SETTINGS, max_epochs=4)
 
 
-def untrained(folder: Path, *, seed: int = 5) -> TrainedModel:
-    return TrainedModel(build_untrained(SPEC, seed=seed), SPEC, CARD, model_id="").save(folder / "model.pth")
+def saved(folder: Path, *, seed: int = 5) -> TrainedModel:
+    return untrained(seed=seed).save(folder / "model.pth")
 
 
 @pytest.fixture
 def app(tmp_path: Path) -> Iterator[LiveApp]:
-    app = make_live_app(tmp_path, untrained(tmp_path), training=QUICK)
+    app = make_live_app(tmp_path, saved(tmp_path), training=QUICK)
     yield app
     app.stop_job()
     app.jobs.wait(LONG_S)
@@ -64,7 +62,7 @@ def test_failed_rows_can_be_repaired_and_tried_again(tmp_path: Path) -> None:
     rows["text.png"] = ("a text", b"I am a text.")
     rows["cut.png"] = ("a cut picture", png("red", "bar", 4)[:90])
     shelf = JobStore()
-    app = make_live_app(tmp_path, untrained(tmp_path), shelf)
+    app = make_live_app(tmp_path, saved(tmp_path), shelf)
     path = csv_source(tmp_path / "mine", rows)
     assert app.tasks.index(str(path), ignore_progress).startswith("7 pictures indexed, 0 unchanged, 3 failed")
     assert {failure.title for failure in app.failures()} == {"red disc later", "a text", "a cut picture"}
@@ -184,7 +182,7 @@ def test_a_catalogue_that_changed_while_it_was_read_was_not_read_whole(app: Live
 
 @pytest.mark.slow
 def test_training_takes_over_when_it_is_better(tmp_path: Path) -> None:
-    app = make_live_app(tmp_path, untrained(tmp_path), training=SETTINGS)
+    app = make_live_app(tmp_path, saved(tmp_path), training=SMALL_SETTINGS)
     indexed(app, tmp_path / "mine", 80)
     former = app.generation().model
     told: list[Progress] = []
@@ -207,7 +205,7 @@ def test_training_takes_over_when_it_is_better(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_model_that_is_no_better_changes_nothing(tmp_path: Path) -> None:
     good = shared_model().save(tmp_path / "model.pth")
-    app = make_live_app(tmp_path, good, training=replace(SETTINGS, max_epochs=1, learning_rate=1e-6))
+    app = make_live_app(tmp_path, good, training=replace(SMALL_SETTINGS, max_epochs=1, learning_rate=1e-6))
     indexed(app, tmp_path / "mine", 60)
     before = (tmp_path / "model.pth").read_bytes()
     assert "stays" in app.tasks.train(ignore_progress)
@@ -220,7 +218,7 @@ def test_a_model_that_is_no_better_changes_nothing(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_training_says_which_pictures_it_did_without(tmp_path: Path) -> None:
     good = shared_model().save(tmp_path / "model.pth")
-    app = make_live_app(tmp_path, good, training=replace(SETTINGS, max_epochs=1, learning_rate=1e-6))
+    app = make_live_app(tmp_path, good, training=replace(SMALL_SETTINGS, max_epochs=1, learning_rate=1e-6))
     indexed(app, tmp_path / "mine", 60)
     damage(tmp_path, 0, 41)
     assert app.tasks.train(ignore_progress).endswith(" 2 damaged pictures were left out.")
@@ -230,7 +228,9 @@ def test_a_training_says_which_pictures_it_did_without(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("at", ["training", "index"])
 def test_a_stop_in_the_middle_changes_nothing(tmp_path: Path, at: str) -> None:
-    app = make_live_app(tmp_path, untrained(tmp_path), training=SETTINGS)  # long enough to be better, so that it comes to the index
+    app = make_live_app(
+        tmp_path, saved(tmp_path), training=SMALL_SETTINGS
+    )  # long enough to be better, so that it comes to the index
     indexed(app, tmp_path / "mine", 80)
     former, before, results = app.generation().model, (tmp_path / "model.pth").read_bytes(), app.search_by_text("red disc", 50)
     stop = threading.Event()
@@ -266,7 +266,7 @@ def test_the_material_is_split_once_for_all(app: LiveApp, tmp_path: Path) -> Non
 
 @pytest.mark.slow
 def test_a_large_collection_is_sampled(tmp_path: Path) -> None:
-    app = make_live_app(tmp_path, untrained(tmp_path), max_pictures=60)
+    app = make_live_app(tmp_path, saved(tmp_path), max_pictures=60)
     indexed(app, tmp_path / "mine", 120)
     material = app.tasks.material(ignore_progress, None)
     assert 50 <= len(material.train) + len(material.held_out) <= 80
@@ -344,7 +344,7 @@ def test_the_system_at_a_glance(app: LiveApp, tmp_path: Path) -> None:
     assert (info.items, info.failures) == (6, 0)
     assert info.data_dir == tmp_path
     assert info.model.model_id == app.generation().model.model_id
-    assert info.model.embed_dim == SPEC.embed_dim
+    assert info.model.embed_dim == SMALL.embed_dim
     assert [(entry.items, entry.complete) for entry in info.sources] == [(5, True), (1, True)]
     assert info.device.startswith("CPU, ")
 
