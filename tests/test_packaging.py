@@ -133,8 +133,8 @@ def test_the_command_indexes_and_searches_from_another_folder(installed: Install
     for name in ("config.py", "datasets.py", "streamlit.py"):
         (installed.elsewhere / name).write_text("raise RuntimeError('the wrong file')\n", encoding="utf-8")
     installed("visual-search", "index", pictures)
-    found = json.loads(installed("visual-search", "search", pictures / "red.png", "--top", 1, "--json"))
-    assert [Path(result["source"]).name for result in found["results"]] == ["red.png"]
+    found = json.loads(installed("visual-search", "search", pictures / "red.png", "--json"))
+    assert [Path(result["source"]).name for result in found["results"]] == ["blue.png"]  # not the very picture
     assert (installed.place / "data" / "catalog.sqlite3").is_file()
     assert len(installed("visual-search", "list", "--data-dir", installed.place / "data").splitlines()) == 2
     installed("visual-search", "--data-dir", "nowhere", "list", code=5)

@@ -36,6 +36,7 @@ from crossmodal.images.public_address import (
     parse_address,
     route,
 )
+from crossmodal.installation import VERSION
 
 MAX_DIALS = 4
 MAX_OVERHEAD_BYTES = 2**20  # headers, chunk framing and read-ahead; a well-behaved response stays far below
@@ -234,7 +235,7 @@ class FetchLimits:
     max_bytes: int = 20 * 2**20
     max_redirects: int = 4
     ports: tuple[int, ...] = tuple(DEFAULT_PORTS.values())
-    user_agent: str = "crossmodal-visual-search/0.1"
+    user_agent: str = f"crossmodal-visual-search/{VERSION}"
 
 
 class Fetcher:
