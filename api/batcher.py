@@ -91,7 +91,7 @@ class TextBatcher:
                     self._waiting[kind] = batch[self._max_batch :]
                     batch = batch[: self._max_batch]
                 await self._answer([waiting for waiting in batch if not waiting.answer.done()])
-        finally:  # ended from outside, as when the server stops: nobody may be left waiting for ever
+        finally:  # cancelled, as when the server stops: release all waiting requests
             for waiting in (*batch, *(waiting for queued in self._waiting.values() for waiting in queued)):
                 waiting.answer.cancel()
             self._waiting.clear()
@@ -130,7 +130,7 @@ class ItemCount:
         self.known = app.count()
 
     async def refreshed(self, within_s: float) -> int:
-        """The number, counted anew if that takes no longer; else the last known one, and the counting goes on for the next who asks."""
+        """The current number if counting is fast enough; otherwise the last known one, while counting continues for the next request."""
         if self._counting is None or self._counting.done():
             self._counting = asyncio.ensure_future(self._workers.run("health", self._app.count))
             self._counting.add_done_callback(self._counted)
@@ -143,6 +143,6 @@ class ItemCount:
         error = counting.exception()
         if error is None:
             self.known, self._failed = counting.result(), ""
-        elif self._failed != str(error):  # whoever watches asks many times a minute: the log is told once
+        elif self._failed != str(error):  # monitoring calls this many times a minute: log it once
             self._failed = str(error)
             log.error("the items cannot be counted: %s", error)

@@ -61,7 +61,7 @@ class Services:
         return await self.workers.run("addresses", work, *args, **kwargs)
 
     async def look_at(self, image: bytes | str) -> Picture:
-        """A file, or what lies at an address, decoded. What waits for the network does not keep the threads that encode.
+        """Decode a file or the picture behind a URL. Waiting for the network does not block the encoding threads.
 
         Raises:
             AddressError, FetchError, PictureError: there is no picture.
@@ -139,7 +139,7 @@ class Services:
         return await self.run(lambda: Json.bytes_of(answer()))
 
     def close(self) -> None:
-        """Let go of the threads. The app belongs to whoever made it."""
+        """Stop the threads. The app itself is closed by its creator."""
         self.workers.close()
 
 

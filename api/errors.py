@@ -26,7 +26,7 @@ _HIDDEN = dict.fromkeys(
     "read_only": ("The collection cannot be written; nothing was changed.", _IN_THE_LOG),
     "busy": ("The collection is being written by another program.", "Come again in a moment; the log has the details"),
 }
-"""What a stranger is told instead of messages that name files of this computer, which only the log gets."""
+"""Public replacements for messages that would reveal server paths; only the log has the original."""
 
 
 class Json(JSONResponse):
@@ -42,7 +42,7 @@ class Json(JSONResponse):
 
 
 class Overload(BusyError):
-    """Too much is asked of this API at once. Its words are the API's own, so they are told as they are."""
+    """Too many requests at once. Its message contains no server paths and is returned unchanged."""
 
 
 class UnreadableForm(QueryError):
@@ -91,7 +91,7 @@ def error_response(
 
 
 def said(error: CrossmodalError, reference: str = "") -> dict[str, str]:
-    """`ErrorDetails`: what a client is told of an error, without any path of this computer.
+    """Build the `ErrorDetails` of an error, without server paths.
 
     Args:
         reference: the request's number, under which the log has what is not told.

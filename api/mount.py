@@ -42,7 +42,7 @@ _FAILED = CrossmodalError("internal", "The API could not be started.", remedy="T
 
 
 class MountedApi:
-    """Answers requests to the API's addresses and leaves all others to the page.
+    """Handles requests to the API's paths and passes all others to the page.
 
     Lies around Streamlit's application, not among its routes: its path checks, sessions and compression are for the page, and a request to
     the API meets exactly what it meets under `serve`. Belongs to one event loop.
@@ -91,7 +91,7 @@ class MountedApi:
         return path.startswith(("/api/", DOCS_PREFIX)) or scope["method"] in OUTSIDE_API.get(path, ())
 
     async def _serve(self) -> None:
-        while (app := self._running()) is None:  # its start belongs to the page, which may be asked to try again
+        while (app := self._running()) is None:  # the page starts it, and may retry
             await asyncio.sleep(_LOOK_EVERY_S)
         try:
             api = await asyncio.to_thread(_made, app, self._options())
@@ -99,7 +99,7 @@ class MountedApi:
             log.warning("the API stays closed: %s", error.sentence)
             self._refusal = _CLOSED
             return
-        except Exception:  # nobody waits for this task: whoever asks gets a sentence, the log the traceback
+        except Exception:  # no caller awaits this task: log the traceback, return a sentence to requests
             log.exception("the API could not be started")
             self._refusal = _FAILED
             return

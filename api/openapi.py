@@ -1,4 +1,4 @@
-"""The OpenAPI document: what every route may answer, said once."""
+"""The OpenAPI document: responses common to all routes."""
 
 from typing import Any
 
@@ -187,7 +187,7 @@ def _form(model: type[BaseModel], file: str, *, many: bool, or_else: str | None)
 
 
 def _without_null(field: Schema) -> Schema:
-    """The field as it is when it is given: nobody can say null in a form."""
+    """The schema of a field without null, which forms cannot express."""
     kinds = [kind for kind in field.get("anyOf", ()) if kind != {"type": "null"}]
     rest = {name: value for name, value in field.items() if name != "anyOf" and not (name == "default" and value is None)}
     if not kinds:

@@ -41,7 +41,7 @@ def value_of(text: bytes, what: str) -> Any:
 
 
 def _check_fields(value: Any, what: str, depth: int) -> None:
-    """Every unknown field is a fault of its own to whoever checks the question: not too many of them."""
+    """Limit the number of unknown fields, since each is reported as a separate error."""
     if isinstance(value, dict):
         if len(value) > _MOST_FIELDS:
             raise bad_request(f"{what} has {len(value):,} fields in one place, more than any question.")

@@ -31,7 +31,7 @@ def shown_item(item: Item) -> Item:
 
 
 def stored_where(app: LiveApp, where: Filter) -> Filter:
-    """A filter in shown names, as the store understands it: a name stands for every source that is shown by it."""
+    """Translate a filter with displayed names to the store's: a displayed name matches all sources displayed by it."""
     if CATALOGUE not in where:
         return where
     names = where[CATALOGUE]

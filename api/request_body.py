@@ -34,7 +34,7 @@ def check_encoding(content_encoding: str) -> None:
 
 
 def check_charset(content_type: str) -> None:
-    """Raises UnsupportedType for a body whose text is said to be anything but UTF-8: Python would read it by any codec it has."""
+    """Raise UnsupportedType if the declared charset is not UTF-8; Python would otherwise accept any of its codecs."""
     for said in _CHARSET.findall(content_type):
         name = said.strip(' \t"')
         if name.lower() not in _UTF_8:
@@ -42,7 +42,7 @@ def check_charset(content_type: str) -> None:
 
 
 async def form_of(request: Request, kind: str, *, max_files: int) -> FormData:
-    """The fields and files of a form of one of `KINDS`; whoever asks for it closes it.
+    """The fields and files of a form of one of `KINDS`; the caller closes it.
 
     Raises:
         QueryError: `bad_request`, it cannot be read, breaks off, or has too many parts; `text_too_long`, a field.

@@ -1,4 +1,4 @@
-"""What the API answers: the models document and check. Answers are built by `api.responses`."""
+"""Response models of the API, and functions that build them."""
 
 import threading
 from collections import OrderedDict
@@ -58,7 +58,7 @@ class Stats(BaseModel):
 
 
 class LegacyResult(BaseModel):
-    """A result as the reference answers it. `score` is a cosine, higher is better."""
+    """A result in the compatibility contract. `score` is a cosine, higher is better."""
 
     rank: int = Field(ge=1)
     image_id: str
@@ -248,7 +248,7 @@ def rows_of(results: list[SearchResult]) -> dict[str, Any]:
 
 
 def item_of(item: Item, *, paths: bool) -> dict[str, Any]:
-    """An `ItemAnswer`; `paths` says whether paths of this computer are told."""
+    """An `ItemAnswer`; `paths` says whether server paths are included."""
     path = image_path(item)
     if not paths:
         item = shown_item(item)
@@ -285,7 +285,7 @@ def captions_of(found: list[CaptionResult]) -> dict[str, Any]:
 
 
 def failure_of(failure: Failure, *, paths: bool) -> dict[str, Any]:
-    """A `FailedRow`; `paths` says whether paths of this computer are told."""
+    """A `FailedRow`; `paths` says whether server paths are included."""
     source, location, reason = failure.source, failure.location, failure.reason
     if not paths:
         source, location = shown_name(source), shown_source(location)
@@ -307,7 +307,7 @@ def failure_of(failure: Failure, *, paths: bool) -> dict[str, Any]:
 
 
 def job_of(status: JobStatus, *, paths: bool) -> dict[str, Any]:
-    """A `Job`; `paths` says whether paths of this computer are told.
+    """A `Job`; `paths` says whether server paths are included.
 
     Where they are not, nobody but the owner begins anything but an export, and how another job ended is told in figures only: its own words
     name the folders it read.

@@ -1,4 +1,4 @@
-"""What the API is asked: the bodies of requests, and how they are read from JSON or from a form."""
+"""Request schemas of the API, read from JSON or from a form."""
 
 from typing import Annotated, Any, Literal
 
@@ -19,7 +19,7 @@ def _id_text(value: Any) -> Any:
 
 
 def _several(value: Any) -> Any:
-    """One text of a filter stands for a list of one."""
+    """Convert a single filter value to a list."""
     if not isinstance(value, str | list):
         raise ValueError("must be a text or a list of texts")
     return [value] if isinstance(value, str) else value
@@ -149,7 +149,7 @@ class AddressedItem(NewItemRequest):
 class NewItemsRequest(Question):
     items: Annotated[
         list[AddressedItem], Field(min_length=1, max_length=200, fail_fast=True)
-    ]  # one fault is told, not thousands found
+    ]  # report one error instead of thousands
 
 
 class ItemChange(Question):

@@ -1,4 +1,4 @@
-"""Running the API as a process of its own."""
+"""Run the API as a separate process."""
 
 import errno
 import gc
@@ -29,7 +29,7 @@ BACKLOG = 512
 
 
 class Listener:
-    """Bound to every address of a host: nobody else gets the port while the model is loaded. Closes in a `with`.
+    """Sockets bound to every address of a host, to reserve the port while the model is loaded. A context manager.
 
     Whoever comes before `listen` is refused, and knows that the server is not there yet.
 
@@ -56,7 +56,7 @@ class Listener:
         return f"http://{name_of(self._host)}:{self.sockets[0].getsockname()[1]}"
 
     def listen(self) -> None:
-        """From now on, connections are taken. Raises BusyError when somebody who had bound the port as well was faster."""
+        """Start to accept connections. Raises BusyError if another process that also bound the port was faster."""
         try:
             for each in self.sockets:
                 each.listen(BACKLOG)
@@ -121,7 +121,7 @@ MIN_CONNECTIONS = 256
 
 
 def serve(settings: Settings, progress: OnProgress = ignore_progress, *, ready: Callable[[str], object] | None = None) -> None:
-    """Assemble the system, then answer until told to stop; a job under way is then stopped and everything closed.
+    """Assemble the system and serve until stopped; then stop the running job and close everything.
 
     Args:
         ready: told the server's address when it answers.

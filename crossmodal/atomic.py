@@ -1,4 +1,4 @@
-"""The one place that writes a file whole or not at all: under a temporary name beside its place, then renamed in one step."""
+"""Atomic file writes: written under a temporary name in the same folder, then renamed. The only place that does so."""
 
 import logging
 import os
@@ -14,18 +14,18 @@ from crossmodal import errors
 log = logging.getLogger(__name__)
 
 _NAMES = f".draft-{'[0-9a-f]' * 32}.part"
-# A writer at work changes its file all the time, unless somebody paused it.
+# A running writer changes its file continuously unless it is paused, so an older draft was abandoned.
 _STALE_S = 24 * 3600.0
 
 
 def write_whole(path: Path, content: bytes, *, durable: bool = False) -> Path:
-    """Write a file so that `path` holds either the former content or this one; missing folders are made.
+    """Write a file atomically; missing folders are created. Returns `path`.
 
     Args:
-        durable: the content is on the disk when this returns, whatever happens to the machine.
+        durable: sync the content to disk before returning.
 
     Raises:
-        StoreError: `disk_full`, `read_only`, `index_missing`; the former file is untouched.
+        StoreError: `disk_full`, `read_only`, `index_missing`; an existing file is unchanged.
     """
     with _draft(path.parent, path) as draft:
         draft.write_bytes(content)
@@ -35,15 +35,15 @@ def write_whole(path: Path, content: bytes, *, durable: bool = False) -> Path:
 
 @contextmanager
 def atomic_path(path: Path, *, durable: bool = True) -> Iterator[Path]:
-    """A path to write a file or a folder to, which takes the name `path` at the end of the block and is deleted after an error.
+    """A temporary path for a file or folder that is renamed to `path` at the end of the block and deleted on an error.
 
-    What a process that was killed a day ago or earlier left in the folder is deleted too.
+    Also deletes drafts in that folder that have not changed for a day (left by killed processes).
 
     Args:
-        durable: a file is on the disk when the block is left; of a folder, its name alone.
+        durable: sync a file's content, or only a folder's name, to disk at the end of the block.
 
     Raises:
-        StoreError: `disk_full`, `read_only`, `index_missing`, for any OSError of the block; what was at `path` is untouched.
+        StoreError: `disk_full`, `read_only`, `index_missing`, for any OSError of the block; `path` is then unchanged.
     """
     with _draft(path.parent, path) as draft:
         _sweep(draft.parent)
@@ -53,16 +53,16 @@ def atomic_path(path: Path, *, durable: bool = True) -> Iterator[Path]:
 
 @contextmanager
 def temporary_path(folder: Path) -> Iterator[Path]:
-    """As `atomic_path`, where the name is known only at the end: the block calls `put_in_place`, or nothing is kept."""
+    """Like `atomic_path` for a name known only at the end: the block calls `put_in_place`, otherwise nothing is kept."""
     with _draft(folder, folder) as draft:
         _sweep(draft.parent)
         yield draft
 
 
 def put_in_place(draft: Path, path: Path, *, durable: bool = True) -> None:
-    """Give a complete file or folder its name. Raises OSError."""
+    """Rename a complete file or folder to `path`. Raises OSError."""
     if draft.is_dir():
-        with suppress(FileNotFoundError):  # Windows replaces no folder, not even an empty one
+        with suppress(FileNotFoundError):  # Windows cannot replace a folder, not even an empty one
             path.rmdir()
     elif durable:
         _sync(draft)
@@ -70,7 +70,7 @@ def put_in_place(draft: Path, path: Path, *, durable: bool = True) -> None:
     if durable and os.name == "posix":  # Windows cannot open a folder, and needs no such step
         try:
             _sync(path.parent)
-        except OSError as error:  # some network shares cannot; the file has its name all the same
+        except OSError as error:  # some network shares cannot; the file is renamed anyway
             log.debug("%s cannot be synchronised: %s", path.parent, error)
 
 

@@ -21,7 +21,7 @@ _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 class Gate:
     """Refuses requests that were called by a foreign name (DNS rebinding), sent by a foreign page (forgery), carry too many headers or
-    two lengths (smuggling), or lack a key where keys are asked for."""
+    two lengths (smuggling), or lack a valid API key when one is required."""
 
     def __init__(self, app: ASGIApp, options: ApiOptions) -> None:
         self._app = app
@@ -122,7 +122,7 @@ def cors_terms(options: ApiOptions) -> dict[str, Any]:
 
 
 class Readable(CORSMiddleware):
-    """Lets a listed page read whatever is answered; answers nothing itself."""
+    """Adds CORS headers for listed origins to every response."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -133,7 +133,7 @@ class Readable(CORSMiddleware):
 
 
 class Preflight(CORSMiddleware):
-    """Answers whether a page may ask what it is about to ask; passes everything else on as it is."""
+    """Answers CORS preflight requests; passes everything else on."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""

@@ -162,7 +162,7 @@ ALWAYS = frozenset({"/health"})
 
 
 class Throttle:
-    """Answers 429 or 503 with `Retry-After` instead of letting requests pile up. `/health` always passes.
+    """Returns 429 or 503 with `Retry-After` instead of queueing requests. `/health` always passes.
 
     A client is its key where `api.middleware.access` knows it, else its address: made-up keys make no new clients.
     """
@@ -206,7 +206,7 @@ class Throttle:
 
 
 class Heads:
-    """Lets the routes answer HEAD as GET. Whoever would read a file for nothing finds `wants_head` in the state."""
+    """Routes HEAD requests as GET. `wants_head` in the request state lets handlers skip reading a file."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

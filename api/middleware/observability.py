@@ -49,7 +49,7 @@ class Observing:
         self._metrics.under_way.inc()
         try:
             await self._app(scope, receive, noted)
-        except ClientDisconnect:  # in the middle of its body: nobody is there to be answered, and it is counted as 499
+        except ClientDisconnect:  # disconnected while sending its body: there is no one to respond to; counted as 499
             pass
         except Exception:  # the client gets a number, the log the traceback
             log.exception("%s %.200r failed, reference %s", scope["method"], scope["path"], reference)

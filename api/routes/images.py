@@ -44,7 +44,7 @@ async def get_thumbnail(request: Request, door: ServicesDep, image_id: ItemName,
 
 
 async def _picture(request: Request, door: Services, stored: bytes, size: int | None) -> Response:
-    """A stored JPEG, made smaller where a size is asked for.
+    """A stored JPEG, reduced if a size is requested.
 
     The ETag is made of the stored bytes, not of the original's: another size of renditions is another picture. What is made smaller
     follows from them, so it need not be made to know that it is unchanged.

@@ -1,1 +1,1 @@
-"""Networks that turn pictures or words into features: one file a family. They know no collection, no files of ours and no loss."""
+"""Backbone networks that map pictures or texts to features, one file per family."""

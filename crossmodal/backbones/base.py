@@ -1,7 +1,8 @@
-"""What every backbone is: pictures or texts to a sequence of feature vectors, and a network that can be cut in two.
+"""The interface of backbones: they map pictures or texts to a sequence of feature vectors and can be split in two.
 
-The cut serves training. What lies before it (the stem) is frozen, so its answer for a picture is the same in every epoch and is kept; what
-lies behind it (the tail) is trained. `tail(stem(x, k), k)` equals `forward(x)` for every number k of blocks that the backbone offers.
+The split serves training. The part before it (the stem) is frozen, so its output for a picture is the same in every epoch and is
+cached; the
+part after it (the tail) is trained. `tail(stem(x, k), k)` equals `forward(x)` for every number k of blocks that the backbone offers.
 """
 
 import hashlib
@@ -38,7 +39,7 @@ class Features(NamedTuple):
 
 
 class Origin(NamedTuple):
-    """Where a backbone's weights came from; `note` is one line for a person."""
+    """Where a backbone's weights came from; `note` is one line for display."""
 
     pretrained: bool
     note: str
@@ -49,7 +50,7 @@ RANDOM = Origin(False, "Random weights.")
 
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
-    """What an image backbone reads: squares of `image_size_px`, each channel `(pixel / 255 - mean) / std`."""
+    """Input of an image backbone: squares of `image_size_px`, each channel `(pixel / 255 - mean) / std`."""
 
     image_size_px: int
     mean: tuple[float, float, float]
@@ -57,16 +58,16 @@ class Preprocessing:
 
 
 class Backbone(nn.Module, ABC):
-    """The part that pictures and texts share.
+    """Base of image and text backbones.
 
     Args:
         name: name in the registry.
-        features: length of each vector of the sequence.
-        blocks: blocks that may be unfrozen, counted from the end.
+        features: dimension of each vector of the sequence.
+        blocks: number of blocks that can be unfrozen, counted from the end.
     """
 
     pooling: str
-    """How the sequence is best made one vector: `mean`, `max`, or `first`."""
+    """The recommended pooling: `mean`, `max`, or `first`."""
     origin: Origin = RANDOM
 
     def __init__(self, name: str, *, features: int, blocks: int) -> None:
@@ -76,19 +77,19 @@ class Backbone(nn.Module, ABC):
 
     @abstractmethod
     def config(self) -> Config:
-        """All that building the same network takes, without its weights and without asking anybody. Survives JSON."""
+        """All settings needed to build the same network without its weights and offline; JSON-serialisable."""
 
     @abstractmethod
     def tail(self, hidden: Features, trainable_blocks: int) -> Features:
-        """The last `trainable_blocks` blocks, over what `stem` gave for the same number; of 0 blocks it changes nothing.
+        """Apply the last `trainable_blocks` blocks to the output of `stem` for the same number; the identity for 0.
 
         Raises:
-            QueryError: `bad_request`; there are not so many blocks.
+            QueryError: `bad_request`: the backbone has fewer blocks.
         """
 
     @abstractmethod
     def tail_modules(self, trainable_blocks: int) -> list[nn.Module]:
-        """The modules that `tail` uses; none for 0."""
+        """The modules used by `tail`; empty for 0."""
 
     def check_blocks(self, trainable_blocks: int) -> None:
         """Raises:
@@ -103,7 +104,7 @@ class Backbone(nn.Module, ABC):
             )
 
     def train(self, mode: bool = True) -> Self:
-        """As `nn.Module.train`, but what is frozen stays in evaluation mode: a batch norm keeps its statistics, nothing is dropped."""
+        """As `nn.Module.train`, but frozen modules stay in evaluation mode: batch norms keep their statistics, dropout is off."""
         if self.trainable_blocks is None:
             return super().train(mode)
         super().train(False)
@@ -113,20 +114,20 @@ class Backbone(nn.Module, ABC):
         return self
 
     def digest(self) -> str:
-        """SHA-256 in hex over the config and every tensor: what gives the same answers has the same one, in every process."""
+        """SHA-256 in hex over the config and all tensors; the same in every process."""
         text = json.dumps(self.config(), sort_keys=True)
         return hashlib.sha256(f"{self.name}\n{text}\n{state_digest(self.state_dict())}".encode()).hexdigest()
 
     def dtype(self) -> torch.dtype:
-        """Number format of the weights, which whatever comes from a cache is brought to."""
+        """Dtype of the weights, to which cached features are converted."""
         return next(self.parameters()).dtype
 
 
 class ImageBackbone(Backbone):
-    """Pictures to features.
+    """Maps pictures to features.
 
     Attributes:
-        preprocessing: what `images` must have gone through.
+        preprocessing: how `images` must be prepared.
     """
 
     preprocessing: Preprocessing
@@ -135,10 +136,10 @@ class ImageBackbone(Backbone):
     def stem(self, images: Tensor, trainable_blocks: int) -> Features:
         """Everything before the last `trainable_blocks` blocks. Shape: (n, 3, S, S) float32 → (n, length, channels there) float32.
 
-        A map is a sequence of its pixels, row by row.
+        A feature map is flattened to a sequence of its pixels, row by row.
 
         Raises:
-            QueryError: `bad_request`; there are not so many blocks.
+            QueryError: `bad_request`: the backbone has fewer blocks.
         """
 
     def forward(self, images: Tensor) -> Features:
@@ -147,10 +148,10 @@ class ImageBackbone(Backbone):
 
 
 class TextBackbone(Backbone):
-    """Texts to features.
+    """Maps texts to features.
 
     Attributes:
-        cacheable: whether a text gives the same in training every time; not so where its words are varied.
+        cacheable: whether a text always gives the same features in training; False if its words are augmented.
     """
 
     cacheable: bool = True
@@ -160,7 +161,7 @@ class TextBackbone(Backbone):
         """Everything before the last `trainable_blocks` blocks. Shape: n texts → (n, longest, channels there) float32.
 
         Raises:
-            QueryError: `bad_request`; there are not so many blocks.
+            QueryError: `bad_request`: the backbone has fewer blocks.
         """
 
     def forward(self, texts: Sequence[str]) -> Features:
@@ -169,7 +170,7 @@ class TextBackbone(Backbone):
 
 
 def freeze(backbone: Backbone, trainable_blocks: int | None) -> None:
-    """Freeze all but the last blocks, which stay or become trainable; None unfreezes everything.
+    """Freeze all but the last `trainable_blocks` blocks; None unfreezes everything.
 
     Raises:
         QueryError: `bad_request`; there are not so many blocks.
@@ -183,7 +184,7 @@ def freeze(backbone: Backbone, trainable_blocks: int | None) -> None:
 
 
 def state_digest(state: dict[str, Tensor]) -> str:
-    """SHA-256 in hex over names, shapes, number formats and bytes; the order of the names and of the memory does not matter."""
+    """SHA-256 in hex over names, shapes, dtypes and bytes; independent of the order of names and of memory layout."""
     hashed = hashlib.sha256()
     for name in sorted(state):
         value = state[name].detach().cpu().contiguous()
