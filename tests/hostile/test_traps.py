@@ -2,7 +2,6 @@
 
 import os
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from tests.hostile.conftest import Corpus, EvilServer
 from tests.hostile.memory import CAN_RESET, peak_mb, reset_peak
 from tests.hostile.outcomes import Outcome, outcome_of
 from tests.hostile.trapped import DEADLINE_S, Trapped, deadline_of
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -50,10 +50,7 @@ def test_every_trap_ends_as_the_server_says(evil_server: EvilServer) -> None:
         with ThreadPoolExecutor(16) as pool:
             outcomes |= dict(zip(rest, pool.map(spring, rest), strict=True))
         more_memory = peak_mb() - memory
-        end = time.monotonic() + 5
-        while threading.active_count() > threads and time.monotonic() < end:
-            time.sleep(0.05)
-        assert threading.active_count() <= threads
+        wait_until(lambda: threading.active_count() <= threads, "threads are left behind")
         assert open_files() <= files + 8  # the second decoding process and its pipes
 
     assert len(traps) >= 116
