@@ -1,4 +1,4 @@
-"""The side that has the model: answers whoever opens the socket, each connection in a thread of its own."""
+"""The server, in the process that has loaded the model; handles each connection in its own thread."""
 
 import contextlib
 import logging
@@ -85,7 +85,7 @@ log = logging.getLogger(__name__)
 _SILENT_S = 30.0
 _ANSWERS_AT_ONCE = 8
 _WAITING = 128
-"""Callers in the queue: one more would be told at once that nobody listens, and load a model of its own."""
+"""Length of the connection queue; further clients are refused at once and load the model themselves."""
 _INTERNAL = "Something went wrong inside the running program."
 
 

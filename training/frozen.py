@@ -80,7 +80,7 @@ class FrozenPictures:
             on_progress(Progress("features", "Encoding the pictures once", done=done, total=len(todo)))
 
     def ready(self) -> None:
-        """Look up where each picture lies, after `encode`."""
+        """Look up the position of each picture; call after `encode`."""
         self._rows = []
         for view, cache in enumerate(self._caches):
             places = torch.tensor(self._seen_in(view), dtype=torch.int64)
@@ -96,7 +96,7 @@ class FrozenPictures:
         return Features(values, masks)
 
     def _seen_in(self, view: int) -> list[int]:
-        """Pictures that are looked at in a view: other views are for learning only, and the test side is measured with the whole model."""
+        """The pictures used in a view: augmented views are for training only, and the test set is evaluated with the whole model."""
         learned = self._data.side(TRAIN)
         return learned if view else sorted([*learned, *self._data.side(VALIDATION)])
 
@@ -133,7 +133,7 @@ class FrozenTexts:
             on_progress(Progress("features", "Encoding the captions once", done=done, total=len(todo)))
 
     def ready(self) -> None:
-        """Look up where each text lies, after `encode`."""
+        """Look up the position of each text; call after `encode`."""
         self._rows = self._cache.rows(self._contents)
 
     def batch(self, places: Tensor) -> Features:

@@ -10,7 +10,7 @@ from encoders import GRU, RESNET18, TowerSpec
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How a preset is trained unless a person says otherwise.
+    """Default hyper-parameters of a preset.
 
     Attributes:
         loss: `clip`, `infonce`, `triplet` or `siglip`.
@@ -55,7 +55,7 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A model a person can ask for by name.
+    """A model that can be trained by name.
 
     Attributes:
         says: one sentence for a person.

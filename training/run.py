@@ -32,7 +32,7 @@ _PART = 64
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
-    """What a person asked for.
+    """Options of a training run.
 
     Attributes:
         folder: the run folder.

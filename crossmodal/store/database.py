@@ -14,7 +14,7 @@ from crossmodal.errors import BusyError, CrossmodalError, StoreError, disk_full,
 Connection = sqlite3.Connection
 
 Access = Literal["rw", "ro", "immutable"]
-"""How a file is opened: to be written; to be read, beside others that may write; or to be read where nobody can write."""
+"""Modes of opening the file: for writing; for reading beside writers; or for reading on a read-only file system."""
 
 MIN_FREE_BYTES = 64 * 2**20
 _MAX_IDLE_READERS = 16

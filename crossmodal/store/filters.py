@@ -7,7 +7,7 @@ from crossmodal.errors import QueryError
 from crossmodal.store.rows import storable
 
 Filter = Mapping[str, str | Sequence[str]]
-"""Attribute → its value, or any of several; all attributes must match. `catalogue` stands for the item's source."""
+"""Attribute → its value, or any of several; all attributes must match. `catalogue` means the item's source."""
 
 Conditions = tuple[tuple[str, tuple[str, ...]], ...]
 """A filter that was checked, in a fixed order: equal filters are equal, and can be looked up."""

@@ -207,7 +207,7 @@ class Items:
         return {wanted[row[ITEM_WIDTH]]: Known(item_of(row), *map(bool, row[ITEM_WIDTH + 1 :])) for row in found}
 
     def refused(self, keys: Iterable[str]) -> set[str]:
-        """Those of the keys whose item was removed by a person and has been purged: indexing their source again skips them."""
+        """The keys deleted by the user and since purged; re-indexing skips them."""
         wanted = {storable(key): key for key in keys}
         with self._database.reading() as db:
             found = db.execute("SELECT key FROM refused WHERE key IN (SELECT value FROM json_each(?))", (json.dumps(list(wanted)),))

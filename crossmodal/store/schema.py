@@ -187,7 +187,7 @@ def origins(path: Path) -> Origins | None:
 
 
 def _make(path: Path, wait_s: float) -> None:
-    """A new collection, complete from the moment it has its name, whoever else makes it at the same moment."""
+    """Create a new collection atomically, also if other processes do the same at the same time."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{uuid.uuid4().hex}.new")
     try:

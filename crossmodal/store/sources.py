@@ -84,7 +84,7 @@ class Sources:
             db.execute("DELETE FROM failures WHERE catalogue = ?", (name,))
             db.execute("DELETE FROM catalogues WHERE name = ?", (name,))
             db.execute("DELETE FROM refused WHERE catalogue = ?", (name,))
-            # The rows went with their source: what a person had removed of it comes back with it, too.
+            # The rows left with their source, so items removed by the user also return when it is indexed again.
             db.execute("UPDATE items SET vanished = 1 WHERE catalogue = ? AND removed_at IS NOT NULL", (name,))
             return removal.remove(db, [item_id for (item_id,) in rows], vanished=True)
 

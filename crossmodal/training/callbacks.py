@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Events:
-    """Scalars by epoch. What a killed run had written after `done` epochs is hidden by TensorBoard when the run goes on.
+    """Writes scalars per epoch. On resume, TensorBoard hides what a killed run wrote after `done` epochs.
 
     Args:
         path: the folder; None writes nothing.

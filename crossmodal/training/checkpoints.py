@@ -1,4 +1,4 @@
-"""A model on disk: written whole or not at all, and looked at with suspicion before it is used.
+"""Checkpoint files: written atomically and verified before use.
 
 The file is a `torch.save` of {"format", "details", "digest", "state_dict"}: tensors and plain text only, so that it loads with
 `weights_only=True`. `details` is JSON (settings, tokenizer version, metrics). The digest covers details and every tensor, so a flipped bit,

@@ -180,7 +180,7 @@ class FeatureCache:
         )
         whole = int(fits.argmin()) if not fits.all() else len(records)
         self._take(records[:whole])
-        self._seen = len(raw)  # what lies behind the last whole record is cut off by the next block, not by a reader
+        self._seen = len(raw)  # a partial record at the end is truncated by the next write, not by a reader
 
     def _take(self, records: npt.NDArray[np.void]) -> None:
         for content in records["content"]:

@@ -185,7 +185,7 @@ class ClipLoss(PairLoss):
 
 
 class InfoNCELoss(PairLoss):
-    """`infonce`: each pair against its negatives; both directions unless told otherwise, and harder negatives may count for more."""
+    """`infonce`: each pair against its negatives; both directions by default; hard negatives can be weighted more."""
 
     def __init__(self, *, direction: str = "both", hardness: float = 0.0) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What a training is told and what it tells: plain values."""
+"""Settings and progress values of a training run."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""A folder that tells a training from its settings to its figures, and from which a killed one goes on.
+"""The run folder: settings, history and results of a training run, and the state to resume it.
 
     settings.json   what the person asked for            history.jsonl   one line an epoch
     versions.json   python, torch, product, machine      events/         the same for TensorBoard
