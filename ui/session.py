@@ -16,7 +16,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from crossmodal.errors import CrossmodalError
 from crossmodal.items import Item, Picture
 from ui import url_state
-from ui.url_state import Address, Narrowing, Query
+from ui.url_state import Address, Asked, ResultFilter
 
 T = TypeVar("T")
 WORDS, PICTURE, ADDRESS = "Words", "Picture", "Address"
@@ -27,7 +27,7 @@ def prepare() -> None:
     """Initialise the session state; does nothing the second time."""
     beginning: dict[str, Any] = {
         "query": None,
-        "narrowing": Narrowing(),
+        "result_filter": ResultFilter(),
         "seen": {},
         "replaced": None,
         "turn": 0,
@@ -43,15 +43,15 @@ def prepare() -> None:
         st.session_state.setdefault(key, value)
 
 
-def query() -> Query | None:
+def query() -> Asked | None:
     """The current query; None on a fresh page."""
-    asked: Query | None = st.session_state.query
+    asked: Asked | None = st.session_state.query
     return asked
 
 
-def narrowing() -> Narrowing:
+def result_filter() -> ResultFilter:
     """The current filter; initially empty."""
-    wanted: Narrowing = st.session_state.narrowing
+    wanted: ResultFilter = st.session_state.result_filter
     return wanted
 
 
@@ -112,7 +112,7 @@ def ask_words(words: str, *, typed: bool = False) -> None:
     _let_go_of_picture()
     if not typed or not words.strip():
         _renew()
-    _show(Query(words=words) if words.strip() else None)
+    _show(Asked(words=words) if words.strip() else None)
 
 
 def ask_item(item_id: int) -> None:
@@ -120,7 +120,7 @@ def ask_item(item_id: int) -> None:
     st.session_state.details = None
     _let_go_of_picture()
     _renew()
-    _show(Query(item_id=item_id))
+    _show(Asked(item_id=item_id))
 
 
 def ask_picture(picture: Picture, label: str, *, in_its_box: bool = False) -> None:
@@ -128,7 +128,7 @@ def ask_picture(picture: Picture, label: str, *, in_its_box: bool = False) -> No
     if not in_its_box:
         _let_go_of_picture()
     _renew()
-    _show(Query(picture=picture, label=label))
+    _show(Asked(picture=picture, label=label))
 
 
 def also(words: str, balance: float) -> None:
@@ -140,28 +140,28 @@ def also(words: str, balance: float) -> None:
         _show(replace(asked, words=words.strip(), balance=balance))
 
 
-def narrow(wanted: Narrowing) -> None:
+def set_filter(wanted: ResultFilter) -> None:
     """Set the filter for this and following queries."""
-    st.session_state.narrowing = wanted
+    st.session_state.result_filter = wanted
     _show(query())
 
 
 def widen() -> None:
     """Remove the filter."""
     _renew()
-    narrow(Narrowing())
+    set_filter(ResultFilter())
 
 
 def fail(problem: CrossmodalError, label: str) -> None:
     """Show why the query picture could not be used."""
     _renew()
-    _show(Query(problem=problem, label=label))
+    _show(Asked(problem=problem, label=label))
 
 
 def clear() -> None:
     """Return to the fresh page."""
     _let_go_of_picture()
-    st.session_state.narrowing = Narrowing()
+    st.session_state.result_filter = ResultFilter()
     _renew()
     _show(None)
 
@@ -173,7 +173,7 @@ def follow_address_bar() -> None:
         return
     _renew()
     st.session_state.seen, st.session_state.replaced = now, None
-    asked, st.session_state.narrowing = url_state.from_address(now)
+    asked, st.session_state.result_filter = url_state.from_address(now)
     if url_state.asks(now) == url_state.asks(seen) and not url_state.asks(now):
         return  # only the filter changed: a query picture, which the address does not contain, stays
     st.session_state.details = None
@@ -194,10 +194,10 @@ def address_bar() -> dict[str, str | list[str]]:
     return {name: values if len(values) > 1 else values[0] for name, values in seen.items()}
 
 
-def _show(asked: Query | None) -> None:
+def _show(asked: Asked | None) -> None:
     """Make `asked` the current query and write the address bar as one step of the browser history."""
     st.session_state.query = asked
-    st.session_state.seen = url_state.to_address(asked, narrowing())
+    st.session_state.seen = url_state.to_address(asked, result_filter())
     if st.session_state.seen != _address():
         st.session_state.replaced = url_state.ours(_address())
         st.query_params.from_dict(address_bar())

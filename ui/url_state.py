@@ -15,7 +15,7 @@ Address = dict[str, list[str]]
 
 
 @dataclass(frozen=True)
-class Query:
+class Asked:
     """A question as it was asked: `words`, an item, a picture, or words together with one of these; `label` names a picture for its asker.
 
     Attributes:
@@ -37,7 +37,7 @@ class Query:
 
 
 @dataclass(frozen=True)
-class Narrowing:
+class ResultFilter:
     """Which results count: those with one of the values of every attribute named, and a score of at least `min_score`."""
 
     where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -47,7 +47,7 @@ class Narrowing:
         return bool(self.where) or self.min_score is not None
 
 
-def to_address(query: Query | None, narrowing: Narrowing) -> Address:
+def to_address(query: Asked | None, result_filter: ResultFilter) -> Address:
     """Convert to address bar parameters. An uploaded picture cannot be represented."""
     said: Address = {}
     if query is not None and query.picture is None and query.problem is None:
@@ -57,20 +57,20 @@ def to_address(query: Query | None, narrowing: Narrowing) -> Address:
             said["like"] = [str(query.item_id)]
         if query.words and query.item_id and query.balance != EVEN:
             said["mix"] = [f"{query.balance:g}"]
-    if narrowing.min_score is not None:
-        said["min"] = [f"{narrowing.min_score:g}"]
-    return said | {f"{_ONLY}{name}": list(values) for name, values in sorted(narrowing.where.items())}
+    if result_filter.min_score is not None:
+        said["min"] = [f"{result_filter.min_score:g}"]
+    return said | {f"{_ONLY}{name}": list(values) for name, values in sorted(result_filter.where.items())}
 
 
-def from_address(address: Mapping[str, Sequence[str]]) -> tuple[Query | None, Narrowing]:
+def from_address(address: Mapping[str, Sequence[str]]) -> tuple[Asked | None, ResultFilter]:
     """Parse untrusted address bar parameters; invalid ones are ignored."""
     words, like = _last(address, "q"), _last(address, "like")
     item_id = int(like) if like.isascii() and like.isdigit() and len(like) < 19 else 0
     balance = _share(_last(address, "mix"))
-    query = Query(words=words, item_id=item_id, balance=EVEN if balance is None else balance) if words.strip() or item_id else None
+    query = Asked(words=words, item_id=item_id, balance=EVEN if balance is None else balance) if words.strip() or item_id else None
     named = [name for name in address if name.startswith(_ONLY) and name != _ONLY and address[name]][:_MOST_NAMES]
     where = {name.removeprefix(_ONLY): tuple(dict.fromkeys(address[name]))[:_MOST_VALUES] for name in named}
-    return query, Narrowing(where, _share(_last(address, "min")))
+    return query, ResultFilter(where, _share(_last(address, "min")))
 
 
 def asks(address: Mapping[str, Sequence[str]]) -> Address:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
 from threading import Event
-from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, UnidentifiedImageError
@@ -20,6 +19,7 @@ from crossmodal.errors import AddressError, CrossmodalError, FetchError, Picture
 from crossmodal.items import CaptionResult, Failure, Item, Picture, SearchResult, texts_of
 from crossmodal.jobs import JobManager, JobStatus, JobStore
 from crossmodal.progress import OnProgress, Progress, check_stop
+from engine.query import Query, SearchAnswer
 from tests.ui.fake_models import FakeModels
 
 COLOURS = {"red": (200, 55, 50), "blue": (50, 95, 190), "green": (60, 150, 85), "yellow": (225, 185, 60), "black": (45, 45, 50)}
@@ -196,35 +196,31 @@ class FakeApp(FakeModels):
         self._pictures[item_id] = picture
         return self._items[item_id]
 
-    def search_by_text(self, query: str, top_k: int = 5, **narrowed: Any) -> list[SearchResult]:
-        self.asked.append(query)
-        if not query.strip():
-            raise QueryError("text_empty", "There is nothing to search for.", remedy="Type a word or two.")
-        if len(query) > self.max_query_chars:
-            raise QueryError("text_too_long", f"The text has {len(query):,} characters.", remedy="Use 1,000 at most.")
-        return self._ranked(top_k, lambda item: _said(query, item.title) - item.item_id / 1e4, **narrowed)
+    def search(self, query: Query) -> SearchAnswer:
+        own = None if query.image is None else query.image
+        if query.item_id is not None:
+            self.item(query.item_id)
+            own = self._pictures[query.item_id]
+        if query.text is not None:
+            self.asked.append(query.text)
+            if not query.text.strip():
+                raise QueryError("text_empty", "There is nothing to search for.", remedy="Type a word or two.")
+            if len(query.text) > self.max_query_chars:
+                raise QueryError("text_too_long", f"The text has {len(query.text):,} characters.", remedy="Use 1,000 at most.")
 
-    def search_by_picture(self, picture: Picture, top_k: int = 5, **narrowed: Any) -> list[SearchResult]:
-        return self._ranked(top_k, lambda item: _alike(picture, self._pictures[item.item_id]), **narrowed)
-
-    def search_by_query_and_picture(
-        self, query: str, picture: Picture, top_k: int = 5, *, weight: float = 0.5, **narrowed: Any
-    ) -> list[SearchResult]:
         def score(item: Item) -> float:
-            return (1 - weight) * _said(query, item.title) + weight * _alike(picture, self._pictures[item.item_id])
+            said = 0.0 if query.text is None else _said(query.text, item.title)
+            if own is None:
+                return said - item.item_id / 1e4
+            alike = _alike(own, self._pictures[item.item_id])
+            return alike if query.text is None else (1 - query.weight) * said + query.weight * alike
 
-        return self._ranked(top_k, score, **narrowed)
+        found = self._ranked(query.top_k + 1, score, where=query.where, min_score=query.min_score)
+        hidden = [result.item for result in found if own is not None and result.item.content_hash == own.content_hash]
+        others = [result for result in found if result.item not in hidden][: query.top_k]
+        return SearchAnswer([replace(result, rank=rank) for rank, result in enumerate(others, start=1)], hidden)
 
-    def search_by_both(self, query: str, image: bytes | str, top_k: int = 5, **rest: Any) -> list[SearchResult]:
-        return self.search_by_query_and_picture(query, self.look_at(image), top_k, **rest)
-
-    def search_by_item(self, item_id: int, top_k: int = 5, **narrowed: Any) -> list[SearchResult]:
-        self.item(item_id)
-        ranked = self._ranked(top_k + 1, lambda item: _alike(self._pictures[item_id], self._pictures[item.item_id]), **narrowed)
-        others = [result for result in ranked if result.item.item_id != item_id][:top_k]
-        return [replace(result, rank=rank) for rank, result in enumerate(others, start=1)]
-
-    def captions_for_picture(self, picture: Picture, top_k: int = 10) -> list[CaptionResult]:
+    def captions_for_image(self, picture: Picture, top_k: int = 10) -> list[CaptionResult]:
         found = self._ranked(len(self._items) or 1, lambda item: _alike(picture, self._pictures[item.item_id]))
         said: dict[str, CaptionResult] = {}
         for result in found:
@@ -235,9 +231,9 @@ class FakeApp(FakeModels):
     def captions_for_item(self, item_id: int, top_k: int = 10, *, exclude_own: bool = False) -> list[CaptionResult]:
         item = self.item(item_id)
         own = texts_of(item.title, item.captions) if exclude_own else ()
-        return [
-            found for found in self.captions_for_picture(self._pictures[item_id], top_k + len(own)) if found.caption not in own
-        ][:top_k]
+        return [found for found in self.captions_for_image(self._pictures[item_id], top_k + len(own)) if found.caption not in own][
+            :top_k
+        ]
 
     def attribute_values(self, limit: int = 50) -> dict[str, list[tuple[str, int]]]:
         counts: dict[str, Counter[str]] = {}
@@ -356,7 +352,7 @@ class FakeApp(FakeModels):
     def _ranked(
         self, top_k: int, score: Callable[[Item], float], *, where: Where = None, min_score: float | None = None
     ) -> list[SearchResult]:
-        if not 1 <= top_k <= self.max_top_k:
+        if not 1 <= top_k <= self.max_top_k + 1:
             raise QueryError("bad_request", f"{top_k} results cannot be asked for.", remedy=f"Ask for 1 to {self.max_top_k}.")
         scored = ((score(item), item) for item in self._items.values() if _passes(item, where))
         there = [pair for pair in scored if min_score is None or pair[0] >= min_score]

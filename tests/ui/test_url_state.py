@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ui.url_state import Narrowing, Query, asks, from_address, ours, to_address
+from ui.url_state import Asked, ResultFilter, asks, from_address, ours, to_address
 
 NAMES = st.text(min_size=1, max_size=20)
 ADDRESSES = st.dictionaries(
@@ -22,29 +22,29 @@ ADDRESSES = st.dictionaries(
     min_score=st.one_of(st.none(), st.integers(0, 100)),
 )
 def test_what_is_written_is_read_again(words: str, item_id: int, balance: int, where: Any, min_score: int | None) -> None:
-    query = Query(words=words, item_id=item_id, balance=balance / 100 if words and item_id else 0.5)
-    narrowing = Narrowing(where, None if min_score is None else min_score / 100)
-    asked, narrowed = from_address(to_address(query, narrowing))
-    assert narrowed == narrowing
+    query = Asked(words=words, item_id=item_id, balance=balance / 100 if words and item_id else 0.5)
+    result_filter = ResultFilter(where, None if min_score is None else min_score / 100)
+    asked, narrowed = from_address(to_address(query, result_filter))
+    assert narrowed == result_filter
     assert asked == (query if words.strip() or item_id else None)
 
 
 @given(ADDRESSES)
 def test_any_address_is_read_without_an_accident(address: dict[str, list[str]]) -> None:
-    query, narrowing = from_address(address)
-    again = to_address(query, narrowing)
-    assert from_address(again)[1] == narrowing
+    query, result_filter = from_address(address)
+    again = to_address(query, result_filter)
+    assert from_address(again)[1] == result_filter
     assert set(ours(again)) == set(again)
     assert set(asks(again)) <= {"q", "like", "mix"}
 
 
 @pytest.mark.parametrize("number", ["", "x", "-0.1", "1.01", "nan", "inf", "1e400"])
 def test_an_impossible_number_is_passed_over(number: str) -> None:
-    query, narrowing = from_address({"q": ["red"], "like": ["3"], "mix": [number], "min": [number]})
-    assert query == Query(words="red", item_id=3)
-    assert not narrowing
+    query, result_filter = from_address({"q": ["red"], "like": ["3"], "mix": [number], "min": [number]})
+    assert query == Asked(words="red", item_id=3)
+    assert not result_filter
 
 
 def test_nothing_is_an_empty_address() -> None:
-    assert to_address(None, Narrowing()) == {}
-    assert from_address({}) == (None, Narrowing())
+    assert to_address(None, ResultFilter()) == {}
+    assert from_address({}) == (None, ResultFilter())

@@ -7,7 +7,7 @@ import streamlit as st
 
 from ui import formatting, session
 from ui.formatting import literal, shorten
-from ui.url_state import Narrowing
+from ui.url_state import ResultFilter
 
 if TYPE_CHECKING:
     from engine.live import LiveApp
@@ -24,7 +24,7 @@ _Boxes = tuple[str, dict[str, str]]
 
 def show(app: "LiveApp") -> None:
     """Draw the expander; its values are stored in the session."""
-    wanted = session.narrowing()
+    wanted = session.result_filter()
     box = st.expander("Narrow down", key="narrow", icon=":material/tune:", on_change="rerun", type="compact")
     if not box.open:
         return
@@ -50,7 +50,7 @@ def show(app: "LiveApp") -> None:
             st.button("Show all again", key="narrow-reset", icon=":material/close:", on_click=session.widen)
 
 
-def phrase(wanted: Narrowing) -> str:
+def phrase(wanted: ResultFilter) -> str:
     """Describe the filter: `category mug or hat, score 0.20 or more`; empty without a filter."""
     said = [
         f"{shorten(name, 40)} {' or '.join(shorten(value, 40) or 'none' for value in values)}"
@@ -92,7 +92,9 @@ def _take(score: str, boxes: dict[str, str]) -> None:
     """Set the filter from the widgets with these keys, unless they are unmounted; drops filters from a link that have no widget."""
     if score == session.key("min_score"):
         chosen = {name: tuple(st.session_state[key]) for name, key in boxes.items()}
-        session.narrow(Narrowing({name: values for name, values in chosen.items() if values}, st.session_state[score] or None))
+        session.set_filter(
+            ResultFilter({name: values for name, values in chosen.items() if values}, st.session_state[score] or None)
+        )
 
 
 def _offer(app: "LiveApp") -> Offer:

@@ -6,6 +6,7 @@ import streamlit as st
 
 from crossmodal.errors import CrossmodalError
 from crossmodal.items import Item
+from engine.query import Query
 from ui import formatting, session
 from ui.components import dialogs, grid
 from ui.components.grid import source_called, title_of
@@ -87,7 +88,7 @@ def _remove(app: "LiveApp", item_id: int) -> None:
 
 
 def _neighbours(app: "LiveApp", item: Item) -> None:
-    near = session.attempt(app.search_by_item, item.item_id, _NEIGHBOURS)
-    if isinstance(near, list) and near:
+    near = session.attempt(app.search, Query(item_id=item.item_id, top_k=_NEIGHBOURS))
+    if not isinstance(near, CrossmodalError) and near.results:
         st.caption("Nearest to it")
-        grid.show(app, [result.item for result in near], where="near", menu=False)
+        grid.show(app, [result.item for result in near.results], where="near", menu=False)

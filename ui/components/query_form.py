@@ -8,7 +8,7 @@ from crossmodal.errors import CrossmodalError
 from crossmodal.items import Picture
 from ui import session
 from ui.formatting import literal, shorten
-from ui.url_state import EVEN, Query
+from ui.url_state import EVEN, Asked
 
 if TYPE_CHECKING:
     from engine.live import LiveApp
@@ -115,7 +115,7 @@ _STEPS = tuple(step / 10 for step in range(11))
 _NAMED = {0.0: "words only", EVEN: "half and half", 1.0: "picture only"}
 
 
-def show_mix(asked: Query) -> None:
+def show_mix(asked: Asked) -> None:
     """Draw the input for words beside a picture and, if there are words, the weight slider."""
     if not asked.shows or asked.problem is not None:
         return

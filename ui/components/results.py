@@ -1,20 +1,22 @@
 """Search results: the query, count and time, and the pictures; or hints if there are none."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 import streamlit as st
 
 from crossmodal.errors import CrossmodalError
 from crossmodal.items import CaptionResult, Item, SearchResult
+from engine.query import Query
 from ui import formatting, session
 from ui.components import dialogs, filters, grid, query_form
 from ui.components.grid import title_of
 from ui.formatting import literal, shorten
 from ui.session import attempt
-from ui.url_state import Narrowing, Query
+from ui.url_state import Asked, ResultFilter
 
 if TYPE_CHECKING:
     from engine.live import LiveApp
@@ -23,10 +25,10 @@ _SHOWN = 10
 _LONGEST, _LIKELY_CUT = 140, 60
 
 
-def show_captions(app: "LiveApp", asked: Query) -> None:
+def show_captions(app: "LiveApp", asked: Asked) -> None:
     """Show captions that fit the query picture, best first; nothing for a text query, or if there are no captions."""
     if asked.picture is not None:
-        found = session.attempt(app.captions_for_picture, asked.picture, _SHOWN)
+        found = session.attempt(app.captions_for_image, asked.picture, _SHOWN)
     elif asked.item_id:
         found = session.attempt(app.captions_for_item, asked.item_id, _SHOWN, exclude_own=True)
     else:
@@ -61,35 +63,37 @@ def _row(app: "LiveApp", caption: CaptionResult) -> None:
 
 @dataclass(frozen=True)
 class Answer:
-    """Results and their duration, or why there are none."""
+    """Results, their duration, and the items that show the query picture; or why there are none."""
 
     results: list[SearchResult]
     seconds: float
     problem: CrossmodalError | None = None
+    hidden: Sequence[Item] = ()
 
 
-def answer(app: "LiveApp", query: Query, narrowing: Narrowing, *, top_k: int) -> Answer:
-    """Search for `query`; errors that users can cause are part of the returned value."""
-    if query.problem is not None:
-        return Answer([], 0.0, query.problem)
+def query_of(asked: Asked, chosen: ResultFilter, *, top_k: int) -> Query:
+    """Return the query that the page sends to the app."""
+    return Query(
+        text=asked.words or (None if asked.shows else ""),
+        image=asked.picture,
+        item_id=asked.item_id or None,
+        weight=asked.balance,
+        where=chosen.where or None,
+        min_score=chosen.min_score,
+        top_k=top_k,
+    )
+
+
+def answer(app: "LiveApp", asked: Asked, chosen: ResultFilter, *, top_k: int) -> Answer:
+    """Run a search; errors that a user can cause are returned, not raised."""
+    if asked.problem is not None:
+        return Answer([], 0.0, asked.problem)
     start = time.perf_counter()
-    found = attempt(_search, app, query, top_k, where=narrowing.where or None, min_score=narrowing.min_score)
+    found = attempt(app.search, query_of(asked, chosen, top_k=top_k))
     seconds = time.perf_counter() - start
-    return Answer([], seconds, found) if isinstance(found, CrossmodalError) else Answer(found, seconds)
-
-
-def _search(app: "LiveApp", query: Query, top_k: int, **narrowed: Any) -> list[SearchResult]:
-    if query.picture is not None and query.words:
-        return app.search_by_query_and_picture(query.words, query.picture, top_k, weight=query.balance, **narrowed)
-    if query.picture is not None:
-        return app.search_by_picture(query.picture, top_k, **narrowed)
-    if query.item_id and query.words:
-        picture = app.rendition(query.item_id)
-        found = app.search_by_both(query.words, picture, top_k + 1, weight=query.balance, **narrowed)
-        return [result for result in found if result.item.item_id != query.item_id][:top_k]
-    if query.item_id:
-        return app.search_by_item(query.item_id, top_k, **narrowed)
-    return app.search_by_text(query.words, top_k, **narrowed)
+    if isinstance(found, CrossmodalError):
+        return Answer([], seconds, found)
+    return Answer(found.results, seconds, hidden=found.hidden if asked.picture is not None else ())
 
 
 def is_address(words: str) -> bool:
@@ -114,12 +118,14 @@ def show(app: "LiveApp", *, top_k: int, columns: int | None) -> None:
     elif is_address(asked.words) and not asked.shows:
         _offer_address(asked.words.strip())
     else:
-        _answered(app, asked, answer(app, asked, session.narrowing(), top_k=top_k), columns)
+        _answered(app, asked, answer(app, asked, session.result_filter(), top_k=top_k), columns)
 
 
-def _answered(app: "LiveApp", asked: Query, got: Answer, columns: int | None) -> None:
+def _answered(app: "LiveApp", asked: Asked, got: Answer, columns: int | None) -> None:
     _header(app, asked, got)
     query_form.show_mix(asked)
+    if got.hidden:
+        _have(got.hidden[0])
     if got.problem is not None:
         dialogs.show(got.problem)
     elif not got.results:
@@ -133,7 +139,19 @@ def _answered(app: "LiveApp", asked: Query, got: Answer, columns: int | None) ->
         show_captions(app, asked)
 
 
-def _header(app: "LiveApp", asked: Query, got: Answer) -> None:
+def _have(item: Item) -> None:
+    with st.container(key="have", horizontal=True, vertical_alignment="center", gap="small"):
+        st.text("The collection has this very picture:", width="content")
+        st.button(
+            literal(shorten(title_of(item), 80)),
+            key="have-it",
+            type="tertiary",
+            on_click=session.open_details,
+            args=(item.item_id,),
+        )
+
+
+def _header(app: "LiveApp", asked: Asked, got: Answer) -> None:
     with st.container(key="asked", horizontal=True, vertical_alignment="center", gap="small"):
         picture = asked.picture.thumbnail if asked.picture else _thumbnail(app, asked.item_id)
         if picture is not None:
@@ -145,17 +163,17 @@ def _header(app: "LiveApp", asked: Query, got: Answer) -> None:
             st.button("Clear", key="clear", type="tertiary", icon=":material/close:", on_click=session.clear)
 
 
-def _sentence(app: "LiveApp", asked: Query, got: Answer) -> str:
+def _sentence(app: "LiveApp", asked: Asked, got: Answer) -> str:
     if got.problem is not None:
         return f"Could not search {_what(app, asked, by='by')}"
-    narrowing = session.narrowing()
-    total = session.attempt(app.count, where=narrowing.where) if narrowing.where else app.count()
+    chosen = session.result_filter()
+    total = session.attempt(app.count, where=chosen.where) if chosen.where else app.count()
     of = f" of {total:,}" if isinstance(total, int) else ""
-    only = f", {filters.phrase(narrowing)}" if narrowing else ""
+    only = f", {filters.phrase(chosen)}" if chosen else ""
     return f"{len(got.results):,}{of} {_what(app, asked)}{only} · {formatting.duration(got.seconds)}"
 
 
-def _what(app: "LiveApp", asked: Query, *, by: str = "like") -> str:
+def _what(app: "LiveApp", asked: Asked, *, by: str = "like") -> str:
     if asked.item_id:
         item = session.attempt(app.item, asked.item_id)
         what = f"{by} “{shorten(title_of(item), 80)}”" if isinstance(item, Item) else f"{by} a picture that no longer exists"
@@ -184,8 +202,8 @@ def _did_you_mean(app: "LiveApp", words: str) -> None:
         _suggest("Some of these words are new to this collection. Nearest:", near)
 
 
-def _nothing_found(app: "LiveApp", asked: Query) -> None:
-    if session.narrowing():
+def _nothing_found(app: "LiveApp", asked: Asked) -> None:
+    if session.result_filter():
         _nothing_among_those()
         return
     st.markdown("**Nothing found.** Try fewer or other words, or search with a picture.")
@@ -200,15 +218,15 @@ def _nothing_among_those() -> None:
 
 def _invitation(app: "LiveApp", total: int, columns: int | None) -> None:
     _suggest("Try", app.example_queries())
-    narrowing = session.narrowing()
-    some = session.attempt(app.items_page, _SHOWN_AT_FIRST, where=narrowing.where) if narrowing.where else app.page(_SHOWN_AT_FIRST)
+    chosen = session.result_filter()
+    some = session.attempt(app.items_page, _SHOWN_AT_FIRST, where=chosen.where) if chosen.where else app.page(_SHOWN_AT_FIRST)
     if isinstance(some, CrossmodalError):
         dialogs.show(some)
         return
     if not some:
         _nothing_among_those()
         return
-    some_of = f"Some of those with {literal(filters.phrase(narrowing))}:" if narrowing else "Some of them:"
+    some_of = f"Some of those with {literal(filters.phrase(chosen))}:" if chosen else "Some of them:"
     st.caption(f"{formatting.count(total, 'picture')} to search. {some_of}")
     grid.show(app, some, where="some", columns=columns)
 

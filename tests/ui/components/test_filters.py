@@ -1,4 +1,4 @@
-"""Narrowing results down by attributes and score."""
+"""Filtering results by attributes and score."""
 
 from collections.abc import Callable
 

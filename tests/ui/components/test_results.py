@@ -70,7 +70,7 @@ def test_captions_that_cannot_be_read_are_one_sentence(visit: Visit, collection:
     def broken(*asked: object, **named: object) -> None:
         raise StoreError("index_corrupt", "The collection cannot be read.", remedy="Restore a copy.")
 
-    monkeypatch.setattr(collection, "captions_for_picture", broken)
+    monkeypatch.setattr(collection, "captions_for_image", broken)
     at = show_picture(visit())
     assert "cannot be read" in at.error[0].value
     assert [block for block in at.container if str(block.key).startswith("face-found-")], "the pictures are shown all the same"
