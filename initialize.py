@@ -30,7 +30,6 @@ from engine.models.spec import ModelSpec
 from engine.models.trained import TrainedModel
 from engine.retraining import Material, TrainingSettings, learn
 from engine.tasks import TaskParts
-from ipc.server import Resident
 from training.data import TrainingData, read_training_data
 
 log = logging.getLogger(__name__)
@@ -87,7 +86,7 @@ def _assembled(settings: Settings, model: TrainedModel, store: Store, decoder: D
 
 
 def initialize_system(progress: OnProgress = ignore_progress, settings: Settings | None = None) -> LiveApp:
-    """`build_system`, once for all sessions of a Streamlit server; it answers the shell, too.
+    """`build_system`, once for all sessions of a Streamlit server.
 
     Args:
         settings: those of this installation when None.
@@ -96,9 +95,7 @@ def initialize_system(progress: OnProgress = ignore_progress, settings: Settings
 
     @st.cache_resource(show_spinner=False)
     def cached(_progress: OnProgress) -> LiveApp:  # the underscore keeps the callback out of the cache's key
-        app = build_system(settings or read_settings(), _progress)
-        Resident(app).start()
-        return app
+        return build_system(settings or read_settings(), _progress)
 
     return cached(progress)
 

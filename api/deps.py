@@ -16,11 +16,11 @@ from api.responses import Resizer, item_of, job_of, results_of
 from api.schemas import PagedSearchOptions, SearchOptions
 from api.settings import ApiOptions
 from crossmodal.errors import QueryError
-from crossmodal.items import Item, Picture, SearchResult
+from crossmodal.items import Item, Picture
 from crossmodal.jobs import JobStatus
 from crossmodal.store import Filter
 from engine.live import LiveApp
-from engine.query import Query, ValidQuery, validated, why_nothing
+from engine.query import Query, SearchAnswer, ValidQuery, validated, why_nothing
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -99,8 +99,8 @@ class Services:
 
         return await self.run(lambda: list(valid()))
 
-    async def search(self, query: ValidQuery) -> list[SearchResult]:
-        """The results of a query. One by text is answered together with whatever others wait at this moment.
+    async def search(self, query: ValidQuery) -> SearchAnswer:
+        """The answer to a query. One by text is answered together with whatever others wait at this moment.
 
         Raises:
             CrossmodalError: as `LostFoundApp.search`.
@@ -108,11 +108,9 @@ class Services:
         if isinstance(query.image, bytes | str):
             query = replace(query, image=await self.look_at(query.image))
         if query.image is None and query.item_id is None:
-            answer = await self.batcher.search(query)
-        else:
-            run = self.run if query.image is None and query.text is None else self.run_pictures
-            answer = await run(self.app.search, query)
-        return answer.results
+            return await self.batcher.search(query)
+        run = self.run if query.image is None and query.text is None else self.run_pictures
+        return await run(self.app.search, query)
 
     def item(self, item: Item) -> dict[str, Any]:
         """An `ItemAnswer`."""
@@ -128,9 +126,12 @@ class Services:
 
     async def results(self, query: ValidQuery) -> bytes:
         """The `Results` of a query as JSON. Raises as `search`."""
-        results = await self.search(query)
-        note = (await self.run(why_nothing, self.app.store, query.where) or None) if query.where and not results else None
-        return await self.written(lambda: results_of(results, note=note, paths=self.options.allow_paths), rows=len(results))
+        answer = await self.search(query)
+        note = None
+        if query.where and not answer.results:
+            note = await self.run(why_nothing, self.app.store, query.where) or None
+        rows = len(answer.results) + len(answer.hidden)
+        return await self.written(lambda: results_of(answer, note=note, paths=self.options.allow_paths), rows=rows)
 
     async def written(self, answer: Callable[[], Any], *, rows: int) -> bytes:
         """An answer as JSON; one of many rows is put together in a thread, where it does not hold up the event loop."""
@@ -149,6 +150,7 @@ def _with_options(query: Query, options: SearchOptions) -> Query:
         min_score=options.min_score,
         top_k=options.top_k,
         offset=options.offset if isinstance(options, PagedSearchOptions) else 0,
+        include_self=isinstance(options, PagedSearchOptions) and options.include_self,
         collapse_duplicates=options.collapse_duplicates,
     )
 

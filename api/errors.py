@@ -104,11 +104,14 @@ def said(error: CrossmodalError, reference: str = "") -> dict[str, str]:
 
 def refusal(error: CrossmodalError, scope: Scope, *, status: int | None = None) -> dict[str, str]:
     """`said`, with the whole error in the log where the client is not told, or the fault is ours."""
-    reference = str(scope.get("state", {}).get("reference", ""))
+    state = scope.get("state", {})
+    reference = str(state.get("reference", ""))
     # A far side that fails and a crowd are no faults of ours; the middleware has logged what was unforeseen.
     ours = (status or error.http_status) >= 500 and error.code != "internal" and not isinstance(error, FetchError | Overload)
     if ours or _is_hidden(error):
         log.error("%s: %s Reference %s.", error.code, error.sentence, reference or "none")
+    if state.get("is_owner"):  # see `api.local`
+        return {"code": error.code, "message": error.message, "remedy": error.remedy}
     return said(error, reference)
 
 

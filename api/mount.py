@@ -21,6 +21,7 @@ from crossmodal.errors import AccessError, CrossmodalError
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+    from api.local import LocalApi
     from engine.live import LiveApp
 
 log = logging.getLogger(__name__)
@@ -94,27 +95,35 @@ class MountedApi:
         while (app := self._running()) is None:  # the page starts it, and may retry
             await asyncio.sleep(_LOOK_EVERY_S)
         try:
-            api = await asyncio.to_thread(_made, app, self._options())
-        except CrossmodalError as error:
-            log.warning("the API stays closed: %s", error.sentence)
-            self._refusal = _CLOSED
-            return
+            local = await asyncio.to_thread(_local, app)
+            with local:
+                await self._open(app)
         except Exception:  # no caller awaits this task: log the traceback, return a sentence to requests
             log.exception("the API could not be started")
             self._refusal = _FAILED
+
+    async def _open(self, app: "LiveApp") -> None:
+        from api.app import create_api
+
+        try:
+            api = create_api(app, self._options())
+        except CrossmodalError as error:  # the shell is answered all the same
+            log.warning("the API stays closed: %s", error.sentence)
+            self._refusal = _CLOSED
+            await asyncio.Event().wait()  # until it is cancelled
             return
         async with api.router.lifespan_context(api):
             self._api = api
             try:
-                await asyncio.Event().wait()  # until it is cancelled
+                await asyncio.Event().wait()
             finally:
                 self._api = None
 
 
-def _made(app: "LiveApp", options: ApiOptions) -> "FastAPI":
-    from api.app import create_api  # takes a second, for which the page must not wait
+def _local(app: "LiveApp") -> "LocalApi":
+    from api.local import LocalApi  # takes a second to import, for which the page must not wait
 
-    return create_api(app, options)
+    return LocalApi(app)
 
 
 def _answer_without_delay() -> None:

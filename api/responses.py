@@ -12,6 +12,7 @@ from crossmodal.errors import HTTP_STATUS
 from crossmodal.images.decode import DecodeLimits, decode_picture
 from crossmodal.items import CaptionResult, Failure, Item, SearchResult
 from crossmodal.jobs import JobStatus
+from engine.query import SearchAnswer
 
 Code = Annotated[str, Field(json_schema_extra={"enum": sorted(HTTP_STATUS)})]
 """What went wrong, from the closed list."""
@@ -94,7 +95,8 @@ class Captions(BaseModel):
 
 class ItemAnswer(BaseModel):
     """One thing of the collection. `added_at` in seconds since 1970. A `catalogue` or `source` that is a path of the server's computer is
-    shown by its last part, unless the server takes paths from its clients."""
+    shown by its last part, unless the server takes paths from its clients. `content_hash` is the SHA-256 of the picture's file: items with
+    the same one show the same picture."""
 
     item_id: str
     title: str
@@ -107,6 +109,7 @@ class ItemAnswer(BaseModel):
     added_at: float
     image: str
     thumbnail: str
+    content_hash: str
 
 
 class SearchHit(BaseModel):
@@ -116,11 +119,13 @@ class SearchHit(BaseModel):
 
 
 class Results(BaseModel):
-    """`note` says why a filter lets nothing through: no item has such an attribute, or there is no such catalogue."""
+    """`note` says why a filter lets nothing through: no item has such an attribute, or there is no such catalogue. `same_picture`
+    has the items that are left out because they show the very picture searched with."""
 
     num_results: int
     results: list[SearchHit]
     note: str | None
+    same_picture: list[ItemAnswer]
 
 
 class BatchResults(BaseModel):
@@ -130,13 +135,15 @@ class BatchResults(BaseModel):
 
 
 class Correction(BaseModel):
-    """What the query may have meant. Nothing was searched, nothing was replaced."""
+    """What the query may have meant. Nothing was searched, nothing was replaced. `similar_words` are those of the collection that are
+    closest to any unknown word."""
 
     query: str
     corrected: str
     changed: bool
     unknown_words: list[str]
     suggestions: dict[str, list[str]]
+    similar_words: list[str]
 
 
 class ItemsPage(BaseModel):
@@ -264,15 +271,18 @@ def item_of(item: Item, *, paths: bool) -> dict[str, Any]:
         "added_at": item.added_at,
         "image": path,
         "thumbnail": f"{path}/thumbnail",
+        "content_hash": item.content_hash,
     }
 
 
-def results_of(results: list[SearchResult], *, note: str | None, paths: bool) -> dict[str, Any]:
+def results_of(answer: SearchAnswer, *, note: str | None, paths: bool) -> dict[str, Any]:
     """`Results`."""
     found = [
-        {"rank": result.rank, "score": round(result.score, 6), "item": item_of(result.item, paths=paths)} for result in results
+        {"rank": result.rank, "score": round(result.score, 6), "item": item_of(result.item, paths=paths)}
+        for result in answer.results
     ]
-    return {"num_results": len(found), "results": found, "note": note}
+    same = [item_of(item, paths=paths) for item in answer.hidden]
+    return {"num_results": len(found), "results": found, "note": note, "same_picture": same}
 
 
 def captions_of(found: list[CaptionResult]) -> dict[str, Any]:

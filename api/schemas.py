@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from api.settings import MAX_CAPTIONS, MAX_OFFSET, MAX_TOP_K
+from api.settings import MAX_OFFSET, MAX_TOP_K
 
 
 def _id_text(value: Any) -> Any:
@@ -93,6 +93,7 @@ class PagedSearchOptions(SearchOptions):
     """What a search of one query takes."""
 
     offset: Annotated[Offset, Field(description="how many of the best results are skipped: pages of results")] = 0
+    include_self: Annotated[bool, Field(description="items with the very picture searched with may be results")] = False
 
 
 class TextSearchRequest(PagedSearchOptions, Reference):
@@ -111,7 +112,7 @@ class ImageSearchRequest(PagedSearchOptions, PictureSource, Reference):
 
 
 class CaptionRequest(PictureSource, Reference):
-    top_k: Annotated[int, Field(ge=1, le=MAX_CAPTIONS), WHOLE] = 5
+    top_k: Annotated[int, Field(ge=1, le=MAX_TOP_K), WHOLE] = 5
 
 
 class AnySearchRequest(PagedSearchOptions, PictureSource, Question):
@@ -134,6 +135,7 @@ class NewItemRequest(Question):
 
     image_url: Address | None = None
     title: Annotated[str, Field(max_length=2_000)] | None = None
+    source: Annotated[str, Field(max_length=4_096, description="where it came from: shown, never opened")] = ""
     captions: Annotated[list[Annotated[str, Field(max_length=2_000)]], Field(max_length=20)] = []
     attributes: Annotated[
         dict[Annotated[str, Field(min_length=1, max_length=200)], Annotated[str, Field(max_length=2_000)]], Field(max_length=100)

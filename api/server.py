@@ -17,13 +17,13 @@ import uvicorn
 from fastapi import FastAPI
 
 from api.app import create_api
+from api.local import LocalApi
 from api.settings import SWITCH_S, name_of, options_from
 from api.slow_clients import MAX_HEADER_EVENT_BYTES, TimeoutProtocol
 from config import Settings
 from crossmodal.errors import BusyError, CrossmodalError, QueryError
 from crossmodal.progress import OnProgress, ignore_progress
 from initialize import build_system
-from ipc.server import Resident
 
 BACKLOG = 512
 
@@ -139,7 +139,7 @@ def serve(settings: Settings, progress: OnProgress = ignore_progress, *, ready: 
         gc.freeze()  # what is here stays: looking through all of it again and again would hold up every answer
         try:
             server = uvicorn.Server(server_config(create_api(app, options), settings))
-            with Resident(app):
+            with LocalApi(app):
                 listener.listen()
                 if ready is not None:
                     ready(listener.address)

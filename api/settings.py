@@ -15,7 +15,6 @@ DOCS_PREFIX = "/static-offline-docs/"
 
 MAX_TOP_K = 1_000
 MAX_OFFSET = 10_000
-MAX_CAPTIONS = 100
 MAX_SIZE_PX = 2_048
 
 OPEN_RATE = 1_200

@@ -119,9 +119,9 @@ def complain(message: str, remedy: str = "") -> None:
 
 
 if TYPE_CHECKING:
+    from api.client import RemoteApp
     from crossmodal.items import CaptionResult, Item, Pixels, SearchResult
     from engine.live import LiveApp
-    from ipc.client import RemoteApp
 
 
 def item_as_dict(item: Item) -> dict[str, Any]:
@@ -140,10 +140,15 @@ def item_as_dict(item: Item) -> dict[str, Any]:
     }
 
 
+def _shown(score: float) -> str:
+    """A score in a table. By way of the six decimals that the API gives, so that a running program leads to the same digits."""
+    return f"{round(score, 6):.4f}"
+
+
 def show_results(results: Sequence[SearchResult]) -> None:
     """Print one line per result: rank, score, id, title, catalogue, source."""
     rows = [
-        (each.rank, f"{each.score:.4f}", each.item.item_id, each.item.title, each.item.source, each.item.origin) for each in results
+        (each.rank, _shown(each.score), each.item.item_id, each.item.title, each.item.source, each.item.origin) for each in results
     ]
     table(("rank", "score", "id", "title", "catalogue", "source"), rows, numbers=("rank", "score", "id"))
 
@@ -156,7 +161,7 @@ def results_as_json(results: Sequence[SearchResult]) -> None:
 
 def show_captions(results: Sequence[CaptionResult]) -> None:
     """Print one line per caption: rank, score, id, caption."""
-    rows = [(each.rank, f"{each.score:.4f}", each.item.item_id, each.caption) for each in results]
+    rows = [(each.rank, _shown(each.score), each.item.item_id, each.caption) for each in results]
     table(("rank", "score", "id", "caption"), rows, numbers=("rank", "score", "id"))
 
 

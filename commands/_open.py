@@ -14,11 +14,11 @@ from crossmodal.jobs import UNDER_WAY
 from crossmodal.progress import OnProgress, Progress, ignore_progress
 
 if TYPE_CHECKING:
+    from api.client import RemoteApp
     from config import Settings
     from crossmodal.store import Store
     from engine.live import LiveApp
     from engine.models.trained import TrainedModel
-    from ipc.client import RemoteApp
 
 log = logging.getLogger(__name__)
 
@@ -117,14 +117,14 @@ def _fill(app: LiveApp, chosen: Settings, on_progress: OnProgress) -> None:
 @contextmanager
 def nearest_app(on_progress: OnProgress = ignore_progress, *, fill: bool = True) -> Iterator[LiveApp | RemoteApp]:
     """Connect to the running page or API of this collection; open the whole app if none is running."""
-    from ipc.client import Near
+    from api.client import connect
 
     chosen = settings()
-    with Near(chosen.store_path.parent, chosen.model_path) as near:
-        if near.app is not None:
-            log.debug("connected to a running program")
-            yield near.app
-            return
+    if (running := connect(chosen.store_path.parent, chosen.model_path)) is not None:
+        log.debug("connected to a running program")
+        with running:
+            yield running
+        return
     with opened_app(on_progress, fill=fill) as app:
         yield app
 

@@ -16,9 +16,9 @@ from commands._progress import ProgressBar
 from crossmodal.errors import CrossmodalError
 
 if TYPE_CHECKING:
+    from api.client import RemoteApp
     from crossmodal.items import AddOutcome, Item
     from engine.live import LiveApp
-    from ipc.client import RemoteApp
 
 
 def add(

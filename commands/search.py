@@ -14,10 +14,10 @@ from commands._options import Json, Quiet, Verbose, Where, id_of, where_of, why_
 from commands._progress import ProgressBar
 
 if TYPE_CHECKING:
+    from api.client import RemoteApp
     from crossmodal.items import Item
     from engine.live import LiveApp
     from engine.query import SearchAnswer
-    from ipc.client import RemoteApp
 
 
 def search(

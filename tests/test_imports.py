@@ -54,17 +54,16 @@ ROOMS: dict[str, set[str]] = {
     "engine (live)": {ERRORS, ITEMS, JOBS, LOCKS, ATOMIC, PROGRESS, RUNTIMES, TEXT, STORE, IMAGES, INGEST}
     | {BACKBONES, EVALUATION, TRAINING, "app_logic", "datasets", "engine", "system"},
     "initialize": {ERRORS, ITEMS, LOCKS, PROGRESS, BACKBONES, STORE, DEMO, IMAGES, INGEST}
-    | {"app_logic", "config", "datasets", "engine", "engine (live)", "ipc", "training"},
-    "api": {ERRORS, ITEMS, JOBS, PROGRESS, TEXT, STORE, IMAGES} | {"config", "engine", "engine (live)", "initialize", "ipc"},
+    | {"app_logic", "config", "datasets", "engine", "engine (live)", "training"},
+    "api": {ERRORS, ITEMS, JOBS, PROGRESS, TEXT, STORE, IMAGES, INGEST} | {"config", "engine", "engine (live)", "initialize"},
     "ui": {ERRORS, INSTALLATION, ITEMS, JOBS, PROGRESS, EVALUATION}
     | {"config", "engine", "engine (live)", "training", "initialize"},
     "app": {"ui", "api"},  # the page mounts the API; a door enters no other otherwise
-    "ipc": {ERRORS, ITEMS, INGEST, "engine", "engine (live)"},
     # The command line, and what it does besides.
     "doctor": {ERRORS, ITEMS, PROGRESS, TEXT, STORE, IMAGES, INDEXES, "config", "engine", "initialize"},
     "commands": {ERRORS, INSTALLATION, ITEMS, JOBS, PROGRESS, TEXT, STORE, INGEST, EVALUATION, TRAINING, RUNTIMES}
-    | {"config", "engine", "engine (live)", "initialize", "training", "doctor", "ipc"}
-    | {"api"},  # `serve` starts it; a door enters no other otherwise
+    | {"config", "engine", "engine (live)", "initialize", "training", "doctor"}
+    | {"api"},  # `serve` starts it, `search` and `add` ask one that runs; a door enters no other otherwise
     "cli": {INSTALLATION, "commands"},
     # The entry point of the installed package.
     "packaging": {"cli"},

@@ -96,7 +96,7 @@ def network(file: File) -> Iterator[str]:
     shell is answered through a file of this computer."""
     if file.module in FETCHING or file.module in {"api.server", "api.mount"}:
         return
-    if file.module.startswith("ipc."):
+    if file.module in {"api.client", "api.local"}:
         yield from not_of_this_computer(file)
         return
     for line, name in file.imported():
@@ -113,10 +113,16 @@ def network(file: File) -> Iterator[str]:
 
 
 def not_of_this_computer(file: File) -> Iterator[str]:
-    """Sockets that are made of anything but a path."""
-    for call in file.calls("socket", "create_connection", "create_server", "socketpair", "fromfd"):
-        if dotted(call.func) != "socket.socket" or not call.args or dotted(call.args[0]) != "socket.AF_UNIX":
-            yield f"{call.lineno}: makes a socket that is not AF_UNIX"
+    """Connections that lead anywhere but to a path or a port of this computer."""
+    for call in file.calls("socket", "create_connection", "create_server", "socketpair", "fromfd", "HTTPConnection", "__init__"):
+        first = call.args[0] if call.args else None
+        host = first.elts[0] if isinstance(first, ast.Tuple) and first.elts else first
+        here = isinstance(host, ast.Constant) and host.value == "127.0.0.1"
+        if not here and (dotted(call.func) != "socket.socket" or first is None or dotted(first) != "socket.AF_UNIX"):
+            yield f"{call.lineno}: connects to more than this computer"
+    for line, name in file.imported():
+        if name in NETWORK - {"http.client"}:
+            yield f"{line}: imports {name}"
 
 
 def opened_pictures(file: File) -> Iterator[str]:

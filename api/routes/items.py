@@ -151,7 +151,7 @@ async def _look(door: Services, new: New) -> Picture:
 
 
 async def _write(door: Services, new: New, picture: Picture) -> AddOutcome:
-    origin = new.file.name if new.file else new.question.image_url or ""
+    origin = new.question.source or (new.file.name if new.file else new.question.image_url or "")
     words: dict[str, Any] = {"captions": new.question.captions, "attributes": new.question.attributes}
     return await door.workers.run("adding", door.app.add_picture, picture, new.question.title, origin=origin, **words)
 

@@ -41,8 +41,8 @@ legacy_router = APIRouter(prefix="/api/search", tags=["reference"])
 async def search_text(request: Request, door: ServicesDep) -> Response:
     """Pictures that fit a description."""
     question, _ = await read(request, TextSearchRequest)
-    results = await door.search(await door.query(question, text=question.query))
-    return Json({"query": question.query} | rows_of(results))
+    answer = await door.search(await door.query(question, text=question.query))
+    return Json({"query": question.query} | rows_of(answer.results))
 
 
 @legacy_router.post(
@@ -69,7 +69,7 @@ async def search_image(request: Request, door: ServicesDep) -> Response:
         item = await door.run(item_at, door.app, question.image_index or 0)
         query = await door.query(question, item_id=item.item_id)
     image_id = None if query.item_id is None else str(query.item_id)
-    return Json({"image_id": image_id} | rows_of(await door.search(query)))
+    return Json({"image_id": image_id} | rows_of((await door.search(query)).results))
 
 
 @legacy_router.post(
@@ -120,6 +120,7 @@ def correction_of(app: LiveApp, query: str) -> dict[str, Any]:
         "changed": corrected != cleaned,
         "unknown_words": unknown,
         "suggestions": suggestions,
+        "similar_words": app.nearest_words(cleaned, _SUGGESTIONS),
     }
 
 

@@ -24,11 +24,12 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from api.app import ROUTERS
+from api.client import SOCKET_NAME, connect
 from api.mount import OUTSIDE_API, MountedApi
 from api.settings import ApiOptions, options_from
 from config import Settings
 from engine.live import LiveApp
-from tests.api.conftest import BASE
+from tests.api.conftest import BASE, filled_app
 from tests.commands.shell import installed, settled
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -138,6 +139,9 @@ def test_an_open_page_without_a_key_has_no_api(live_app: LiveApp, caplog: pytest
         assert (answer.status_code, answer.json()["error"]["code"]) == (403, "forbidden")
         assert "0.0.0.0" not in answer.text
         assert client.get("/").text == "the page"
+        running = connect(live_app.store.path.parent, live_app.model_path)
+        assert running is not None, "the shell is answered all the same"
+        running.close()
     assert "CROSSMODAL_API_KEYS" in caplog.text
 
 
@@ -165,19 +169,23 @@ def test_under_a_base_path(live_app: LiveApp) -> None:
         assert client.get("/photos/static-offline-docs/swagger-ui.css").status_code == 200
 
 
-def test_it_ends_with_its_server(live_app: LiveApp) -> None:
-    api = MountedApi(lambda: live_app, ApiOptions)
+def test_it_ends_with_its_server(tmp_path: Path) -> None:
+    app = filled_app(tmp_path, 3)
+    api = MountedApi(lambda: app, ApiOptions)
 
     async def run() -> None:
         switching = sys.getswitchinterval()
         async with api.serving():
             while api._api is None:
                 await asyncio.sleep(0)
+            assert (tmp_path / SOCKET_NAME).exists()
         sys.setswitchinterval(switching)
 
     asyncio.run(run())
     assert api._api is None
-    assert live_app.count() == 24, "the collection stays open"
+    assert not (tmp_path / SOCKET_NAME).exists()
+    assert app.count() == 3, "the collection stays open"
+    app.close()
 
 
 @pytest.mark.slow

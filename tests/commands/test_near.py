@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from api.local import LocalApi
 from config import Settings
 from engine.live import LiveApp
 from initialize import build_system
-from ipc.server import Resident
 from tests.commands.shell import Shell
 
 pytestmark = pytest.mark.slow
@@ -22,7 +22,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 def running(shell: Shell) -> Iterator[LiveApp]:
     """The same installation, open in a program that answers."""
     app = build_system(Settings(), fill=False)
-    with Resident(app):
+    with LocalApi(app):
         yield app
     app.close()
 
@@ -43,7 +43,7 @@ def test_the_answers_are_those_of_an_app_of_ones_own(shell: Shell, running: Live
     )
     alone = []
     with monkeypatch.context() as patch:
-        patch.setattr("ipc.client.Near.__enter__", lambda near: near)
+        patch.setattr("api.client.connect", lambda *_: None)
         alone = [shell(*words) for words in asked]
     monkeypatch.setattr("initialize.build_system", lambda *_args, **_kwargs: pytest.fail("a model was loaded"))
     near = [shell(*words) for words in asked]

@@ -1,0 +1,184 @@
+"""The API for the shell of the same person: on a socket in the data folder that its owner alone may open."""
+
+import contextlib
+import json
+import logging
+import os
+import secrets
+import socket
+import threading
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import uvicorn
+from fastapi import APIRouter
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from api.app import create_api
+from api.client import PORT_NAME, VERSION, LocalConnection, endpoint_at, socket_path
+from api.deps import ServicesDep
+from api.errors import Json
+from api.settings import LOOPBACK_NAMES, ApiOptions
+from engine.live import LiveApp
+
+log = logging.getLogger(__name__)
+
+_WAITING = 128
+"""Callers in the queue: one more would be refused at once, and load a model of its own."""
+_KEEP_ALIVE_S = 3_600
+_FORM_BYTES = 2**20
+"""What a form has besides its picture."""
+_END_S = 5
+
+Identity = tuple[int, int, int]
+
+router = APIRouter(prefix="/api", include_in_schema=False)
+
+
+@router.get("/program")
+async def program(door: ServicesDep) -> Response:
+    """What a shell needs to know before it asks: the version of the answers, the model in use, the bounds of a query."""
+    app = door.app
+    about = {"version": VERSION, "pid": os.getpid(), "model_path": str(app.model_path.absolute()), "limits": asdict(app.limits)}
+    return Json(about)
+
+
+class LocalApi:
+    """Answers the shell from an app that is loaded already, in a thread of its own. The first program of a collection has the socket,
+    others do without.
+
+    The file system lets in whoever may read the collection anyway, so there is no key, and nothing is hidden. Where the system has no such
+    sockets, it listens on a free port of this computer and asks for a token, both in a file beside the collection.
+
+    Args:
+        app: closed by its maker, after this.
+    """
+
+    def __init__(self, app: LiveApp) -> None:
+        self._app = app
+        self._path = socket_path(app.store.path.parent)
+        self._identity: Identity | None = None
+        self._server: uvicorn.Server | None = None
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> bool:
+        """Open the socket, and answer from now on; False where there can be none, or another program has it."""
+        if self._path is None:
+            return False
+        stale = _identity(self._path)
+        if _answers(self._path):
+            return False
+        token = secrets.token_urlsafe(24) if self._path.name == PORT_NAME else ""
+        try:
+            if stale is not None and stale == _identity(self._path):
+                self._path.unlink()  # left by a killed program
+            listening = _listening_with_token(self._path, token) if token else _listening(self._path)
+        except OSError as error:  # a file system without sockets, or another program was faster
+            log.info("no socket for the shell: %s", error)
+            return False
+        self._identity = _identity(self._path)
+        options = ApiOptions(
+            keys=(token,) if token else (),
+            hosts=LOOPBACK_NAMES,
+            max_body_bytes=self._app.limits.max_image_bytes + _FORM_BYTES,
+            docs=False,
+        )
+        api = create_api(self._app, options)
+        api.include_router(router)
+        config = uvicorn.Config(
+            _for_owner(api),
+            http="h11",
+            ws="none",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            backlog=_WAITING,
+            timeout_keep_alive=_KEEP_ALIVE_S,
+            timeout_graceful_shutdown=1,
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, args=([listening],), name="local-api", daemon=True)
+        self._thread.start()
+        return True
+
+    def close(self) -> None:
+        """Take no more requests. Twice is fine."""
+        if self._server is None or self._thread is None or self._path is None:
+            return
+        if self._identity == _identity(self._path):  # another program's file stays
+            self._path.unlink(missing_ok=True)
+        self._server.should_exit = True
+        self._thread.join(_END_S)
+        self._server = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+def _for_owner(api: ASGIApp) -> ASGIApp:
+    """The API to somebody who may see everything, see `api.errors.refusal`."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            scope.setdefault("state", {})["is_owner"] = True
+        await api(scope, receive, send)
+
+    return answer
+
+
+def _listening(path: Path) -> socket.socket:
+    """A socket at a path, its owner's alone."""
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        listening.bind(str(path))
+        # Until it listens, every caller is refused, whoever it is: so early enough. The umask would be that of all threads.
+        path.chmod(0o600)
+        listening.listen(_WAITING)
+    except OSError:
+        listening.close()
+        raise
+    return listening
+
+
+def _listening_with_token(path: Path, token: str) -> socket.socket:
+    """A free port of this computer, and a file at a path, its owner's alone, that names it and the token."""
+    listening = socket.create_server(("127.0.0.1", 0), backlog=_WAITING)
+    try:
+        document = json.dumps({"port": listening.getsockname()[1], "token": token})
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            file.write(document)
+    except OSError:
+        listening.close()
+        raise
+    return listening
+
+
+def _identity(path: Path) -> Identity | None:
+    """What tells a file from another one made later at its path."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_ctime_ns
+
+
+def _answers(path: Path) -> bool:
+    """Whether a program listens there."""
+    try:
+        endpoint = endpoint_at(path)
+    except ValueError:
+        return False
+    if endpoint is None:
+        return False
+    connection = LocalConnection(endpoint)
+    with contextlib.suppress(OSError), contextlib.closing(connection):
+        connection.connect()
+        return True
+    return False
