@@ -4,6 +4,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol
 
 from crossmodal.errors import CrossmodalError
@@ -91,7 +92,8 @@ def ingest(
 
     Each batch is committed separately, and a row already in the collection with the same picture is not encoded again, so running again
     resumes a run that was stopped or killed. At the end, a removed row and a new row with the same image hash are treated as a rename, and
-    the item stays the same. Items whose row is no longer in the source are removed; they return with the row. Rows in a part that could not
+    the item stays the same. So does the item of a source that no longer exists (a moved folder, a renamed table) if a new row has its image
+    hash. Other items whose row is no longer in the source are removed; they return with the row. Rows in a part that could not
     be read do not count as removed. If an indexed row fails, its last good picture stays. Rows of items removed by the user are skipped.
 
     Args:
@@ -138,10 +140,28 @@ def ingest(
         tally.tell(now=True)  # what was committed last
         raise Stopped("Indexing")
     titled = [model_id] if encode_titled is not None else []
-    renamed = store.sources.detect_renames(source.name, plan.keys, unread=plan.unread, title_models=titled)
+    moved = store.sources.adopt_moved(source.name, gone, title_models=titled) if (gone := _gone(store, source)) else []
+    renamed = moved + store.sources.detect_renames(source.name, plan.keys, unread=plan.unread, title_models=titled)
     removed, unread = store.sources.remove_missing(source.name, plan.keys, unread=plan.unread)
     store.sources.put(source.name, kind=source.kind, location=source.location, began_at=began_at, completed_at=time.time())
     return tally.finish(duplicates=source.duplicates, renamed=len(renamed), removed=len(removed), unread=unread)
+
+
+def _gone(store: Store, source: Source) -> list[str]:
+    """Names of the other sources whose folder or file does not exist any more; one that cannot be reached may still exist."""
+    return [info.name for info in store.sources.all() if info.name != source.name and _is_gone(Path(info.location))]
+
+
+def _is_gone(path: Path) -> bool:
+    if not path.is_absolute():  # says nothing without the folder it began at
+        return False
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except (OSError, ValueError):  # not to be read just now, or no path
+        return False
+    return False
 
 
 def _pump(

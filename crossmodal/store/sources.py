@@ -1,14 +1,15 @@
 """What the items come from (`store.sources`): CSV files, folders, archives; and what happens when one shrinks or goes."""
 
+import json
 import time
 from collections import defaultdict, deque
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from crossmodal.store import removal, texts
 from crossmodal.store.database import Connection, Database
-from crossmodal.store.rows import one_item, storable
+from crossmodal.store.rows import Row, one_item, storable
 from crossmodal.store.writing import ItemTexts, update_texts
 
 # Statements about items that lost their row; to be run within `_present`.
@@ -143,8 +144,71 @@ class Sources:
                 _take_place(db, old, item_id, title_models=title_models)
             return [old for old, _ in pairs]
 
+    def adopt_moved(self, name: str, gone: Collection[str], *, title_models: Collection[str] = ()) -> list[int]:
+        """Match items of sources that are no longer where they were with items of a source that have the same image.
 
-def _take_place(db: Connection, old: int, new: int, *, title_models: Collection[str]) -> None:
+        As in `detect_renames`, the new item is deleted, and the old one gets its key, source and origin and, unless edited by hand, its
+        words. One that a person removed stays removed. A source that has no items left is deleted. To be called before `detect_renames`.
+
+        Args:
+            name: the source that was read just now, to its end.
+            gone: names of sources whose folder or file does not exist any more.
+            title_models: see `Items.update_texts`.
+
+        Returns:
+            The ids of the items that moved.
+        """
+        name, lost = storable(name), json.dumps([storable(each) for each in gone if each != name])
+        row_key = "substr(key, instr(key, char(10)) + 1)"
+        of_gone = "catalogue IN (SELECT value FROM json_each(?))"
+        with self._database.writing() as db:
+            old = db.execute(
+                f"SELECT content_hash, {row_key}, item_id, removed_at IS NOT NULL AND vanished = 0 FROM items WHERE {of_gone}"
+                " ORDER BY removed_at IS NOT NULL, item_id",
+                (lost,),
+            ).fetchall()
+            new = db.execute(
+                f"SELECT content_hash, {row_key}, item_id FROM items"
+                " WHERE catalogue = ? AND removed_at IS NULL AND edited = 0 ORDER BY item_id",
+                (name,),
+            ).fetchall()
+            pairs = _pairs(old, new)
+            for item_id, new_id, by_hand in pairs:
+                _take_place(db, item_id, new_id, title_models=title_models, restore=not by_hand)
+            if pairs:
+                db.execute(f"DELETE FROM failures WHERE {of_gone}", (lost,))
+                db.execute(
+                    "DELETE FROM catalogues WHERE name IN (SELECT value FROM json_each(?))"
+                    " AND name NOT IN (SELECT catalogue FROM items) AND name NOT IN (SELECT catalogue FROM refused)",
+                    (lost,),
+                )
+            return [item_id for item_id, _, by_hand in pairs if not by_hand]
+
+
+def _pairs(old: Sequence[Row], new: Sequence[Row]) -> list[tuple[int, int, bool]]:
+    """Old and new items with the same image, those with the same row key first; each is in one pair at most.
+
+    Args:
+        old: content hash, row key, item id, and whether a person removed it. `new`: the first three of these.
+    """
+    pairs = []
+    for columns in (2, 1):
+        waiting: defaultdict[Row, deque[Row]] = defaultdict(deque)
+        for row in old:
+            waiting[row[:columns]].append(row)
+        rest = []
+        for row in new:
+            if waiting[row[:columns]]:
+                _, _, item_id, by_hand = waiting[row[:columns]].popleft()
+                pairs.append((item_id, row[2], bool(by_hand)))
+            else:
+                rest.append(row)
+        taken = {item_id for item_id, _, _ in pairs}
+        old, new = [row for row in old if row[2] not in taken], rest
+    return pairs
+
+
+def _take_place(db: Connection, old: int, new: int, *, title_models: Collection[str], restore: bool = True) -> None:
     """Give the item `old` the row of the item `new`, which is deleted; words edited by hand stay."""
     row = one_item(db, new)
     (key,) = db.execute("SELECT key FROM items WHERE item_id = ?", (new,)).fetchone()
@@ -153,14 +217,16 @@ def _take_place(db: Connection, old: int, new: int, *, title_models: Collection[
     removal.record_removal(db, [new])
     db.execute("DELETE FROM items WHERE item_id = ?", (new,))
     (edited,) = db.execute(
-        "UPDATE items SET key = ?, source = ? WHERE item_id = ? RETURNING edited", (key, row.origin, old)
+        "UPDATE items SET key = ?, source = ?, catalogue = ? WHERE item_id = ? RETURNING edited",
+        (key, row.origin, storable(row.source), old),
     ).fetchone()
     update_texts(db, [ItemTexts(key, row.title, row.origin, row.captions, row.attributes, row.held_out)], title_models=title_models)
     if not (edited and title_models):  # an embedding that depends on the new row's title is wrong for one that was edited
         sql = "INSERT OR IGNORE INTO embeddings (item_id, model_no, checksum, embedding) VALUES (?, ?, ?, ?)"
         db.executemany(sql, [(old, *embedding) for embedding in rows])
     texts.publish(db, text_ids)
-    removal.restore(db, [old])
+    if restore:
+        removal.restore(db, [old])
 
 
 @contextmanager

@@ -11,7 +11,8 @@ import pytest
 from crossmodal.errors import FetchError, SourceError, StoreError
 from crossmodal.ingest.picture_loader import PictureLoader
 from crossmodal.ingest.pipeline import IngestReport, ingest
-from crossmodal.ingest.sources.base import unread
+from crossmodal.ingest.sources.base import SourceLimits, unread
+from crossmodal.ingest.sources.folder import FolderSource
 from crossmodal.items import Failure, Item, NewItem, SourceRow
 from crossmodal.progress import Progress, Stopped
 from crossmodal.store import Store
@@ -395,6 +396,25 @@ def test_stopping_keeps_what_was_done_and_the_next_run_goes_on(bench: Bench) -> 
     assert counts(report) == (40 - done, done, 0, 0, 0)
     assert bench.encoder.encoded == 40
     assert bench.store.sources.all()[0].completed_at
+
+
+def test_a_folder_that_was_moved_is_not_brought_in_twice(tmp_path: Path, bench: Bench) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.mkdir()
+    rows = folder_of_pictures(old, 3)
+    limits = SourceLimits()
+
+    def load(row: SourceRow) -> bytes:
+        return ((old if old.exists() else new) / row.location).read_bytes()
+
+    bench.run(FolderSource(old, limits=limits), load=load)  # type: ignore[arg-type]
+    before = [item.item_id for item in bench.store.items.page(9)]
+    old.rename(new)
+    report = bench.run(FolderSource(new, limits=limits), load=load)  # type: ignore[arg-type]
+    assert counts(report) == (0, 0, 0, 0, 0)
+    assert report.renamed == len(rows) == 3
+    assert [item.item_id for item in bench.store.items.page(9)] == before
+    assert [info.location for info in bench.store.sources.all()] == [str(new)]
 
 
 def test_stopping_before_the_end_removes_nothing(bench: Bench) -> None:
