@@ -50,7 +50,7 @@ REFUSED: dict[str, tuple[Callable[[dict[str, Any], dict[str, Any]], object], str
     ),
     "half a dimension": (lambda details, state: details["spec"].update(embed_dim=32.5), "does not say how it was made"),
     "endless dimension": (lambda details, state: details["spec"].update(embed_dim=10**400), "does not say how it was made"),
-    "another tokenizer": (lambda details, state: details["spec"].update(tokenizer_version="md5-1"), "of tokenizer 'md5-1'"),
+    "another tokenizer": (lambda details, state: details["spec"].update(tokenizer_version="md5-1"), "uses tokenizer 'md5-1'"),
     "huge vocabulary": (lambda details, state: details["spec"].update(vocab_size=2**30), "invalid sizes"),
     "no pixels": (lambda details, state: details["spec"].update(image_size_px=0), "invalid sizes"),
     "negative dimension": (lambda details, state: details["spec"].update(embed_dim=-32), "invalid sizes"),
