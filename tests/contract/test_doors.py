@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from ipc.server import Resident
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
@@ -17,7 +18,6 @@ from crossmodal.items import NewItem
 from engine.live import LiveApp
 from engine.query import Query
 from initialize import build_system
-from ipc.server import Resident
 from tests.app_parts import png
 from tests.commands.shell import settled
 from tests.tiny import COLOURS, THINGS, shared_model
