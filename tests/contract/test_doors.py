@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
 from api.app import create_api
+from api.local import LocalApi
 from cli import app as command_line
 from config import Settings
 from crossmodal.items import NewItem
@@ -56,7 +57,7 @@ def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
             named = {"colour": colour, "thing": thing, "half": str(number % 2)}
             new = NewItem(f"{number}", f"{colour} {thing} {number}", picture, embedding, attributes=named)
             app.store.items.add(new, model_id=model.model_id)
-        with Resident(app), TestClient(create_api(app), base_url="http://127.0.0.1") as client:
+        with LocalApi(app), TestClient(create_api(app), base_url="http://127.0.0.1") as client:
             yield Doors(app, client, folder)
         app.close()
 
