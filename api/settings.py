@@ -45,6 +45,7 @@ class ApiOptions:
         max_upload_files: pictures in one request.
         body_timeout_s: longest time for a body to arrive.
         request_timeout_s: longest time until an answer begins.
+        count_timeout_s: longest time that `/health` and `/metrics` wait for the current number of items; then they give the last known.
         thumbnail_px, rendition_px: long sides of what the store keeps.
         docs: whether `/docs` and `/openapi.json` are served.
     """
@@ -64,6 +65,7 @@ class ApiOptions:
     max_upload_files: int = 200
     body_timeout_s: float = 30.0
     request_timeout_s: float = 60.0
+    count_timeout_s: float = 0.05
     thumbnail_px: int = 256
     rendition_px: int = 512
     docs: bool = True

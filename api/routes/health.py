@@ -10,13 +10,11 @@ from engine.live import LiveApp
 
 router = APIRouter()
 
-_COUNT_WAITS_S = 0.05
-
 
 @router.get("/health", tags=["reference"], response_model=Health)
 async def health(door: ServicesDep) -> Response:
     """Whether the server lives. Never waits behind other work: under load the number of pictures may be a moment old."""
-    return Json({"status": "healthy", "model_loaded": True, "num_images": await door.count.refreshed(_COUNT_WAITS_S)})
+    return Json({"status": "healthy", "model_loaded": True, "num_images": await door.count.refreshed(door.options.count_timeout_s)})
 
 
 @router.get("/api/stats", tags=["reference"], response_model=Stats)
@@ -28,7 +26,7 @@ async def stats(door: ServicesDep) -> Response:
 @router.get("/metrics", tags=["operation"], response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 async def metrics(door: ServicesDep) -> Response:
     """Counters and histograms for Prometheus."""
-    door.metrics.items.set(await door.count.refreshed(_COUNT_WAITS_S))
+    door.metrics.items.set(await door.count.refreshed(door.options.count_timeout_s))
     return Response(door.metrics.text(), media_type=door.metrics.content_type)
 
 

@@ -18,11 +18,12 @@ def items_of(metrics: str) -> float:
     return float(next(line for line in metrics.splitlines() if line.startswith("crossmodal_items ")).split()[1])
 
 
-def test_metrics_count_without_anybody_asking_for_health(client: TestClient, live_app: LiveApp) -> None:
+def test_metrics_count_without_anybody_asking_for_health(live_app: LiveApp) -> None:
     before = live_app.count()
-    assert items_of(client.get("/metrics").text) == before
-    item = live_app.add_new_item(png("red", "disc", 8_200)).item
-    assert items_of(client.get("/metrics").text) == before + 1
+    with TestClient(create_api(live_app, ApiOptions(count_timeout_s=60.0)), base_url=BASE) as client:
+        assert items_of(client.get("/metrics").text) == before
+        item = live_app.add_new_item(png("red", "disc", 8_200)).item
+        assert items_of(client.get("/metrics").text) == before + 1
     live_app.remove_item(item.item_id)
 
 
