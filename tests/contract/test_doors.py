@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from ipc.server import Resident
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
