@@ -177,7 +177,7 @@ async def search_by_parameters(
     *,
     collapse_duplicates: Annotated[bool, Parameter(description="only the best of items with the same picture file")] = True,
 ) -> Response:
-    """Pictures that fit a text, or a text and an item's picture, given in the query string."""
+    """Pictures that fit a text, or a text and the picture of an item, by address."""
     options = PagedSearchOptions(
         top_k=top_k, offset=offset, min_score=min_score, where=filter_of(where), collapse_duplicates=collapse_duplicates
     )

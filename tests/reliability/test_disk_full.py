@@ -131,9 +131,13 @@ def test_a_disk_that_may_only_be_read(small_disk: Path) -> None:
     with Store(small_disk / "catalog.sqlite3", min_free_bytes=0) as store:
         store.items.add(made_up_item(1), model_id=MODEL_ID)
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
-    for name in ("catalog.sqlite3", "new.sqlite3"):
+    with pytest.raises(StoreError) as raised:
+        Store(small_disk / "new.sqlite3", min_free_bytes=0)
+    assert raised.value.code == "read_only"
+    with Store(small_disk / "catalog.sqlite3", min_free_bytes=0) as store:
+        assert (store.read_only, store.items.count()) == (True, 1)
         with pytest.raises(StoreError) as raised:
-            Store(small_disk / name, min_free_bytes=0)
+            store.items.add(made_up_item(2), model_id=MODEL_ID)
         assert raised.value.code == "read_only"
     subprocess.run(["mount", "-o", "remount,rw", str(small_disk)], check=True)
     with Store(small_disk / "catalog.sqlite3", min_free_bytes=0) as store:

@@ -131,8 +131,8 @@ def test_half_precision_and_json() -> None:
 @pytest.mark.parametrize(
     ("images", "texts", "owner", "ks", "message"),
     [
-        (torch.eye(3), torch.eye(4)[:, :3], None, [1], "not the same number for each of 3 pictures"),
-        (torch.zeros(0, 3), torch.zeros(0, 3), None, [1], "0 texts are not"),
+        (torch.eye(3), torch.eye(4)[:, :3], None, [1], "4 texts cannot be divided evenly among 3 pictures"),
+        (torch.zeros(0, 3), torch.zeros(0, 3), None, [1], "0 texts cannot be divided"),
         (torch.eye(3), torch.zeros(0, 3), torch.zeros(0, dtype=torch.int64), [1], "no pair to evaluate"),
         (torch.eye(3), torch.eye(3), torch.tensor([0, 1, 3]), [1], "numbers from 0 to 2"),
         (torch.eye(3), torch.eye(3), torch.tensor([0, 1]), [1], "image_of_text must be"),

@@ -46,8 +46,8 @@ def test_rank_distribution_draws_model_and_chance() -> None:
     ]
     assert (np.interp(20, *chance.get_data()), chance.get_linestyle()) == (pytest.approx(50), "--")
     assert np.all(np.diff(model.get_ydata()) >= 0)
-    assert "200 questions, 40 items" in left.get_title(loc="left")
-    assert "40 questions, 200 items" in right.get_title(loc="left")
+    assert "200 queries, 40 items" in left.get_title(loc="left")
+    assert "40 queries, 200 items" in right.get_title(loc="left")
     assert min(shows(drawn(figure), colour) for colour in (BLUE, GREY)) > 100
 
 

@@ -104,7 +104,7 @@ def test_an_invisible_query_is_empty(text: str) -> None:
 
 def test_length_is_looked_at_before_any_work() -> None:
     assert clean_query("a" * 10, max_chars=10) == "a" * 10
-    with pytest.raises(QueryError, match="11 characters; 10 are read") as caught:
+    with pytest.raises(QueryError, match="11 characters; at most 10 are allowed") as caught:
         clean_query("a" * 11, max_chars=10)
     assert caught.value.code == "text_too_long"
 
