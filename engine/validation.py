@@ -5,9 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from crossmodal.errors import QueryError
-from crossmodal.store import Conditions, Filter
-from crossmodal.store.filters import CATALOGUE, checked
-from crossmodal.text.cleaning import clean_query, display_text
+from crossmodal.store.filters import CATALOGUE
+from crossmodal.text.cleaning import display_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,36 +21,6 @@ class Limits:
     max_offset: int = 10_000
     max_captions: int = 20
     max_attributes: int = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """Which results count: how many at most, of which items, from which score on."""
-
-    top_k: int
-    where: Conditions = ()
-    min_score: float | None = None
-
-
-def terms(limits: Limits, top_k: int, where: Filter | None = None, min_score: float | None = None) -> Terms:
-    """The terms of a search, looked over.
-
-    Raises:
-        QueryError: `bad_request`, for a number of results outside 1 to `max_top_k`, a score outside -1 to 1, or an impossible filter.
-    """
-    if isinstance(top_k, bool) or not isinstance(top_k, int) or not 1 <= top_k <= limits.max_top_k:
-        raise QueryError(
-            "bad_request",
-            f"The number of results must be a whole number from 1 to {limits.max_top_k}, not {top_k!r:.40}.",
-            remedy="Request 5, for instance.",
-        )
-    least = None if min_score is None else number_of(min_score, "The lowest score", -1.0, 1.0)
-    return Terms(top_k, checked(where), least)
-
-
-def cleaned(limits: Limits, query: str) -> str:
-    """Clean a text query. Raises as `clean_query`."""
-    return clean_query(query, max_chars=limits.max_query_chars)
 
 
 def top_k_of(limits: Limits, top_k: int) -> int:

@@ -21,7 +21,7 @@ def not_finite(what: str, where: str, kept: str = "") -> TrainingError:
 
 
 @contextmanager
-def memory_watched(where: "Place", batch_size: int) -> Iterator[None]:
+def memory_watched(where: "Step", batch_size: int) -> Iterator[None]:
     """Let an exhausted memory leave the block as a sentence.
 
     Args:
@@ -45,7 +45,7 @@ def is_of_memory(error: Exception) -> bool:
     return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _NO_MEMORY)
 
 
-class Place:
+class Step:
     """Where a training is, for people: counted from 1."""
 
     epoch = 0
@@ -55,7 +55,7 @@ class Place:
         return f"epoch {self.epoch}, batch {self.batch}" if self.batch else f"the validation of epoch {self.epoch}"
 
 
-def _no_memory(where: Place, batch_size: int) -> TrainingError:
+def _no_memory(where: Step, batch_size: int) -> TrainingError:
     present = f" (now {batch_size})" if batch_size else ""
     return TrainingError(
         "training_failed",

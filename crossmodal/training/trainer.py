@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from crossmodal.errors import TrainingError
 from crossmodal.progress import Stopped, check_stop
 from crossmodal.training.callbacks import Events
-from crossmodal.training.failures import Place, memory_watched, not_finite
+from crossmodal.training.failures import Step, memory_watched, not_finite
 from crossmodal.training.optim import Updates, plain_adamw
 from crossmodal.training.plan import Batch, EpochFigures, TrainingPlan, TrainingTask, Validation
 from crossmodal.training.run_dir import BEST, RunDir
@@ -39,7 +39,7 @@ class Run(Generic[Batch]):
         self.best: dict[str, Tensor] = {}
         self.history: list[EpochFigures] = []
         self.finished = False
-        self.place = Place()
+        self.place = Step()
 
     def learn_epoch(self, on_step: Callable[[int, int], None], stop: threading.Event | None) -> None:
         """All batches of the present epoch that are not done yet."""
