@@ -57,9 +57,12 @@ def socket_path(data_dir: Path) -> Path | None:
 
 
 def endpoint_at(path: Path) -> Endpoint | None:
-    """Where the program that left this file answers; None for no such file. Raises ValueError for one that cannot be read."""
+    """Where the program that left this file answers; None for no port file. Raises ValueError for one that cannot be read.
+
+    A socket file is not looked at: connecting tells whether it is there.
+    """
     if path.name != PORT_NAME:
-        return Endpoint(path) if path.exists() else None
+        return Endpoint(path)
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         return Endpoint(path, int(document["port"]), str(document["token"]))
@@ -94,6 +97,7 @@ class RemoteApp:
 
     Attributes:
         limits: bounds of the running program.
+        model_path: absolute path of the model that it uses.
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
