@@ -114,7 +114,7 @@ class Services:
 
     def item(self, item: Item) -> dict[str, Any]:
         """An `ItemAnswer`."""
-        return item_of(item, paths=self.options.allow_paths)
+        return item_of(item, self.options)
 
     def job(self, status: JobStatus) -> dict[str, Any]:
         """A `Job`."""
@@ -131,7 +131,7 @@ class Services:
         if query.where and not answer.results:
             note = await self.run(why_nothing, self.app.store, query.where) or None
         rows = len(answer.results) + len(answer.hidden)
-        return await self.written(lambda: results_of(answer, note=note, paths=self.options.allow_paths), rows=rows)
+        return await self.written(lambda: results_of(answer, self.options, note=note), rows=rows)
 
     async def written(self, answer: Callable[[], Any], *, rows: int) -> bytes:
         """An answer as JSON; one of many rows is put together in a thread, where it does not hold up the event loop."""

@@ -2,8 +2,8 @@
 
 import re
 import threading
-import time
 from collections.abc import Callable
+from datetime import datetime
 from itertools import groupby
 from pathlib import Path
 
@@ -26,10 +26,18 @@ from engine.live import LiveApp
 _SUFFIXES = {"csv": ".csv", "parquet": ".parquet", "npy": ".npy"}
 _KEPT = 20
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,100}", re.ASCII)
-_OURS = re.compile(r"items-[0-9]{8}-[0-9]{6}.*\.(csv|parquet|npy|json|txt)", re.ASCII)
+_OURS = re.compile(r"items-([0-9]{8})-([0-9]{6})(?:-([0-9]{3}))?.*\.(?:csv|parquet|npy|json|txt)", re.ASCII)
 
 
-def start_export(app: LiveApp, folder: Path | None, kind: str, where: Filter | None, *, shown: Callable[[Item], Item]) -> JobStatus:
+def start_export(
+    app: LiveApp,
+    folder: Path | None,
+    kind: str,
+    where: Filter | None,
+    *,
+    shown: Callable[[Item], Item],
+    now: Callable[[], datetime] = datetime.now,
+) -> JobStatus:
     """Begin writing a new file into the folder; it appears there when it is complete, and then only the newest twenty exports stay.
 
     Args:
@@ -40,7 +48,7 @@ def start_export(app: LiveApp, folder: Path | None, kind: str, where: Filter | N
     """
     if folder is None:
         raise QueryError("not_found", "This API exports nothing.", remedy="Export from the command line.")
-    path = folder / f"items-{time.strftime('%Y%m%d-%H%M%S')}-{time.time_ns() // 1_000_000 % 1_000:03}{_SUFFIXES[kind]}"
+    path = folder / f"{_new_name(folder, now())}{_SUFFIXES[kind]}"
 
     def work(note: OnProgress, stop: threading.Event) -> str:
         folder.mkdir(parents=True, exist_ok=True)
@@ -49,6 +57,16 @@ def start_export(app: LiveApp, folder: Path | None, kind: str, where: Filter | N
         return f"Exported as {path.name}"
 
     return app.jobs.start(EXPORT, f"Exporting as {path.name}", work)
+
+
+def _new_name(folder: Path, now: datetime) -> str:
+    """The time, in a form that sorts; or one more than the newest export's, because a clock may be set back."""
+    number = int(f"{now:%Y%m%d%H%M%S}{now.microsecond // 1_000:03}")
+    newest = next(iter(export_files(folder)), None)
+    if newest is not None and (parts := _OURS.fullmatch(newest.name)):
+        number = max(number, int(parts[1] + parts[2] + (parts[3] or "999")) + 1)
+    digits = f"{number:017}"
+    return f"items-{digits[:8]}-{digits[8:14]}-{digits[14:]}"
 
 
 def export_files(folder: Path | None) -> list[Path]:

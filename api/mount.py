@@ -10,6 +10,7 @@ import sys
 from asyncio import base_events
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -106,7 +107,7 @@ class MountedApi:
         from api.app import create_api
 
         try:
-            api = create_api(app, self._options())
+            api = create_api(app, replace(self._options(), root_path=self._base_path))
         except CrossmodalError as error:  # the shell is answered all the same
             log.warning("the API stays closed: %s", error.sentence)
             self._refusal = _CLOSED

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from api.errors import said
 from api.redaction import shown_item, shown_name, shown_source
+from api.settings import ApiOptions
 from crossmodal.errors import HTTP_STATUS
 from crossmodal.images.decode import DecodeLimits, decode_picture
 from crossmodal.items import CaptionResult, Failure, Item, SearchResult
@@ -238,26 +239,28 @@ EXPORT = "export"
 """What jobs are called that any client may begin."""
 
 
-def image_path(item: Item) -> str:
-    """Where the API serves an item's picture."""
-    return f"/api/image/{item.item_id}"
+def _image_path(item: Item, options: ApiOptions) -> str:
+    return f"{options.root_path}/api/image/{item.item_id}"
 
 
-def row_of(result: SearchResult) -> dict[str, Any]:
-    """A `LegacyResult`."""
-    item = result.item
-    return {"rank": result.rank, "image_id": str(item.item_id), "image_path": image_path(item), "score": round(result.score, 6)}
+def _row_of(result: SearchResult, options: ApiOptions) -> dict[str, Any]:
+    return {
+        "rank": result.rank,
+        "image_id": str(result.item.item_id),
+        "image_path": _image_path(result.item, options),
+        "score": round(result.score, 6),
+    }
 
 
-def rows_of(results: list[SearchResult]) -> dict[str, Any]:
+def rows_of(results: list[SearchResult], options: ApiOptions) -> dict[str, Any]:
     """`num_results` and `results` with `LegacyResult`s."""
-    return {"num_results": len(results), "results": [row_of(result) for result in results]}
+    return {"num_results": len(results), "results": [_row_of(result, options) for result in results]}
 
 
-def item_of(item: Item, *, paths: bool) -> dict[str, Any]:
-    """An `ItemAnswer`; `paths` says whether server paths are included."""
-    path = image_path(item)
-    if not paths:
+def item_of(item: Item, options: ApiOptions) -> dict[str, Any]:
+    """An `ItemAnswer`; a path on the server is included only where clients may send one."""
+    path = _image_path(item, options)
+    if not options.allow_paths:
         item = shown_item(item)
     return {
         "item_id": str(item.item_id),
@@ -275,13 +278,12 @@ def item_of(item: Item, *, paths: bool) -> dict[str, Any]:
     }
 
 
-def results_of(answer: SearchAnswer, *, note: str | None, paths: bool) -> dict[str, Any]:
+def results_of(answer: SearchAnswer, options: ApiOptions, *, note: str | None) -> dict[str, Any]:
     """`Results`."""
     found = [
-        {"rank": result.rank, "score": round(result.score, 6), "item": item_of(result.item, paths=paths)}
-        for result in answer.results
+        {"rank": result.rank, "score": round(result.score, 6), "item": item_of(result.item, options)} for result in answer.results
     ]
-    same = [item_of(item, paths=paths) for item in answer.hidden]
+    same = [item_of(item, options) for item in answer.hidden]
     return {"num_results": len(found), "results": found, "note": note, "same_picture": same}
 
 

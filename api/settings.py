@@ -48,6 +48,7 @@ class ApiOptions:
         count_timeout_s: longest time that `/health` and `/metrics` wait for the current number of items; then they give the last known.
         thumbnail_px, rendition_px: long sides of what the store keeps.
         docs: whether `/docs` and `/openapi.json` are served.
+        root_path: ASGI's `root_path` of all requests, such as `/photos`, with which paths in answers begin.
     """
 
     keys: tuple[str, ...] = field(default=(), repr=False)
@@ -69,6 +70,7 @@ class ApiOptions:
     thumbnail_px: int = 256
     rendition_px: int = 512
     docs: bool = True
+    root_path: str = ""
 
 
 def is_loopback(host: str) -> bool:

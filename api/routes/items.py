@@ -213,7 +213,7 @@ async def _added(request: Request, door: Services) -> Response:
     question, uploads = await read(request, NewItemRequest, max_files=1)
     one_source(uploads, image_url=question.image_url)
     outcome = await add(door, New("", uploads[0] if uploads else None, question))
-    place = f"/api/items/{outcome.item.item_id}"
+    place = f"{door.options.root_path}/api/items/{outcome.item.item_id}"
     answer = {"created": outcome.created, "item": door.item(outcome.item)}
     return Json(answer, status_code=201 if outcome.created else 200, headers={"Location": place})
 

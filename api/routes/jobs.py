@@ -117,4 +117,4 @@ async def _started(request: Request, door: Services, starting: Awaitable[JobStat
     except BusyError as error:  # not an overload, but a conflict with the state of the one desk there is for jobs
         conflict = Overload(error.code, error.message, remedy=error.remedy)
         return error_response(conflict, request.scope, status=409)
-    return Json(door.job(status), status_code=202, headers={"Location": f"/api/jobs/{status.job_id}"})
+    return Json(door.job(status), status_code=202, headers={"Location": f"{door.options.root_path}/api/jobs/{status.job_id}"})

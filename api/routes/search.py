@@ -42,7 +42,7 @@ async def search_text(request: Request, door: ServicesDep) -> Response:
     """Pictures that fit a description."""
     question, _ = await read(request, TextSearchRequest)
     answer = await door.search(await door.query(question, text=question.query))
-    return Json({"query": question.query} | rows_of(answer.results))
+    return Json({"query": question.query} | rows_of(answer.results, door.options))
 
 
 @legacy_router.post(
@@ -69,7 +69,7 @@ async def search_image(request: Request, door: ServicesDep) -> Response:
         item = await door.run(item_at, door.app, question.image_index or 0)
         query = await door.query(question, item_id=item.item_id)
     image_id = None if query.item_id is None else str(query.item_id)
-    return Json({"image_id": image_id} | rows_of((await door.search(query)).results))
+    return Json({"image_id": image_id} | rows_of((await door.search(query)).results, door.options))
 
 
 @legacy_router.post(

@@ -3,6 +3,7 @@
 import csv
 import io
 import threading
+from datetime import datetime
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -10,7 +11,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from api.app import create_api
-from api.exports import export_files
+from api.exports import export_files, start_export
 from api.settings import ApiOptions
 from engine.live import LiveApp
 from tests.api.conftest import BASE, SHELF
@@ -52,6 +53,17 @@ def test_the_newest_twenty_are_kept(live_app: LiveApp, folder: Path) -> None:
     assert {NAME.format(number, "") for number in range(6, 25)} < kept
     assert (folder / "notes.txt").exists()
     assert len(export_files(folder)) == 40
+
+
+def test_a_clock_set_back_makes_no_export_the_oldest(live_app: LiveApp, folder: Path) -> None:
+    made = []
+    for year in (2030, 2020, 2010):
+        start_export(live_app, folder, "csv", None, shown=lambda item: item, now=lambda: datetime(year, 5, 4, 3, 2, 1))  # noqa: B023
+        live_app.jobs.wait(60)
+        made.append(export_files(folder)[0].name)
+    assert made == ["items-20300504-030201-000.csv", "items-20300504-030201-001.csv", "items-20300504-030201-002.csv"]
+    assert [path.name for path in export_files(folder)][:3] == made[::-1]
+    assert live_app.jobs.history()[0].message == f"Exported as {made[-1]}"
 
 
 @pytest.mark.parametrize(

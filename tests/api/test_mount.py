@@ -30,6 +30,7 @@ from api.settings import ApiOptions, options_from
 from config import Settings
 from engine.live import LiveApp
 from tests.api.conftest import BASE, filled_app
+from tests.app_parts import png
 from tests.commands.shell import installed, settled
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -167,6 +168,26 @@ def test_under_a_base_path(live_app: LiveApp) -> None:
         assert "/photos/openapi.json" in docs
         assert client.get("/photos/openapi.json").json()["servers"] == [{"url": "/photos"}]
         assert client.get("/photos/static-offline-docs/swagger-ui.css").status_code == 200
+
+
+def test_addresses_in_answers_lead_back_under_the_base_path(live_app: LiveApp, tmp_path: Path) -> None:
+    with mounted(live_app, ApiOptions(export_dir=tmp_path), base_path="/photos") as client:
+        added = client.post("/photos/upload", files={"image": ("a.png", png("red", "disc", 4_100))})
+        item = added.json()["item"]
+        job = client.post("/photos/api/jobs/export", json={"kind": "csv"})
+        live_app.jobs.wait(60)
+        flat = client.post("/photos/api/search/text", json={"query": "red", "top_k": 1}).json()["results"]
+        alike = client.post("/photos/api/search/image", json={"image_id": item["item_id"], "top_k": 1}).json()["results"]
+        full = client.post("/photos/search", json={"query": "red", "top_k": 1}).json()["results"]
+        same = client.post("/photos/search", json={"image_id": item["item_id"], "top_k": 1}).json()["same_picture"]
+        shown = [item, full[0]["item"], same[0], *client.get("/photos/api/items").json()["items"]]
+        paths = [each[name] for each in shown for name in ("image", "thumbnail")]
+        paths += [result["image_path"] for result in (*flat, *alike)]
+        for path in (*paths, added.headers["Location"], job.headers["Location"]):
+            assert path.startswith("/photos/api/"), path
+            assert client.get(path).status_code == 200, path
+            assert client.get(path).text != "the page", path
+    live_app.remove_item(int(item["item_id"]))
 
 
 def test_it_ends_with_its_server(tmp_path: Path) -> None:
