@@ -105,6 +105,6 @@ def _say(outcome: AddOutcome, details: _Details, *, as_json: bool, quiet: bool) 
 def _title_of(word: str) -> str | None:
     if word == _options.STANDARD_INPUT:
         return None
-    from crossmodal.ingest.sources.base import title_from_location
+    from crossmodal.text.cleaning import title_from_location
 
     return title_from_location(word)

@@ -4,11 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from crossmodal.errors import CrossmodalError, QueryError
-from crossmodal.ingest.sources.base import title_from_location
 from crossmodal.items import AddOutcome, Item, NewItem, Picture, texts_of
 from crossmodal.store import ModelSwitched, Store
 from crossmodal.store.texts import TextEmbeddings
-from crossmodal.text.cleaning import display_text
+from crossmodal.text.cleaning import display_text, title_from_location
 from engine.encoding import Encoding, encoded_texts, reads_titles
 from engine.info import ADDED
 from engine.models.generations import Generations

@@ -1,6 +1,9 @@
 """Normalise untrusted text before anything else uses it."""
 
+import re
 import unicodedata
+from pathlib import PurePosixPath
+from urllib.parse import unquote, urlsplit
 
 from crossmodal.errors import QueryError
 
@@ -99,3 +102,33 @@ def counted(n: int, noun: str, *, many: str = "") -> str:
 def were(n: int) -> str:
     """ "was" for 1, else "were"."""
     return "was" if n == 1 else "were"
+
+
+_CAMERA_NAME = re.compile(r"(?:(?:img|dsc[nf]?|pxl|mvimg|pict|sam|gopr|p)[-_ ]?)?\d[\d_-]*", re.IGNORECASE)
+
+
+def one_line(text: str) -> str:
+    """`text` with runs of white space collapsed; empty if nothing in it is visible (spaces, zero-width marks)."""
+    line = " ".join(text.split())
+    return line if line.isprintable() or any(letter.isprintable() and letter != " " for letter in line) else ""
+
+
+def title_from_location(location: str) -> str:
+    """Derive a readable title from the last part of a path or URL.
+
+    "photos/red_mug-2.jpg" gives "red mug 2"; a camera's file name, "IMG_1234.jpg", gives "IMG_1234".
+    """
+    path = _path_of(location)
+    stem = PurePosixPath(path.replace("\\", "/")).stem
+    if _CAMERA_NAME.fullmatch(stem):
+        return stem
+    return one_line(re.sub(r"[_\-]+", " ", stem)) or one_line(stem) or one_line(location)
+
+
+def _path_of(location: str) -> str:
+    if not location.lower().startswith(("http://", "https://")):
+        return location
+    try:
+        return unquote(urlsplit(location).path)
+    except ValueError:
+        return location

@@ -1,11 +1,9 @@
 """The interface of sources: rows that are either usable or failures with a reason."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Protocol, runtime_checkable
-from urllib.parse import unquote, urlsplit
 
 from crossmodal.items import Failure, SourceRow
 
@@ -122,38 +120,8 @@ class SourceLimits:
     max_unpacked_bytes: int = 2**27
 
 
-_CAMERA_NAME = re.compile(r"(?:(?:img|dsc[nf]?|pxl|mvimg|pict|sam|gopr|p)[-_ ]?)?\d[\d_-]*", re.IGNORECASE)
-
-
 def shown(value: str, *, most: int = 60) -> str:
     """`value` quoted for a message: one line, without invisible characters, at most `most` characters."""
     visible = "".join(letter if letter.isprintable() else " " for letter in value[: most * 4])
     line = " ".join(visible.split())
     return f'"{line[:most]}…"' if len(line) > most or len(value) > most * 4 else f'"{line}"'
-
-
-def one_line(text: str) -> str:
-    """`text` with runs of white space collapsed; empty if nothing in it is visible (spaces, zero-width marks)."""
-    line = " ".join(text.split())
-    return line if line.isprintable() or any(letter.isprintable() and letter != " " for letter in line) else ""
-
-
-def title_from_location(location: str) -> str:
-    """Derive a readable title from the last part of a path or URL.
-
-    "photos/red_mug-2.jpg" gives "red mug 2"; a camera's file name, "IMG_1234.jpg", gives "IMG_1234".
-    """
-    path = _path_of(location)
-    stem = PurePosixPath(path.replace("\\", "/")).stem
-    if _CAMERA_NAME.fullmatch(stem):
-        return stem
-    return one_line(re.sub(r"[_\-]+", " ", stem)) or one_line(stem) or one_line(location)
-
-
-def _path_of(location: str) -> str:
-    if not location.lower().startswith(("http://", "https://")):
-        return location
-    try:
-        return unquote(urlsplit(location).path)
-    except ValueError:
-        return location

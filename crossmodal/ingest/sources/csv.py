@@ -6,7 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from crossmodal.errors import SourceError
-from crossmodal.ingest.sources.base import Entry, SourceLimits, Unread, one_line, shown, title_from_location, unread
+from crossmodal.ingest.sources.base import Entry, SourceLimits, Unread, shown, unread
 from crossmodal.ingest.sources.csv_columns import (
     CAPTIONS_BETWEEN,
     DELIMITERS,
@@ -18,6 +18,7 @@ from crossmodal.ingest.sources.csv_columns import (
 )
 from crossmodal.ingest.sources.csv_reader import Record, RecordReader, encoding_error, open_csv_text
 from crossmodal.items import Failure, SourceRow
+from crossmodal.text.cleaning import one_line, title_from_location
 
 
 class CsvTable:

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from crossmodal.errors import SourceError
-from crossmodal.ingest.sources.base import Entry, SourceLimits, one_line, shown, title_from_location, unread
+from crossmodal.ingest.sources.base import Entry, SourceLimits, shown, unread
 from crossmodal.ingest.sources.files import read_inside
 from crossmodal.items import Failure, SourceRow
+from crossmodal.text.cleaning import one_line, title_from_location
 
 # Includes formats that need an optional decoder or are unsupported: such files are listed as failed instead of ignored.
 PICTURE_SUFFIXES = frozenset(

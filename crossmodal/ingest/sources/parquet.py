@@ -11,10 +11,11 @@ import pyarrow as pa
 
 from crossmodal.errors import SourceError
 from crossmodal.ingest.sources.archives import location_of
-from crossmodal.ingest.sources.base import Entry, SourceLimits, one_line, shown, title_from_location
+from crossmodal.ingest.sources.base import Entry, SourceLimits, shown
 from crossmodal.ingest.sources.csv_columns import CAPTION_NAMES, HELD_OUT_NAMES, ID_NAMES, PICTURE_NAMES, TITLE_NAMES
 from crossmodal.ingest.sources.parquet_reader import PictureColumn, opened, rows_of
 from crossmodal.items import Failure, SourceRow
+from crossmodal.text.cleaning import one_line, title_from_location
 
 # img2dataset names the column of the bytes by the format.
 _BYTES_NAMES = (*PICTURE_NAMES, "imagebytes", "bytes", "jpg", "jpeg", "png", "webp")

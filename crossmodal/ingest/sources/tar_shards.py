@@ -12,8 +12,9 @@ from types import MappingProxyType
 
 from crossmodal.errors import SourceError
 from crossmodal.ingest.sources.archives import is_picture_name, leads_outside, location_of
-from crossmodal.ingest.sources.base import Entry, SourceLimits, one_line, shown, title_from_location, unread
+from crossmodal.ingest.sources.base import Entry, SourceLimits, shown, unread
 from crossmodal.items import Failure, SourceRow
+from crossmodal.text.cleaning import one_line, title_from_location
 
 # An untrusted header may declare any length for a member's name, which would be read at once.
 _LONGEST_READ = 2**20

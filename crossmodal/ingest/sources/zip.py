@@ -11,8 +11,9 @@ from typing import BinaryIO
 
 from crossmodal.errors import SourceError
 from crossmodal.ingest.sources.archives import is_picture_name, leads_outside, location_of
-from crossmodal.ingest.sources.base import Entry, SourceLimits, one_line, shown, title_from_location
+from crossmodal.ingest.sources.base import Entry, SourceLimits, shown
 from crossmodal.items import Failure, SourceRow
+from crossmodal.text.cleaning import one_line, title_from_location
 
 # PKWARE's APPNOTE 6.3.10, sections 4.3.14 to 4.3.16.
 _END = struct.Struct("<4s4H2LH")

@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crossmodal.errors import QueryError
-from crossmodal.text.cleaning import FUNCTION_WORDS, clean_query, display_text, plain_text, title_key, words
+from crossmodal.text.cleaning import (
+    FUNCTION_WORDS,
+    clean_query,
+    display_text,
+    one_line,
+    plain_text,
+    title_from_location,
+    title_key,
+    words,
+)
 
 INVISIBLE = [
     "",
@@ -127,3 +136,40 @@ def test_displayed_text_is_bounded_and_hides_nothing(text: str, max_chars: int) 
 def test_displayed_text_is_as_it_was_written() -> None:
     assert display_text("  ½ ﬁne  Straße ", max_chars=50) == "½ ﬁne Straße"
     assert display_text("red striped mug", max_chars=8) == "red str…"
+
+
+@pytest.mark.parametrize(
+    ("location", "title"),
+    [
+        ("red_mug-2.jpg", "red mug 2"),
+        ("a/b/Blue Shirt.PNG", "Blue Shirt"),
+        ("a\\b\\green__hat.webp", "green hat"),
+        ("IMG_1234.jpg", "IMG_1234"),
+        ("DSC00012.JPG", "DSC00012"),
+        ("PXL_20210101_123456789.jpg", "PXL_20210101_123456789"),
+        ("2023-01-02.jpg", "2023-01-02"),
+        ("https://x.test/p/old%20chair_1.jpg?size=3&key=secret", "old chair 1"),
+        ("https://[broken/lamp.jpg", "lamp"),
+        ("---.jpg", "---"),
+        (".jpg", ".jpg"),
+        ("\u200b.jpg", "\u200b.jpg"),
+        ("https://x.test/", "https://x.test/"),
+    ],
+)
+def test_titles_made_from_locations_read_like_titles(location: str, title: str) -> None:
+    assert title_from_location(location) == title
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("  a \t b\r\nc ", "a b c"),
+        ("", ""),
+        ("\u200b", ""),
+        ("\u200b \u200e", ""),
+        ("\u202eevil", "\u202eevil"),
+        ("e\u0301", "e\u0301"),
+    ],
+)
+def test_a_line_without_anything_visible_is_empty(text: str, line: str) -> None:
+    assert one_line(text) == line
