@@ -16,9 +16,10 @@ import numpy as np
 from PIL import Image, ImageDraw, UnidentifiedImageError
 
 from crossmodal.errors import AddressError, CrossmodalError, FetchError, PictureError, QueryError
-from crossmodal.items import CaptionResult, Failure, Item, Picture, SearchResult, texts_of
+from crossmodal.items import AddOutcome, CaptionResult, Failure, Item, Picture, SearchResult, texts_of
 from crossmodal.jobs import JobManager, JobStatus, JobStore
 from crossmodal.progress import OnProgress, Progress, check_stop
+from engine.query import Image as QueryImage
 from engine.query import Query, SearchAnswer
 from tests.ui.fake_models import FakeModels
 
@@ -91,12 +92,6 @@ class FakeEstimate:
     seconds: float
     worthwhile: bool
     reason: str
-
-
-@dataclass(frozen=True)
-class FakeOutcome:
-    item: Item
-    created: bool
 
 
 @cache
@@ -220,7 +215,8 @@ class FakeApp(FakeModels):
         others = [result for result in found if result.item not in hidden][: query.top_k]
         return SearchAnswer([replace(result, rank=rank) for rank, result in enumerate(others, start=1)], hidden)
 
-    def captions_for_image(self, picture: Picture, top_k: int = 10) -> list[CaptionResult]:
+    def captions_for_image(self, image: QueryImage, top_k: int = 10) -> list[CaptionResult]:
+        picture = image if isinstance(image, Picture) else self.look_at(image)
         found = self._ranked(len(self._items) or 1, lambda item: _alike(picture, self._pictures[item.item_id]))
         said: dict[str, CaptionResult] = {}
         for result in found:
@@ -245,22 +241,41 @@ class FakeApp(FakeModels):
     def items_page(self, limit: int, after_id: int = 0, *, where: Where = None) -> list[Item]:
         return [item for item in self.page(len(self._items), after_id) if _passes(item, where)][:limit]
 
-    def look_at(self, image: bytes | str) -> Picture:
+    def look_at(self, image: bytes | Path | str) -> Picture:
+        if isinstance(image, Path):
+            return look(image.read_bytes())
         return look(self._fetch(image) if isinstance(image, str) else image)
 
-    def add_new_item(self, image: bytes | str, title: str | None = None, *, origin: str = "") -> FakeOutcome:
-        return self.add_picture(self.look_at(image), title, origin=origin)
+    def add_new_item(
+        self,
+        image: bytes | Path | str,
+        title: str | None = None,
+        *,
+        origin: str = "",
+        captions: Sequence[str] = (),
+        attributes: Mapping[str, str] | None = None,
+    ) -> AddOutcome:
+        return self.add_picture(self.look_at(image), title, origin=origin, captions=captions, attributes=attributes)
 
-    def add_picture(self, picture: Picture, title: str | None = None, *, origin: str = "") -> FakeOutcome:
+    def add_picture(
+        self,
+        picture: Picture,
+        title: str | None = None,
+        *,
+        origin: str = "",
+        captions: Sequence[str] = (),
+        attributes: Mapping[str, str] | None = None,
+    ) -> AddOutcome:
         for item in self._items.values():
             if item.content_hash == picture.content_hash:
-                return FakeOutcome(item, created=False)
+                return AddOutcome(item, created=False)
         item_id = len(self._items) + len(self._removed) + 1
         item = Item(
             item_id, title or "", "added", picture.content_hash, picture.width_px, picture.height_px, time.time(), origin=origin
         )
-        self._items[item_id], self._pictures[item_id] = item, picture
-        return FakeOutcome(item, created=True)
+        self._items[item_id] = replace(item, captions=tuple(captions), attributes=attributes or {})
+        self._pictures[item_id] = picture
+        return AddOutcome(self._items[item_id], created=True)
 
     def remove_item(self, item_id: int) -> Item:
         self._removed[item_id] = self.item(item_id)
@@ -304,7 +319,7 @@ class FakeApp(FakeModels):
         own = (FakeSource("demo", "dataset/amazon_products.csv", len(self._items), len(self.failed), not self.failed, True),)
         return FakeInfo(len(self._items), len(self.failed), "CPU, 2 threads", Path("/home/ada/visual-search/data"), self.model, own)
 
-    def start_indexing(self, location: str) -> JobStatus:
+    def start_indexing(self, location: str, *, then_resume: bool = False) -> JobStatus:
         self.asked.append(location)
         return self.jobs.start("index", f"Indexing {location}", self._work)
 
@@ -317,14 +332,14 @@ class FakeApp(FakeModels):
     def start_retry(self) -> JobStatus:
         return self.jobs.start("retry", "Trying the failed rows again", self._work)
 
-    def stop_job(self) -> None:
-        self.jobs.stop()
+    def stop_job(self, job_id: str | None = None) -> None:
+        self.jobs.stop(job_id)
 
-    def pause_job(self) -> None:
-        self.jobs.pause()
+    def pause_job(self, job_id: str | None = None) -> None:
+        self.jobs.pause(job_id)
 
-    def resume_job(self) -> None:
-        self.jobs.resume()
+    def resume_job(self, job_id: str | None = None) -> None:
+        self.jobs.resume(job_id)
 
     def training_estimate(self) -> FakeEstimate:
         return self.estimate
