@@ -13,8 +13,7 @@ from crossmodal.ingest.report import IngestReport
 from crossmodal.ingest.sources.files import read_file
 from crossmodal.items import AddOutcome, CaptionResult, Embedding, Item, Picture, SearchResult
 from crossmodal.progress import OnProgress, ignore_progress
-from crossmodal.store import Filter, Store
-from crossmodal.store.filters import checked
+from crossmodal.store import Filter, Store, Where
 from datasets import SimpleIndexDataset
 from engine.edit import ItemEditor
 from engine.encoding import Encoding
@@ -88,20 +87,20 @@ class LostFoundApp:
         return self._searcher.search([self._with_picture(query) for query in all_validated(queries, self.limits)])
 
     def search_by_text(
-        self, query: str, top_k: int = 5, *, where: Filter | None = None, min_score: float | None = None
+        self, query: str, top_k: int = 5, *, where: Where | None = None, min_score: float | None = None
     ) -> list[SearchResult]:
         """Items that fit a description. Raises QueryError `text_empty`, `text_too_long`, `bad_request`."""
         return self.search(Query(query, top_k=top_k, where=where, min_score=min_score)).results
 
     def search_by_texts(
-        self, queries: Sequence[str], top_k: int = 5, *, where: Filter | None = None, min_score: float | None = None
+        self, queries: Sequence[str], top_k: int = 5, *, where: Where | None = None, min_score: float | None = None
     ) -> list[list[SearchResult]]:
         """Items that fit each of several descriptions. Raises QueryError as `search_many`."""
         several = [Query(text, top_k=top_k, where=where, min_score=min_score) for text in texts_of(queries)]
         return [answer.results for answer in self.search_many(several)]
 
     def search_by_image(
-        self, image: Image, top_k: int = 5, *, where: Filter | None = None, min_score: float | None = None
+        self, image: Image, top_k: int = 5, *, where: Where | None = None, min_score: float | None = None
     ) -> list[SearchResult]:
         """Items similar to a picture: its bytes, a file (`Path`), a URL (`str`), or the result of `look_at`. Raises as `search`.
 
@@ -112,7 +111,7 @@ class LostFoundApp:
     search_by_picture = search_by_image
 
     def search_by_item(
-        self, item_id: int, top_k: int = 5, *, where: Filter | None = None, min_score: float | None = None
+        self, item_id: int, top_k: int = 5, *, where: Where | None = None, min_score: float | None = None
     ) -> list[SearchResult]:
         """Items similar to an item, which is excluded. Raises QueryError `not_found`, `bad_request`."""
         return self.search(Query(item_id=item_id, top_k=top_k, where=where, min_score=min_score)).results
@@ -124,7 +123,7 @@ class LostFoundApp:
         top_k: int = 5,
         *,
         weight: float = 0.5,
-        where: Filter | None = None,
+        where: Where | None = None,
         min_score: float | None = None,
     ) -> list[SearchResult]:
         """Items that fit a description and a picture combined; `weight` in [0, 1] is the picture's share. Raises as `search`.
@@ -230,10 +229,10 @@ class LostFoundApp:
         """The large JPEG of an item. Raises QueryError `not_found`."""
         return self.store.pictures.rendition(item_id)
 
-    def count(self, *, where: Filter | None = None) -> int:
+    def count(self, *, where: Where | None = None) -> int:
         """Number of searchable items, in total or matching a filter. Raises QueryError `bad_request` for an invalid filter."""
         if where:
-            return len(self.store.items.matching(checked(where)))
+            return len(self.store.items.matching(Filter.of(where)))
         return len(self.generation().index)
 
     # The index, by its documented names

@@ -76,7 +76,7 @@ class TextBatcher:
             CrossmodalError: as `LostFoundApp.search`.
         """
         waiting = _Waiting(query, asyncio.get_running_loop().create_future())
-        self._waiting[replace(query, text=None, where=None)].append(waiting)  # the filter stays, parsed, in `conditions`
+        self._waiting[replace(query, text=None, where=None)].append(waiting)  # the filter stays, parsed, in `chosen`
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._work())
         return await waiting.answer

@@ -18,7 +18,7 @@ from api.settings import ApiOptions
 from crossmodal.errors import QueryError
 from crossmodal.items import Item, Picture
 from crossmodal.jobs import JobStatus
-from crossmodal.store import Filter
+from crossmodal.store import Where
 from engine.live import LiveApp
 from engine.query import Query, SearchAnswer, ValidQuery, validated, why_nothing
 
@@ -69,7 +69,7 @@ class Services:
         run = self.run_addresses if isinstance(image, str) else self.run_pictures
         return await run(self.app.look_at, image)
 
-    async def stored(self, where: Filter | None) -> Filter | None:
+    async def stored(self, where: Where | None) -> Where | None:
         """A client's filter as the store understands it. Raises QueryError `bad_request`."""
         return where if self.options.allow_paths or not where else await self.run(stored_where, self.app, where)
 

@@ -18,7 +18,7 @@ from crossmodal.errors import QueryError
 from crossmodal.items import Item
 from crossmodal.jobs import JobStatus
 from crossmodal.progress import OnProgress
-from crossmodal.store import Filter
+from crossmodal.store import Where
 from engine.export import export_items
 from engine.export_formats import Exported
 from engine.live import LiveApp
@@ -33,7 +33,7 @@ def start_export(
     app: LiveApp,
     folder: Path | None,
     kind: str,
-    where: Filter | None,
+    where: Where | None,
     *,
     shown: Callable[[Item], Item],
     now: Callable[[], datetime] = datetime.now,

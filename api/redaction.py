@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath, PureWindowsPath
 
 from crossmodal.items import Item
-from crossmodal.store import Filter
+from crossmodal.store import Where
 from crossmodal.store.filters import CATALOGUE
 from engine.live import LiveApp
 
@@ -30,7 +30,7 @@ def shown_item(item: Item) -> Item:
     return replace(item, source=shown_name(item.source), origin=shown_source(item.origin))
 
 
-def stored_where(app: LiveApp, where: Filter) -> Filter:
+def stored_where(app: LiveApp, where: Where) -> Where:
     """Translate a filter with displayed names to the store's: a displayed name matches all sources displayed by it."""
     if CATALOGUE not in where:
         return where

@@ -93,6 +93,6 @@ def _kind(path: Path, wanted: str | None) -> str:
 
 
 def _holds_any(store: Store, where: dict[str, list[str]] | None) -> bool:
-    from crossmodal.store.filters import checked
+    from crossmodal.store import Filter
 
-    return bool(store.items.matching_page(1, 0, checked(where)))
+    return bool(store.items.matching_page(1, 0, Filter.of(where)))

@@ -57,12 +57,12 @@ def list_items(
 
 
 def _items(where: dict[str, list[str]] | None, limit: int, after: int, *, as_json: bool, quiet: bool) -> None:
-    from crossmodal.store.filters import checked
+    from crossmodal.store import Filter
 
     with opened_store() as store:
-        conditions = checked(where)
-        total = len(store.items.matching(conditions)) if where else store.items.count()
-        items = store.items.matching_page(min(limit, total) + 1, min(after, _BEYOND), conditions)
+        chosen = Filter.of(where)
+        total = len(store.items.matching(chosen)) if where else store.items.count()
+        items = store.items.matching_page(min(limit, total) + 1, min(after, _BEYOND), chosen)
     more, items = len(items) > limit, items[:limit]
     cursor = items[-1].item_id if more else None
     if as_json:

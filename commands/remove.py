@@ -96,7 +96,7 @@ def _numbers(words: list[str]) -> list[int]:
 
 def _remove_source(name: str, *, yes: bool) -> None:
     """Remove a catalogue, or the items added by hand, which `list` also shows as a catalogue."""
-    from crossmodal.store.filters import checked
+    from crossmodal.store import Filter
 
     with opened_store() as store:
         counts = store.sources.counts()
@@ -111,7 +111,7 @@ def _remove_source(name: str, *, yes: bool) -> None:
         if meant in entries:
             gone = store.sources.remove(meant)
         else:
-            gone = store.items.remove([int(each) for each in store.items.matching(checked({"catalogue": meant}))])
+            gone = store.items.remove([int(each) for each in store.items.matching(Filter.of({"catalogue": meant}))])
     _console.plain(f"catalogue\t{_console.cell(meant)}\t{len(gone)}\tremoved")
 
 

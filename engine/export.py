@@ -10,8 +10,7 @@ from crossmodal.atomic import atomic_path
 from crossmodal.errors import QueryError
 from crossmodal.items import Item
 from crossmodal.progress import OnProgress, Progress, check_stop, ignore_progress
-from crossmodal.store import Filter, Store
-from crossmodal.store.filters import checked
+from crossmodal.store import Filter, Store, Where
 from crossmodal.text.cleaning import counted
 from engine.export_formats import IDS_SUFFIX, Exported, write_csv, write_folder, write_npy, write_parquet
 
@@ -23,7 +22,7 @@ def export_items(
     exported: Exported,
     path: Path,
     kind: str = "csv",
-    where: Filter | None = None,
+    where: Where | None = None,
     *,
     ids: Sequence[int] | None = None,
     overwrite: bool = False,
@@ -83,13 +82,13 @@ class _Items:
     def __init__(
         self,
         store: Store,
-        where: Filter | None,
+        where: Where | None,
         ids: Sequence[int] | None,
         shown: Callable[[Item], Item],
         on_progress: OnProgress,
         stop: threading.Event | None,
     ) -> None:
-        self._store, self._where, self._ids, self._shown = store, checked(where), ids, shown
+        self._store, self._where, self._ids, self._shown = store, Filter.of(where), ids, shown
         self._on_progress, self._stop = on_progress, stop
         self._total = len(ids) if ids is not None else len(store.items.matching(self._where)) if where else store.items.count()
 

@@ -11,8 +11,7 @@ from crossmodal.images.fetch import Fetcher
 from crossmodal.items import Failure, Item
 from crossmodal.jobs import UNDER_WAY, JobManager, JobStatus, JobStore
 from crossmodal.progress import OnProgress
-from crossmodal.store import Filter, Store
-from crossmodal.store.filters import checked
+from crossmodal.store import Filter, Store, Where
 from engine.info import ADDED, ModelGeneration, SystemInfo, TrainingEstimate, device_text, model_info, model_name, source_infos
 from engine.models.store import ModelFiles
 from engine.models.switch import Switching
@@ -192,16 +191,16 @@ class LiveApp(LostFoundApp):
         """Up to `limit` items after an id, oldest first."""
         return self.store.items.page(limit, after_id)
 
-    def items_page(self, limit: int, after_id: int = 0, *, where: Filter | None = None) -> list[Item]:
+    def items_page(self, limit: int, after_id: int = 0, *, where: Where | None = None) -> list[Item]:
         """Up to `limit` items that match a filter, oldest first, with ids above `after_id`; the last id is the cursor of the next page.
 
         Raises:
             QueryError: `bad_request`: an invalid limit, cursor or filter.
         """
-        wanted, conditions = top_k_of(self.limits, limit), checked(where)
+        wanted, chosen = top_k_of(self.limits, limit), Filter.of(where)
         if isinstance(after_id, bool) or not isinstance(after_id, int) or after_id < 0:
             raise QueryError("bad_request", f"A page begins after the id of an item, not {after_id!r:.40}.", remedy="Begin with 0.")
-        return self.store.items.matching_page(wanted, after_id, conditions)
+        return self.store.items.matching_page(wanted, after_id, chosen)
 
     def attribute_values(self, limit: int = 50) -> dict[str, list[tuple[str, int]]]:
         """Each attribute with its `limit` most frequent values and their counts, most frequent first."""

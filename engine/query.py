@@ -6,8 +6,8 @@ from pathlib import Path
 
 from crossmodal.errors import QueryError
 from crossmodal.items import Item, Picture, SearchResult
-from crossmodal.store import Conditions, Filter, Store
-from crossmodal.store.filters import CATALOGUE, checked
+from crossmodal.store import Filter, Store, Where
+from crossmodal.store.filters import CATALOGUE
 from crossmodal.text.cleaning import clean_query, display_text
 from engine.validation import Limits, number_of, top_k_of, whole_number_of
 
@@ -39,7 +39,7 @@ class Query:
     image: Image | None = field(default=None, repr=False)
     item_id: int | None = None
     weight: float = 0.5
-    where: Filter | None = None
+    where: Where | None = None
     min_score: float | None = None
     top_k: int = 5
     offset: int = 0
@@ -62,9 +62,9 @@ class SearchAnswer:
 
 @dataclass(frozen=True, slots=True)
 class ValidQuery(Query):
-    """A query returned by `validated`: its text is cleaned, and its filter parsed into `conditions`."""
+    """A query returned by `validated`: its text is cleaned, and its filter parsed into `chosen`."""
 
-    conditions: Conditions = ()
+    chosen: Filter = field(default_factory=Filter)
 
     @property
     def depth(self) -> int:
@@ -82,7 +82,7 @@ def validated(query: Query, limits: Limits) -> ValidQuery:
         return query
     top_k = top_k_of(limits, query.top_k)
     offset = whole_number_of(query.offset, "The offset", 0, limits.max_offset)
-    conditions = checked(query.where)
+    chosen = Filter.of(query.where)
     min_score = None if query.min_score is None else number_of(query.min_score, "The lowest score", -1.0, 1.0)
     weight = number_of(query.weight, "The weight of the picture", 0.0, 1.0)
     if query.text is None and query.image is None and query.item_id is None:
@@ -104,7 +104,7 @@ def validated(query: Query, limits: Limits) -> ValidQuery:
         offset,
         bool(query.collapse_duplicates),
         bool(query.include_self),
-        conditions,
+        chosen,
     )
 
 
@@ -120,7 +120,7 @@ def all_validated(queries: Sequence[Query], limits: Limits) -> list[ValidQuery]:
     return [validated(query, limits) for query in queries]
 
 
-def unknown_names(store: Store, where: Filter) -> tuple[list[str], list[str]]:
+def unknown_names(store: Store, where: Where) -> tuple[list[str], list[str]]:
     """What a filter names that is not in the collection: attributes that no item has; and catalogues, where it names no other."""
     known = store.items.attribute_values(1)
     attributes = [name for name in where if name != CATALOGUE and name not in known]
@@ -129,7 +129,7 @@ def unknown_names(store: Store, where: Filter) -> tuple[list[str], list[str]]:
     return attributes, [] if {*catalogues} & {*store.sources.counts()} else catalogues
 
 
-def why_nothing(store: Store, where: Filter) -> str:
+def why_nothing(store: Store, where: Where) -> str:
     """A sentence about `unknown_names`; empty where a filter names only what there is."""
     attributes, catalogues = unknown_names(store, where)
     if attributes:

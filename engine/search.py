@@ -9,7 +9,7 @@ import numpy.typing as npt
 from crossmodal.errors import QueryError
 from crossmodal.indexes.base import Hits
 from crossmodal.items import CaptionResult, Embedding, Item, Picture, SearchResult
-from crossmodal.store import Conditions, Store
+from crossmodal.store import Filter, Store
 from engine.encoding import Encoding, reads_titles
 from engine.models.generations import Generation
 from engine.models.trained import TrainedModel
@@ -46,10 +46,10 @@ class Searcher:
         generation = self._generation()
         embeddings = self._embeddings(generation.model, queries)
         answers: dict[int, SearchAnswer] = {}
-        places_of = defaultdict[tuple[Conditions, int], list[int]](list)
+        places_of = defaultdict[tuple[Filter, int], list[int]](list)
         for place, query in enumerate(queries):
             # Grouped by depth as well, so that many short answers do not wait for the items of a long one.
-            places_of[query.conditions, query.depth].append(place)
+            places_of[query.chosen, query.depth].append(place)
         for places in places_of.values():
             found = self.nearest(generation, embeddings[places], [queries[place] for place in places])
             answers.update(zip(places, found, strict=True))
@@ -66,8 +66,8 @@ class Searcher:
         Args:
             exclude: ids to leave out.
         """
-        conditions = queries[0].conditions
-        allowed = self._filters.allowed(conditions) if conditions else None
+        chosen = queries[0].chosen
+        allowed = self._filters.allowed(chosen) if chosen else None
         own = [self._own_picture(query) for query in queries]
         answers = [SearchAnswer([]) for _ in queries]
         items: dict[int, Item] = {}
@@ -178,15 +178,15 @@ class _Filters:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._kept: OrderedDict[tuple[int, Conditions], npt.NDArray[np.int64]] = OrderedDict()
+        self._kept: OrderedDict[tuple[int, Filter], npt.NDArray[np.int64]] = OrderedDict()
 
-    def allowed(self, where: Conditions) -> npt.NDArray[np.int64]:
+    def allowed(self, chosen: Filter) -> npt.NDArray[np.int64]:
         """Ascending ids. Shape: (n,) int64."""
         # Read before the ids: a commit in between is then detected with the next version.
-        key = (self._store.version(), where)
+        key = (self._store.version(), chosen)
         ids = self._kept.get(key)
         if ids is None:
-            ids = self._kept[key] = self._store.items.matching(where)
+            ids = self._kept[key] = self._store.items.matching(chosen)
             while len(self._kept) > _FILTERS_KEPT:
                 try:
                     self._kept.popitem(last=False)

@@ -17,7 +17,7 @@ from api.responses import AddedMany, Attributes, Failures, ItemAnswer, ItemCreat
 from api.schemas import ItemChange, NewItemRequest, NewItemsRequest
 from crossmodal.errors import CrossmodalError
 from crossmodal.items import AddOutcome, Picture
-from crossmodal.store.filters import checked
+from crossmodal.store import Filter
 from crossmodal.text.cleaning import display_text
 
 router = APIRouter(prefix="/api", tags=["items"], dependencies=[ONLY_KNOWN])
@@ -28,8 +28,8 @@ _CHANGE = {"title": "my red mug", "attributes": {"shelf": "3"}}
 @router.get("/items", response_model=ItemsPage, responses=problems(422))
 async def list_items(door: ServicesDep, limit: Limit = 50, cursor: Cursor = "0", where: WhereText = None) -> Response:
     """Items, oldest first, page by page. Items added or removed meanwhile shift no page."""
-    conditions = checked(await door.stored(filter_of(where)))
-    found = await door.run(door.app.store.items.matching_page, limit + 1, int(cursor), conditions)
+    chosen = Filter.of(await door.stored(filter_of(where)))
+    found = await door.run(door.app.store.items.matching_page, limit + 1, int(cursor), chosen)
     page = found[:limit]  # one more tells whether this is the last page
     after = str(page[-1].item_id) if len(found) > limit else None
     return Json(await door.written(lambda: {"items": [door.item(item) for item in page], "next_cursor": after}, rows=len(page)))

@@ -1,16 +1,14 @@
-"""Filters: equality on attributes and source, as a caller writes them, as checked, and as a condition of SQL."""
+"""Filters: equality on attributes and source, as a caller writes them, as validated, and as a condition of SQL."""
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from crossmodal.errors import QueryError
 from crossmodal.store.rows import storable
 
-Filter = Mapping[str, str | Sequence[str]]
-"""Attribute → its value, or any of several; all attributes must match. `catalogue` means the item's source."""
-
-Conditions = tuple[tuple[str, tuple[str, ...]], ...]
-"""A filter that was checked, in a fixed order: equal filters are equal, and can be looked up."""
+Where = Mapping[str, str | Sequence[str]]
+"""A filter as a caller writes it: attribute → its value, or any of several; all must match. `catalogue` means the item's source."""
 
 CATALOGUE = "catalogue"
 MAX_ATTRIBUTES = 50
@@ -24,19 +22,45 @@ _HAS_VALUE = (
 _IS_OF = "items.catalogue IN (SELECT value FROM json_each(?))"
 
 
-def checked(where: Filter | None) -> Conditions:
-    """A filter, looked over; none and an empty one let everything through.
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A validated filter. Equal filters are equal, and can be looked up; an empty one is false and lets everything through.
 
-    Raises:
-        QueryError: `bad_request` for anything but texts under texts, for an attribute without a value, or for too many of either.
+    Attributes:
+        values: attribute and its accepted values, both sorted.
     """
-    if where is None:
-        return ()
-    if not isinstance(where, Mapping):
-        raise _refused(f"A filter is a table of attributes, not {where!r:.60}.")
-    if len(where) > MAX_ATTRIBUTES:
-        raise _refused(f"A filter may name {MAX_ATTRIBUTES} attributes, not {len(where):,}.")
-    return tuple(sorted((_name(name), _values(name, value)) for name, value in where.items()))
+
+    values: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    @classmethod
+    def of(cls, where: Where | None) -> "Filter":
+        """Validate what a caller wrote; None and an empty table give an empty filter.
+
+        Raises:
+            QueryError: `bad_request` for anything but texts under texts, for an attribute without a value, or for too many of either.
+        """
+        if where is None:
+            return cls()
+        if not isinstance(where, Mapping):
+            raise _refused(f"A filter is a table of attributes, not {where!r:.60}.")
+        if len(where) > MAX_ATTRIBUTES:
+            raise _refused(f"A filter may name {MAX_ATTRIBUTES} attributes, not {len(where):,}.")
+        return cls(tuple(sorted((_name(name), _values(name, value)) for name, value in where.items())))
+
+    def __bool__(self) -> bool:
+        return bool(self.values)
+
+    def where(self) -> tuple[str, list[object]]:
+        """The condition of SQL over the table `items`, removed ones left out, and the values of its question marks."""
+        terms, values = ["items.removed_at IS NULL"], list[object]()
+        for name, accepted in self.values:
+            if name == CATALOGUE:
+                terms.append(_IS_OF)
+                values.append(json.dumps(accepted))
+            else:
+                terms.append(_HAS_VALUE)
+                values += [name, json.dumps(accepted)]
+        return " AND ".join(terms), values
 
 
 def _name(name: object) -> str:
@@ -56,16 +80,3 @@ def _values(name: object, value: object) -> tuple[str, ...]:
 
 def _refused(what: str) -> QueryError:
     return QueryError("bad_request", what, remedy='Give values by attribute, for instance {"colour": "red"}.')
-
-
-def sql_of(conditions: Conditions) -> tuple[list[str], list[object]]:
-    """Terms to be joined by AND over the table `items`, removed ones left out, and the values of their question marks."""
-    terms, values = ["items.removed_at IS NULL"], list[object]()
-    for name, wanted in conditions:
-        if name == CATALOGUE:
-            terms.append(_IS_OF)
-            values.append(json.dumps(wanted))
-        else:
-            terms.append(_HAS_VALUE)
-            values += [name, json.dumps(wanted)]
-    return terms, values

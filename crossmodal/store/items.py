@@ -10,7 +10,7 @@ import numpy.typing as npt
 from crossmodal.items import Embedding, Item, NewItem
 from crossmodal.store import removal, rows, writing
 from crossmodal.store.database import Database
-from crossmodal.store.filters import Conditions, sql_of
+from crossmodal.store.filters import Filter
 from crossmodal.store.rows import ITEM_COLUMNS, ITEM_WIDTH, MAX_ID, item_of, storable
 from crossmodal.store.texts import TextEmbeddings
 from crossmodal.store.writing import ItemTexts
@@ -162,18 +162,18 @@ class Items:
                 row = db.execute(sql, (storable(source),)).fetchone()
             return int(row[0])
 
-    def matching(self, conditions: Conditions) -> npt.NDArray[np.int64]:
-        """Ids, ascending, of the items that match a checked filter. Shape: (n,) int64."""
-        terms, values = sql_of(conditions)
-        sql = f"SELECT item_id FROM items WHERE {' AND '.join(terms)} ORDER BY item_id"
+    def matching(self, chosen: Filter) -> npt.NDArray[np.int64]:
+        """Ids, ascending, of the items that match a filter. Shape: (n,) int64."""
+        where, values = chosen.where()
+        sql = f"SELECT item_id FROM items WHERE {where} ORDER BY item_id"
         with self._database.reading() as db:
             ids = db.execute(sql, values).fetchall()
         return np.fromiter((item_id for (item_id,) in ids), dtype=np.int64, count=len(ids))
 
-    def matching_page(self, limit: int, after_id: int, conditions: Conditions) -> list[Item]:
+    def matching_page(self, limit: int, after_id: int, chosen: Filter) -> list[Item]:
         """Up to `limit` matching items beyond `after_id`, oldest first."""
-        terms, values = sql_of(conditions)
-        sql = f"SELECT {ITEM_COLUMNS} FROM items WHERE {' AND '.join(terms)} AND items.item_id > ? ORDER BY items.item_id LIMIT ?"
+        where, values = chosen.where()
+        sql = f"SELECT {ITEM_COLUMNS} FROM items WHERE {where} AND items.item_id > ? ORDER BY items.item_id LIMIT ?"
         with self._database.reading() as db:
             return [item_of(row) for row in db.execute(sql, (*values, max(-1, min(after_id, MAX_ID)), max(0, limit)))]
 
