@@ -125,9 +125,9 @@ if TYPE_CHECKING:
 
 
 def item_as_dict(item: Item) -> dict[str, Any]:
-    """An item as in JSON output."""
+    """An item as in JSON output; its id is a string, as in the API."""
     return {
-        "item_id": item.item_id,
+        "item_id": str(item.item_id),
         "title": item.title,
         "catalogue": item.source,
         "source": item.origin,
@@ -168,7 +168,7 @@ def show_captions(results: Sequence[CaptionResult]) -> None:
 def captions_as_json(results: Sequence[CaptionResult]) -> None:
     """`{"captions": [...]}`, best first; an empty list for none."""
     found = [
-        {"rank": each.rank, "score": round(each.score, 6), "caption": each.caption, "item_id": each.item.item_id}
+        {"rank": each.rank, "score": round(each.score, 6), "caption": each.caption, "item_id": str(each.item.item_id)}
         for each in results
     ]
     as_json({"captions": found})

@@ -67,10 +67,11 @@ def attributes_of(pairs: Sequence[str] | None) -> dict[str, str]:
 
 
 def id_of(word: str) -> int:
-    """Parse an item id. Raises QueryError `bad_request` if it is invalid."""
-    if not (word.isascii() and word.isdigit() and 0 < int(word) < 2**63):
-        raise QueryError("bad_request", f'"{word:.40}" is not the id of an item.', remedy="Look it up: python cli.py list")
-    return int(word)
+    """Parse an item id, written as in a table or, in double quotes, as in JSON. Raises QueryError `bad_request` if it is invalid."""
+    digits = word[1:-1] if len(word) > 1 and word[0] == word[-1] == '"' else word
+    if not (digits.isascii() and digits.isdigit() and 0 < int(digits) < 2**63):
+        raise QueryError("bad_request", f'"{digits:.40}" is not the id of an item.', remedy="Look it up: python cli.py list")
+    return int(digits)
 
 
 def _pair(text: str) -> tuple[str, str]:

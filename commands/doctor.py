@@ -55,9 +55,11 @@ def doctor(
     checks = examine(place, decode_limits(chosen), on_check=(lambda made: _say(made, quiet=quiet)) if talk else lambda _made: None)
     faults = sum(finding.fault for made in checks for finding in made.findings)
     if as_json:
-        fields = ("code", "what", "cure", "fault", "item_ids")
+        fields = ("code", "what", "cure", "fault")
         found = [
-            {"check": made.name, **{name: getattr(each, name) for name in fields}} for made in checks for each in made.findings
+            {"check": made.name, **{name: getattr(each, name) for name in fields}, "item_ids": [str(one) for one in each.item_ids]}
+            for made in checks
+            for each in made.findings
         ]
         _console.as_json({"faults": faults, "checks": [made.name for made in checks], "findings": found})
     elif not quiet:

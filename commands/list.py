@@ -66,7 +66,9 @@ def _items(where: dict[str, list[str]] | None, limit: int, after: int, *, as_jso
     more, items = len(items) > limit, items[:limit]
     cursor = items[-1].item_id if more else None
     if as_json:
-        _console.as_json({"items": [item_as_dict(item) for item in items], "next_after": cursor, "total": total})
+        _console.as_json(
+            {"items": [item_as_dict(item) for item in items], "next_after": None if cursor is None else str(cursor), "total": total}
+        )
     elif items:
         show_items(items)
         if not quiet:

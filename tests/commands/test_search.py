@@ -40,7 +40,7 @@ def test_words_and_a_picture_together(shell: Shell) -> None:
 
 def test_more_like_an_item_leaves_it_out(shell: Shell) -> None:
     rows = shell.json("search", "--item", 1, "-k", 50)["results"]
-    assert 1 not in [row["item_id"] for row in rows]
+    assert "1" not in [row["item_id"] for row in rows]
     assert len(rows) == 11
 
 
@@ -152,7 +152,7 @@ def test_words_need_no_quotation_marks(shell: Shell) -> None:
 
 def test_words_and_an_item_together(shell: Shell) -> None:
     rows = shell.json("search", "blue bar", "--item", 1, "--weight", 0.2, "-k", 50)["results"]
-    assert 1 not in [row["item_id"] for row in rows]
+    assert "1" not in [row["item_id"] for row in rows]
     assert rows[0]["title"].startswith("blue")
 
 

@@ -28,8 +28,8 @@ pytestmark = pytest.mark.slow
 
 QUESTIONS = 200
 KINDS = [(colour, thing) for colour in COLOURS for thing in THINGS]
-Found = list[tuple[int, float]]
-"""Ids and scores, best first."""
+Found = list[tuple[str, float]]
+"""Ids, which are strings in JSON, and scores, best first."""
 
 
 class Doors(NamedTuple):
@@ -99,7 +99,7 @@ def by_page(app: LiveApp, query: Query) -> Found:
     chosen = ResultFilter({name: tuple(values) for name, values in (query.where or {}).items()}, query.min_score)
     got = answer(app, asked, chosen, top_k=query.top_k + query.offset)
     assert got.problem is None
-    return [(result.item.item_id, result.score) for result in got.results][query.offset :]
+    return [(str(result.item.item_id), result.score) for result in got.results][query.offset :]
 
 
 def by_http(client: TestClient, query: Query) -> Found:
@@ -121,7 +121,7 @@ def by_http(client: TestClient, query: Query) -> Found:
         form = {name: json.dumps(value) if name == "where" else str(value) for name, value in given.items()}
         response = client.post("/search", data=form, files={"image": ("x.png", query.image)})  # type: ignore[dict-item]
     assert response.status_code == 200, response.text
-    return [(int(each["item"]["item_id"]), each["score"]) for each in response.json()["results"]]
+    return [(each["item"]["item_id"], each["score"]) for each in response.json()["results"]]
 
 
 def by_shell(query: Query, path: Path | None) -> Found:
@@ -147,10 +147,24 @@ def by_shell(query: Query, path: Path | None) -> Found:
 def test_every_door_gives_the_same_answer(doors: Doors) -> None:
     found = 0
     for query, path in questions(doors.folder):
-        expected = [(result.item.item_id, round(result.score, 6)) for result in doors.app.search(query).results]
+        expected = [(str(result.item.item_id), round(result.score, 6)) for result in doors.app.search(query).results]
         assert by_http(doors.client, query) == expected, query
         assert by_shell(query, path) == expected, query
         if query.collapse_duplicates:
             assert [(item_id, round(score, 6)) for item_id, score in by_page(doors.app, query)] == expected, query
         found += len(expected)
     assert found > 5 * QUESTIONS, "most of the questions have answers"
+
+
+def test_an_id_from_one_door_opens_another(doors: Doors) -> None:
+    [listed] = json.loads(CliRunner().invoke(command_line, ["list", "--json", "--limit", "1"]).stdout)["items"]
+    answer = doors.client.get(f"/api/items/{listed['item_id']}").json()
+    asked = ["search", "--json", "--item"]
+    by_text, by_json = (
+        CliRunner().invoke(command_line, [*asked, item_id]).stdout for item_id in (answer["item_id"], json.dumps(answer["item_id"]))
+    )
+
+    assert (answer["item_id"], answer["title"]) == (listed["item_id"], listed["title"])
+    assert by_text == by_json != ""
+    for image_id in (listed["item_id"], int(listed["item_id"])):
+        assert doors.client.post("/search", json={"image_id": image_id}).status_code == 200
