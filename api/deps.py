@@ -20,7 +20,7 @@ from crossmodal.items import Item, Picture
 from crossmodal.jobs import JobStatus
 from crossmodal.store import Where
 from engine.live import LiveApp
-from engine.query import Query, SearchAnswer, ValidQuery, validated, why_nothing
+from engine.query import Query, SearchAnswer, ValidQuery, validated
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -129,7 +129,7 @@ class Services:
         answer = await self.search(query)
         note = None
         if query.where and not answer.results:
-            note = await self.run(why_nothing, self.app.store, query.where) or None
+            note = await self.run(self.app.why_nothing, query.where) or None
         rows = len(answer.results) + len(answer.hidden)
         return await self.written(lambda: results_of(answer, self.options, note=note), rows=rows)
 

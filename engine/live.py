@@ -16,6 +16,7 @@ from engine.info import ADDED, ModelGeneration, SystemInfo, TrainingEstimate, de
 from engine.models.store import ModelFiles
 from engine.models.switch import Switching
 from engine.models.trained import TrainedModel
+from engine.query import why_nothing
 from engine.self_evaluation import CollectionMetrics, evaluate_on_collection
 from engine.spelling import CollectionVocabulary
 from engine.tasks import TaskParts, Tasks
@@ -201,6 +202,10 @@ class LiveApp(LostFoundApp):
         if isinstance(after_id, bool) or not isinstance(after_id, int) or after_id < 0:
             raise QueryError("bad_request", f"A page begins after the id of an item, not {after_id!r:.40}.", remedy="Begin with 0.")
         return self.store.items.matching_page(wanted, after_id, chosen)
+
+    def why_nothing(self, where: Where) -> str:
+        """A sentence about attributes or catalogues of a filter that the collection does not have; empty if it has all of them."""
+        return why_nothing(self.store, where)
 
     def attribute_values(self, limit: int = 50) -> dict[str, list[tuple[str, int]]]:
         """Each attribute with its `limit` most frequent values and their counts, most frequent first."""

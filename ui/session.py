@@ -28,6 +28,7 @@ def prepare() -> None:
     beginning: dict[str, Any] = {
         "query": None,
         "result_filter": ResultFilter(),
+        "offset": 0,
         "seen": {},
         "replaced": None,
         "turn": 0,
@@ -53,6 +54,12 @@ def result_filter() -> ResultFilter:
     """The current filter; initially empty."""
     wanted: ResultFilter = st.session_state.result_filter
     return wanted
+
+
+def offset() -> int:
+    """Number of best results before those that are shown; 0 on the first page."""
+    skipped: int = st.session_state.offset
+    return skipped
 
 
 def key(name: str) -> str:
@@ -152,6 +159,11 @@ def widen() -> None:
     set_filter(ResultFilter())
 
 
+def skip(results: int) -> None:
+    """Show the page of results after this many. Absolute, so that a premature second click selects the same page."""
+    _show(query(), offset=results)
+
+
 def fail(problem: CrossmodalError, label: str) -> None:
     """Show why the query picture could not be used."""
     _renew()
@@ -174,6 +186,7 @@ def follow_address_bar() -> None:
     _renew()
     st.session_state.seen, st.session_state.replaced = now, None
     asked, st.session_state.result_filter = url_state.from_address(now)
+    st.session_state.offset = url_state.offset_of(now)
     if url_state.asks(now) == url_state.asks(seen) and not url_state.asks(now):
         return  # only the filter changed: a query picture, which the address does not contain, stays
     st.session_state.details = None
@@ -194,10 +207,10 @@ def address_bar() -> dict[str, str | list[str]]:
     return {name: values if len(values) > 1 else values[0] for name, values in seen.items()}
 
 
-def _show(asked: Asked | None) -> None:
+def _show(asked: Asked | None, *, offset: int = 0) -> None:
     """Make `asked` the current query and write the address bar as one step of the browser history."""
-    st.session_state.query = asked
-    st.session_state.seen = url_state.to_address(asked, result_filter())
+    st.session_state.query, st.session_state.offset = asked, offset
+    st.session_state.seen = url_state.to_address(asked, result_filter(), offset)
     if st.session_state.seen != _address():
         st.session_state.replaced = url_state.ours(_address())
         st.query_params.from_dict(address_bar())

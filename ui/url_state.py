@@ -1,4 +1,4 @@
-"""Queries in the address bar: `?q=` words, `?like=` an item, `mix` the weight, `min` and `where.…` the filter."""
+"""Queries in the address bar: `?q=` words, `?like=` an item, `mix` the weight, `min` and `where.…` the filter, `skip` the page."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,7 +8,9 @@ from crossmodal.items import Picture
 
 EVEN = 0.5
 _ONLY = "where."
+_OURS = ("q", "like", "mix", "min", "skip")
 _MOST_NAMES, _MOST_VALUES = 10, 50
+_MOST_DIGITS = 9
 
 Address = dict[str, list[str]]
 """Parameter name → its values in the address bar."""
@@ -47,8 +49,8 @@ class ResultFilter:
         return bool(self.where) or self.min_score is not None
 
 
-def to_address(query: Asked | None, result_filter: ResultFilter) -> Address:
-    """Convert to address bar parameters. An uploaded picture cannot be represented."""
+def to_address(query: Asked | None, result_filter: ResultFilter, offset: int = 0) -> Address:
+    """Convert to address bar parameters. An uploaded picture cannot be represented, nor a page of its results."""
     said: Address = {}
     if query is not None and query.picture is None and query.problem is None:
         if query.words:
@@ -57,6 +59,8 @@ def to_address(query: Asked | None, result_filter: ResultFilter) -> Address:
             said["like"] = [str(query.item_id)]
         if query.words and query.item_id and query.balance != EVEN:
             said["mix"] = [f"{query.balance:g}"]
+        if offset:
+            said["skip"] = [str(offset)]
     if result_filter.min_score is not None:
         said["min"] = [f"{result_filter.min_score:g}"]
     return said | {f"{_ONLY}{name}": list(values) for name, values in sorted(result_filter.where.items())}
@@ -73,6 +77,12 @@ def from_address(address: Mapping[str, Sequence[str]]) -> tuple[Asked | None, Re
     return query, ResultFilter(where, _share(_last(address, "min")))
 
 
+def offset_of(address: Mapping[str, Sequence[str]]) -> int:
+    """Number of best results that the address skips; 0 if the parameter is missing or invalid."""
+    skip = _last(address, "skip")
+    return int(skip) if skip.isascii() and skip.isdigit() and len(skip) <= _MOST_DIGITS else 0
+
+
 def asks(address: Mapping[str, Sequence[str]]) -> Address:
     """The parameters of the query itself, without the filter."""
     return {name: list(address[name]) for name in ("q", "like", "mix") if name in address}
@@ -80,7 +90,7 @@ def asks(address: Mapping[str, Sequence[str]]) -> Address:
 
 def ours(address: Mapping[str, Sequence[str]]) -> Address:
     """The parameters that this program uses."""
-    return {name: list(values) for name, values in address.items() if name in ("q", "like", "mix", "min") or name.startswith(_ONLY)}
+    return {name: list(values) for name, values in address.items() if name in _OURS or name.startswith(_ONLY)}
 
 
 def _last(address: Mapping[str, Sequence[str]], name: str) -> str:

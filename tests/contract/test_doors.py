@@ -93,13 +93,13 @@ def questions(folder: Path) -> Iterator[tuple[Query, Path | None]]:
 
 
 def by_page(app: LiveApp, query: Query) -> Found:
-    """Ids and scores from what the page shows, which has no further pages and shows each picture once."""
+    """Ids and scores from what the page shows, which shows each picture once."""
     picture = None if query.image is None else app.look_at(query.image)  # type: ignore[arg-type]
     asked = Asked(query.text or "", query.item_id or 0, picture, balance=query.weight)
     chosen = ResultFilter({name: tuple(values) for name, values in (query.where or {}).items()}, query.min_score)
-    got = answer(app, asked, chosen, top_k=query.top_k + query.offset)
+    got = answer(app, asked, chosen, top_k=query.top_k, offset=query.offset)
     assert got.problem is None
-    return [(str(result.item.item_id), result.score) for result in got.results][query.offset :]
+    return [(str(result.item.item_id), result.score) for result in got.results]
 
 
 def by_http(client: TestClient, query: Query) -> Found:

@@ -210,10 +210,11 @@ class FakeApp(FakeModels):
             alike = _alike(own, self._pictures[item.item_id])
             return alike if query.text is None else (1 - query.weight) * said + query.weight * alike
 
-        found = self._ranked(query.top_k + 1, score, where=query.where, min_score=query.min_score)
+        end = query.offset + query.top_k
+        found = self._ranked(end + 1, score, where=query.where, min_score=query.min_score)
         hidden = [result.item for result in found if own is not None and result.item.content_hash == own.content_hash]
-        others = [result for result in found if result.item not in hidden][: query.top_k]
-        return SearchAnswer([replace(result, rank=rank) for rank, result in enumerate(others, start=1)], hidden)
+        others = [result for result in found if result.item not in hidden][:end]
+        return SearchAnswer([replace(result, rank=rank) for rank, result in enumerate(others, start=1)][query.offset :], hidden)
 
     def captions_for_image(self, image: QueryImage, top_k: int = 10) -> list[CaptionResult]:
         picture = image if isinstance(image, Picture) else self.look_at(image)
@@ -230,6 +231,10 @@ class FakeApp(FakeModels):
         return [found for found in self.captions_for_image(self._pictures[item_id], top_k + len(own)) if found.caption not in own][
             :top_k
         ]
+
+    def why_nothing(self, where: Mapping[str, str | Sequence[str]]) -> str:
+        unknown = [name for name in where if name not in self.attribute_values()]
+        return f'No item has an attribute "{unknown[0]}".' if unknown else ""
 
     def attribute_values(self, limit: int = 50) -> dict[str, list[tuple[str, int]]]:
         counts: dict[str, Counter[str]] = {}

@@ -63,15 +63,16 @@ def _row(app: "LiveApp", caption: CaptionResult) -> None:
 
 @dataclass(frozen=True)
 class Answer:
-    """Results, their duration, and the items that show the query picture; or why there are none."""
+    """Results, their duration, and the items that show the query picture; or why there are none. `more`: whether others follow."""
 
     results: list[SearchResult]
     seconds: float
     problem: CrossmodalError | None = None
     hidden: Sequence[Item] = ()
+    more: bool = False
 
 
-def query_of(asked: Asked, chosen: ResultFilter, *, top_k: int) -> Query:
+def query_of(asked: Asked, chosen: ResultFilter, *, top_k: int, offset: int = 0) -> Query:
     """Return the query that the page sends to the app."""
     return Query(
         text=asked.words or (None if asked.shows else ""),
@@ -81,19 +82,25 @@ def query_of(asked: Asked, chosen: ResultFilter, *, top_k: int) -> Query:
         where=chosen.where or None,
         min_score=chosen.min_score,
         top_k=top_k,
+        offset=offset,
     )
 
 
-def answer(app: "LiveApp", asked: Asked, chosen: ResultFilter, *, top_k: int) -> Answer:
+def answer(app: "LiveApp", asked: Asked, chosen: ResultFilter, *, top_k: int, offset: int = 0) -> Answer:
     """Run a search; errors that a user can cause are returned, not raised."""
     if asked.problem is not None:
         return Answer([], 0.0, asked.problem)
     start = time.perf_counter()
-    found = attempt(app.search, query_of(asked, chosen, top_k=top_k))
+    found = attempt(app.search, query_of(asked, chosen, top_k=top_k + 1, offset=offset))  # one more tells whether others follow
     seconds = time.perf_counter() - start
     if isinstance(found, CrossmodalError):
         return Answer([], seconds, found)
-    return Answer(found.results, seconds, hidden=found.hidden if asked.picture is not None else ())
+    return Answer(
+        found.results[:top_k],
+        seconds,
+        hidden=found.hidden if asked.picture is not None else (),
+        more=len(found.results) > top_k,
+    )
 
 
 def is_address(words: str) -> bool:
@@ -118,7 +125,9 @@ def show(app: "LiveApp", *, top_k: int, columns: int | None) -> None:
     elif is_address(asked.words) and not asked.shows:
         _offer_address(asked.words.strip())
     else:
-        _answered(app, asked, answer(app, asked, session.result_filter(), top_k=top_k), columns)
+        got = answer(app, asked, session.result_filter(), top_k=top_k, offset=session.offset())
+        _answered(app, asked, got, columns)
+        _pages(got, top_k)
 
 
 def _answered(app: "LiveApp", asked: Asked, got: Answer, columns: int | None) -> None:
@@ -128,6 +137,8 @@ def _answered(app: "LiveApp", asked: Asked, got: Answer, columns: int | None) ->
         _have(got.hidden[0])
     if got.problem is not None:
         dialogs.show(got.problem)
+    elif not got.results and session.offset():
+        st.markdown("**There are no further results.**")
     elif not got.results:
         _nothing_found(app, asked)
     else:
@@ -135,8 +146,33 @@ def _answered(app: "LiveApp", asked: Asked, got: Answer, columns: int | None) ->
         grid.show(app, [r.item for r in got.results], where="found", scores=[r.score for r in got.results], columns=columns)
         with hints:
             _did_you_mean(app, "" if asked.shows else asked.words)
-    if got.problem is None:
+    if got.problem is None and not session.offset():
         show_captions(app, asked)
+
+
+def _pages(got: Answer, top_k: int) -> None:
+    """Buttons to the results before and after; none where one page shows all."""
+    offset = session.offset()
+    if not offset and not got.more:
+        return
+    with st.container(horizontal=True, horizontal_alignment="center", key="pages"):
+        st.button(
+            "Back",
+            key="results-back",
+            icon=":material/chevron_left:",
+            disabled=not offset,
+            on_click=session.skip,
+            args=(max(0, offset - top_k),),
+        )
+        st.button(
+            "More results",
+            key="results-more",
+            icon=":material/chevron_right:",
+            icon_position="right",
+            disabled=not got.more,
+            on_click=session.skip,
+            args=(offset + top_k,),
+        )
 
 
 def _have(item: Item) -> None:
@@ -170,7 +206,10 @@ def _sentence(app: "LiveApp", asked: Asked, got: Answer) -> str:
     total = session.attempt(app.count, where=chosen.where) if chosen.where else app.count()
     of = f" of {total:,}" if isinstance(total, int) else ""
     only = f", {filters.phrase(chosen)}" if chosen else ""
-    return f"{len(got.results):,}{of} {_what(app, asked)}{only} · {formatting.duration(got.seconds)}"
+    skipped, shown = session.offset(), f"{len(got.results):,}"
+    if skipped and got.results:
+        shown = f"{skipped + 1:,} to {skipped + len(got.results):,}"
+    return f"{shown}{of} {_what(app, asked)}{only} · {formatting.duration(got.seconds)}"
 
 
 def _what(app: "LiveApp", asked: Asked, *, by: str = "like") -> str:
@@ -204,15 +243,19 @@ def _did_you_mean(app: "LiveApp", words: str) -> None:
 
 def _nothing_found(app: "LiveApp", asked: Asked) -> None:
     if session.result_filter():
-        _nothing_among_those()
+        _nothing_among_those(app)
         return
     st.markdown("**Nothing found.** Try fewer or other words, or search with a picture.")
     near = session.attempt(app.nearest_words, asked.words) if asked.words else []
     _suggest("Words of this collection:", near if isinstance(near, list) and near else app.example_queries())
 
 
-def _nothing_among_those() -> None:
-    st.markdown("**Nothing is left.** No picture matches the choices under “Narrow down”.")
+def _nothing_among_those(app: "LiveApp") -> None:
+    reason = session.attempt(app.why_nothing, session.result_filter().where)
+    if isinstance(reason, str) and reason:
+        st.markdown(f"**Nothing is left.** {literal(reason)}")
+    else:
+        st.markdown("**Nothing is left.** No picture matches the choices under “Narrow down”.")
     st.button("Show all again", key="widen", icon=":material/close:", on_click=session.widen)
 
 
@@ -224,7 +267,7 @@ def _invitation(app: "LiveApp", total: int, columns: int | None) -> None:
         dialogs.show(some)
         return
     if not some:
-        _nothing_among_those()
+        _nothing_among_those(app)
         return
     some_of = f"Some of those with {literal(filters.phrase(chosen))}:" if chosen else "Some of them:"
     st.caption(f"{formatting.count(total, 'picture')} to search. {some_of}")

@@ -4,6 +4,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from crossmodal.errors import StoreError
+from engine.query import Query
+from tests.ui.conftest import key
 from tests.ui.fake_app import FakeApp, draw
 from ui.formatting import ELLIPSIS
 
@@ -74,3 +76,71 @@ def test_captions_that_cannot_be_read_are_one_sentence(visit: Visit, collection:
     at = show_picture(visit())
     assert "cannot be read" in at.error[0].value
     assert [block for block in at.container if str(block.key).startswith("face-found-")], "the pictures are shown all the same"
+
+
+def tiles(at: AppTest) -> list[str]:
+    return [block.text[0].value for block in at.container if str(block.key).startswith("face-found-")]
+
+
+def header(at: AppTest) -> str:
+    return at.get_by_key("asked").text[0].value
+
+
+def keys(at: AppTest) -> set[str]:
+    return {str(button.key) for button in at.button}
+
+
+def test_all_results_can_be_reached_page_by_page(visit: Visit, collection: FakeApp) -> None:
+    expected = [result.item.title for result in collection.search(Query("red mug", top_k=30)).results]
+    at = visit(q="red mug")
+    pages = [tiles(at)]
+    assert at.button(key="results-back").disabled
+    while not at.button(key="results-more").disabled:
+        at.button(key="results-more").click().run()
+        pages.append(tiles(at))
+    assert [title for page in pages for title in page] == expected
+    assert len(pages) == 3
+    assert header(at).startswith("21 to 30 of 30 for “red mug”")
+    assert at.query_params["skip"] == "20"
+
+    at.button(key="results-back").click().run()
+
+    assert tiles(at) == pages[1]
+
+
+def test_a_page_asks_once(visit: Visit, collection: FakeApp) -> None:
+    at = visit(q="red mug")
+    before = len(collection.asked)
+
+    at.button(key="results-more").click().run()
+
+    assert collection.asked[before:] == ["red mug"]
+
+
+def test_a_link_opens_its_page_and_another_question_begins_at_the_first(visit: Visit) -> None:
+    at = visit(q="red mug", skip="10")
+    assert header(at).startswith("11 to 20 of 30")
+
+    at.text_input(key=key(at, "words")).set_value("blue hat").run()
+
+    assert header(at).startswith("10 of 30 for “blue hat”")
+    assert "skip" not in at.query_params
+
+
+def test_a_page_after_the_last_leads_back(visit: Visit) -> None:
+    at = visit(q="red mug", skip="500")
+    assert any("no further results" in text.value for text in at.markdown)
+    assert not at.button(key="results-back").disabled
+
+
+def test_few_results_need_no_pages(visit: Visit) -> None:
+    at = visit(**{"q": "red mug", "where.category": "mug"})
+    assert len(tiles(at)) == 5
+    assert not keys(at) & {"results-back", "results-more"}
+
+
+@pytest.mark.parametrize("query", [{"q": "red mug"}, {}])
+def test_an_attribute_that_no_item_has_is_named(visit: Visit, query: dict[str, str]) -> None:
+    at = visit(**query, **{"where.shelf": "3"})
+    [line] = [text.value for text in at.markdown if "Nothing is left" in text.value]
+    assert line.replace("\\", "") == '**Nothing is left.** No item has an attribute "shelf".'
