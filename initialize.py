@@ -12,7 +12,7 @@ from app_logic import Limits
 from config import Settings, read_settings
 from crossmodal.backbones.resnet import Weights, find_weights
 from crossmodal.demo.catalogue import COLUMNS, write_demo_catalogue
-from crossmodal.errors import BusyError, CheckpointError, CrossmodalError, SourceError
+from crossmodal.errors import BusyError, CheckpointError, CheckpointMissing, CrossmodalError, SourceError
 from crossmodal.images.decode import DecodeLimits
 from crossmodal.images.decoder import Decoder
 from crossmodal.images.fetch import Fetcher, FetchLimits
@@ -102,12 +102,13 @@ def initialize_system(progress: OnProgress = ignore_progress, settings: Settings
 
 def _ensure_catalogue(settings: Settings, told: OnProgress) -> Path:
     path = settings.demo_csv_path
-    if path.exists():
+    try:
         kind = "demo pictures" if is_demo(path) else "your own"
+    except FileNotFoundError:
+        write_demo_catalogue(settings.dataset_dir, seed=settings.demo_seed, items=settings.demo_items, on_progress=told)
+        told(Progress("catalogue", f"Catalogue: {settings.demo_items:,} demo pictures drawn", finished=True))
+    else:
         told(Progress("catalogue", f"Catalogue: {path.name}, {kind}", finished=True))
-        return path
-    write_demo_catalogue(settings.dataset_dir, seed=settings.demo_seed, items=settings.demo_items, on_progress=told)
-    told(Progress("catalogue", f"Catalogue: {settings.demo_items:,} demo pictures drawn", finished=True))
     return path
 
 
@@ -136,10 +137,10 @@ def _loaded(path: Path, told: OnProgress, *, set_aside: bool = False) -> Trained
     Raises:
         StoreError, BusyError: it temporarily cannot be read. It may be valid, so it stays in place.
     """
-    if not path.exists():
-        return None
     try:
         model = load_model(path)
+    except CheckpointMissing:
+        return None
     except CheckpointError as error:
         if set_aside:
             _set_aside(path, error, told)

@@ -71,9 +71,11 @@ def _new_name(folder: Path, now: datetime) -> str:
 
 def export_files(folder: Path | None) -> list[Path]:
     """Finished exports, newest first; none where there is no folder."""
-    if folder is None or not folder.is_dir():
+    try:
+        names = [] if folder is None else list(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
         return []
-    found = [path for path in folder.iterdir() if _OURS.fullmatch(path.name) and path.is_file() and not path.is_symlink()]
+    found = [path for path in names if _OURS.fullmatch(path.name) and path.is_file() and not path.is_symlink()]
     return sorted(found, key=lambda path: path.name, reverse=True)
 
 

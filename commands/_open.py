@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crossmodal.errors import SourceError, StoreError
+from crossmodal.errors import CheckpointMissing, SourceError, StoreMissing
+from crossmodal.installation import COMMAND
 from crossmodal.jobs import UNDER_WAY
 from crossmodal.progress import OnProgress, Progress, ignore_progress
 
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 
 _chosen: dict[str, Any] = {}
 _LOOK_EVERY_S = 0.1
+_IN_A_RUN = "model.pth"
 
 
 def choose(*, data_dir: Path | None) -> None:
@@ -54,16 +56,21 @@ def model_file(model: str | Path, *, or_id: bool = False) -> Path:
         SourceError: file_missing.
     """
     path = Path(model).expanduser()
-    if path.is_dir() and not (path / "model.pth").is_file():
-        what = f"There is no model.pth in the folder {path.absolute()}."
-        remedy = "Name the folder of a run that came to its end; python cli.py train --resume goes on with one."
-        raise SourceError("file_missing", what, remedy=remedy)
-    file = path / "model.pth" if path.is_dir() else path
+    file = path / _IN_A_RUN if path.is_dir() else path
     if not file.is_file():
-        what = f"There is no model at {file.absolute()}" + (", and none here has this id." if or_id else ".")
-        by_id = ", or an id as python cli.py models shows it in full" if or_id else ""
-        raise SourceError("file_missing", what, remedy=f"Name a run folder (runs/NAME) or a model file{by_id}.")
+        raise no_model(file, or_id=or_id)
     return file
+
+
+def no_model(file: Path, *, or_id: bool = False) -> SourceError:
+    """The error for a missing model file; see `model_file`."""
+    if file.name == _IN_A_RUN:
+        what = f"There is no {_IN_A_RUN} in the folder {file.parent.absolute()}."
+        remedy = f"Name the folder of a finished run; {COMMAND} train --resume finishes one."
+        return SourceError("file_missing", what, remedy=remedy)
+    what = f"There is no model at {file.absolute()}" + (", and none here has this id." if or_id else ".")
+    by_id = f", or an id as {COMMAND} models shows it in full" if or_id else ""
+    return SourceError("file_missing", what, remedy=f"Name a run folder (runs/NAME) or a model file{by_id}.")
 
 
 def named_model(chosen: Settings, path: Path | None) -> TrainedModel:
@@ -74,10 +81,14 @@ def named_model(chosen: Settings, path: Path | None) -> TrainedModel:
     """
     from engine.models.loading import load_model
 
-    if path is None and not chosen.model_path.exists():
-        what = f"There is no model in use yet: {chosen.model_path} does not exist."
-        raise SourceError("file_missing", what, remedy="Name one with --model, or make one with python cli.py index.")
-    return load_model(model_file(path) if path is not None else chosen.model_path)
+    file = chosen.model_path if path is None else model_file(path)
+    try:
+        return load_model(file)
+    except CheckpointMissing as error:
+        if path is not None:
+            raise no_model(file) from error
+        what = f"There is no model in use yet: {file} does not exist."
+        raise SourceError("file_missing", what, remedy=f"Name one with --model, or make one with {COMMAND} index.") from error
 
 
 @contextmanager
@@ -134,16 +145,15 @@ def opened_store() -> Iterator[Store]:
     """Open only the store, without loading a model.
 
     Raises:
-        StoreError: `index_missing`: there is no collection yet.
+        StoreMissing: there is no collection yet.
     """
     from crossmodal.store import Store
 
-    path = settings().store_path
-    if not path.exists():
-        raise StoreError(
-            "index_missing", f"There is no collection at {path} yet.", remedy="Create one: python cli.py index YOUR_PICTURES"
-        )
-    with Store(path) as store:
+    try:
+        store = Store(settings().store_path, create=False)
+    except StoreMissing as error:
+        raise StoreMissing(error.code, error.message, remedy=f"Create one: {COMMAND} index YOUR_PICTURES") from error
+    with store:
         yield store
 
 

@@ -11,8 +11,8 @@ from typing import Annotated, Literal
 import typer
 
 from commands import _console
-from commands._open import opened_store, settings
-from crossmodal.errors import PictureError, QueryError, SourceError
+from commands._open import opened_store
+from crossmodal.errors import PictureError, QueryError, SourceError, StoreMissing
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the result and errors.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Also print the log and tracebacks of errors.")]
@@ -178,10 +178,13 @@ def where_of(pairs: Sequence[str] | None) -> dict[str, list[str]] | None:
         QueryError: `bad_request`, a pair is none, or a name is that of several catalogues.
     """
     where = filter_of(pairs)
-    if where is None or _CATALOGUE not in where or not settings().store_path.exists():
+    if where is None or _CATALOGUE not in where:
         return where
-    with opened_store() as store:
-        known = list(store.sources.counts())
+    try:
+        with opened_store() as store:
+            known = list(store.sources.counts())
+    except StoreMissing:
+        return where
     return where | {_CATALOGUE: [whole_name(name, known) for name in where[_CATALOGUE]]}
 
 
@@ -205,13 +208,14 @@ def why_nothing(where: dict[str, list[str]] | None) -> str:
     """Why nothing was found, in a sentence: the collection is empty, or no item has what the filter names."""
     from engine.query import unknown_names
 
-    if not settings().store_path.exists():
+    try:
+        with opened_store() as store:
+            if not store.items.count():
+                return _EMPTY
+            attributes, catalogues = unknown_names(store, where or {})
+            known = list(store.sources.counts())
+    except StoreMissing:
         return "Nothing was found."
-    with opened_store() as store:
-        if not store.items.count():
-            return _EMPTY
-        attributes, catalogues = unknown_names(store, where or {})
-        known = list(store.sources.counts())
     if attributes:
         names = ", ".join(f'"{_console.cell(name)}"' for name in attributes[:_NAMED])
         return f"Nothing was found: no item has an attribute {names}. See what there is: python cli.py list --attributes"

@@ -10,7 +10,7 @@ import typer
 from commands import _console
 from commands._open import opened_store, settings
 from commands._options import Json, Quiet, Verbose
-from crossmodal.errors import CheckpointError, StoreError
+from crossmodal.errors import CheckpointError, CheckpointMissing, StoreError, StoreMissing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,16 +56,20 @@ def _found(*, quiet: bool) -> list[ModelGeneration]:
     """The models in the store and the model folder. An unusable active model is reported, not retrained.
 
     Raises:
-        StoreError: `index_missing`: there is neither a collection nor a model, or it cannot be read. CheckpointError: there is only a
-            file that is not a model.
+        StoreMissing: there is neither a collection nor a model. StoreError: it cannot be read. CheckpointError: there is only a file that
+            is not a model.
     """
     from engine.models.store import ModelFiles, known_models
 
     chosen = settings()
     with ExitStack() as opened:
-        there = chosen.store_path.exists() or not chosen.model_path.exists()
-        store = opened.enter_context(opened_store()) if there else None
         active, refused = _in_use(chosen.model_path)
+        try:
+            store = opened.enter_context(opened_store())
+        except StoreMissing:
+            if isinstance(refused, CheckpointMissing):
+                raise
+            store = None
         files = ModelFiles(chosen.store_path.parent / "models", chosen.model_path)
         known = known_models(store, files, active=active, model_path=chosen.model_path)
     if refused is not None:

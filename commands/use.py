@@ -9,9 +9,10 @@ import typer
 
 from commands import _console
 from commands._app import stop_on_interrupt
-from commands._open import model_file, opened_app
+from commands._open import model_file, no_model, opened_app
 from commands._options import Quiet, Verbose
 from commands._progress import ProgressBar
+from crossmodal.errors import CheckpointMissing
 from crossmodal.text.cleaning import counted, were
 
 
@@ -30,7 +31,11 @@ def use(
     with stop_on_interrupt() as stop, ProgressBar(quiet=quiet) as progress, opened_app(progress, fill=False) as app:
         known = {entry.model_id: entry.path for entry in app.models()}
         chosen = known.get(model) or model_file(model, or_id=True)
-        message = app.switching.run(app.switching.import_file(chosen), progress, stop)
+        try:
+            imported = app.switching.import_file(chosen)
+        except CheckpointMissing as error:
+            raise no_model(chosen, or_id=True) from error
+        message = app.switching.run(imported, progress, stop)
         dropped = app.drop_previous_models() if drop_previous else []
     if dropped:
         message = f"{message.partition('.')[0]}. {counted(len(dropped), 'previous model')} {were(len(dropped))} deleted."

@@ -127,8 +127,16 @@ class CheckpointError(CrossmodalError):
     """A model file is refused. The active model stays active."""
 
 
+class CheckpointMissing(CheckpointError):
+    """There is no model file at the path."""
+
+
 class StoreError(CrossmodalError):
     """The collection on disk cannot be read or written. Nothing was partially written."""
+
+
+class StoreMissing(StoreError):
+    """There is no collection at the path, and none is to be made (`index_missing`)."""
 
 
 class BusyError(CrossmodalError):

@@ -85,7 +85,7 @@ def _tells_apart(subject: Subject, stored: Changes) -> bool:
 def check_cache(subject: Subject) -> list[Finding]:
     """Check the saved index against the store. A missing one is fine: the next start creates it."""
     path = subject.place.index_path
-    if subject.store is None or subject.model is None or not path.exists():
+    if subject.store is None or subject.model is None:
         return []
     store, model = subject.store, subject.model
     try:
@@ -95,6 +95,8 @@ def check_cache(subject: Subject) -> list[Finding]:
         stored = store.changes.since(model.model_id)
         newer = store.changes.since(model.model_id, after_seq=tag.seq, after_removal=tag.removal_seq)
     except StoreError as error:
+        if error.code == "index_missing":
+            return []
         return [Finding("cache_refused", error.message, MEND)]
     marks = store.changes.mark(model.model_id, tag.seq), store.changes.removal_mark(tag.removal_seq)
     if tag.mark != marks[0] or tag.removal_mark not in ("", marks[1]):  # earlier versions wrote no removal mark

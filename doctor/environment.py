@@ -38,23 +38,38 @@ def check_versions(subject: Subject, installed: Callable[[str], str] = metadata.
 
 def pins(path: Path) -> dict[str, str]:
     """`name==version` lines of a requirements file; empty when there is none."""
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:  # an installed package
+        return {}
     return {match[1]: match[2] for match in map(_PIN.match, lines) if match}
 
 
 def check_disk(subject: Subject, free_bytes: Callable[[Path], int] = lambda path: shutil.disk_usage(path).free) -> list[Finding]:
     """Check free disk space; below 0.5 GB is a finding."""
     place = subject.place
-    folder = next(path for path in (place.data_dir, *place.data_dir.parents) if path.exists())
-    free = free_bytes(folder)
+    free = _free_bytes_of(place.data_dir, free_bytes)
     if free >= LEAST_FREE_BYTES:
         return []
     # Only caches may be deleted: an export, a rejected model or a store of an older format may be the only copy of something.
     cache = place.data_dir / "cache"
-    spare = cache.is_dir() and any(cache.iterdir())
+    try:
+        spare = any(cache.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        spare = False
     moved = f"mv {quoted(place.data_dir)} /a/larger/disk && export CROSSMODAL_DATA_DIR=/a/larger/disk/{place.data_dir.name}"
     cure = f"rm -r {quoted(cache)}" if spare else moved
     return [Finding("disk_nearly_full", f"{free / 2**20:,.0f} MiB are left on the disk of {place.data_dir}.", cure)]
+
+
+def _free_bytes_of(folder: Path, free_bytes: Callable[[Path], int]) -> int:
+    """Free bytes on the disk of a folder that need not exist yet."""
+    for path in (folder, *folder.parents):
+        try:
+            return free_bytes(path)
+        except FileNotFoundError:  # made later, on the disk of the folder above
+            continue
+    raise FileNotFoundError(folder)
 
 
 def check_decoder(subject: Subject) -> list[Finding]:

@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 
-from crossmodal.errors import CheckpointError, CrossmodalError
+from crossmodal.errors import CheckpointError, CheckpointMissing, CrossmodalError
 from crossmodal.items import Item
 from doctor.finding import MEND, Finding, Subject
 from engine.models.loading import load_model
@@ -29,12 +29,12 @@ print(hashlib.sha256(np.round(rows.astype(np.float64), 4).tobytes()).hexdigest()
 def check_model(subject: Subject) -> list[Finding]:
     """Load the model; later checks need it."""
     path = subject.place.model_path
-    if not path.exists():
+    try:
+        subject.model = load_model(path)
+    except CheckpointMissing:
         if not subject.place.store_path.exists():
             return [Finding("no_model", f"There is no model at {path} yet.", "python cli.py index", fault=False)]
         return [Finding("model_missing", f"There is no model at {path}, but the collection has embeddings of one.", MEND)]
-    try:
-        subject.model = load_model(path)
     except CheckpointError as error:
         return [Finding("model_refused", error.message, MEND)]
     return []

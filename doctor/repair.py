@@ -6,7 +6,7 @@ from typing import get_args
 import numpy as np
 
 from config import Settings
-from crossmodal.errors import CheckpointError, CrossmodalError
+from crossmodal.errors import CheckpointError, CrossmodalError, StoreMissing
 from crossmodal.images.decoder import Decoder
 from crossmodal.items import Item, Pixels
 from crossmodal.progress import OnProgress, Progress, check_stop
@@ -30,8 +30,12 @@ def repair_collection(settings: Settings, on_progress: OnProgress, stop: threadi
         Stopped: `stop` was set.
     """
     replaced = unreadable = 0
-    if settings.store_path.exists():
-        with Store(settings.store_path) as store:
+    try:
+        store = Store(settings.store_path, create=False)
+    except StoreMissing:  # made below, as at a start
+        pass
+    else:
+        with store:
             for model_id in store.models.counts():
                 for feed in get_args(Feed):
                     store.changes.drop_damaged(model_id, feed=feed)
@@ -43,7 +47,7 @@ def repair_collection(settings: Settings, on_progress: OnProgress, stop: threadi
                 with Decoder(decode_limits(settings), workers=settings.decode_workers) as decoder:
                     replaced, unreadable = _repair_items(store, model, decoder, on_progress, stop)
     for cache in settings.index_path.parent.glob("*_features.pt"):
-        cache.unlink()
+        cache.unlink(missing_ok=True)
     app = build_system(settings, on_progress, fill=False)
     try:
         made = app.tasks.embed_missing(app.generation().model, on_progress, stop)

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-from crossmodal.errors import CrossmodalError, QueryError, StoreError
+from crossmodal.errors import CrossmodalError, QueryError, StoreError, StoreMissing
 from crossmodal.items import Item
 from crossmodal.store import Store, schema
 from crossmodal.store.schema import origins
@@ -26,17 +26,14 @@ _DEMO = "demo"
 def check_store(subject: Subject) -> list[Finding]:
     """Open the store; later checks need it. One of an older format stays closed, because opening would migrate it."""
     path = subject.place.store_path
-    if not path.exists() and not path.with_name(path.name + "-wal").exists():
-        return [
-            Finding("no_collection", f"There is no collection at {path} yet.", "python cli.py index YOUR_PICTURES", fault=False)
-        ]
     try:
-        # An empty or missing file with a log is a fault that `Store` reports.
-        older = schema.older_format(path) if path.exists() and path.stat().st_size else None
+        older = schema.older_format(path)
         if older is not None:
             what = f"The collection {path} has the older format {older}; it is migrated when it is next opened, and a copy is kept."
             return [Finding("older_format", what, "python cli.py list")]
-        subject.store = Store(path)
+        subject.store = Store(path, create=False)  # an empty file, or a missing one with a log, is a fault that it reports
+    except StoreMissing as error:
+        return [Finding("no_collection", error.message, "python cli.py index YOUR_PICTURES", fault=False)]
     except StoreError as error:
         if error.code != "index_corrupt":  # newer format or read-only: the file is intact and must not be moved
             code = error.code if error.code.startswith("store_") else f"store_{error.code}"

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from crossmodal.errors import StoreError
+from crossmodal.errors import StoreError, StoreMissing
 from crossmodal.store.database import Access, Connection, connect, damaged, translated
 from crossmodal.store.migrations import MIGRATIONS
 
@@ -21,17 +21,18 @@ _RETRY_S = 0.01
 _EMPTY = "Restore a copy of it, or delete the empty file to begin a new collection."
 
 
-def open_file(path: Path, *, wait_s: float) -> Access:
-    """Make the file, or check it, so that the connections that follow find a sound database of today's format.
+def open_file(path: Path, *, wait_s: float, create: bool = True) -> Access:
+    """Check the file, or make it if it is missing and `create` is set: connections then find a sound database of today's format.
 
     Returns:
         How the file can be opened: a file or a folder that must not be written is still read.
 
     Raises:
         StoreError: `index_corrupt`, `store_too_new`, `read_only` (it cannot even be read without being written), `disk_full`.
+        StoreMissing: there is no file, and `create` is not set.
     """
     try:
-        _open_to_write(path, wait_s=wait_s)
+        _open_to_write(path, wait_s=wait_s, create=create)
         # A file that can only be read opens all the same. Opening it here to find out would end the locks SQLite has on it.
         return "rw" if os.access(path, os.W_OK) else "ro"
     except StoreError as error:
@@ -44,12 +45,14 @@ def open_file(path: Path, *, wait_s: float) -> Access:
         return access
 
 
-def _open_to_write(path: Path, *, wait_s: float) -> None:
+def _open_to_write(path: Path, *, wait_s: float, create: bool) -> None:
     with translated(path):
         if _size(_log_of(path)) and not _size(path):
             # SQLite would throw the log away, and with it the last items.
             raise damaged(path, f"it is empty or missing, but its log {_log_of(path).name} is there")
         size = _size(path)
+        if size is None and not create:
+            raise StoreMissing("index_missing", f"There is no collection at {path} yet.", remedy="Index some pictures first.")
         if size is None:
             _make(path, wait_s)
         # A collection is never empty, for it comes into being whole: whatever emptied this file should be known.
@@ -131,11 +134,14 @@ def prepare(db: Connection, path: Path, *, wait_s: float = 30.0, migrations: tup
 
 
 def older_format(path: Path) -> int | None:
-    """The format of a file that `prepare` would change; None for one of today's. Nothing is written, neither to the file nor beside it.
+    """The format of a file that `prepare` would change; None for one of today's, an empty or a missing one. Nothing is written, neither
+    to the file nor beside it.
 
     Raises:
         StoreError: `index_corrupt`, `store_too_new`, `read_only`.
     """
+    if not _size(path):
+        return None
     # Without a log nobody has the file open, and it is complete in itself; asked for as read-only alone, SQLite would leave a log there.
     mode = "immutable=1" if _size(_log_of(path)) is None else "mode=ro"
     with translated(path), closing(sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True)) as db:

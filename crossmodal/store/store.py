@@ -16,7 +16,7 @@ from crossmodal.store.texts import Texts
 
 
 class Store:
-    """Items, pictures, embeddings, failures and sources in the SQLite file at `path`, made when it is not there.
+    """Items, pictures, embeddings, failures and sources in the SQLite file at `path`.
 
     May be used from many threads, and by several processes on the same file at once. Every method of its parts that writes is one
     transaction: it is on the disk when the method returns, and has not happened when it raises. An item is visible to a model once it
@@ -26,6 +26,7 @@ class Store:
 
     Args:
         path: the file. Its folder is made too.
+        create: whether a missing file is made.
         wait_s: longest wait for another writer.
         min_free_bytes: writes are refused when the disk has less than this left.
 
@@ -43,10 +44,11 @@ class Store:
 
     Raises:
         StoreError: `index_corrupt` (damaged, or another program's file; never touched), `store_too_new`, `read_only`, `disk_full`.
+        StoreMissing: there is no file, and `create` is False.
     """
 
-    def __init__(self, path: Path, *, wait_s: float = 30.0, min_free_bytes: int = MIN_FREE_BYTES) -> None:
-        access = schema.open_file(path, wait_s=wait_s)
+    def __init__(self, path: Path, *, create: bool = True, wait_s: float = 30.0, min_free_bytes: int = MIN_FREE_BYTES) -> None:
+        access = schema.open_file(path, wait_s=wait_s, create=create)
         self.path = path
         self.read_only = access != "rw"
         self._database = Database(path, wait_s=wait_s, min_free_bytes=min_free_bytes, access=access)

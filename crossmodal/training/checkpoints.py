@@ -23,7 +23,7 @@ from torch import Tensor
 
 from crossmodal import errors
 from crossmodal.atomic import atomic_path
-from crossmodal.errors import CheckpointError, StoreError
+from crossmodal.errors import CheckpointError, CheckpointMissing, StoreError
 from crossmodal.training.failures import is_of_memory
 
 if TYPE_CHECKING:
@@ -84,7 +84,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """Read a model file and check that it is what it says: layout, types, density, finiteness, digest.
 
     Raises:
-        CheckpointError: there is no such file, or what is in it is wrong; the message says what. Nothing in the file is ever executed.
+        CheckpointError: what is in it is wrong; the message says what. Nothing in the file is ever executed. CheckpointMissing: there is
+            no such file.
         StoreError: it could not be read, which says nothing against what is in it (too many open files, a disk that failed, ...).
         MemoryError: there was too little memory to read it.
     """
@@ -160,10 +161,11 @@ def _opened(path: Path) -> _WatchedFile:
         if stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for somebody to write
             return _WatchedFile(path)
     except (FileNotFoundError, NotADirectoryError, ValueError) as error:
-        raise _refused(path, "does not exist") from error
+        what = f"The model file {path.name} does not exist."
+        raise CheckpointMissing("checkpoint_invalid", what, remedy="Check its name.") from error
     except OSError as error:
         raise _unread(path, error) from error
-    raise _refused(path, "does not exist")
+    raise _refused(path, "is not a regular file")
 
 
 def _unread(path: Path, error: OSError) -> StoreError:

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from crossmodal import errors
 from crossmodal.atomic import write_whole
-from crossmodal.errors import CheckpointError, TrainingError
+from crossmodal.errors import CheckpointError, CheckpointMissing, TrainingError
 from crossmodal.training.checkpoints import load_checkpoint, packed, save_checkpoint, unpacked
 
 LAST, BEST, HISTORY = "last.pt", "best.pt", "history.jsonl"
@@ -98,9 +98,10 @@ class RunDir:
         Raises:
             CheckpointError: the file is damaged; best.pt may still be good. StoreError: the disk cannot be read.
         """
-        if not (self.path / LAST).exists():
+        try:
+            kept = load_checkpoint(self.path / LAST)
+        except CheckpointMissing:
             return None
-        kept = load_checkpoint(self.path / LAST)
         try:
             state: dict[str, Any] = unpacked(kept.state, kept.details["state"])
         except (KeyError, TypeError, ValueError) as error:
@@ -141,8 +142,11 @@ class RunDir:
 
     def history(self) -> list[dict[str, Any]]:
         """The lines of `history.jsonl`; none before the first epoch has ended."""
-        path = self.path / HISTORY
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+        try:
+            text = (self.path / HISTORY).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return []
+        return [json.loads(line) for line in text.splitlines()]
 
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
         """Replace a JSON file of the folder."""

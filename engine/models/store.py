@@ -36,10 +36,14 @@ class ModelFiles:
         Raises:
             CheckpointError: the file is missing, damaged or of another network. StoreError: `disk_full`, `read_only`.
         """
-        if not path.is_file() or path.parent == self._folder:
+        if path.parent == self._folder:
             return load_model(path)
         with temporary_path(self._folder) as draft:
-            shutil.copyfile(path, draft)
+            try:
+                shutil.copyfile(path, draft)
+            except (FileNotFoundError, NotADirectoryError, IsADirectoryError, shutil.SpecialFileError):
+                load_model(path)  # raises, and says what is wrong with the file
+                raise
             model = load_model(draft)  # load the copy, since the original may change
             put_in_place(draft, self.path_of(model.model_id))
         return model

@@ -45,6 +45,10 @@ def test_a_disk_nearly_full_names_what_may_go(tmp_path: Path) -> None:
     assert found.cure == f"rm -r {tmp_path / 'cache'}"
 
 
+def test_the_disk_of_a_folder_that_is_not_there_yet(tmp_path: Path) -> None:
+    assert check_disk(subject(tmp_path / "not" / "yet")) == []
+
+
 def test_what_may_be_the_only_copy_of_something_is_never_sacrificed(tmp_path: Path) -> None:
     (tmp_path / "exports").mkdir()
     (tmp_path / "exports" / "items-20240101-000000-000.csv").touch()

@@ -285,7 +285,10 @@ class TarSource:
         return count
 
     def _checked(self, shard: Path) -> Path:
-        size = shard.stat().st_size if shard.is_file() else 0
+        try:
+            size = shard.stat().st_size
+        except OSError:
+            return shard  # reading it says what is wrong
         if size > self._limits.max_archive_bytes:
             raise SourceError("too_large", f"{shown(shard.name)} is {size / 2**30:,.0f} GiB.", remedy="Write smaller shards.")
         return shard

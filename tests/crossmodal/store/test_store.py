@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.made_up import MODEL_ID, made_up_item, unit
-from crossmodal.errors import QueryError, StoreError
+from crossmodal.errors import QueryError, StoreError, StoreMissing
 from crossmodal.items import Failure, Item, NewItem
 from crossmodal.store import ItemTexts, Store
 
@@ -55,6 +55,15 @@ def test_everything_is_still_there_after_opening_again(tmp_path: Path) -> None:
     with Store(tmp_path / "catalog.sqlite3") as store:
         assert store.items.get_many([item.item_id for item in items]) == items
         assert store.store_uuid == store_uuid != ""
+
+
+def test_a_missing_file_can_be_an_error_and_is_not_made_then(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.sqlite3"
+    with pytest.raises(StoreMissing, match="no collection"):
+        Store(path, create=False)
+    assert list(tmp_path.iterdir()) == []
+    with Store(path) as made, Store(path, create=False) as opened:
+        assert made.store_uuid == opened.store_uuid
 
 
 def test_a_thumbnail_that_is_the_rendition_is_stored_once(store: Store) -> None:
