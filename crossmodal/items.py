@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
-Pixels = npt.NDArray[np.uint8]
-Embedding = npt.NDArray[np.float32]
+# Named as text: the command line shows items, and starts much sooner without numpy.
+Pixels = Annotated["npt.NDArray[np.uint8]", "(height, width, 3) or (n, height, width, 3), RGB"]
+Embedding = Annotated["npt.NDArray[np.float32]", "(embed_dim,) or (n, embed_dim), unit length"]
 
 
 @dataclass(frozen=True, slots=True)

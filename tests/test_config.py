@@ -49,6 +49,13 @@ def test_values_come_from_a_file_beside_the_start(tmp_path: Path) -> None:
     assert Settings().seed == 7
 
 
+def test_the_environment_takes_precedence_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_text("CROSSMODAL_SEED=7\nCROSSMODAL_EMBED_DIM=128\nCROSSMODAL_PATIENCE\n")
+    monkeypatch.setenv("crossmodal_seed", "8")
+    settings = Settings()
+    assert (settings.seed, settings.embed_dim, settings.patience) == (8, 128, 5)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

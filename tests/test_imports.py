@@ -112,7 +112,7 @@ OUTSIDE: dict[str, set[str]] = {
     "limits": {"api"},
     "prometheus_client": {"api"},
     "pydantic": {"config", "api"},
-    "pydantic_settings": {"config"},
+    "dotenv": {"config"},
     "platformdirs": {"config"},
     "sqlite3": {STORE, JOBS},
     "filelock": {LOCKS},
@@ -299,3 +299,13 @@ def test_assembling_the_app_loads_no_streamlit() -> None:
     loaded = loaded_by("import initialize")
     assert "torch" in loaded
     assert not loaded & {"streamlit", "pandas", "torchvision"}
+
+
+def test_the_settings_load_nothing_slow() -> None:
+    loaded = loaded_by("import config; config.read_settings()")
+    assert "pydantic" in loaded
+    assert not loaded & {"asyncio", "numpy", "pydantic_settings", "torch"}
+
+
+def test_the_values_of_the_collection_need_no_numpy() -> None:
+    assert "numpy" not in loaded_by("import crossmodal.items, crossmodal.ingest.sources.files")
