@@ -30,7 +30,7 @@ PANELS = MappingProxyType(
         "Keep": ("index", "add", "edit", "remove", "failed"),
         "Learn": ("train", "evaluate", "visualize", "models", "use"),
         "Take along": ("export", "import-vectors"),
-        "Run and mend": ("page", "serve", "doctor"),
+        "Run and repair": ("page", "serve", "doctor"),
     }
 )
 """Every command under its heading in `--help`. `import-vectors` is the function `import_vectors` of `commands/import_vectors.py`."""

@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 from commands import _console
 from crossmodal import errors
 from crossmodal.errors import CrossmodalError, StoreError
+from crossmodal.installation import COMMAND
 
 DONE = 0
 NOTHING = 1
@@ -160,9 +161,7 @@ def _complain_of_usage(error: typer.TyperException) -> None:
     what = error.format_message().removeprefix("Invalid value: ").replace(": Value error, ", ": ")
     context = getattr(error, "ctx", None)
     command = context.command_path.partition(" ")[2] if context else ""
-    _console.complain(
-        what if what.endswith((".", "?")) else f"{what}.", f"See: {' '.join(f'python cli.py {command} --help'.split())}"
-    )
+    _console.complain(what if what.endswith((".", "?")) else f"{what}.", f"See: {' '.join(f'{COMMAND} {command} --help'.split())}")
 
 
 def _without_types_of_flags(params: list[Any]) -> list[Any]:

@@ -13,7 +13,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crossmodal.installation import COMMAND
 from crossmodal.text.cleaning import display_text
 
 _LONGEST_CELL = 500
@@ -102,14 +101,9 @@ def as_json(value: Any) -> None:
     plain(json.dumps(value, ensure_ascii=False, indent=2 if is_terminal() else None))
 
 
-def as_typed(text: str) -> str:
-    """A message that names commands, as they are typed where this program is installed."""
-    return text.replace("python cli.py", COMMAND)
-
-
 def note(line: str) -> None:
     """Print a line to standard error, unless `--quiet` is given."""
-    sys.stderr.write(as_typed(line) + "\n")
+    sys.stderr.write(line + "\n")
     sys.stderr.flush()
 
 

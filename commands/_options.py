@@ -13,6 +13,7 @@ import typer
 from commands import _console
 from commands._open import opened_store
 from crossmodal.errors import PictureError, QueryError, SourceError, StoreMissing
+from crossmodal.installation import COMMAND
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the result and errors.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Also print the log and tracebacks of errors.")]
@@ -70,7 +71,7 @@ def id_of(word: str) -> int:
     """Parse an item id, written as in a table or, in double quotes, as in JSON. Raises QueryError `bad_request` if it is invalid."""
     digits = word[1:-1] if len(word) > 1 and word[0] == word[-1] == '"' else word
     if not (digits.isascii() and digits.isdigit() and 0 < int(digits) < 2**63):
-        raise QueryError("bad_request", f'"{digits:.40}" is not the id of an item.', remedy="Look it up: python cli.py list")
+        raise QueryError("bad_request", f'"{digits:.40}" is not the id of an item.', remedy=f"Look it up: {COMMAND} list")
     return int(digits)
 
 
@@ -116,7 +117,7 @@ def check(word: str, *, remedy: str = "Check its name.") -> None:
         return
     path = Path(word).expanduser()
     if path.is_dir():
-        what, remedy = f"{_console.cell(word)} is a folder.", f"Index all its pictures: python cli.py index {shlex.quote(word)}"
+        what, remedy = f"{_console.cell(word)} is a folder.", f"Index all its pictures: {COMMAND} index {shlex.quote(word)}"
         raise SourceError("file_missing", what, remedy=remedy)
     if not path.is_file():
         raise SourceError("file_missing", f'There is no file "{word:.200}".', remedy=remedy)
@@ -159,15 +160,15 @@ def rather(words: str) -> str:
         return ""
     if is_folder:
         hint = f"{_console.cell(words)} is also a folder here; it was searched for as words."
-        return f"{hint} To index its pictures: python cli.py index {shlex.quote(words)}"
+        return f"{hint} To index its pictures: {COMMAND} index {shlex.quote(words)}"
     if is_file:
         hint = f"{_console.cell(words)} is also a file here; it was searched for as words."
-        return f"{hint} To search by the picture in it: python cli.py search - < {shlex.quote(words)}"
+        return f"{hint} To search by the picture in it: {COMMAND} search - < {shlex.quote(words)}"
     return ""
 
 
 _CATALOGUE = "catalogue"
-_EMPTY = "The collection is empty. Add pictures: python cli.py index YOUR_PICTURES"
+_EMPTY = f"The collection is empty. Add pictures: {COMMAND} index YOUR_PICTURES"
 _NAMED = 5
 
 
@@ -218,7 +219,7 @@ def why_nothing(where: dict[str, list[str]] | None) -> str:
         return "Nothing was found."
     if attributes:
         names = ", ".join(f'"{_console.cell(name)}"' for name in attributes[:_NAMED])
-        return f"Nothing was found: no item has an attribute {names}. See what there is: python cli.py list --attributes"
+        return f"Nothing was found: no item has an attribute {names}. See what there is: {COMMAND} list --attributes"
     if catalogues:
         names = ", ".join(_console.cell(name) for name in known[:_NAMED])
         return f"Nothing was found: there is no such catalogue. There are: {names}."

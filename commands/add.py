@@ -14,6 +14,7 @@ from commands._open import nearest_app
 from commands._options import Json, Quiet, Verbose, attributes_of
 from commands._progress import ProgressBar
 from crossmodal.errors import CrossmodalError
+from crossmodal.installation import COMMAND
 
 if TYPE_CHECKING:
     from api.client import RemoteApp
@@ -98,7 +99,7 @@ def _say(outcome: AddOutcome, details: _Details, *, as_json: bool, quiet: bool) 
     if not outcome.created and not quiet and not details.is_met_by(item):
         _console.note(
             f"Item {item.item_id} is already in the collection and stays as it is. To change its title or attributes: "
-            f"python cli.py edit {item.item_id} --title ... --attribute NAME=VALUE"
+            f"{COMMAND} edit {item.item_id} --title ... --attribute NAME=VALUE"
         )
 
 

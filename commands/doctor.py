@@ -88,16 +88,10 @@ def _print_ids(code: str, checks: list[Checked]) -> None:
 def _say(made: Checked, *, quiet: bool) -> None:
     if _console.is_terminal():
         for each in made.findings:
-            _console.plain(
-                f"{'✗' if each.fault else '!'} {made.name}: {_console.cell(each.what)}\n    {_console.as_typed(each.cure)}"
-            )
+            _console.plain(f"{'✗' if each.fault else '!'} {made.name}: {_console.cell(each.what)}\n    {each.cure}")
         if not made.findings and not quiet:
             _console.plain(f"✓ {made.name}")
         sys.stdout.flush()
         return
     for each in made.findings:
-        _console.plain(
-            "\t".join(
-                (made.name, "fault" if each.fault else "note", each.code, _console.cell(each.what), _console.as_typed(each.cure))
-            )
-        )
+        _console.plain("\t".join((made.name, "fault" if each.fault else "note", each.code, _console.cell(each.what), each.cure)))

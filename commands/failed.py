@@ -11,6 +11,7 @@ from commands._app import stop_on_interrupt
 from commands._open import opened_app, opened_store
 from commands._options import Json, Quiet, Verbose
 from commands._progress import ProgressBar
+from crossmodal.installation import COMMAND
 from crossmodal.text.cleaning import counted
 
 
@@ -41,7 +42,7 @@ def failed(
     columns = ("code", "location", "title", "reason", "remedy", "attempts")
     _console.table(columns, [tuple(getattr(row, name) for name in columns) for row in rows], numbers=("attempts",))
     if not quiet:
-        again = f"{counted(len(rows), 'row')} failed. To retry: python cli.py failed --retry"
+        again = f"{counted(len(rows), 'row')} failed. To retry: {COMMAND} failed --retry"
         _console.note(again if rows else "No row failed.")
 
 

@@ -11,6 +11,7 @@ from commands import _console
 from commands._open import opened_store, settings
 from commands._options import Quiet, Verbose
 from crossmodal.errors import StoreError
+from crossmodal.installation import COMMAND
 
 if TYPE_CHECKING:
     from crossmodal.store import Store
@@ -63,5 +64,5 @@ def _model(store: Store, wanted: str | None) -> tuple[str, int | None]:
     if len(meant) != 1:
         many = f"{len(meant)} models here have" if meant else "No model here has"
         what = f'{many} an id that begins with "{wanted:.40}".'
-        raise StoreError("index_model_mismatch", what, remedy="See their ids: python cli.py models")
+        raise StoreError("index_model_mismatch", what, remedy=f"See their ids: {COMMAND} models")
     return meant[0], store.models.embed_dim(meant[0])

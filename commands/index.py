@@ -12,6 +12,7 @@ from commands._open import opened_app, settings
 from commands._options import Quiet, Verbose
 from commands._progress import ProgressBar
 from crossmodal.errors import SourceError
+from crossmodal.installation import COMMAND
 from crossmodal.text.cleaning import counted, were
 
 if TYPE_CHECKING:
@@ -28,10 +29,13 @@ def index(
     watch: Annotated[
         bool, typer.Option("--watch", help="Keep running and follow a folder: new, changed, renamed and deleted pictures.")
     ] = False,
-    mend: Annotated[
+    repair: Annotated[
         bool,
-        typer.Option("--mend", help="Recompute missing, damaged or wrong embeddings from the stored pictures; reads no catalogue."),
+        typer.Option(
+            "--repair", help="Recompute missing, damaged or wrong embeddings from the stored pictures; reads no catalogue."
+        ),
     ] = False,
+    mend: Annotated[bool, typer.Option("--mend", "--fix", hidden=True, help="Another name for --repair.")] = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -43,16 +47,17 @@ def index(
     be read is reported, and the others are still indexed.
     """
     _console.prepare(quiet=quiet, verbose=verbose)
-    if watch and (location is None or mend):
+    repair = repair or mend
+    if watch and (location is None or repair):
         raise typer.BadParameter("--watch needs a folder to follow.")
-    if mend and location is not None:
-        raise typer.BadParameter("--mend reads no catalogue: omit the location.")
+    if repair and location is not None:
+        raise typer.BadParameter("--repair reads no catalogue: omit the location.")
     if location is not None and not location.strip():
         raise typer.BadParameter("The location is empty: give a folder or a file, or omit it to index all known catalogues.")
     if location is not None:
         _look_at(location)
     with stop_on_interrupt() as stop, ProgressBar(quiet=quiet, answered=("index",)) as progress:
-        if mend:
+        if repair:
             from doctor.repair import repair_collection
 
             _console.plain(repair_collection(settings(), progress, stop))
@@ -62,7 +67,7 @@ def index(
                 _follow(app, location, progress, stop, quiet=quiet)
             code, failed = _read(app, [location] if location else _known(app), progress, stop, alone=location is not None)
             if failed and not quiet:
-                _console.note(f"{counted(failed, 'row')} {were(failed)} not indexed: python cli.py failed")
+                _console.note(f"{counted(failed, 'row')} {were(failed)} not indexed: {COMMAND} failed")
     if code:
         raise typer.Exit(code)
 

@@ -11,6 +11,7 @@ from commands import _app, _console
 from commands._open import opened_app, opened_store
 from commands._options import Quiet, Verbose, id_of, whole_name
 from crossmodal.errors import QueryError
+from crossmodal.installation import COMMAND
 from crossmodal.text.cleaning import counted
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def _remove_source(name: str, *, yes: bool) -> None:
         meant = next((entry.name for entry in entries.values() if entry.location == name), None) or whole_name(name, known)
         if meant not in known:
             raise QueryError(
-                "not_found", f'There is no catalogue "{name:.200}".', remedy="See their names: python cli.py list --catalogues"
+                "not_found", f'There is no catalogue "{name:.200}".', remedy=f"See their names: {COMMAND} list --catalogues"
             )
         _confirm(meant, counts.get(meant, 0), yes=yes)
         if meant in entries:

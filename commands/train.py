@@ -14,6 +14,7 @@ from commands._app import stop_on_interrupt
 from commands._open import settings
 from commands._options import ALL_PICTURES, Device, Quiet, Verbose
 from commands._progress import ProgressBar
+from crossmodal.installation import COMMAND
 
 if TYPE_CHECKING:
     from engine.models.train import TrainingReport
@@ -99,7 +100,7 @@ def train(
         raise TrainingError(
             "training_failed",
             "Training on several processes, which torchrun starts, is not part of this program any more.",
-            remedy="Start one: python cli.py train with the same options. --accumulation keeps the size of a step.",
+            remedy=f"Start one: {COMMAND} train with the same options. --accumulation keeps the size of a step.",
         )
     chosen, wanted = settings(), preset_named(preset)
     resolve_device(device or chosen.device)  # refused before weights and pictures are read
@@ -169,5 +170,5 @@ def _say(report: TrainingReport, folder: Path, failures: int) -> None:
     _console.plain(text_table(report.result))
     _console.plain(
         f"Encoding frozen features took {report.encoding_seconds:.0f} s, training {report.training_seconds:.0f} s. "
-        f"The model is {folder / 'model.pth'}; search with it: python cli.py use {folder}"
+        f"The model is {folder / 'model.pth'}; search with it: {COMMAND} use {folder}"
     )

@@ -5,10 +5,11 @@ import numpy.typing as npt
 
 from crossmodal.errors import CrossmodalError, StoreError
 from crossmodal.indexes import cache_file
+from crossmodal.installation import COMMAND
 from crossmodal.items import Embedding
 from crossmodal.store import Changes
 from crossmodal.store.checksums import UNIT_TOLERANCE
-from doctor.finding import MEND, Finding, Subject
+from doctor.finding import REPAIR, Finding, Subject
 
 _KIND = "exact"
 # Different pictures with the same embedding: a pair may happen, a twentieth of the collection indicates a fault.
@@ -25,7 +26,7 @@ def check_vectors(subject: Subject) -> list[Finding]:
     try:
         stored = subject.store.changes.since(subject.model.model_id)
     except StoreError as error:
-        return [Finding("embeddings_damaged", error.message, MEND)]
+        return [Finding("embeddings_damaged", error.message, REPAIR)]
     if not len(stored.item_ids):
         return []
     lengths = np.linalg.norm(stored.embeddings.astype(np.float64), axis=1)
@@ -33,7 +34,7 @@ def check_vectors(subject: Subject) -> list[Finding]:
     if len(bad):
         some = ", ".join(map(str, bad[:10].tolist()))
         what = f"{len(bad):,} embeddings are not finite unit vectors, of items {some}."
-        return [Finding("embeddings_not_finite", what, MEND)]
+        return [Finding("embeddings_not_finite", what, REPAIR)]
     return _equal_rows(subject, stored)
 
 
@@ -56,7 +57,7 @@ def _equal_rows(subject: Subject, stored: Changes) -> list[Finding]:
     if most < max(_MANY_EQUAL, _MANY_EQUAL_SHARE * len(rows)) and mean_cosine < _COLLAPSED:
         return []
     what = f"{most:,} of {len(rows):,} different pictures share one embedding; the mean cosine of any two is {mean_cosine:.3f}."
-    return [Finding("identical_rows", what, MEND if _tells_apart(subject, stored) else "python cli.py train")]
+    return [Finding("identical_rows", what, REPAIR if _tells_apart(subject, stored) else f"{COMMAND} train")]
 
 
 def _mean_cosine(rows: npt.NDArray[np.float64]) -> float:
@@ -97,10 +98,10 @@ def check_cache(subject: Subject) -> list[Finding]:
     except StoreError as error:
         if error.code == "index_missing":
             return []
-        return [Finding("cache_refused", error.message, MEND)]
+        return [Finding("cache_refused", error.message, REPAIR)]
     marks = store.changes.mark(model.model_id, tag.seq), store.changes.removal_mark(tag.removal_seq)
     if tag.mark != marks[0] or tag.removal_mark not in ("", marks[1]):  # earlier versions wrote no removal mark
-        return [Finding("cache_disagrees", f"The cache {path} does not match the current collection.", MEND)]
+        return [Finding("cache_disagrees", f"The cache {path} does not match the current collection.", REPAIR)]
     touched = {*newer.item_ids.tolist(), *newer.removed_ids.tolist()}
     kept = dict(zip(ids.tolist(), rows.numpy(), strict=True))
     truth = dict(zip(stored.item_ids.tolist(), stored.embeddings, strict=True))
@@ -112,4 +113,4 @@ def check_cache(subject: Subject) -> list[Finding]:
     if not wrong:
         return []
     what = f"The cache {path} disagrees with the store on {len(wrong):,} items, such as {wrong[0]}."
-    return [Finding("cache_disagrees", what, MEND)]
+    return [Finding("cache_disagrees", what, REPAIR)]

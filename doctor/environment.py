@@ -10,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 
 from crossmodal.errors import CrossmodalError
-from doctor.finding import INSTALL, Finding, Subject, quoted
+from doctor.finding import INSTALL, REINSTALL_DECODER, Finding, Subject, quoted
 
 LEAST_PYTHON = (3, 11)
 LEAST_FREE_BYTES = 512 * 2**20
@@ -78,9 +78,9 @@ def check_decoder(subject: Subject) -> list[Finding]:
         picture = subject.decoder.decode(small_png(), square_px=32)
     except (CrossmodalError, OSError) as error:
         what = f"Pictures cannot be opened: {error}"
-        return [Finding("decoder", what, f"{INSTALL} --force-reinstall --no-deps")]
+        return [Finding("decoder", what, REINSTALL_DECODER)]
     if (picture.width_px, picture.height_px) != (8, 8) or not 100 < float(picture.pixels.mean()) < 155:
-        return [Finding("decoder", "A test picture was decoded incorrectly.", f"{INSTALL} --force-reinstall --no-deps")]
+        return [Finding("decoder", "A test picture was decoded incorrectly.", REINSTALL_DECODER)]
     return []
 
 

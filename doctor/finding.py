@@ -1,16 +1,29 @@
 """Values of the doctor: findings, and the installation it checks."""
 
 import shlex
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from crossmodal.errors import CrossmodalError
 from crossmodal.images.decoder import Decoder
+from crossmodal.installation import COMMAND, IS_CHECKOUT
 from crossmodal.store import Store
 from engine.models.trained import TrainedModel
 
-MEND = "python cli.py index --mend"
+REPAIR = f"{COMMAND} index --repair"
 INSTALL = "python -m pip install -r requirements.txt"
+"""In a checkout; an installed package has no list of exact versions to compare with."""
+
+_PYTHON = shlex.quote(sys.executable)
+RESTORE_PROGRAM = (
+    "git checkout -- crossmodal/text/tokenizer.py encoders.py"
+    if IS_CHECKOUT
+    else f"{_PYTHON} -m pip install --force-reinstall --no-deps WHERE_IT_CAME_FROM"
+)
+REINSTALL_DECODER = (
+    f"{INSTALL} --force-reinstall --no-deps" if IS_CHECKOUT else f"{_PYTHON} -m pip install --force-reinstall --no-deps Pillow"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +47,7 @@ class Finding:
 
 def cure_of(error: CrossmodalError) -> str:
     """The command that repairs what a check failed on, or advice if there is none (a newer store, a full or read-only disk)."""
-    return MEND if error.code == "index_corrupt" or not error.remedy else error.remedy
+    return REPAIR if error.code == "index_corrupt" or not error.remedy else error.remedy
 
 
 def quoted(path: Path) -> str:

@@ -7,8 +7,9 @@ import sys
 import numpy as np
 
 from crossmodal.errors import CheckpointError, CheckpointMissing, CrossmodalError
+from crossmodal.installation import COMMAND
 from crossmodal.items import Item
-from doctor.finding import MEND, Finding, Subject
+from doctor.finding import REPAIR, RESTORE_PROGRAM, Finding, Subject
 from engine.models.loading import load_model
 
 AGREE = 0.98
@@ -33,10 +34,10 @@ def check_model(subject: Subject) -> list[Finding]:
         subject.model = load_model(path)
     except CheckpointMissing:
         if not subject.place.store_path.exists():
-            return [Finding("no_model", f"There is no model at {path} yet.", "python cli.py index", fault=False)]
-        return [Finding("model_missing", f"There is no model at {path}, but the collection has embeddings of one.", MEND)]
+            return [Finding("no_model", f"There is no model at {path} yet.", f"{COMMAND} index", fault=False)]
+        return [Finding("model_missing", f"There is no model at {path}, but the collection has embeddings of one.", REPAIR)]
     except CheckpointError as error:
-        return [Finding("model_refused", error.message, MEND)]
+        return [Finding("model_refused", error.message, REPAIR)]
     return []
 
 
@@ -51,7 +52,7 @@ def check_coverage(subject: Subject) -> list[Finding]:
     others = [f"{model_id[:12]} ({count:,})" for model_id, count in models.items() if model_id != subject.model.model_id]
     by = f", of other models: {', '.join(others)}" if others else ""
     what = f"{total - covered:,} of {total:,} items have no embedding of the active model, {subject.model.model_id[:12]}{by}."
-    return [Finding("model_changed", what, MEND)]
+    return [Finding("model_changed", what, REPAIR)]
 
 
 def check_agreement(subject: Subject) -> list[Finding]:
@@ -63,7 +64,7 @@ def check_agreement(subject: Subject) -> list[Finding]:
     if len(wrong) <= _SHARE_WRONG * len(pairs):
         return []
     what = f"{len(wrong)} of {len(pairs)} embeddings that were checked do not match their pictures."
-    return [Finding("embeddings_wrong", what, MEND)]
+    return [Finding("embeddings_wrong", what, REPAIR)]
 
 
 def check_tokenizer(subject: Subject, probe: str = PROBE) -> list[Finding]:
@@ -93,11 +94,9 @@ def check_tokenizer(subject: Subject, probe: str = PROBE) -> list[Finding]:
     if all(answers) and answers[0] == answers[1]:
         return []
     if not all(answers):
-        return [
-            Finding("tokenizer_unstable", "The model could not be run in a separate process.", "python cli.py doctor --verbose")
-        ]
+        return [Finding("tokenizer_unstable", "The model could not be run in a separate process.", f"{COMMAND} doctor --verbose")]
     what = "The same words have a different embedding in every process: the tokenizer is unstable, so the model is useless after a restart."
-    return [Finding("tokenizer_unstable", what, "git checkout -- crossmodal/text/tokenizer.py encoders.py")]
+    return [Finding("tokenizer_unstable", what, RESTORE_PROGRAM)]
 
 
 def _sample(subject: Subject) -> list[Item]:

@@ -8,6 +8,7 @@ import numpy as np
 from config import Settings
 from crossmodal.errors import CheckpointError, CrossmodalError, StoreMissing
 from crossmodal.images.decoder import Decoder
+from crossmodal.installation import COMMAND
 from crossmodal.items import Item, Pixels
 from crossmodal.progress import OnProgress, Progress, check_stop
 from crossmodal.store import Feed, Store
@@ -55,7 +56,7 @@ def repair_collection(settings: Settings, on_progress: OnProgress, stop: threadi
         total = app.count()
     finally:
         app.close()
-    left = f" {unreadable:,} stored pictures cannot be read: python cli.py doctor" if unreadable else ""
+    left = f" {unreadable:,} stored pictures cannot be read: {COMMAND} doctor" if unreadable else ""
     return f"{replaced + made:,} embeddings recomputed, {total - replaced - made:,} were good.{left}"
 
 
@@ -66,7 +67,7 @@ def _repair_items(
     replaced = unreadable = done = after_id = 0
     total = store.items.count()
     while page := store.items.page(_AT_ONCE, after_id):
-        check_stop(stop, "Mending")
+        check_stop(stop, "Repairing")
         after_id, done = page[-1].item_id, done + len(page)
         read = [(item, pixels) for item in page if (pixels := _pixels(store, model, decoder, item)) is not None]
         unreadable += len(page) - len(read)
@@ -74,8 +75,8 @@ def _repair_items(
             fresh = model.encode_items(np.stack([pixels for _, pixels in read]), [item.title for item, _ in read])
             wrong = [(item, row) for (item, _), row in zip(read, fresh, strict=True) if not _agrees(store, model, item, row)]
             replaced += store.embeddings.add(model.model_id, wrong) if wrong else 0
-        on_progress(Progress("mend", "Comparing embeddings with their pictures", done=done, total=total))
-    on_progress(Progress("mend", f"{done:,} embeddings compared", done=done, total=done, finished=True))
+        on_progress(Progress("repair", "Comparing embeddings with their pictures", done=done, total=total))
+    on_progress(Progress("repair", f"{done:,} embeddings compared", done=done, total=done, finished=True))
     return replaced, unreadable
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from crossmodal.errors import CrossmodalError, QueryError, StoreError, StoreMissing
+from crossmodal.installation import COMMAND
 from crossmodal.items import Item
 from crossmodal.store import Store, schema
 from crossmodal.store.schema import origins
@@ -30,17 +31,17 @@ def check_store(subject: Subject) -> list[Finding]:
         older = schema.older_format(path)
         if older is not None:
             what = f"The collection {path} has the older format {older}; it is migrated when it is next opened, and a copy is kept."
-            return [Finding("older_format", what, "python cli.py list")]
+            return [Finding("older_format", what, f"{COMMAND} list")]
         subject.store = Store(path, create=False)  # an empty file, or a missing one with a log, is a fault that it reports
     except StoreMissing as error:
-        return [Finding("no_collection", error.message, "python cli.py index YOUR_PICTURES", fault=False)]
+        return [Finding("no_collection", error.message, f"{COMMAND} index YOUR_PICTURES", fault=False)]
     except StoreError as error:
         if error.code != "index_corrupt":  # newer format or read-only: the file is intact and must not be moved
             code = error.code if error.code.startswith("store_") else f"store_{error.code}"
             return [Finding(code, error.message, error.remedy)]
         return [_damaged(subject, error)]
     except CrossmodalError as error:
-        return [Finding(f"store_{error.code}", error.message, "python cli.py doctor")]
+        return [Finding(f"store_{error.code}", error.message, f"{COMMAND} doctor")]
     return []
 
 
@@ -87,9 +88,7 @@ def check_failures(subject: Subject) -> list[Finding]:
     count = len(subject.store.failures.all()) if subject.store is not None else 0
     if not count:
         return []
-    return [
-        Finding("failed_rows", f"{counted(count, 'row')} {were(count)} not indexed.", "python cli.py failed --retry", fault=False)
-    ]
+    return [Finding("failed_rows", f"{counted(count, 'row')} {were(count)} not indexed.", f"{COMMAND} failed --retry", fault=False)]
 
 
 def _items(store: Store) -> Iterator[Item]:
@@ -120,14 +119,14 @@ def _damaged(subject: Subject, error: StoreError) -> Finding:
     own = None if found is None else [quoted(Path(location)) for name, location in found.sources if name != _DEMO]
     locations = ["YOUR_PICTURES"] if own is None else own or [""]
     commands = [f"mv {quoted(folder)} {quoted(folder.with_name(folder.name + '.damaged'))}"]
-    return Finding("store_damaged", what, " && ".join([*commands, *(f"python cli.py index {each}".strip() for each in locations)]))
+    return Finding("store_damaged", what, " && ".join([*commands, *(f"{COMMAND} index {each}".strip() for each in locations)]))
 
 
 def _remove(code: str, ids: list[int]) -> str:
     """The command that removes items; many ids are piped, because they do not fit on a command line."""
     if len(ids) > _MOST_ON_A_LINE:
-        return f"python cli.py doctor --ids {code} | python cli.py remove -"
-    return f"python cli.py remove {' '.join(map(str, ids))}"
+        return f"{COMMAND} doctor --ids {code} | {COMMAND} remove -"
+    return f"{COMMAND} remove {' '.join(map(str, ids))}"
 
 
 def _ids(ids: list[int]) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 
 from crossmodal.atomic import atomic_path, write_whole
 from crossmodal.errors import QueryError, StoreError
+from crossmodal.installation import COMMAND
 from crossmodal.items import Embedding, Item
 from crossmodal.store import Store
 
@@ -56,7 +57,7 @@ class Exported:
             model_id = store.models.active() or (known[0] if len(known) == 1 else "")
             if model_id not in known:
                 what = "No item has an embedding of the active model."
-                raise StoreError("index_model_mismatch", what, remedy="Compute them: python cli.py index --mend")
+                raise StoreError("index_model_mismatch", what, remedy=f"Compute them: {COMMAND} index --repair")
             return model_id, store.models.embed_dim(model_id)
 
         return cls(store, model)

@@ -10,6 +10,7 @@ from app_logic import LostFoundApp
 from crossmodal.backbones.resnet import Weights
 from crossmodal.errors import PictureError, QueryError, StoreError, TrainingError
 from crossmodal.evaluation.metrics import RetrievalFigures
+from crossmodal.installation import COMMAND
 from crossmodal.items import Item, Picture, Pixels
 from crossmodal.progress import OnProgress, Progress, check_stop
 from crossmodal.runtimes.torch import ALL_THREADS, freed_memory_kept, has_bf16, torch_threads
@@ -234,7 +235,9 @@ def trained_elsewhere(model: TrainedModel) -> str | None:
     """Why a model is not trained in the background of the page; None where it is."""
     if model.spec.preset == DEFAULT_PRESET:
         return None
-    return f"The model in use is {model.spec.preset}; it is trained on the command line: python cli.py train --preset {model.spec.preset}"
+    return (
+        f"The model in use is {model.spec.preset}; it is trained on the command line: {COMMAND} train --preset {model.spec.preset}"
+    )
 
 
 def _titled_pictures(

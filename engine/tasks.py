@@ -15,6 +15,7 @@ from crossmodal.evaluation.metrics import RetrievalFigures
 from crossmodal.ingest.plan import LookAgain
 from crossmodal.ingest.report import IngestSummary
 from crossmodal.ingest.sources.base import Source
+from crossmodal.installation import COMMAND
 from crossmodal.progress import OnProgress
 from crossmodal.store import SourceInfo
 from crossmodal.text.cleaning import counted
@@ -72,8 +73,7 @@ class Tasks:
             raise SourceError(
                 error.code,
                 f"{error.message} What was read from there before stays in the collection: {counted(entry.items, 'picture')}.",
-                remedy="Perhaps a disk is away. If they are to leave, too: "
-                f"python cli.py remove --catalogue {shlex.quote(entry.name)}",
+                remedy=f"Perhaps a disk is away. If they are to leave, too: {COMMAND} remove --catalogue {shlex.quote(entry.name)}",
             ) from error
 
     def index(

@@ -48,10 +48,10 @@ ROOMS: dict[str, set[str]] = {
     "training": {ERRORS, ITEMS, ATOMIC, PROGRESS, TEXT, RUNTIMES, REGISTRY, IMAGES, INGEST, BACKBONES, TRAINING, EVALUATION}
     | {INSTALLATION, "datasets", "encoders"},  # below the application: it knows no store, no settings and no door
     "system": {BACKBONES, TRAINING, EVALUATION, "datasets", "encoders"},
-    "engine": {ERRORS, ITEMS, PROGRESS, TEXT, BACKBONES, EVALUATION, RUNTIMES, TRAINING, STORE, IMAGES, INDEXES}
+    "engine": {ERRORS, INSTALLATION, ITEMS, PROGRESS, TEXT, BACKBONES, EVALUATION, RUNTIMES, TRAINING, STORE, IMAGES, INDEXES}
     | {INGEST, "datasets", "encoders", "system", "training"},
     "app_logic": {ITEMS, PROGRESS, STORE, IMAGES, INGEST, "datasets", "engine"},
-    "engine (live)": {ERRORS, ITEMS, JOBS, LOCKS, ATOMIC, PROGRESS, RUNTIMES, TEXT, STORE, IMAGES, INGEST}
+    "engine (live)": {ERRORS, INSTALLATION, ITEMS, JOBS, LOCKS, ATOMIC, PROGRESS, RUNTIMES, TEXT, STORE, IMAGES, INGEST}
     | {BACKBONES, EVALUATION, TRAINING, "app_logic", "datasets", "engine", "system"},
     "initialize": {ERRORS, ITEMS, LOCKS, PROGRESS, BACKBONES, STORE, DEMO, IMAGES, INGEST}
     | {"app_logic", "config", "datasets", "engine", "engine (live)", "training"},
@@ -60,7 +60,7 @@ ROOMS: dict[str, set[str]] = {
     | {"config", "engine", "engine (live)", "training", "initialize"},
     "app": {"ui", "api"},  # the page mounts the API; a door enters no other otherwise
     # The command line, and what it does besides.
-    "doctor": {ERRORS, ITEMS, PROGRESS, TEXT, STORE, IMAGES, INDEXES, "config", "engine", "initialize"},
+    "doctor": {ERRORS, INSTALLATION, ITEMS, PROGRESS, TEXT, STORE, IMAGES, INDEXES, "config", "engine", "initialize"},
     "commands": {ERRORS, INSTALLATION, ITEMS, JOBS, PROGRESS, TEXT, STORE, INGEST, EVALUATION, TRAINING, RUNTIMES}
     | {"config", "engine", "engine (live)", "initialize", "training", "doctor"}
     | {"api"},  # `serve` starts it, `search` and `add` ask one that runs; a door enters no other otherwise

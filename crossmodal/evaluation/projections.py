@@ -115,7 +115,7 @@ def _missing(method: str, package: str) -> QueryError:
     return QueryError(
         "package_missing",
         f"The method {method} needs the package {package}, which is not installed.",
-        remedy="Run: pip install -r requirements-plots.txt (or choose the method pca).",
+        remedy="Run: python -m pip install scikit-learn umap-learn (or choose the method pca).",
     )
 
 

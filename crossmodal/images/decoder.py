@@ -117,7 +117,7 @@ class DecodeChild:
             started = False
         if not started:
             self.stop()
-            remedy = "Close some programs and try again; if that does not help, reinstall the packages of requirements.txt."
+            remedy = "Close some programs and try again; if that does not help, reinstall the program's packages."
             raise BusyError("busy", "The process that opens pictures could not be started.", remedy=remedy)
 
     def _pipes(self) -> tuple[IO[bytes], IO[bytes]]:

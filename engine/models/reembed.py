@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from crossmodal.errors import CrossmodalError, PictureError, QueryError, StoreError
+from crossmodal.installation import COMMAND
 from crossmodal.items import Item, Pixels
 from crossmodal.progress import OnProgress, Progress, check_stop
 from crossmodal.store import Store
@@ -37,7 +38,7 @@ class Embedded:
         if not self.unreadable:
             return ""
         what = "1 stored picture" if len(self.unreadable) == 1 else f"{len(self.unreadable):,} stored pictures"
-        return f"{what} cannot be read, and no search finds those items: python cli.py doctor"
+        return f"{what} cannot be read, and no search finds those items: {COMMAND} doctor"
 
 
 def embed_missing(

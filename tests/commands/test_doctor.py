@@ -21,8 +21,8 @@ def test_findings_are_lines_and_the_cure_cures(shell: Shell) -> None:
     assert said.exit_code == 1, said.output
     rows = {row[2]: row for row in (line.split("\t") for line in said.stdout.splitlines())}
     assert rows["cache_refused"][1] == "fault"
-    assert rows["cache_refused"][4] == "python cli.py index --mend"
-    assert shell("index", "--mend").exit_code == 0
+    assert rows["cache_refused"][4] == "python cli.py index --repair"
+    assert shell("index", "--repair").exit_code == 0
     after = shell.json("doctor")
     assert "cache_refused" not in {finding["code"] for finding in after["findings"]}
     assert "cache" in after["checks"]

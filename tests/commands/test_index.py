@@ -86,7 +86,9 @@ def test_an_archive_is_indexed_where_it_lies(shell: Shell, kind: str) -> None:
     [
         (["nosuch"], 3, "nothing at"),
         (["--watch"], 2, "folder"),
+        (["x", "--repair"], 2, "location"),
         (["x", "--mend"], 2, "location"),
+        (["x", "--fix"], 2, "location"),
         (["https://shop.example/c.csv"], 3, "not a path"),
     ],
 )
@@ -147,6 +149,12 @@ def test_an_emptied_folder_keeps_its_pictures_and_the_way_out_is_named(shell: Sh
 
 
 @pytest.mark.slow
+def test_older_names_of_an_option_are_not_offered(shell: Shell) -> None:
+    shown = shell("index", "--help").stdout
+    assert "--repair" in shown
+    assert not [name for name in ("--mend", "--fix") if name in shown]
+
+
 def test_a_collection_that_the_shell_began_says_which_model_it_is_searched_with(empty_shell: Shell) -> None:
     from crossmodal.store import Store
     from crossmodal.store.models import ACTIVE_MODEL
@@ -157,6 +165,6 @@ def test_a_collection_that_the_shell_began_says_which_model_it_is_searched_with(
         [model_id] = store.models.counts()
         assert store.models.active() == model_id
         store.meta.set(ACTIVE_MODEL, "another")
-    empty_shell.lines("index", "--mend")
+    empty_shell.lines("index", "--repair")
     with Store(store_path) as store:
         assert store.models.active() == model_id

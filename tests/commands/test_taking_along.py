@@ -80,7 +80,7 @@ def test_vectors_of_a_model_that_looked_at_nothing_are_refused(shell: Shell) -> 
             store.models.drop(model_id)
     result = shell("export", shell.folder / "out.npy")
     assert result.exit_code == 5
-    assert "No item has an embedding of the active model. Compute them: python cli.py index --mend" in result.stderr
+    assert "No item has an embedding of the active model. Compute them: python cli.py index --repair" in result.stderr
     assert not (shell.folder / "out.npy").exists()
 
 

@@ -146,11 +146,11 @@ class Break:
 
 BREAKS = {
     "store": Break(damage_the_store, "store_damaged", "&& python cli.py index"),
-    "lost model": Break(lose_the_model, "model_missing", "python cli.py index --mend"),
-    "refused model": Break(refuse_the_model, "model_refused", "python cli.py index --mend"),
-    "identical rows": Break(make_rows_identical, "identical_rows", "python cli.py index --mend"),
+    "lost model": Break(lose_the_model, "model_missing", "python cli.py index --repair"),
+    "refused model": Break(refuse_the_model, "model_refused", "python cli.py index --repair"),
+    "identical rows": Break(make_rows_identical, "identical_rows", "python cli.py index --repair"),
     "placeholders": Break(add_placeholders, "placeholder_pictures", "python cli.py remove 21 22 23"),
-    "changed model": Break(change_the_model, "model_changed", "python cli.py index --mend"),
-    "nan": Break(put_nan_in, "embeddings_not_finite", "python cli.py index --mend"),
-    "cache": Break(shuffle_the_cache, "cache_disagrees", "python cli.py index --mend"),
+    "changed model": Break(change_the_model, "model_changed", "python cli.py index --repair"),
+    "nan": Break(put_nan_in, "embeddings_not_finite", "python cli.py index --repair"),
+    "cache": Break(shuffle_the_cache, "cache_disagrees", "python cli.py index --repair"),
 }

@@ -106,7 +106,7 @@ def test_an_unknown_method_and_a_missing_package_are_sentences(monkeypatch: pyte
         with pytest.raises(QueryError) as caught:
             visualize_embeddings(torch.eye(3), torch.eye(3), method)
         assert caught.value.code == "package_missing"
-        assert "pip install -r requirements-plots.txt" in caught.value.remedy
+        assert "pip install scikit-learn umap-learn" in caught.value.remedy
     visualize_embeddings(torch.eye(3), torch.eye(3), "pca")
 
 
