@@ -6,6 +6,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+from crossmodal.filters import Filter, Where
 from crossmodal.images.decoder import Decoder
 from crossmodal.images.fetch import Fetcher
 from crossmodal.ingest.plan import LookAgain
@@ -13,7 +14,7 @@ from crossmodal.ingest.report import IngestReport
 from crossmodal.ingest.sources.files import read_file
 from crossmodal.items import AddOutcome, CaptionResult, Embedding, Item, Picture, SearchResult
 from crossmodal.progress import OnProgress, ignore_progress
-from crossmodal.store import Filter, Store, Where
+from crossmodal.store import Store
 from datasets import SimpleIndexDataset
 from engine.edit import ItemEditor
 from engine.encoding import Encoding

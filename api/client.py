@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import http.client
 import json
-import secrets
+import os
 import socket
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -102,6 +102,7 @@ class RemoteApp:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._connection = LocalConnection(endpoint)
+        self._corrections: dict[str, Document] = {}
         self._headers = {"X-Error-Shape": "object"} | ({"X-API-Key": endpoint.token} if endpoint.token else {})
         about = self._json("GET", "/api/program")
         if about.get("version") != VERSION:
@@ -135,11 +136,11 @@ class RemoteApp:
 
     def unknown_words(self, query: str) -> list[str]:
         """See `LiveApp.unknown_words`."""
-        return list(self._ask("/correct-query", {"query": query})["unknown_words"])
+        return list(self._correction(query)["unknown_words"])
 
     def nearest_words(self, query: str) -> list[str]:
         """See `LiveApp.nearest_words`."""
-        return list(self._ask("/correct-query", {"query": query})["similar_words"])
+        return list(self._correction(query)["similar_words"])
 
     def add_new_item(
         self,
@@ -172,6 +173,12 @@ class RemoteApp:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+    def _correction(self, query: str) -> Document:
+        """What is known of a query's spelling, asked for once."""
+        if query not in self._corrections:
+            self._corrections[query] = self._ask("/correct-query", {"query": query})
+        return self._corrections[query]
 
     def _image(self, image: object) -> bytes | str | None:
         if isinstance(image, Path):
@@ -225,7 +232,7 @@ def connect(data_dir: Path, model_path: Path) -> RemoteApp | None:
 
 def _form(fields: Document, image: bytes) -> tuple[bytes, str]:
     """A multipart form with a picture, and its content type. Lists come as a field each, tables as JSON."""
-    boundary = secrets.token_hex(16)
+    boundary = os.urandom(16).hex()
     parts = []
     for name, value in fields.items():
         for each in value if isinstance(value, list) else [value]:

@@ -16,9 +16,9 @@ from api.responses import Resizer, item_of, job_of, results_of
 from api.schemas import PagedSearchOptions, SearchOptions
 from api.settings import ApiOptions
 from crossmodal.errors import QueryError
+from crossmodal.filters import Where
 from crossmodal.items import Item, Picture
 from crossmodal.jobs import JobStatus
-from crossmodal.store import Where
 from engine.live import LiveApp
 from engine.query import Query, SearchAnswer, ValidQuery, validated
 

@@ -15,10 +15,10 @@ from api.errors import bad_request, error_response
 from api.responses import EXPORT
 from crossmodal import errors
 from crossmodal.errors import QueryError
+from crossmodal.filters import Where
 from crossmodal.items import Item
 from crossmodal.jobs import JobStatus
 from crossmodal.progress import OnProgress
-from crossmodal.store import Where
 from engine.export import export_items
 from engine.export_formats import Exported
 from engine.live import LiveApp

@@ -5,9 +5,8 @@ import re
 from dataclasses import replace
 from pathlib import PurePosixPath, PureWindowsPath
 
+from crossmodal.filters import CATALOGUE, Where
 from crossmodal.items import Item
-from crossmodal.store import Where
-from crossmodal.store.filters import CATALOGUE
 from engine.live import LiveApp
 
 

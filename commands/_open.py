@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from crossmodal.errors import CheckpointMissing, SourceError, StoreMissing
 from crossmodal.installation import COMMAND
-from crossmodal.jobs import UNDER_WAY
 from crossmodal.progress import OnProgress, Progress, ignore_progress
 
 if TYPE_CHECKING:
@@ -159,6 +158,8 @@ def opened_store() -> Iterator[Store]:
 
 def wait_for_job(app: LiveApp, on_progress: OnProgress, stop: threading.Event | None = None) -> None:
     """Wait for the job started by this process; stop it when `stop` is set. Raises the job's error if it fails."""
+    from crossmodal.jobs import UNDER_WAY
+
     while (status := app.jobs.wait(_LOOK_EVERY_S)) is not None and status.state in UNDER_WAY:
         if stop is not None and stop.is_set():
             app.jobs.cancel_own()

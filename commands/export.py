@@ -93,6 +93,6 @@ def _kind(path: Path, wanted: str | None) -> str:
 
 
 def _holds_any(store: Store, where: dict[str, list[str]] | None) -> bool:
-    from crossmodal.store import Filter
+    from crossmodal.filters import Filter
 
     return bool(store.items.matching_page(1, 0, Filter.of(where)))

@@ -57,7 +57,7 @@ def list_items(
 
 
 def _items(where: dict[str, list[str]] | None, limit: int, after: int, *, as_json: bool, quiet: bool) -> None:
-    from crossmodal.store import Filter
+    from crossmodal.filters import Filter
 
     with opened_store() as store:
         chosen = Filter.of(where)

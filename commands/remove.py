@@ -97,7 +97,7 @@ def _numbers(words: list[str]) -> list[int]:
 
 def _remove_source(name: str, *, yes: bool) -> None:
     """Remove a catalogue, or the items added by hand, which `list` also shows as a catalogue."""
-    from crossmodal.store import Filter
+    from crossmodal.filters import Filter
 
     with opened_store() as store:
         counts = store.sources.counts()

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from crossmodal.atomic import atomic_path
 from crossmodal.errors import QueryError
+from crossmodal.filters import Filter, Where
 from crossmodal.items import Item
 from crossmodal.progress import OnProgress, Progress, check_stop, ignore_progress
-from crossmodal.store import Filter, Store, Where
+from crossmodal.store import Store
 from crossmodal.text.cleaning import counted
 from engine.export_formats import IDS_SUFFIX, Exported, write_csv, write_folder, write_npy, write_parquet
 

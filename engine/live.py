@@ -6,12 +6,13 @@ from pathlib import Path
 
 from app_logic import LostFoundApp
 from crossmodal.errors import QueryError
+from crossmodal.filters import Filter, Where
 from crossmodal.images.decoder import Decoder
 from crossmodal.images.fetch import Fetcher
 from crossmodal.items import Failure, Item
 from crossmodal.jobs import UNDER_WAY, JobManager, JobStatus, JobStore
 from crossmodal.progress import OnProgress
-from crossmodal.store import Filter, Store, Where
+from crossmodal.store import Store
 from engine.info import ADDED, ModelGeneration, SystemInfo, TrainingEstimate, device_text, model_info, model_name, source_infos
 from engine.models.store import ModelFiles
 from engine.models.switch import Switching

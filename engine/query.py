@@ -1,15 +1,20 @@
 """Values of a search: `Query` and `SearchAnswer`, the same for all front ends."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from crossmodal.errors import QueryError
+from crossmodal.filters import CATALOGUE, Filter, Where
 from crossmodal.items import Item, Picture, SearchResult
-from crossmodal.store import Filter, Store, Where
-from crossmodal.store.filters import CATALOGUE
 from crossmodal.text.cleaning import clean_query, display_text
 from engine.validation import Limits, number_of, top_k_of, whole_number_of
+
+if TYPE_CHECKING:
+    from crossmodal.store import Store
 
 _NAMED = 5
 _SHOWN_CHARS = 60

@@ -7,9 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 from crossmodal.errors import QueryError
+from crossmodal.filters import Filter
 from crossmodal.indexes.base import Hits
 from crossmodal.items import CaptionResult, Embedding, Item, Picture, SearchResult
-from crossmodal.store import Filter, Store
+from crossmodal.store import Store
 from engine.encoding import Encoding, reads_titles
 from engine.models.generations import Generation
 from engine.models.trained import TrainedModel

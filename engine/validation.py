@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from crossmodal.errors import QueryError
-from crossmodal.store.filters import CATALOGUE
+from crossmodal.filters import CATALOGUE
 from crossmodal.text.cleaning import display_text
 
 

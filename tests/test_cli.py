@@ -16,6 +16,7 @@ from crossmodal.errors import HTTP_STATUS, CrossmodalError
 from crossmodal.installation import VERSION
 
 PROJECT = Path(__file__).resolve().parents[1]
+COMMANDS = [name for panel in cli.PANELS.values() for name in panel]
 
 
 def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -34,14 +35,14 @@ def test_help_names_every_command_and_every_exit_code() -> None:
     said = run("--help")
     assert said.returncode == 0
     assert said.stderr == ""
-    for info in cli.app.registered_commands:
-        assert f" {info.name} " in said.stdout
+    for name in COMMANDS:
+        assert f" {name} " in said.stdout
     words = " ".join(said.stdout.split())
     for code, meaning in _app.MEANINGS.items():
         assert f"{code} {meaning}" in words
 
 
-@pytest.mark.parametrize("name", [info.name for info in cli.app.registered_commands])
+@pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_explains_itself(name: str) -> None:
     result = CliRunner().invoke(cli.app, [name, "--help"])
     assert result.exit_code == 0
@@ -55,6 +56,17 @@ def test_help_loads_nothing_heavy() -> None:
     assert "typer" in loaded
     heavy = {"torch", "torchvision", "numpy", "pandas", "pydantic", "PIL", "requests", "streamlit", "fastapi", "pyarrow", "config"}
     assert not loaded & (heavy | {"initialize", "app_logic", "datasets"})
+
+
+def test_a_command_loads_no_other() -> None:
+    code = "import sys, cli\ntry: cli.app(['search', '--help'])\nexcept SystemExit: pass\nprint(*sys.modules)"
+    said = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, timeout=60)
+    files = {*COMMANDS} & {
+        name.removeprefix("commands.").replace("_", "-")
+        for name in said.stdout.splitlines()[-1].split()
+        if name.startswith("commands.")
+    }
+    assert files == {"search"}
 
 
 def test_every_code_of_the_family_has_an_exit_code_that_is_explained() -> None:

@@ -13,6 +13,7 @@ import pytest
 PROJECT = Path(__file__).resolve().parents[1]
 
 ERRORS, ITEMS, PROGRESS, ATOMIC, LOCKS = (f"crossmodal.{name}" for name in ("errors", "items", "progress", "atomic", "locks"))
+FILTERS = "crossmodal.filters"
 STORE, IMAGES, INDEXES, INGEST = "crossmodal.store", "crossmodal.images", "crossmodal.indexes", "crossmodal.ingest"
 TEXT, DEMO, JOBS, RUNTIMES = "crossmodal.text", "crossmodal.demo", "crossmodal.jobs", "crossmodal.runtimes"
 BACKBONES, TRAINING, EVALUATION = "crossmodal.backbones", "crossmodal.training", "crossmodal.evaluation"
@@ -24,6 +25,7 @@ ROOMS: dict[str, set[str]] = {
     "crossmodal": set(),
     ERRORS: set(),
     ITEMS: set(),
+    FILTERS: {ERRORS},
     INSTALLATION: set(),
     TORCHVISION: set(),
     ATOMIC: {ERRORS},
@@ -34,7 +36,7 @@ ROOMS: dict[str, set[str]] = {
     LOCKS: {ERRORS},
     JOBS: {ERRORS, PROGRESS, LOCKS},
     DEMO: {ERRORS, PROGRESS, ATOMIC},
-    STORE: {ERRORS, ITEMS},
+    STORE: {ERRORS, ITEMS, FILTERS},
     IMAGES: {ERRORS, INSTALLATION, ITEMS},
     INDEXES: {ERRORS, ATOMIC, REGISTRY, STORE, RUNTIMES},
     INGEST: {ERRORS, ITEMS, PROGRESS, TEXT, STORE, IMAGES},
@@ -48,20 +50,35 @@ ROOMS: dict[str, set[str]] = {
     "training": {ERRORS, ITEMS, ATOMIC, PROGRESS, TEXT, RUNTIMES, REGISTRY, IMAGES, INGEST, BACKBONES, TRAINING, EVALUATION}
     | {INSTALLATION, "datasets", "encoders"},  # below the application: it knows no store, no settings and no door
     "system": {BACKBONES, TRAINING, EVALUATION, "datasets", "encoders"},
-    "engine": {ERRORS, INSTALLATION, ITEMS, PROGRESS, TEXT, BACKBONES, EVALUATION, RUNTIMES, TRAINING, STORE, IMAGES, INDEXES}
+    "engine": {
+        ERRORS,
+        INSTALLATION,
+        ITEMS,
+        FILTERS,
+        PROGRESS,
+        TEXT,
+        BACKBONES,
+        EVALUATION,
+        RUNTIMES,
+        TRAINING,
+        STORE,
+        IMAGES,
+        INDEXES,
+    }
     | {INGEST, "datasets", "encoders", "system", "training"},
-    "app_logic": {ITEMS, PROGRESS, STORE, IMAGES, INGEST, "datasets", "engine"},
-    "engine (live)": {ERRORS, INSTALLATION, ITEMS, JOBS, LOCKS, ATOMIC, PROGRESS, RUNTIMES, TEXT, STORE, IMAGES, INGEST}
+    "app_logic": {ITEMS, FILTERS, PROGRESS, STORE, IMAGES, INGEST, "datasets", "engine"},
+    "engine (live)": {ERRORS, INSTALLATION, ITEMS, FILTERS, JOBS, LOCKS, ATOMIC, PROGRESS, RUNTIMES, TEXT, STORE, IMAGES, INGEST}
     | {BACKBONES, EVALUATION, TRAINING, "app_logic", "datasets", "engine", "system"},
     "initialize": {ERRORS, ITEMS, LOCKS, PROGRESS, BACKBONES, STORE, DEMO, IMAGES, INGEST}
     | {"app_logic", "config", "datasets", "engine", "engine (live)", "training"},
-    "api": {ERRORS, ITEMS, JOBS, PROGRESS, TEXT, STORE, IMAGES, INGEST} | {"config", "engine", "engine (live)", "initialize"},
+    "api": {ERRORS, ITEMS, FILTERS, JOBS, PROGRESS, TEXT, STORE, IMAGES, INGEST}
+    | {"config", "engine", "engine (live)", "initialize"},
     "ui": {ERRORS, INSTALLATION, ITEMS, JOBS, PROGRESS, EVALUATION}
     | {"config", "engine", "engine (live)", "training", "initialize"},
     "app": {"ui", "api"},  # the page mounts the API; a door enters no other otherwise
     # The command line, and what it does besides.
     "doctor": {ERRORS, INSTALLATION, ITEMS, PROGRESS, TEXT, STORE, IMAGES, INDEXES, "config", "engine", "initialize"},
-    "commands": {ERRORS, INSTALLATION, ITEMS, JOBS, PROGRESS, TEXT, STORE, INGEST, EVALUATION, TRAINING, RUNTIMES}
+    "commands": {ERRORS, INSTALLATION, ITEMS, FILTERS, JOBS, PROGRESS, TEXT, STORE, INGEST, EVALUATION, TRAINING, RUNTIMES}
     | {"config", "engine", "engine (live)", "initialize", "training", "doctor"}
     | {"api"},  # `serve` starts it, `search` and `add` ask one that runs; a door enters no other otherwise
     "cli": {INSTALLATION, "commands"},
@@ -307,5 +324,6 @@ def test_the_settings_load_nothing_slow() -> None:
     assert not loaded & {"asyncio", "numpy", "pydantic_settings", "torch"}
 
 
-def test_the_values_of_the_collection_need_no_numpy() -> None:
-    assert "numpy" not in loaded_by("import crossmodal.items, crossmodal.ingest.sources.files")
+def test_a_shell_that_asks_a_running_program_starts_with_little() -> None:
+    loaded = loaded_by("import api.client")
+    assert not loaded & {"asyncio", "fastapi", "numpy", "pydantic", "requests", "sqlite3", "starlette", "torch", "uvicorn"}

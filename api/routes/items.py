@@ -16,8 +16,8 @@ from api.request_body import Upload, is_form, one_source, read
 from api.responses import AddedMany, Attributes, Failures, ItemAnswer, ItemCreated, ItemsPage, failure_of
 from api.schemas import ItemChange, NewItemRequest, NewItemsRequest
 from crossmodal.errors import CrossmodalError
+from crossmodal.filters import Filter
 from crossmodal.items import AddOutcome, Picture
-from crossmodal.store import Filter
 from crossmodal.text.cleaning import display_text
 
 router = APIRouter(prefix="/api", tags=["items"], dependencies=[ONLY_KNOWN])

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from crossmodal.filters import Filter
 from crossmodal.items import Embedding, Item, NewItem
 from crossmodal.store import removal, rows, writing
 from crossmodal.store.database import Database
-from crossmodal.store.filters import Filter
+from crossmodal.store.filters import condition
 from crossmodal.store.rows import ITEM_COLUMNS, ITEM_WIDTH, MAX_ID, item_of, storable
 from crossmodal.store.texts import TextEmbeddings
 from crossmodal.store.writing import ItemTexts
@@ -164,7 +165,7 @@ class Items:
 
     def matching(self, chosen: Filter) -> npt.NDArray[np.int64]:
         """Ids, ascending, of the items that match a filter. Shape: (n,) int64."""
-        where, values = chosen.where()
+        where, values = condition(chosen)
         sql = f"SELECT item_id FROM items WHERE {where} ORDER BY item_id"
         with self._database.reading() as db:
             ids = db.execute(sql, values).fetchall()
@@ -172,7 +173,7 @@ class Items:
 
     def matching_page(self, limit: int, after_id: int, chosen: Filter) -> list[Item]:
         """Up to `limit` matching items beyond `after_id`, oldest first."""
-        where, values = chosen.where()
+        where, values = condition(chosen)
         sql = f"SELECT {ITEM_COLUMNS} FROM items WHERE {where} AND items.item_id > ? ORDER BY items.item_id LIMIT ?"
         with self._database.reading() as db:
             return [item_of(row) for row in db.execute(sql, (*values, max(-1, min(after_id, MAX_ID)), max(0, limit)))]
