@@ -18,6 +18,7 @@ from crossmodal.errors import StoreError
 from crossmodal.indexes.base import IndexTag, are_unit
 
 FORMAT = 1
+_REBUILT = "It is rebuilt from the collection."
 _ABOUT_TYPES = {
     "format": int,
     "kind": str,
@@ -108,8 +109,9 @@ def _tag(path: Path, about: object, *, kind: str) -> IndexTag:
         fields.setdefault("removal_mark", "")  # earlier versions did not write it
     if not isinstance(fields, dict) or {name: type(value) for name, value in fields.items()} != _ABOUT_TYPES:
         raise _corrupt(path, "its description is incomplete")
-    if (fields.pop("format"), fields.pop("kind")) != (FORMAT, kind):
-        raise _corrupt(path, f"it is not of the kind {kind!r}, format {FORMAT}")
+    if (found := (fields.pop("kind"), fields.pop("format"))) != (kind, FORMAT):
+        what = f"The index {path} is of the kind {found[0]!r:.40}, format {found[1]}, not of the kind {kind!r}, format {FORMAT}."
+        raise StoreError("index_corrupt", what, remedy=_REBUILT)
     return IndexTag(**fields)
 
 
@@ -121,4 +123,4 @@ def _digest(about: str, item_ids: torch.Tensor, embeddings: torch.Tensor) -> str
 
 
 def _corrupt(path: Path, what: str) -> StoreError:
-    return StoreError("index_corrupt", f"The index {path} is damaged: {what}.", remedy="It is rebuilt from the collection.")
+    return StoreError("index_corrupt", f"The index {path} is damaged: {what}.", remedy=_REBUILT)

@@ -77,7 +77,7 @@ def test_torchrun_is_refused_in_a_sentence(shell: Shell, monkeypatch: pytest.Mon
     assert "python cli.py train" in result.stderr
 
 
-@pytest.mark.parametrize("name", [name for name in PRESETS if name != "resnet18-gru"])
+@pytest.mark.parametrize("name", ["mobilenet-gru", "mobilenet-minilm", "efficientnet-minilm", "vit-minilm", "clip-hybrid"])
 def test_missing_weights_are_one_line_that_says_where(shell: Shell, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in ("HF_HOME", "TORCH_HOME", "CROSSMODAL_WEIGHTS_DIR"):
         monkeypatch.setenv(variable, str(shell.folder / "nothing"))

@@ -56,7 +56,7 @@ def drawn_data(n: int = 64, *, size: int = 32) -> TrainingData:
 
 def small(name: str, *, seed: int = 0) -> Assembled:
     """A preset with random weights and small backbones, for pictures of 32 pixels."""
-    image, text = SMALL[name]
+    image, text = SMALL.get(name, ({}, {}))
     request = WeightsRequest(random=True, image_config={"image_size_px": 32, **image}, text_config=text)
     return assemble(PRESETS[name], request, seed=seed, image_px=32, embed_dim=None if name == "clip-hybrid" else 16)
 

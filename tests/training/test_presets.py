@@ -11,7 +11,7 @@ import torch
 from crossmodal.errors import QueryError
 from engine.models.loading import load_model
 from engine.models.train import TrainingReport
-from tests.training.parts import SMALL, drawn_data, small, small_run
+from tests.training.parts import drawn_data, small, small_run
 from training.presets import PRESETS, preset_named
 
 pytestmark = pytest.mark.slow
@@ -43,10 +43,6 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, Trai
     paths = [str(folder / "model.pth") for folder, _ in made.values()]
     subprocess.run([sys.executable, "-c", ANSWER, *paths], cwd=PROJECT, check=True, timeout=250)
     return made
-
-
-def test_small_settings_are_known_for_every_preset() -> None:
-    assert set(SMALL) == set(PRESETS)
 
 
 @pytest.mark.parametrize("name", PRESETS)

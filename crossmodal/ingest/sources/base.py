@@ -32,7 +32,7 @@ class Source(Protocol):
 
     Attributes:
         name: its identity in the collection; unique.
-        kind: `csv`, `folder`, `zip`, `parquet` or `shards`.
+        kind: a short name of its format, such as `csv` or `folder`.
         label: a short display name.
         location: its path, for display.
         folder: base of the rows' relative paths, resolved.

@@ -10,8 +10,6 @@ from crossmodal.ingest.sources.folder import FolderSource
 from crossmodal.ingest.sources.tar_shards import TarSource, shards_in
 from crossmodal.ingest.sources.zip import ZipSource
 
-_NAME_ONE = "Give a CSV, Parquet, ZIP or tar file or a folder on this computer."
-
 _TABLES = (".csv", ".tsv")
 
 
@@ -31,7 +29,7 @@ def open_source(where: str | Path, *, limits: SourceLimits, name: str | None = N
     """
     text = str(where).strip()
     if not text or "\0" in text or "://" in text:
-        raise SourceError("file_missing", f"{shown(text)} is not a path.", remedy=_NAME_ONE)
+        raise SourceError("file_missing", f"{shown(text)} is not a path.", remedy=_name_one())
     try:
         path = Path(text).expanduser().resolve()
         exists, is_folder = path.exists(), path.is_dir()
@@ -40,10 +38,14 @@ def open_source(where: str | Path, *, limits: SourceLimits, name: str | None = N
             "file_missing", f"{shown(text)} cannot be opened.", remedy="Check the path and its permissions."
         ) from error
     if not exists:
-        raise SourceError("file_missing", f"There is nothing at {shown(text)}.", remedy=_NAME_ONE)
+        raise SourceError("file_missing", f"There is nothing at {shown(text)}.", remedy=_name_one())
     if not is_folder:
         return _of_file(path, limits=limits, name=name)
     return _table_of(path, limits=limits, name=name) or _of_folder(path, limits=limits, name=name)
+
+
+def _name_one() -> str:
+    return f"Give a folder or a file ({', '.join((*_TABLES, *_BY_ENDING))}) on this computer."
 
 
 def _of_file(path: Path, *, limits: SourceLimits, name: str | None) -> Source:
@@ -56,7 +58,7 @@ def _of_file(path: Path, *, limits: SourceLimits, name: str | None) -> Source:
         if ending in _TABLES or error.code != "csv_missing_columns":
             raise
         what = f"{shown(path.name)} is not a catalogue: {error.message}"
-        raise SourceError(error.code, what, remedy=f"{_NAME_ONE} {error.remedy}") from error
+        raise SourceError(error.code, what, remedy=f"{_name_one()} {error.remedy}") from error
 
 
 def _of_folder(path: Path, *, limits: SourceLimits, name: str | None) -> Source:

@@ -26,6 +26,9 @@ _ROWS_UNPACKED = 64
 # On the average of a full catalogue; a list of texts is read as a whole before its rows can be told apart.
 _TEXTS_A_ROW = 32
 
+# A footer also lists the columns and the parts of the file, however few rows are allowed.
+_LIST_ENTRIES = 10_000
+
 Lengths = npt.NDArray[np.int64]
 
 
@@ -48,7 +51,7 @@ def opened(path: Path, *, limits: SourceLimits, folded: Sequence[str] = ()) -> p
             buffer_size=_BUFFER_BYTES,
             pre_buffer=False,
             thrift_string_size_limit=limits.max_directory_bytes,
-            thrift_container_size_limit=limits.max_rows,
+            thrift_container_size_limit=max(limits.max_rows, _LIST_ENTRIES),
         )
         for number in range(file.num_row_groups):
             unpacked = _suspicious_bytes(file.metadata.row_group(number), limits)

@@ -5,13 +5,13 @@ from functools import cache
 import torch
 
 from crossmodal.backbones.base import Config, ImageBackbone, TextBackbone
-from crossmodal.backbones.registry import image_backbone, text_backbone
+from crossmodal.backbones.registry import IMAGE_BACKBONES, TEXT_BACKBONES, image_backbone, text_backbone
 
 LAYERS: Config = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
 SIDE: Config = {"image_size_px": 64}
 
 IMAGES: dict[str, Config] = {
-    "resnet18": SIDE,
+    **dict.fromkeys(IMAGE_BACKBONES, SIDE),  # one that is not listed below is tested at its true size
     "mobilenet_v2": {**SIDE, "width_multiplier": 0.25},
     "efficientnet_b0": {**SIDE, "width_multiplier": 0.25, "depth_multiplier": 0.3},
     "vit_b_16": {**SIDE, **LAYERS},
@@ -20,6 +20,7 @@ IMAGES: dict[str, Config] = {
     "clip:nobody/siglip": {**SIDE, **LAYERS, "kind": "siglip", "hidden_act": "gelu_pytorch_tanh"},
 }
 TEXTS: dict[str, Config] = {
+    **{name: {} for name in TEXT_BACKBONES},
     "gru": {"vocab_size": 64, "width": 8},
     "minilm-l6": {**LAYERS, "vocab_size": 100},
     "minilm-l12": {**LAYERS, "vocab_size": 100},

@@ -55,7 +55,7 @@ def test_a_file_that_is_no_table_says_what_is_read(tmp_path: Path) -> None:
         path.write_text("read me\n")
     with pytest.raises(SourceError, match=r'^"readme\.txt" is not a catalogue: There is no column "title"') as caught:
         open_source(readme, limits=LIMITS)
-    assert caught.value.remedy.startswith("Give a CSV, Parquet, ZIP or tar file or a folder")
+    assert caught.value.remedy.startswith("Give a folder or a file (.csv, .tsv, .zip, ")
     with pytest.raises(SourceError, match=r"^There is no column"):
         open_source(table, limits=LIMITS)
     readme.write_text("title,image\na mug,mug.jpg\n")  # what is in it counts, not what it is called
