@@ -26,9 +26,9 @@ from crossmodal.installation import VERSION
 PANELS = MappingProxyType(
     {
         "Find": ("search", "list"),
-        "Keep": ("index", "add", "edit", "remove", "failed"),
-        "Learn": ("train", "evaluate", "visualize", "models", "use"),
-        "Take along": ("export", "import-vectors"),
+        "Collection": ("index", "add", "edit", "remove", "failed"),
+        "Models": ("train", "evaluate", "visualize", "models", "use"),
+        "Export and import": ("export", "import-vectors"),
         "Run and repair": ("page", "serve", "doctor"),
     }
 )

@@ -1,4 +1,4 @@
-"""`make bench`: every benchmark that needs nothing but the product, one after the other, each with its table."""
+"""`make bench`: runs every benchmark that needs no other data, one after the other."""
 
 import subprocess
 import sys
@@ -22,7 +22,7 @@ ALL = (
 
 
 def main() -> None:
-    """Run them; a failing one is said and the rest go on."""
+    """Run the benchmarks; a failing one is reported, and the others still run."""
     for name in ALL:
         print(f"\n== {name} ==", flush=True)
         ended = subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=False).returncode

@@ -1,10 +1,10 @@
-"""What one durable add costs as the collection grows, beside writing everything anew.
+"""Cost of one durable addition as the collection grows, compared with rewriting everything.
 
     python -m benchmarks.add_cost
 
-Ours: `Store.items.add` (one transaction, on the disk when it returns) and the index taking the item in, so that it is searchable. The
-baseline adds the way the reference system did: `torch.cat`, then `torch.save` of all embeddings and a rewrite of all metadata, without
-waiting for the disk. Ours is measured in turn at every size, so that all sizes meet the same moods of the machine.
+Ours is `Store.items.add` (one transaction, durable when it returns) plus updating the index, so that the item is searchable. The baseline
+adds as the reference system did: `torch.cat`, then `torch.save` of all embeddings and a rewrite of all metadata, without waiting for the
+disk. The sizes are measured in turn, so that a varying load of the machine affects all of them.
 """
 
 import argparse
@@ -27,14 +27,14 @@ BAR = 1.5
 
 
 def timed_ms(work: Callable[[], object]) -> float:
-    """Milliseconds one call takes."""
+    """Milliseconds that one call takes."""
     began = time.perf_counter()
     work()
     return 1e3 * (time.perf_counter() - began)
 
 
 def ours_ms(folder: Path, *, sizes: tuple[int, ...], embed_dim: int, adds: int, picture_bytes: int) -> dict[int, list[float]]:
-    """Times of `adds` adds at each size."""
+    """Milliseconds of `adds` additions at each size."""
     stores = {size: filled(folder / f"{size}.sqlite3", size, embed_dim, picture_bytes=picture_bytes) for size in sizes}
     indexes = {size: SyncedIndex(stores[size], MODEL_ID, embed_dim=embed_dim, path=folder / f"{size}.pt") for size in sizes}
     rows = made_up_embeddings(adds, embed_dim, seed=1)
@@ -56,7 +56,7 @@ def ours_ms(folder: Path, *, sizes: tuple[int, ...], embed_dim: int, adds: int, 
 
 
 def baseline_ms(folder: Path, *, sizes: tuple[int, ...], embed_dim: int, adds: int) -> dict[int, list[float]]:
-    """Times of `adds` adds at each size, everything written anew at each."""
+    """Milliseconds of `adds` additions at each size, each of which rewrites everything."""
     times: dict[int, list[float]] = {}
     for size in sizes:
         state = {"rows": torch.from_numpy(made_up_embeddings(size, embed_dim))}
@@ -75,12 +75,12 @@ def baseline_ms(folder: Path, *, sizes: tuple[int, ...], embed_dim: int, adds: i
 
 
 def main() -> int:
-    """The command; ends with 1 when the bar is missed."""
+    """Run the benchmark; exits with 1 if the bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--adds", type=int, default=300, help="adds measured at each size")
     parser.add_argument("--embed-dim", type=int, default=256)
     parser.add_argument("--picture-bytes", type=int, default=2_000)
-    parser.add_argument("--folder", type=Path, help="where to write; a disk, not a memory disk, for an honest figure")
+    parser.add_argument("--folder", type=Path, help="where to write: a real disk, not a RAM disk")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
         folder = Path(name)
@@ -94,7 +94,7 @@ def main() -> int:
     medians = float(np.median(ours[SIZES[-1]]) / np.median(ours[SIZES[0]]))
     means = float(np.mean(ours[SIZES[-1]]) / np.mean(ours[SIZES[0]]))
     print(f"cost at {SIZES[-1]:,} over cost at {SIZES[0]:,}: {medians:.2f} (median), {means:.2f} (mean); the bar is {BAR}")
-    print(f"the same of the baseline: {np.median(baseline[SIZES[-1]]) / np.median(baseline[SIZES[0]]):.1f}")
+    print(f"the same for the baseline: {np.median(baseline[SIZES[-1]]) / np.median(baseline[SIZES[0]]):.1f}")
     return 0 if medians <= BAR else 1
 
 

@@ -1,4 +1,4 @@
-"""A collection of made-up items that the API can serve, and a server process over it."""
+"""A collection of synthetic items, and an API server process that serves it."""
 
 import json
 import os
@@ -29,7 +29,7 @@ _PROJECT = Path(__file__).resolve().parents[1]
 
 
 def made(folder: Path, items: int) -> None:
-    """A model that learned nothing, as large as the real one, and `items` items under its id; titles of a few words."""
+    """Write an untrained model of the real size, and `items` items with short titles and embeddings under its id."""
     card = ModelCard("random weights", "made up", "made up", 0, 0.0, 0.0, None, ())
     model = TrainedModel(build_untrained(SPEC), SPEC, card, model_id="").save(folder / "model.pth")
     embeddings = made_up_embeddings(items, SPEC.embed_dim)
@@ -42,7 +42,7 @@ def made(folder: Path, items: int) -> None:
 
 
 def settings_of(folder: Path, port: int) -> dict[str, str]:
-    """The environment of a server over a made collection."""
+    """Environment variables of a server for the collection in a folder."""
     return {
         "CROSSMODAL_DATA_DIR": str(folder / "data"),
         "CROSSMODAL_DATASET_DIR": str(folder / "dataset"),
@@ -53,7 +53,7 @@ def settings_of(folder: Path, port: int) -> dict[str, str]:
 
 
 class Server:
-    """`serve` in a process of its own."""
+    """A `serve` process."""
 
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
@@ -66,7 +66,7 @@ class Server:
         )
 
     def wait_until_ready(self, timeout_s: float = 120.0) -> float:
-        """Seconds until `/health` answers."""
+        """Wait for `/health`; returns the seconds that it took."""
         began = time.monotonic()
         while time.monotonic() - began < timeout_s:
             if self.process.poll() is not None:
@@ -80,27 +80,27 @@ class Server:
         raise RuntimeError("the server was not ready in time")
 
     def kill(self) -> None:
-        """SIGKILL, and wait for the end."""
+        """Send SIGKILL and wait until the process has ended."""
         self.process.kill()
         self.process.wait()
         self._log.close()
 
     def stop(self) -> None:
-        """Ask it to end, and wait."""
+        """Terminate the process and wait until it has ended."""
         self.process.terminate()
         self.process.wait(60)
         self._log.close()
 
 
 def free_port() -> int:
-    """A port nobody listens on at this moment."""
+    """A port that is currently free."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def drawn_png(number: int) -> bytes:
-    """A small picture made from a number: the same number gives the same file."""
+    """A small picture generated from a number; the same number gives the same file."""
     import io
 
     from PIL import Image

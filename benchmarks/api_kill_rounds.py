@@ -1,10 +1,10 @@
-"""The API server is killed with SIGKILL while clients add over HTTP; nothing it had acknowledged may be lost or changed.
+"""Kill the API server with SIGKILL while clients add items over HTTP; no acknowledged item may be lost or changed.
 
     python -m benchmarks.api_kill_rounds --rounds 100
 
-Each round starts the server, lets the writers add pictures made from numbers, and kills it after a random while. The next start is asked,
-over HTTP, for every item acknowledged in the round before, with its words; in the end the collection is read as a whole. Also measured: how
-long the server takes to be ready again, and how much of that is importing and loading the model.
+Each round starts the server, lets the writers add pictures generated from numbers, and kills the server after a random time. After the
+next start every item acknowledged in the previous round is requested over HTTP and its texts are compared; at the end the whole collection
+is read. It also measures how long the server takes to become ready again, and how much of that is imports and loading the model.
 """
 
 import argparse
@@ -33,7 +33,7 @@ _RANGE = 10**7
 
 @dataclass
 class Report:
-    """What came out. `lost` holds numbers that were acknowledged and are not there, or not as they were sent."""
+    """Results. `lost` contains the numbers of acknowledged items that are missing or differ from what was sent."""
 
     kills: int = 0
     acknowledged: dict[int, str] = field(default_factory=dict)
@@ -42,7 +42,7 @@ class Report:
 
 
 def write_until_killed(address: str, numbers: "itertools.count[int]", acknowledged: dict[int, str]) -> None:
-    """One client: adds and writes down what was acknowledged, until the server is gone."""
+    """One client: adds items and records the acknowledged ones until the server is killed."""
     client = Client(address, timeout_s=20)
     try:
         for number in numbers:
@@ -56,12 +56,12 @@ def write_until_killed(address: str, numbers: "itertools.count[int]", acknowledg
 
 
 def title_of(number: int) -> str:
-    """The title of a number's item."""
+    """The title of the item with this number."""
     return f"thing {number}"
 
 
 def check(address: str, acknowledged: Mapping[int, str], report: Report) -> None:
-    """Ask the server for each item."""
+    """Request each item from the server."""
     client = Client(address)
     for number, item_id in acknowledged.items():
         _, text = client.timed("GET", f"/api/items/{item_id}")
@@ -72,7 +72,7 @@ def check(address: str, acknowledged: Mapping[int, str], report: Report) -> None
 
 
 def check_all(path: Path, before: int, report: Report) -> None:
-    """Read the collection itself: every acknowledged item with its own picture, and none invented."""
+    """Read the collection: every acknowledged item must have its own picture, and there must be no others."""
     with Store(path) as store:
         for number, item_id in report.acknowledged.items():
             found = store.items.get_many([int(item_id)])
@@ -81,13 +81,13 @@ def check_all(path: Path, before: int, report: Report) -> None:
             else:
                 store.pictures.rendition(int(item_id))
         more = store.items.count() - before - len(report.acknowledged)
-        # Of each writer and round, the request that was under way may have been written and not acknowledged.
+        # One request per writer and round may have been committed without being acknowledged.
         if not 0 <= more <= 2 * report.kills:
             report.lost.append(f"{more} items more than were acknowledged")
 
 
 def start_cost_s(folder: Path) -> float:
-    """Seconds to import everything and load the model: the part of a start that is no recovery."""
+    """Seconds to import everything and load the model: the part of a start that is not recovery."""
     path = repr(str(folder / "model.pth"))
     code = f"import api.server; from pathlib import Path; from engine.models.loading import load_model; load_model(Path({path}))"
     began = time.monotonic()
@@ -96,7 +96,7 @@ def start_cost_s(folder: Path) -> float:
 
 
 def run_rounds(folder: Path, rounds: int, *, writers: int, longest_s: float, seed: int, items: int) -> Report:
-    """All rounds; see the module."""
+    """Run all rounds; see the module docstring."""
     report, chance, last = Report(), random.Random(seed), dict[int, str]()
     made(folder, items)
     sequences = [itertools.count(writer * _RANGE) for writer in range(writers)]
@@ -120,11 +120,11 @@ def run_rounds(folder: Path, rounds: int, *, writers: int, longest_s: float, see
 
 
 def main() -> int:
-    """The command; ends with 1 when anything was lost or a start took too long."""
+    """Run the benchmark; exits with 1 if an item was lost or a start took too long."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--writers", type=int, default=2)
-    parser.add_argument("--longest-s", type=float, default=1.5, help="longest life of a server, once ready")
+    parser.add_argument("--longest-s", type=float, default=1.5, help="longest time until a ready server is killed")
     parser.add_argument("--items", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()

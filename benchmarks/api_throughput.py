@@ -1,8 +1,8 @@
-"""Text searches a second over HTTP with 1, 8 and 32 clients, beside calling the engine in a plain loop.
+"""Text searches per second over HTTP with 1, 8 and 32 clients, compared with calling the engine in a loop.
 
     python -m benchmarks.api_throughput
 
-The clients run in a process of their own, as they would on another computer; server and clients share this computer's cores all the same.
+The clients run in a separate process, as on another computer, but share this computer's cores with the server.
 """
 
 import argparse
@@ -25,7 +25,7 @@ CLIENTS = (1, 8, 32)
 
 
 def plain_loop(folder: Path, seconds: float) -> float:
-    """Searches a second of one thread that calls the engine."""
+    """Searches per second of one thread that calls the engine."""
     os.environ.update(settings_of(folder, 0))
     from config import Settings
     from initialize import build_system
@@ -46,7 +46,7 @@ def plain_loop(folder: Path, seconds: float) -> float:
 
 
 def load(address: str, clients: int, seconds: float) -> tuple[float, float, float, int]:
-    """Searches a second, p50 and p99 in milliseconds, and how many failed, of so many clients at once."""
+    """Searches per second, p50 and p99 in milliseconds, and the number of failures for a number of concurrent clients."""
     times: list[float] = []
     failed: list[str] = []
     stop = threading.Event()
@@ -75,7 +75,7 @@ def load(address: str, clients: int, seconds: float) -> tuple[float, float, floa
 
 
 def main() -> int:
-    """The command; ends with 1 for a failed request or a missed bar."""
+    """Run the benchmark; exits with 1 for a failed request or a missed bar."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--items", type=int, default=10_000)
     parser.add_argument("--seconds", type=float, default=15.0, help="of each stretch")
@@ -107,10 +107,10 @@ def main() -> int:
 
 
 def _figures(flag: str, first: str, seconds: float, *more: str) -> list[float]:
-    """What a process of this file prints."""
+    """Run this file in a separate process; returns what it prints."""
     command = [sys.executable, "-m", "benchmarks.api_throughput", flag, first, *more, "--seconds", str(seconds)]
-    said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-    return [float(figure) for figure in said.split()]
+    printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return [float(figure) for figure in printed.split()]
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""Searches over HTTP beside clients that add and remove, and the same searches alone.
+"""Searches over HTTP while other clients add and remove items, compared with the same searches alone.
 
     python -m benchmarks.api_while_writing
 
-First the searchers alone, then the same searchers while two clients add pictures and one removes them; all the while one client asks
-`/health` ten times a second.
+First the searching clients run alone, then while two clients add pictures and one removes them. Throughout, another client requests
+`/health` ten times per second.
 """
 
 import argparse
@@ -26,7 +26,7 @@ HEALTH_BAR_MS = 200.0
 
 
 class Stretch:
-    """One stretch of load: what its clients saw."""
+    """Results of the clients of one phase."""
 
     def __init__(self, address: str, *, searchers: int, adders: int, removers: int) -> None:
         self._address = address
@@ -42,7 +42,7 @@ class Stretch:
         self._threads.append(threading.Thread(target=self._health))
 
     def run(self, seconds: float) -> "Stretch":
-        """Let them work for so long."""
+        """Run the clients for this many seconds."""
         for thread in self._threads:
             thread.start()
         time.sleep(seconds)
@@ -91,8 +91,8 @@ class Stretch:
         command = [sys.executable, "-m", "benchmarks.health_watch", self._address]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
             self._stop.wait()
-            said, _ = process.communicate("")
-        figures = [float(took) for took in said.split()]
+            printed, _ = process.communicate("")
+        figures = [float(took) for took in printed.split()]
         self.health_ms += [took for took in figures if took >= 0]
         self.failed += ["/health"] * (len(figures) - len(self.health_ms))
 
@@ -102,10 +102,10 @@ class Stretch:
 
 
 def main() -> int:
-    """The command; ends with 1 for a failed request or a missed bar."""
+    """Run the benchmark; exits with 1 for a failed request or a missed bar."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--items", type=int, default=10_000)
-    parser.add_argument("--seconds", type=float, default=180.0, help="of the stretch with writers")
+    parser.add_argument("--seconds", type=float, default=180.0, help="of the phase with writers")
     parser.add_argument("--alone-seconds", type=float, default=60.0)
     parser.add_argument("--searchers", type=int, default=16)
     parser.add_argument("--adders", type=int, default=2)
@@ -121,10 +121,10 @@ def main() -> int:
         beside.run(options.seconds)
         server.stop()
     print(f"{'':<16}{'searches':>10}{'p50 ms':>9}{'p99 ms':>9}{'/health max ms':>16}{'failed':>8}")
-    for said, stretch in (("alone", alone), ("beside writers", beside)):
+    for name, stretch in (("alone", alone), ("beside writers", beside)):
         p50, p99 = np.percentile(stretch.search_ms, [50, 99])
         failed, health = len(stretch.failed), max(stretch.health_ms)
-        print(f"{said:<16}{len(stretch.search_ms):>10}{p50:>9.1f}{p99:>9.1f}{health:>16.1f}{failed:>8}")
+        print(f"{name:<16}{len(stretch.search_ms):>10}{p50:>9.1f}{p99:>9.1f}{health:>16.1f}{failed:>8}")
     ratio = float(np.percentile(beside.search_ms, 99) / np.percentile(alone.search_ms, 99))
     print(f"{beside.written} items added, {beside.removed} removed")
     print(f"p99 beside writers over p99 alone: {ratio:.2f}; the bar is {BAR}")

@@ -1,9 +1,9 @@
-"""How fast pictures are decoded: plain Pillow, our rules in the same process, and our rules in processes of their own.
+"""Decoding speed: plain Pillow, the guarded decoder in this process, and the guarded decoder in child processes.
 
     python -m benchmarks.decode_speed [--count 600] [--side 224] [--rounds 3]
 
-Reads the pictures of `../shared/data/flickr8k` when they are there, and draws some when not. Every way decodes the same files; the ways
-take turns within a round, so that a busy computer is busy for all of them, and the best round of each counts.
+Reads the pictures of `../shared/data/flickr8k` if they exist, and draws some otherwise. All variants decode the same files and take turns
+within a round, so that other load affects all of them; the best round of each counts.
 """
 
 import argparse
@@ -25,7 +25,7 @@ THREADS = 4
 
 
 def pictures(count: int) -> tuple[str, list[bytes]]:
-    """Files to decode, and where they are from."""
+    """Files to decode, and their origin."""
     if FLICKR.is_dir():
         return "flickr8k, 224 x 224 JPEG", [path.read_bytes() for path in sorted(FLICKR.iterdir())[:count]]
     rng = np.random.default_rng(0)
@@ -33,7 +33,7 @@ def pictures(count: int) -> tuple[str, list[bytes]]:
 
 
 def drawn(rng: np.random.Generator) -> bytes:
-    """A JPEG about as busy as a photograph."""
+    """A JPEG with about as much detail as a photograph."""
     coarse = Image.fromarray(rng.integers(0, 256, (40, 40, 3), np.uint8)).resize((224, 224), Image.Resampling.BICUBIC)
     out = io.BytesIO()
     coarse.save(out, "JPEG", quality=85)
@@ -41,20 +41,20 @@ def drawn(rng: np.random.Generator) -> bytes:
 
 
 def plain(data: bytes, side: int) -> np.ndarray:
-    """What a plain loop does: open, convert, scale; no guard, no copy to keep."""
+    """A plain loop: open, convert and scale, without guards or a stored copy."""
     image = Image.open(io.BytesIO(data)).convert("RGB")
     return np.asarray(image.resize((side, side), Image.Resampling.BILINEAR) if image.size != (side, side) else image)
 
 
 def rate(work: Callable[[], object], count: int) -> float:
-    """Pictures a second."""
+    """Pictures per second."""
     begun = time.perf_counter()
     work()
     return count / (time.perf_counter() - begun)
 
 
 def measure(files: Sequence[bytes], side: int, rounds: int) -> dict[str, float]:
-    """Best rate of every way."""
+    """Best rate of each variant."""
     with Decoder(LIMITS, workers=2) as decoder, ThreadPoolExecutor(THREADS) as threads:
         ways: dict[str, Callable[[], object]] = {
             "plain Pillow, one thread": lambda: [plain(data, side) for data in files],

@@ -1,8 +1,9 @@
-"""How well the demo model finds combinations it never saw, for several seeds of training.
+"""Recall of the demo model on combinations it has not seen, for several training seeds.
 
     python -m benchmarks.demo_recall --seeds 42 1 2
 
-Text → image among all held-out pictures, each with exactly one right answer; the figures are the product's own. Bars: R@1 0.97, R@5 0.99.
+Text → image among all held-out pictures, with exactly one relevant picture per text, measured as the product does. Bars: R@1 0.97,
+R@5 0.99.
 """
 
 import argparse
@@ -14,7 +15,7 @@ from initialize import build_system
 
 
 def main() -> None:
-    """Print a row a seed."""
+    """Print one row per seed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=[42, 1, 2])
     print("seed   R@1    R@5    R@10   median rank   chance@1   queries   seconds")
@@ -29,7 +30,7 @@ def main() -> None:
             figures = card.held_out
             app.close()
             if figures is None:
-                raise SystemExit("nothing was held out")
+                raise SystemExit("no picture was held out")
             print(
                 f"{seed:4}   {figures.recall_at_1:.3f}  {figures.recall_at_5:.3f}  {figures.recall_at_10:.3f}"
                 f"  {figures.median_rank:11.1f}   {figures.chance_at_1:8.3f}   {figures.queries:7}   {card.training_seconds:7.1f}",

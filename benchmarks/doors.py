@@ -1,9 +1,9 @@
-"""What is added through one door is found through the two others: how soon, with page, API and shell on one collection.
+"""Time until an item added through the page, the API or the CLI is found through the other two, on one collection.
 
     python -m benchmarks.doors
 
-Needs Chromium and Playwright (`make test` brings them). A line is the time from the moment an addition is acknowledged until the other door
-shows the item as the first answer to its own picture or its title. Bar: 2 s each, without a restart.
+Needs Chromium and Playwright (`make test` installs them). Each line is the time from the acknowledgement of an addition until the other
+front end returns the item as the first result for its own picture or title. Bar: 2 s each, without a restart.
 """
 
 import argparse
@@ -33,7 +33,7 @@ _ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-back
 
 
 class Doors:
-    """The three doors of one collection, each with a way in and a way to find."""
+    """The three front ends of one collection, each with a method to add and one to find."""
 
     def __init__(self, folder: Path, api: Server, page: Any) -> None:
         self._folder = folder
@@ -42,16 +42,16 @@ class Doors:
         self._page = page
 
     def add_by_api(self, picture: Path, title: str) -> None:
-        """Acknowledged when this returns."""
+        """Add a picture; acknowledged when this returns."""
         status, answer = self._client.add(picture.read_bytes(), title)
         assert status == 201, answer
 
     def add_by_shell(self, picture: Path, title: str) -> None:
-        """Acknowledged when this returns."""
+        """Add a picture; acknowledged when this returns."""
         self._shell("add", str(picture), "--title", title)
 
     def add_by_page(self, picture: Path, title: str) -> None:
-        """Acknowledged when the page says so."""
+        """Add a picture; acknowledged when the page shows it."""
         side = self._page.get_by_test_id("stSidebar")
         side.locator("input[type=file]").set_input_files(picture)
         side.get_by_label("Title (optional)").fill(title)
@@ -60,29 +60,29 @@ class Doors:
         side.get_by_role("button", name="Find it").wait_for()
 
     def find_by_api(self, picture: Path, title: str) -> None:
-        """By its words: the picture asked with is left out of its own results there, so all items are listed for the title."""
+        """Find by text, because the API excludes the query picture from the results; looks for the title among all items."""
         del picture
         _, answer = self._client.timed("POST", "/search", json.dumps({"query": title, "top_k": 1_000}).encode())
         assert title in [result["item"]["title"] for result in json.loads(answer)["results"]]
 
     def find_by_shell(self, picture: Path, title: str) -> None:
-        """By its picture; the whole command."""
+        """Find by picture; includes the start of the command."""
         assert json.loads(self._shell("search", str(picture), "-k", "1", "--json"))["results"][0]["title"] == title
 
     def find_by_page(self, picture: Path, title: str) -> None:
-        """By its picture, in the page that is open; until the first tile shows the title."""
+        """Find by picture in the open page, until the first tile shows the title."""
         self._page.get_by_test_id("stMain").locator("input[type=file]").set_input_files(picture)
         self._page.locator("[class*='st-key-face-found-']").first.get_by_text(title, exact=True).wait_for()
 
     def _shell(self, *words: str) -> str:
         command = [sys.executable, "cli.py", *words]
-        said = subprocess.run(command, cwd=_PROJECT, env=self._environment, capture_output=True, text=True, check=True)
-        return said.stdout
+        done = subprocess.run(command, cwd=_PROJECT, env=self._environment, capture_output=True, text=True, check=True)
+        return done.stdout
 
 
 @contextmanager
 def opened_page(folder: Path, port: int) -> Iterator[Any]:
-    """The app under Streamlit, and a browser that shows its search by picture."""
+    """The app under Streamlit, and a browser that shows its picture search."""
     from playwright.sync_api import sync_playwright
 
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true", f"--server.port={port}"]
@@ -118,7 +118,7 @@ def _await(address: str, timeout_s: float = 60.0) -> None:
 
 
 def drawn(path: Path, number: int) -> Path:
-    """A picture file unlike every other."""
+    """A picture file that differs from all others."""
     from PIL import Image
 
     out = io.BytesIO()
@@ -128,10 +128,10 @@ def drawn(path: Path, number: int) -> Path:
 
 
 def main() -> int:
-    """The command; ends with 1 when a way is over its bar."""
+    """Run the benchmark; exits with 1 if a time exceeds its bar."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--items", type=int, default=900, help="in the collection before")
-    parser.add_argument("--times", type=int, default=5, help="additions through each door")
+    parser.add_argument("--items", type=int, default=900, help="items in the collection at the start")
+    parser.add_argument("--times", type=int, default=5, help="additions through each front end")
     options = parser.parse_args()
     took: dict[tuple[str, str], list[float]] = {}
     with tempfile.TemporaryDirectory() as name:

@@ -1,9 +1,9 @@
-"""Memory and time of an evaluation too large for its matrix of scores, and its figures beside the whole matrix's on a part.
+"""Memory and time of an evaluation whose score matrix would not fit in memory, and its metrics against the full matrix on a subset.
 
     python -m benchmarks.evaluation_memory
 
-Pictures are random directions, texts lie near theirs, so that ranks run from 1 to many thousands. The bar is 2 GB of memory at the peak of
-the whole process, and figures equal to 1e-5 on the part.
+Pictures are random directions and texts are close to theirs, so that ranks range from 1 to many thousands. The bars: 2 GB peak memory of
+the whole process, and metrics equal to 1e-5 on the subset.
 """
 
 import argparse
@@ -23,7 +23,7 @@ BAR_DIFFERENCE = 1e-5
 
 
 def made_up(images: int, texts_per_image: int, embed_dim: int, *, noise: float = 6.0, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """(n, d) and (n · texts, d) float32 of length 1; a text is its picture and `noise` times as much of its own."""
+    """(n, d) and (n · texts, d) float32 of length 1; a text is its picture plus `noise` times a random direction."""
     generator = torch.Generator().manual_seed(seed)
     pictures = functional.normalize(torch.randn(images, embed_dim, generator=generator), dim=1)
     texts = torch.randn(images * texts_per_image, embed_dim, generator=generator)
@@ -32,7 +32,7 @@ def made_up(images: int, texts_per_image: int, embed_dim: int, *, noise: float =
 
 
 def difference(images: Tensor, texts: Tensor, texts_per_image: int) -> float:
-    """The greatest relative difference of any figure from the whole matrix's."""
+    """The largest relative difference of any metric from that of the full matrix."""
     result = evaluate_bidirectional_retrieval(images, texts, resamples=0)
     relevant = torch.arange(len(images))[:, None] == torch.arange(len(texts))[None, :] // texts_per_image
     worst = 0.0
@@ -46,12 +46,12 @@ def difference(images: Tensor, texts: Tensor, texts_per_image: int) -> float:
 
 
 def peak_gb() -> float:
-    """The most memory this process has held, in units of 10⁹ bytes."""
+    """Peak memory of this process in units of 10⁹ bytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e9
 
 
 def main() -> int:
-    """The command; ends with 1 when a bar is missed."""
+    """Run the benchmark; exits with 1 if a bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=20_000)
     parser.add_argument("--texts-per-image", type=int, default=5)
@@ -69,7 +69,7 @@ def main() -> int:
         f"\n{len(images):,} × {len(texts):,}, {options.embed_dim}-d: {took:.0f} s, both ways, on {torch.get_num_threads()} threads"
     )
     print(f"peak memory {peak:.2f} GB (before: {before:.2f} GB with the embeddings); the bar is {BAR_GB} GB")
-    print(f"greatest difference from the whole matrix on {part:,} × {part * options.texts_per_image:,}: {apart:.1e}")
+    print(f"largest difference from the full matrix on {part:,} × {part * options.texts_per_image:,}: {apart:.1e}")
     return 0 if peak <= BAR_GB and apart <= BAR_DIFFERENCE else 1
 
 

@@ -1,9 +1,9 @@
-"""From nothing to the first answer, and from a stopped program to the first answer.
+"""Time to the first search result: from an empty folder, and after a restart.
 
     python -m benchmarks.first_start
 
-Both starts run in a new process, with empty folders first and the same folders afterwards: the demo is drawn, a model trained, the index
-built, and one text search answered. Bars: at most 60 s and 8 s. Opening the browser adds what a browser takes.
+Both starts run in a new process, first with empty folders, then with the same folders: the demo is drawn, a model trained, the index
+built, and one text search run. Bars: at most 60 s and 8 s. Opening the browser adds what a browser takes.
 """
 
 import argparse
@@ -17,7 +17,7 @@ FIRST_BAR_S, SECOND_BAR_S = 60.0, 8.0
 
 
 def start(folder: Path) -> tuple[float, str]:
-    """Seconds of one start to its first answer, interpreter included, and what it said last."""
+    """Seconds from the start of the interpreter to the first result, and the last line of output."""
     began = time.perf_counter()
     run = subprocess.run(
         [sys.executable, "-m", "benchmarks.first_start", "--folder", str(folder)], capture_output=True, text=True, check=True
@@ -26,7 +26,7 @@ def start(folder: Path) -> tuple[float, str]:
 
 
 def one_start(folder: Path) -> str:
-    """Build the whole system in `folder` and answer one search."""
+    """Build the whole system in `folder` and run one search."""
     from config import Settings
     from initialize import build_system
 
@@ -42,7 +42,7 @@ def one_start(folder: Path) -> str:
 
 
 def main() -> None:
-    """Print both starts beside their bars."""
+    """Print both times with their bars."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
@@ -51,8 +51,8 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         for name, bar in (("first start", FIRST_BAR_S), ("second start", SECOND_BAR_S)):
-            seconds, said = start(Path(folder))
-            print(f"{name:13} {seconds:6.1f} s   bar {bar:4.0f} s   {said}", flush=True)
+            seconds, last_line = start(Path(folder))
+            print(f"{name:13} {seconds:6.1f} s   bar {bar:4.0f} s   {last_line}", flush=True)
 
 
 if __name__ == "__main__":

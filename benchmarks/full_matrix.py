@@ -1,4 +1,4 @@
-"""Retrieval figures from the whole matrix of scores, sorted row by row: the straight way, against which the product's way is held."""
+"""Retrieval metrics from the full score matrix, sorted row by row: the reference for the product's tiled computation."""
 
 import torch
 from torch import Tensor
@@ -9,15 +9,15 @@ from crossmodal.evaluation.ranking import TIE
 def full_matrix_figures(
     queries: Tensor, gallery: Tensor, relevant: Tensor, k_values: tuple[int, ...] = (1, 5, 10)
 ) -> dict[str, float]:
-    """Every figure of one direction, by name. Holds the matrix, its order and its relevance at once.
+    """All metrics of one direction by name. Keeps the matrix, its order and its relevance in memory.
 
     Shape:
-        queries: (q, d), gallery: (g, d), length 1; relevant: (q, g) bool, at least one True a row.
+        queries: (q, d), gallery: (g, d), length 1; relevant: (q, g) bool, at least one True per row.
     """
     scores = queries.double() @ gallery.double().T
     scores = torch.where(scores.isfinite(), scores, torch.where(relevant, -torch.inf, torch.inf))
     scores += torch.where(relevant, 0.0, TIE)
-    # Irrelevant ones first, then the best first: among equals the irrelevant ones stay in front.
+    # Irrelevant items first, then sorted by score with a stable sort: among ties the irrelevant ones rank first.
     order = relevant.byte().argsort(dim=1, stable=True)
     order = order.gather(1, scores.gather(1, order).argsort(dim=1, descending=True, stable=True))
     found = relevant.gather(1, order).double()

@@ -1,8 +1,8 @@
-"""Asks `/health` of a server ten times a second, in a process of its own, and prints how long each answer took.
+"""Requests `/health` ten times per second in a separate process and prints how long each response takes.
 
     python -m benchmarks.health_watch http://127.0.0.1:5000
 
-Milliseconds, one a line; -1 for an answer that is not 200 or did not come. Ends when its input does.
+Milliseconds, one per line; -1 if the status is not 200 or there is no response. Ends at the end of standard input.
 """
 
 import sys
@@ -14,7 +14,7 @@ _EVERY_S = 0.1
 
 
 def main() -> None:
-    """The command."""
+    """Request `/health` until standard input ends."""
     client, ended = Client(sys.argv[1]), threading.Event()
     threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
     while not ended.wait(_EVERY_S):

@@ -1,9 +1,9 @@
-"""`index` of a folder is killed with SIGKILL at random moments, then let finish: every picture once, none encoded twice after its commit.
+"""Kill `index` with SIGKILL at random moments, then let it finish: every picture once, and none encoded again after its commit.
 
     python -m benchmarks.index_kills --pictures 2000 --kills 5
 
-The killed process is the real command, told to write down the digest of the pixels it is about to encode. After each kill the collection is
-opened and asked which pictures are committed; none of those may be encoded by a later run.
+The killed process is the real command, patched to log the digest of the pixels that it encodes. After each kill the committed pictures are
+read from the collection; a later run must not encode any of them.
 """
 
 import argparse
@@ -31,10 +31,10 @@ import hashlib, os, sys
 from engine.models.trained import TrainedModel
 log = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 encode = TrainedModel.encode_pixels
-def told(self, pixels):
+def logged(self, pixels):
     os.write(log, "".join(hashlib.sha256(each.tobytes()).hexdigest() + "\\n" for each in pixels).encode())
     return encode(self, pixels)
-TrainedModel.encode_pixels = told
+TrainedModel.encode_pixels = logged
 sys.argv = ["cli.py", "index", sys.argv[2], "--quiet"]
 import cli
 cli.app()
@@ -43,12 +43,12 @@ cli.app()
 
 @dataclass
 class Report:
-    """What came out.
+    """Results.
 
     Attributes:
         committed: items in the collection after each kill.
-        again: pictures that a later run encoded although they were committed.
-        wrong: sentences about what is not as it should be.
+        again: pictures that a later run encoded although they were already committed.
+        wrong: one sentence per fault.
     """
 
     pictures: int
@@ -61,7 +61,7 @@ class Report:
 
     @property
     def table(self) -> str:
-        """The figures, one a line."""
+        """The results, one per line."""
         rows = {
             "pictures": self.pictures,
             "kills": self.kills,
@@ -74,7 +74,7 @@ class Report:
 
 
 def picture(number: int, *, side: int = 48) -> bytes:
-    """A PNG of its own: stripes whose colours and width say the number."""
+    """A PNG for this number: stripes whose colours and width encode it."""
     chance = random.Random(number)
     colours = [bytes(chance.randrange(256) for _ in range(3)) for _ in range(2)]
     width = 2 + number % 11
@@ -86,7 +86,7 @@ def picture(number: int, *, side: int = 48) -> bytes:
 
 
 def write_pictures(folder: Path, count: int) -> None:
-    """`count` different pictures in some folders."""
+    """Write `count` different pictures into several folders."""
     for number in range(count):
         place = folder / f"part{number % 7}"
         place.mkdir(parents=True, exist_ok=True)
@@ -94,11 +94,11 @@ def write_pictures(folder: Path, count: int) -> None:
 
 
 def kill_and_finish(folder: Path, environment: dict[str, str], *, pictures: int, kills: int, seed: int, square_px: int) -> Report:
-    """Index `folder/pictures` into the installation that the environment names, killed `kills` times on the way.
+    """Index `folder/pictures` into the installation given by the environment, killing the process `kills` times.
 
     Args:
-        environment: settings of an installation that has its model already.
-        square_px: side of the model's input, to know the encoded pictures by.
+        environment: settings of an installation that already has a model.
+        square_px: side of the model's input, to identify encoded pictures.
     """
     report, chance, log = Report(pictures), random.Random(seed), folder / "encoded.log"
     mine = folder / "pictures"
@@ -109,11 +109,11 @@ def kill_and_finish(folder: Path, environment: dict[str, str], *, pictures: int,
         seen = _lines(log)
         process = _start(log, mine, environment)
         if kill < kills:
-            # Anywhere in the work that is left: after a random number of encodings, at a random moment of the batch.
+            # Anywhere in the remaining work: after a random number of encodings, at a random moment of the batch.
             left = pictures - len(committed)
             _wait_for(log, len(seen) + chance.randrange(1, max(2, left // 2)), process)
             time.sleep(chance.uniform(0, min(0.3, pictures / 5000)))
-            with suppress(ProcessLookupError):  # it was quicker than the kill
+            with suppress(ProcessLookupError):  # it finished before the kill
                 os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
             report.kills += process.returncode == -signal.SIGKILL
@@ -156,7 +156,7 @@ def _lines(log: Path) -> list[str]:
 
 
 def _contents(store_path: Path, report: Report) -> list[str]:
-    """Content hashes of the items; a picture that is there twice, or without its embedding, is wrong."""
+    """Content hashes of the items; a picture that occurs twice or has no embedding is a fault."""
     with Store(store_path) as store:
         items = store.items.page(10**9)
         embedded = store.models.counts()
@@ -169,7 +169,7 @@ def _contents(store_path: Path, report: Report) -> list[str]:
 
 
 def _pixel_digests(folder: Path, square_px: int) -> dict[str, str]:
-    """Content hash of every picture → digest of the pixels that the model is given for it."""
+    """Content hash of every picture → digest of the pixels that the model receives for it."""
     found = {}
     for path in folder.rglob("*.png"):
         data = path.read_bytes()
@@ -181,7 +181,7 @@ def _pixel_digests(folder: Path, square_px: int) -> dict[str, str]:
 
 
 def environment_of(folder: Path) -> dict[str, str]:
-    """An installation in a folder of its own."""
+    """An installation in its own folder."""
     return {
         "CROSSMODAL_DATA_DIR": str(folder / "data"),
         "CROSSMODAL_DATASET_DIR": str(folder / "dataset"),
@@ -191,7 +191,7 @@ def environment_of(folder: Path) -> dict[str, str]:
 
 
 def main() -> int:
-    """The command; ends with 1 when anything was wrong."""
+    """Run the benchmark; exits with 1 for any fault."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pictures", type=int, default=2000)
     parser.add_argument("--kills", type=int, default=5)

@@ -1,13 +1,12 @@
-"""From picture files to searchable items: the product's pipeline beside the plain loop, in one run.
+"""From picture files to searchable items: the product's pipeline compared with a plain loop, in one run.
 
     python -m benchmarks.ingest --catalogue ../shared/data/flickr8k --split dev --count 1000 --sizes 64 224
 
-Both take the same files through the same network (a ResNet18 of random weights with a 256-dimensional head). The plain loop does what
-a first script does: open with Pillow, to RGB, resize, crop, tensor, the network in float32, 16 at a time, one thing after another; its
-embeddings stay in memory. The pipeline is the product's own: files are read and decoded in guarded processes, a picture for showing and
-a thumbnail are made, embeddings come from the fast encoder, and all of it is durable in the collection when the clock stops. The last
-column is the pipeline with an encoder that costs nothing. Both read files that were written a moment ago, so that neither pays for
-a cold disk.
+Both encode the same files with the same network (a ResNet18 with random weights and a 256-dimensional head). The plain loop does what a
+first script does: open with Pillow, convert to RGB, resize, crop, run the network in float32 with 16 pictures per batch, all sequentially;
+its embeddings stay in memory. The pipeline is the product's: files are read and decoded in guarded processes, a large picture and a
+thumbnail are written, embeddings come from the fast encoder, and everything is durable in the collection when the clock stops. The last
+column is the pipeline with an encoder that does nothing. Both read files that were just written, so that neither reads from a cold disk.
 """
 
 import argparse
@@ -67,7 +66,7 @@ def plain_loop(paths: Sequence[Path], network: torch.nn.Module, *, square_px: in
 
 
 def pipeline(table: Path, encode: Encode, *, square_px: int, workers: int, batch_size: int) -> Embedding:
-    """The product: (n, 256) embeddings as they lie in the collection afterwards, in the table's order."""
+    """The product: (n, 256) embeddings as stored in the collection afterwards, in the order of the table."""
     limits = SourceLimits()
     source = CsvSource(table, limits=limits)
     with (
@@ -92,7 +91,7 @@ def pipeline(table: Path, encode: Encode, *, square_px: int, workers: int, batch
 
 
 def as_torchvision_has_it(network: torch.nn.Module) -> torch.nn.Module:
-    """A copy with plain convolutions in plain memory, as a loop of one's own would use it."""
+    """A copy with ordinary convolutions and memory format, as in a plain loop."""
     plain = copy.deepcopy(network)
     for module in plain.modules():
         for name, child in module.named_children():
@@ -104,7 +103,7 @@ def as_torchvision_has_it(network: torch.nn.Module) -> torch.nn.Module:
 
 
 def fast_encoder(network: torch.nn.Module, *, square_px: int) -> Encode:
-    """The product's encoder around a network: bfloat16 where the processor has it."""
+    """The product's encoder around a network: bfloat16 if the processor supports it."""
     fast = InferenceNetwork(network, image_size_px=square_px)
 
     def encode(pixels: Pixels) -> Embedding:
@@ -115,12 +114,12 @@ def fast_encoder(network: torch.nn.Module, *, square_px: int) -> Encode:
 
 
 def no_encoder(pixels: Pixels) -> Embedding:
-    """An encoder that costs nothing: what is left is the pipeline's own time."""
+    """An encoder that does nothing, to measure the rest of the pipeline."""
     return np.full((len(pixels), EMBED_DIM), EMBED_DIM**-0.5, np.float32)
 
 
 def timed(work: Callable[[], Embedding]) -> tuple[float, Embedding]:
-    """Seconds, and what the work gave."""
+    """Duration in seconds, and the result of the call."""
     started = time.perf_counter()
     result = work()
     return time.perf_counter() - started, result
@@ -154,7 +153,7 @@ def compare(paths: Sequence[Path], table: Path, *, square_px: int, options: argp
 
 
 def copy_pictures(options: argparse.Namespace, folder: Path) -> tuple[list[Path], Path]:
-    """The pictures asked for, and a table that names them: the same files for both ways, read once already."""
+    """Copy the pictures and write a table of them: both variants read the same files, already in the disk cache."""
     limits = SourceLimits()
     source = open_source(options.source, limits=limits)
     load = PictureLoader(source.folder, fetch=None, max_image_bytes=limits.max_image_bytes)
@@ -170,15 +169,15 @@ def copy_pictures(options: argparse.Namespace, folder: Path) -> tuple[list[Path]
 
 
 def main() -> None:
-    """Run both ways at each size and print the table."""
+    """Run both variants at each size and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--catalogue", required=True, help="a CSV or a folder with JPEGs")
-    parser.add_argument("--split", default="", help="only rows whose column `split` says this")
+    parser.add_argument("--split", default="", help="only rows with this value in the column `split`")
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--sizes", type=int, nargs="+", default=[64, 224])
     parser.add_argument("--repeat", type=int, default=1, help="rounds; the medians are compared")
     parser.add_argument("--workers", type=int, default=2, help="decoding processes")
-    parser.add_argument("--batch", type=int, default=32, help="pictures the product encodes at once")
+    parser.add_argument("--batch", type=int, default=32, help="pictures per batch of the product")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         paths, table = copy_pictures(options, Path(folder))

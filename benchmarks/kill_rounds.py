@@ -1,11 +1,11 @@
-"""Writers are killed with SIGKILL in the middle of adding; nothing they had acknowledged may be lost or changed.
+"""Kill writers with SIGKILL while they add items; no acknowledged item may be lost or changed.
 
     python -m benchmarks.kill_rounds --rounds 300
 
-Each round starts writers on one collection. A writer adds items made from numbers and, only once `add` has returned, writes their
-numbers to a pipe. After a random while all are killed. Then the collection is opened and compared with what the numbers say, byte by
-byte: every acknowledged item with its own words, picture and embedding, and its own nearest neighbour; of the work nobody
-acknowledged, each transaction whole or not at all. Killing a process does not show what a power cut does.
+Each round starts writers on one collection. A writer adds items generated from numbers and writes their numbers to a pipe after `add` has
+returned. After a random time all are killed. Then the collection is opened and compared byte by byte with what the numbers generate: every
+acknowledged item has its own words, picture and embedding, and is its own nearest neighbour; an unacknowledged transaction is either
+complete or absent. Killing a process does not simulate a power cut.
 """
 
 import argparse
@@ -32,12 +32,12 @@ _PROJECT = Path(__file__).resolve().parents[1]
 
 @dataclass
 class Report:
-    """What came out.
+    """Results.
 
     Attributes:
-        acknowledged, unacknowledged: items found, by whether their writer lived to say so.
-        lost: acknowledged numbers that are not there.
-        wrong: sentences about items that are not what was written.
+        acknowledged, unacknowledged: items found, with and without an acknowledgement by their writer.
+        lost: numbers of acknowledged items that are missing.
+        wrong: one sentence for each item that differs from what was written.
         reopen_ms: time to open the collection and count it after each round.
     """
 
@@ -51,7 +51,7 @@ class Report:
 
     @property
     def table(self) -> str:
-        """The figures, one a line."""
+        """The results, one per line."""
         reopen = np.array(self.reopen_ms or [0.0])
         rows = {
             "rounds": self.rounds,
@@ -67,7 +67,7 @@ class Report:
 
 
 def transactions(start: int) -> Iterable[list[int]]:
-    """The endless work of a writer: single items, and now and then several in one transaction."""
+    """Endless work of a writer: single items, and sometimes several in one transaction."""
     number = start
     while True:
         size = LARGE_BATCH if number % 8 == 0 else 1
@@ -76,7 +76,7 @@ def transactions(start: int) -> Iterable[list[int]]:
 
 
 def write_until_killed(path: Path, start: int) -> None:
-    """What a writer process does."""
+    """Main function of a writer process."""
     with Store(path) as store:
         sys.stdout.write("[]\n")
         sys.stdout.flush()
@@ -93,7 +93,7 @@ def write_until_killed(path: Path, start: int) -> None:
 def run_rounds(
     path: Path, rounds: int, *, writers: int = 2, seed: int = 0, longest_s: float = 0.12, full_check_every: int = 25
 ) -> Report:
-    """Kill writers `rounds` times and compare; every round looks at the newest items, every `full_check_every`-th at all."""
+    """Kill writers `rounds` times and compare: the newest items in every round, all items in every `full_check_every`-th."""
     report, chance = Report(), random.Random(seed)
     next_numbers = [1 + writer * WRITER_RANGE for writer in range(writers)]
     expected: set[int] = set()
@@ -112,9 +112,9 @@ def run_rounds(
 
 
 def _one_round(path: Path, starts: list[int], delay_s: float) -> list[list[int]]:
-    """Numbers each writer acknowledged before it was killed."""
+    """The numbers that each writer acknowledged before it was killed."""
     command = [sys.executable, "-m", "benchmarks.kill_rounds", "--write", str(path), "--start"]
-    # Unbuffered: what `readline` had read ahead, `communicate` would not see.
+    # Unbuffered: `communicate` would not see what `readline` has read ahead.
     processes = [
         subprocess.Popen([*command, str(start)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0, cwd=_PROJECT)
         for start in starts
@@ -131,7 +131,7 @@ def _one_round(path: Path, starts: list[int], delay_s: float) -> list[list[int]]
     for process, (_, errors) in zip(processes, outputs, strict=True):
         if process.returncode != -signal.SIGKILL:
             raise RuntimeError(f"a writer ended by itself: {errors!r}")
-    # A line cut short was not an acknowledgement.
+    # An incomplete line is not an acknowledgement.
     return [
         [number for line in output.splitlines(keepends=True) if line.endswith(b"]\n") for number in json.loads(line)]
         for output, _ in outputs
@@ -139,7 +139,7 @@ def _one_round(path: Path, starts: list[int], delay_s: float) -> list[list[int]]
 
 
 def _compare(path: Path, acknowledged: list[list[int]], starts: list[int], expected: set[int], report: Report) -> set[int]:
-    """The numbers that are new in the collection, after checking that they are exactly those that may be."""
+    """The numbers of new items, after checking that they are exactly those that may exist."""
     began = time.perf_counter()
     with Store(path) as store:
         count = store.items.count()
@@ -147,7 +147,7 @@ def _compare(path: Path, acknowledged: list[list[int]], starts: list[int], expec
         candidates: set[int] = set()
         for start, numbers in zip(starts, acknowledged, strict=True):
             begun = max([start - 1, *numbers]) + 1
-            # The transaction at work when the writer died may be there, whole.
+            # The transaction that was running when the writer died may be there, complete.
             at_work = next(iter(transactions(begun)))
             candidates |= {*numbers, *at_work}
             held = store.items.known([made_up_item(number).key for number in at_work])
@@ -162,7 +162,7 @@ def _compare(path: Path, acknowledged: list[list[int]], starts: list[int], expec
 
 
 def _check_items(path: Path, numbers: Iterable[int], report: Report) -> None:
-    """Every item's words, picture and embedding, and that it is nearest to itself."""
+    """Check the words, picture and embedding of every item, and that it is its own nearest neighbour."""
     from crossmodal.indexes.synced import SyncedIndex
 
     with Store(path) as store:
@@ -198,7 +198,7 @@ def _check_items(path: Path, numbers: Iterable[int], report: Report) -> None:
 
 
 def main() -> int:
-    """The command; ends with 1 when anything was lost or wrong."""
+    """Run the benchmark; exits with 1 if an item was lost or wrong."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=300)
     parser.add_argument("--writers", type=int, default=2)

@@ -1,14 +1,14 @@
-"""The model of a living collection is changed under constant searching and adding, and the process that does it is killed in the middle.
+"""Switch the model of a collection during constant searching and adding, and kill the switching process half way.
 
     python -m benchmarks.live_switch
 
-Two processes share a collection. Both search and add without pause, in several threads each; the first one changes the model. When
-it has come half way it is killed with SIGKILL, started again, and goes on by itself; the second one lives through it all and follows the
-switch. Every answer is written down with its scores, every addition once it was acknowledged. In the end:
+Two processes share a collection. Both search and add continuously in several threads; the first one switches the model. Half way it is
+killed with SIGKILL and restarted, and resumes by itself; the second one keeps running and follows the switch. Every result is recorded
+with its scores, and every addition once it was acknowledged. At the end:
 
 - failed: searches or additions that raised an error;
 - lost: acknowledged items that are not in the collection, or that the new model does not find;
-- mixed: answers in which a score is not that of the one model all its other scores are of.
+- mixed: results whose scores do not all come from one model.
 """
 
 import argparse
@@ -56,7 +56,7 @@ _PAUSE_S = 0.02
 
 @dataclass
 class Report:
-    """What came out."""
+    """Results."""
 
     searches: int = 0
     by_new_model: int = 0
@@ -70,15 +70,15 @@ class Report:
 
     @property
     def sound(self) -> bool:
-        """Whether nothing failed, was lost or mixed, and the new model did take over."""
+        """Whether nothing failed, was lost or mixed, and the new model became active."""
         return not self.failed and not self.lost and not self.mixed and self.by_new_model > 0
 
     @property
     def table(self) -> str:
-        """The figures, one a line."""
+        """The results, one per line."""
         rows = {
             "searches": self.searches,
-            "answered by the new model": self.by_new_model,
+            "results of the new model": self.by_new_model,
             "items added meanwhile": self.added,
             "kills": self.kills,
             "items embedded at the kill": self.embedded_at_kill,
@@ -91,18 +91,18 @@ class Report:
 
 
 class InProcess:
-    """The decoder without a process of its own."""
+    """A decoder without a child process."""
 
     def decode(self, data: bytes, *, square_px: int) -> Picture:
-        """Bytes to a picture."""
+        """Decode bytes to a picture."""
         return decode_picture(data, limits=DecodeLimits(), square_px=square_px)
 
     def close(self) -> None:
-        """Nothing to end."""
+        """Do nothing; there is no child process."""
 
 
 class NoNetwork:
-    """A fetcher that is never asked."""
+    """A fetcher that refuses every URL."""
 
     def fetch(self, url: str) -> bytes:
         """Raises SourceError."""
@@ -110,7 +110,7 @@ class NoNetwork:
 
 
 def drawing(number: int) -> bytes:
-    """A PNG of a coloured shape somewhere on a grey ground, another one for each number."""
+    """A PNG of a coloured shape on a grey ground; different for each number."""
     random = np.random.default_rng(number)
     pixels = np.full((64, 64, 3), random.integers(150, 255), np.uint8)
     down, right = random.integers(8, 32, 2)
@@ -122,12 +122,12 @@ def drawing(number: int) -> bytes:
 
 
 def title(number: int) -> str:
-    """Words for a drawing."""
+    """A title for a drawing."""
     return f"{COLOURS[number % len(COLOURS)]} {THINGS[number // len(COLOURS) % len(THINGS)]} {number}"
 
 
 def opened(folder: Path) -> LiveApp:
-    """The app on the collection in a folder, as a process of the product has it."""
+    """The app for the collection in a folder, as in a process of the product."""
 
     def nothing(location: str) -> Source:
         raise SourceError("file_missing", f"{location:.80} is not read here.")
@@ -150,7 +150,7 @@ def opened(folder: Path) -> LiveApp:
 
 
 def prepare(folder: Path, items: int) -> None:
-    """Two models and a collection under the first."""
+    """Create two models, and a collection embedded with the first."""
     card = ModelCard("random weights", "", "made up", 1, 0.0, 0.0, None, ())
     TrainedModel(build_untrained(NEW, seed=2), NEW, card, model_id="").save(folder / "next.pth")
     model = TrainedModel(build_untrained(OLD, seed=1), OLD, card, model_id="").save(folder / "model.pth")
@@ -162,12 +162,12 @@ def prepare(folder: Path, items: int) -> None:
             entries = [
                 NewItem(f"made up {n}", title(n), picture, row) for n, picture, row in zip(numbers, pictures, rows, strict=True)
             ]
-            said = encoded_texts(model, [text for entry in entries for text in texts_of(entry.title, entry.captions)])
-            store.items.add_many(entries, model_id=model.model_id, text_embeddings={model.model_id: said})
+            embeddings = encoded_texts(model, [text for entry in entries for text in texts_of(entry.title, entry.captions)])
+            store.items.add_many(entries, model_id=model.model_id, text_embeddings={model.model_id: embeddings})
 
 
 def live(folder: Path, name: str, first: int, *, pause_s: float, switches: bool) -> None:
-    """What one process does until it is told to end by the file `end`: search and add, and change the model if it is the one."""
+    """Main function of a process: search and add until the file `end` exists, and switch the model if this is the first process."""
     app = opened(folder)
     journal = os.open(folder / f"{name}.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     ends = threading.Event()
@@ -192,7 +192,7 @@ def live(folder: Path, name: str, first: int, *, pause_s: float, switches: bool)
     def add(number: int) -> dict[str, object]:
         return {"added": app.add_new_item(drawing(number), title(number)).item.item_id}
 
-    # Numbers of a process never meet those of another, nor those of an earlier life.
+    # Numbers of different processes, and of a process before and after its restart, never overlap.
     jobs = [(search, 0, 3), (search, 1, 3), (add, first, 2), (add, first + 1, 2)]
     threads = [threading.Thread(target=repeat, args=job) for job in jobs]
     for thread in threads:
@@ -212,11 +212,11 @@ def live(folder: Path, name: str, first: int, *, pause_s: float, switches: bool)
 
 
 def run(folder: Path, *, items: int, pause_s: float = _PAUSE_S, after_s: float = 1.0) -> Report:
-    """The whole story in a folder.
+    """Run the whole scenario in a folder.
 
     Args:
         pause_s: between two searches, or two additions, of a thread.
-        after_s: how long both processes go on after the switch.
+        after_s: how long both processes continue after the switch.
     """
     prepare(folder, items)
     report = Report()
@@ -256,12 +256,12 @@ def _wait(processes: list[subprocess.Popen[bytes]], done: Callable[[], bool]) ->
     deadline = time.monotonic() + _LONGEST_S
     while not done():
         if time.monotonic() > deadline or any(process.poll() is not None for process in processes):
-            raise RuntimeError("a process ended by itself, or the switch does not come to its end")
+            raise RuntimeError("a process ended by itself, or the switch does not end")
         time.sleep(0.005)
 
 
 def _compare(folder: Path, report: Report) -> None:
-    """Hold what the processes wrote down against the collection as it is now."""
+    """Compare what the processes recorded with the collection."""
     new = load_model(folder / "next.pth")
     old = load_model(next(path for path in (folder / "models").glob("*.pth") if path.stem != new.model_id))
     with Store(folder / "catalog.sqlite3") as store:
@@ -270,7 +270,7 @@ def _compare(folder: Path, report: Report) -> None:
         asked = {model.model_id: dict(zip(queries, model.encode_texts(queries), strict=True)) for model in (old, new)}
         for path in sorted(folder.glob("*.jsonl")):
             for line in path.read_bytes().splitlines(keepends=True):
-                if line.endswith(b"}\n"):  # a line cut short by the kill was no acknowledgement
+                if line.endswith(b"}\n"):  # a line cut short by the kill is not an acknowledgement
                     _judge(json.loads(line), rows, asked, new.model_id, report)
         if len(rows[new.model_id]) != store.items.count():
             report.lost.append(store.items.count() - len(rows[new.model_id]))
@@ -312,7 +312,7 @@ def _rows(store: Store, model: TrainedModel) -> dict[int, np.ndarray]:
 
 
 def main() -> int:
-    """The command; ends with 1 when anything failed, was lost or mixed."""
+    """Run the benchmark; exits with 1 if anything failed, was lost or mixed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--items", type=int, default=2_000)
     parser.add_argument("--live", type=Path, help=argparse.SUPPRESS)

@@ -1,4 +1,4 @@
-"""Items made from a number: the same number gives the same item, to the byte, in any process."""
+"""Items generated from a number: the same number gives the same item, byte for byte, in any process."""
 
 from hashlib import sha256
 
@@ -38,5 +38,5 @@ def made_up_embeddings(count: int, embed_dim: int, *, seed: int = 0) -> npt.NDAr
 
 
 def unit(vector: npt.NDArray[np.floating]) -> Embedding:
-    """The vector's direction, float32."""
+    """The vector scaled to unit length, float32."""
     return (vector / np.linalg.norm(vector)).astype(np.float32)

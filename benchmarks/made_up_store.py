@@ -1,4 +1,4 @@
-"""Collections of made-up items, filled quickly, for benchmarks that need a size rather than pictures."""
+"""Collections of synthetic items, filled quickly, for benchmarks that depend only on the size."""
 
 from hashlib import sha256
 from pathlib import Path
@@ -14,7 +14,7 @@ _BATCH = 512
 
 
 def entry_of(number: int, embedding: npt.NDArray[np.float32], *, picture_bytes: int) -> NewItem:
-    """An item with the embedding given and everything else from `number`, cheaply."""
+    """An item with the given embedding; everything else is generated from `number`."""
     content_hash = sha256(str(number).encode()).hexdigest()
     jpeg = (content_hash.encode() * (picture_bytes // 64 + 1))[:picture_bytes]
     picture = Picture(content_hash, 240, 160, NO_PIXELS, jpeg, jpeg)
@@ -22,7 +22,7 @@ def entry_of(number: int, embedding: npt.NDArray[np.float32], *, picture_bytes: 
 
 
 def filled(path: Path, count: int, embed_dim: int, *, picture_bytes: int = 2_000) -> Store:
-    """A catalog with `count` items numbered from 0."""
+    """A store with `count` items numbered from 0."""
     store = Store(path)
     embeddings = made_up_embeddings(count, embed_dim)
     for start in range(0, count, _BATCH):

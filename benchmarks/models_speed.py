@@ -1,4 +1,4 @@
-"""Every preset side by side: size, speed and memory, with random weights, each in a process of its own.
+"""Size, speed and memory of every preset, with random weights, each in a separate process.
 
     python -m benchmarks.models_speed [--seconds 4]
 
@@ -16,7 +16,7 @@ CAPTIONS = ["a child in a pink dress is climbing up a set of stairs", "two dogs 
 
 
 def measure(name: str, seconds: float) -> dict[str, float | str]:
-    """Figures of one preset in this process."""
+    """Measure one preset in this process."""
     import resource
 
     import numpy as np
@@ -54,7 +54,7 @@ def measure(name: str, seconds: float) -> dict[str, float | str]:
 
 
 def main() -> None:
-    """Print a table."""
+    """Measure all presets and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=4.0)
     parser.add_argument("--one", help=argparse.SUPPRESS)

@@ -1,8 +1,8 @@
-"""A real catalogue from beginning to end: index it, hold out a fifth, train on the titles, measure.
+"""A real catalogue from end to end: index it, hold out a fifth, train on the titles, evaluate.
 
     python -m benchmarks.real_catalogue PATH [--model trained_model.pth]
 
-PATH is a CSV or a folder. Without a model at hand the demo's is trained first, as at a first start.
+PATH is a CSV or a folder. Without a model, the demo model is trained first, as at a first start.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from initialize import build_system
 
 
 def main() -> None:
-    """Print what was indexed, how far apart the embeddings are, and recall before and after training."""
+    """Print the number of items, the distance between embeddings, and the recall before and after training."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("catalogue")
     parser.add_argument("--model", type=Path)

@@ -1,10 +1,10 @@
-"""A text search from words to items, beside the bare product and `topk` on the same embeddings.
+"""A text search from words to items, compared with the bare matrix product and `topk` on the same embeddings.
 
     python -m benchmarks.search_overhead
 
-The search is everything a visitor waits for inside the process: encoding the words, asking the collection whether anything changed,
-the exact index, and fetching the items found. The baseline is `torch.topk(query @ embeddings.T, top_k)` alone, on one thread, as the
-index does it. Both are measured in turn, query by query.
+The search includes everything inside the process: encoding the text, checking the collection for changes, the exact index, and reading
+the found items. The baseline is `torch.topk(query @ embeddings.T, top_k)` alone, on one thread, as in the index. Both are measured in
+turn, query by query.
 """
 
 import argparse
@@ -27,26 +27,26 @@ from engine.models.trained import build_untrained
 
 BAR_MS = 5.0
 Encode = Callable[[str], torch.Tensor]
-"""Words to a (1, embed_dim) unit embedding."""
+"""Encode a text. Shape: (1, embed_dim), unit length."""
 
 
 @dataclass(frozen=True)
 class Overhead:
-    """Times in milliseconds, one of each a query."""
+    """Times in milliseconds, one of each kind per query."""
 
     search_ms: list[float]
     bare_ms: list[float]
 
     @property
     def median_ms(self) -> float:
-        """How much longer the whole search takes than the bare product, at the median."""
+        """Median of the search minus median of the bare product, in milliseconds."""
         return float(np.median(self.search_ms) - np.median(self.bare_ms))
 
 
 def measure(
     encode: Encode, folder: Path, *, items: int = 100_000, embed_dim: int = 256, top_k: int = 20, queries: int = 100
 ) -> Overhead:
-    """Fill a collection in `folder` and search it `queries` times both ways."""
+    """Fill a collection in `folder` and run `queries` searches both ways."""
     with filled(folder / "catalog.sqlite3", items, embed_dim, picture_bytes=64) as store:
         index = SyncedIndex(store, MODEL_ID, embed_dim=embed_dim, path=folder / "image_features.pt")
         rows = torch.from_numpy(store.changes.since(MODEL_ID).embeddings)
@@ -77,7 +77,7 @@ def measure(
 
 
 def real_encode(embed_dim: int) -> Encode:
-    """The product's own text encoder, untrained: the same work as a trained one."""
+    """The product's text encoder, untrained; as fast as a trained one."""
     spec = ModelSpec(embed_dim=embed_dim, vocab_size=16_384, max_text_tokens=32, image_size_px=64)
     encoder = build_untrained(spec).eval()
 
@@ -89,7 +89,7 @@ def real_encode(embed_dim: int) -> Encode:
 
 
 def report(overhead: Overhead) -> str:
-    """The table and the ratio."""
+    """Print the table and the ratio."""
     lines = [f"{'':<26}{'p50 ms':>9}{'p90 ms':>9}"]
     for name, times in (("search, words to items", overhead.search_ms), ("bare product and topk", overhead.bare_ms)):
         p50, p90 = np.percentile(times, (50, 90))
@@ -99,7 +99,7 @@ def report(overhead: Overhead) -> str:
 
 
 def main() -> int:
-    """The command; ends with 1 when the bar is missed."""
+    """Run the benchmark; exits with 1 if the bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--items", type=int, default=100_000)
     parser.add_argument("--embed-dim", type=int, default=256)

@@ -1,9 +1,9 @@
-"""Searches beside writers and a remover, and the same searches alone.
+"""Searches while other threads add and remove items, compared with the same searches alone.
 
     python -m benchmarks.search_while_writing
 
-Several threads search a collection without pause, first alone, then while others add and remove items. Every answer is checked: the
-item searched for is found by its own embedding, and its words and picture are its own. A new item must be found by the very next search.
+Several threads search a collection continuously, first alone, then while others add and remove items. Every result is checked: an item
+searched by its own embedding must be found, with its own words and picture. A new item must be found by the next search.
 """
 
 import argparse
@@ -25,7 +25,7 @@ NEW = 10**6
 
 
 class Desk:
-    """A collection of `items` items, and what its users report."""
+    """A collection of `items` items, and the faults that its threads report."""
 
     def __init__(self, folder: Path, items: int) -> None:
         self.store = Store(folder / "catalog.sqlite3")
@@ -40,7 +40,7 @@ class Desk:
         self.problems: list[str] = []
 
     def search(self, seed: int) -> None:
-        """Search for items that stay until told to stop."""
+        """Search for items that are never removed, until stopped."""
         random = np.random.default_rng(seed)
         while not self.stop.is_set():
             entry = made_up_item(int(random.integers(self.items)), embed_dim=EMBED_DIM)
@@ -64,7 +64,7 @@ class Desk:
             number, self.written = number + 1, self.written + 1
 
     def run(self, seconds: float, *, searchers: int, writers: int) -> np.ndarray:
-        """Times of all searches of a stretch, in milliseconds."""
+        """Times of all searches of a phase, in milliseconds."""
         self.search_ms, self.stop = [], threading.Event()
         threads = [threading.Thread(target=self.search, args=(seed,)) for seed in range(searchers)]
         threads += [threading.Thread(target=self.write, args=(writer,)) for writer in range(writers)]
@@ -78,10 +78,10 @@ class Desk:
 
 
 def main() -> int:
-    """The command; ends with 1 for a wrong answer or a missed bar."""
+    """Run the benchmark; exits with 1 for a wrong result or a missed bar."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--items", type=int, default=10_000)
-    parser.add_argument("--seconds", type=float, default=20.0, help="of each of the two stretches")
+    parser.add_argument("--seconds", type=float, default=20.0, help="of each of the two phases")
     parser.add_argument("--searchers", type=int, default=8)
     parser.add_argument("--writers", type=int, default=2)
     options = parser.parse_args()

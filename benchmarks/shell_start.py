@@ -1,8 +1,8 @@
-"""How soon the command line answers: its help, a search with a model of its own, and a search that a running program answers.
+"""Duration of commands: help, a search that loads the model, and a search through a running API.
 
     python -m benchmarks.shell_start
 
-Every figure is a whole process, the median of several. Bar: `--help` at most 0.5 s more than `python -c pass`.
+Each figure is the median of several whole processes. Bar: `--help` takes at most 0.5 s more than `python -c pass`.
 """
 
 import argparse
@@ -21,7 +21,7 @@ _PROJECT = Path(__file__).resolve().parents[1]
 
 
 def seconds(command: list[str], environment: dict[str, str], times: int) -> float:
-    """The median time of a whole process; once more before, unmeasured, for the disk."""
+    """Median duration of a whole process, after one unmeasured run that fills the disk cache."""
     took = []
     for _ in range(times + 1):
         began = time.perf_counter()
@@ -31,7 +31,7 @@ def seconds(command: list[str], environment: dict[str, str], times: int) -> floa
 
 
 def main() -> int:
-    """The command; ends with 1 when the help is over its bar."""
+    """Run the benchmark; exits with 1 if the help misses its bar."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--times", type=int, default=7)
     parser.add_argument("--items", type=int, default=1_000)
@@ -46,11 +46,11 @@ def main() -> int:
             ("python -c pass", seconds([sys.executable, "-c", "pass"], environment, options.times)),
             ("python -c 'import torch'", seconds([sys.executable, "-c", "import torch"], environment, options.times)),
             ("cli.py --help", seconds([*shell, "--help"], environment, options.times)),
-            ("search, a model of its own", seconds(search, environment, options.times)),
+            ("search, loads the model", seconds(search, environment, options.times)),
         ]
         server = Server(folder)
         server.wait_until_ready()
-        rows.append(("search, answered by the API", seconds(search, environment, options.times)))
+        rows.append(("search, through the API", seconds(search, environment, options.times)))
         server.stop()
     print("\n".join(f"{what:<30}{took:>8.2f} s" for what, took in rows))
     more = rows[2][1] - rows[0][1]

@@ -1,1 +1,1 @@
-"""The commands of `cli.py`, one file each with one function, which imports what it needs when it runs."""
+"""The commands of `cli.py`: one file and one function each, which imports what it needs when it is called."""

@@ -96,11 +96,11 @@ _DRAWN_FROM = 80
 
 
 DATA_DIR = "data_dir"
-"""The option of the group that may also stand behind a command."""
+"""The option of the group that is also accepted after a command."""
 
 
 class CommandGroup(TyperGroup):
-    """Commands that never end in a traceback, unless `--verbose` is given."""
+    """Commands whose errors are printed as one sentence; a traceback only with `--verbose`."""
 
     def get_params(self, ctx: Any) -> list[Any]:
         return _without_types_of_flags(super().get_params(ctx))
@@ -183,7 +183,7 @@ def stop_on_interrupt(
     """
     stop = threading.Event()
 
-    def heard(_number: int, _frame: FrameType | None) -> None:
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
         if stop.is_set():
             raise KeyboardInterrupt
         stop.set()
@@ -192,7 +192,7 @@ def stop_on_interrupt(
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    former = {number: signal.signal(number, heard) for number in (signal.SIGINT, signal.SIGTERM)}
+    former = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop
     finally:

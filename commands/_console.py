@@ -135,7 +135,7 @@ def item_as_dict(item: Item) -> dict[str, Any]:
 
 
 def _shown(score: float) -> str:
-    """A score in a table. By way of the six decimals that the API gives, so that a running program leads to the same digits."""
+    """A score in a table. Rounded to the six decimals of the API first, so that a running app gives the same digits."""
     return f"{round(score, 6):.4f}"
 
 

@@ -28,17 +28,17 @@ _IN_A_RUN = "model.pth"
 
 
 def choose(*, data_dir: Path | None) -> None:
-    """Take the folder of the collection from the command line; None takes it from the environment again."""
+    """Set the folder of the collection from the command line; None resets it to that of the environment."""
     _chosen.clear()
     if data_dir is not None:
         _chosen["data_dir"] = data_dir.expanduser()
 
 
 def settings() -> Settings:
-    """The settings of this installation, with what the command line chose.
+    """The settings of this installation, with the overrides of the command line.
 
     Raises:
-        QueryError: `bad_request`, a variable of the environment or of `.env` is misspelt or holds an impossible value.
+        QueryError: `bad_request`: a variable of the environment or of `.env` is misspelt or has an invalid value.
     """
     from config import read_settings
 
@@ -46,10 +46,10 @@ def settings() -> Settings:
 
 
 def model_file(model: str | Path, *, or_id: bool = False) -> Path:
-    """The file of a model that was named by its file or its run folder.
+    """The file of a model given by its file or run folder.
 
     Args:
-        or_id: whether an id was allowed too, for the message.
+        or_id: whether an id is allowed as well; for the message.
 
     Raises:
         SourceError: file_missing.
@@ -73,10 +73,10 @@ def no_model(file: Path, *, or_id: bool = False) -> SourceError:
 
 
 def named_model(chosen: Settings, path: Path | None) -> TrainedModel:
-    """The model in a file or a run folder; without a path the one in use.
+    """The model in a file or a run folder; without a path the active one.
 
     Raises:
-        SourceError: `file_missing`. CheckpointError: it must not be used.
+        SourceError: `file_missing`. CheckpointError: it is not a usable model.
     """
     from engine.models.loading import load_model
 

@@ -124,7 +124,7 @@ def check(word: str, *, remedy: str = "Check its name.") -> None:
 
 
 def is_there(word: str) -> bool:
-    """Whether `check` accepts the word."""
+    """Whether `check` accepts the argument."""
     try:
         check(word)
     except SourceError:
@@ -173,10 +173,10 @@ _NAMED = 5
 
 
 def where_of(pairs: Sequence[str] | None) -> dict[str, list[str]] | None:
-    """The filter that `--where` asks for; a catalogue may be named as `whole_name` says.
+    """The filter given by `--where`; catalogue names may be shortened, see `whole_name`.
 
     Raises:
-        QueryError: `bad_request`, a pair is none, or a name is that of several catalogues.
+        QueryError: `bad_request`: a pair is not NAME=VALUE, or a short name matches several catalogues.
     """
     where = filter_of(pairs)
     if where is None or _CATALOGUE not in where:
@@ -190,10 +190,10 @@ def where_of(pairs: Sequence[str] | None) -> dict[str, list[str]] | None:
 
 
 def whole_name(name: str, known: Collection[str]) -> str:
-    """The catalogue that is meant by its name, the last part of it, or the folder of a table; the name itself where there is none.
+    """The full name of a catalogue, given by its name, the last part of it, or the folder of a table; an unknown name is returned as it is.
 
     Raises:
-        QueryError: `bad_request`, several are meant.
+        QueryError: `bad_request`: several match.
     """
     if name in known:
         return name
@@ -206,7 +206,7 @@ def whole_name(name: str, known: Collection[str]) -> str:
 
 
 def why_nothing(where: dict[str, list[str]] | None) -> str:
-    """Why nothing was found, in a sentence: the collection is empty, or no item has what the filter names."""
+    """One sentence that explains an empty result: the collection is empty, or it lacks an attribute or catalogue of the filter."""
     from engine.query import unknown_names
 
     try:

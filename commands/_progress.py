@@ -34,36 +34,40 @@ class ProgressBar:
         self._task: TaskID | None = None
         self._begun: set[str] = set()
 
-    def __call__(self, moment: Progress) -> None:
-        if self._quiet or (moment.finished and moment.step not in self._begun):
+    def __call__(self, progress: Progress) -> None:
+        if self._quiet or (progress.finished and progress.step not in self._begun):
             return
-        self._begun.add(moment.step)
-        if moment.finished:
-            self._begun.discard(moment.step)
+        self._begun.add(progress.step)
+        if progress.finished:
+            self._begun.discard(progress.step)
         if self._bars is None:
-            self._say(moment)
+            self._say(progress)
             return
         if self._task is None:
             self._bars.start()
             self._task = self._bars.add_task("", total=None, figures="")
-        total = moment.total or None
+        total = progress.total or None
         self._bars.update(
-            self._task, description=_console.cell(moment.message), completed=moment.done, total=total, figures=_figures(moment)
+            self._task,
+            description=_console.cell(progress.message),
+            completed=progress.done,
+            total=total,
+            figures=_figures(progress),
         )
-        if moment.finished:
-            if moment.step not in self._answered:
-                self._bars.console.print(_console.cell(moment.message), markup=False, highlight=False)
+        if progress.finished:
+            if progress.step not in self._answered:
+                self._bars.console.print(_console.cell(progress.message), markup=False, highlight=False)
             self._bars.remove_task(self._task)
             self._task = None
             self._bars.stop()  # so that output between two steps is not overwritten
 
-    def _say(self, moment: Progress) -> None:
+    def _say(self, progress: Progress) -> None:
         """Print a line instead of a bar."""
-        begins = moment.step in _LONG and not moment.total and moment.message != self._announced
+        begins = progress.step in _LONG and not progress.total and progress.message != self._announced
         if begins:
-            self._announced = moment.message
-        if begins or (moment.finished and moment.step not in self._answered):
-            _console.note(_console.cell(moment.message))
+            self._announced = progress.message
+        if begins or (progress.finished and progress.step not in self._answered):
+            _console.note(_console.cell(progress.message))
 
     def __enter__(self) -> Self:
         if not self._quiet and sys.stderr.isatty():
@@ -87,15 +91,15 @@ class ProgressBar:
             self._bars.stop()
 
 
-def _figures(moment: Progress) -> str:
+def _figures(progress: Progress) -> str:
     """Rate, time left and failures, as far as known."""
     parts = []
-    if moment.rate_per_s:
-        parts.append(f"{moment.rate_per_s:,.0f}/s")
-    if moment.seconds_left is not None:
-        parts.append(f"{duration(moment.seconds_left)} left")
-    if moment.failed:
-        parts.append(f"{moment.failed:,} failed")
+    if progress.rate_per_s:
+        parts.append(f"{progress.rate_per_s:,.0f}/s")
+    if progress.seconds_left is not None:
+        parts.append(f"{duration(progress.seconds_left)} left")
+    if progress.failed:
+        parts.append(f"{progress.failed:,} failed")
     return ", ".join(parts)
 
 

@@ -42,9 +42,8 @@ def index(
     """Index pictures into the collection; indexing again processes only changes.
 
     The demo's pictures are removed as soon as the first of your own are indexed. Ctrl-C stops cleanly, and the same command
-    resumes. Pictures
-    that cannot be read are listed by "failed" with the reason; if none can be read, the exit status is 1. A catalogue that cannot
-    be read is reported, and the others are still indexed.
+    resumes. "failed" lists pictures that cannot be read with the reason; if none can be read, the exit status is 1. A catalogue that
+    cannot be read is reported, and the others are still indexed.
     """
     _console.prepare(quiet=quiet, verbose=verbose)
     repair = repair or mend

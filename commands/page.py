@@ -12,7 +12,7 @@ from commands._open import settings
 
 
 def page(
-    port: Annotated[int | None, typer.Option(min=1, max=65_535, help="Port; without it the first free one from 8501 on.")] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65_535, help="Port; by default the first free one from 8501 on.")] = None,
     headless: Annotated[bool, typer.Option("--headless", help="Only print the address; open no browser.")] = False,
 ) -> None:
     """Show the app in the browser until Ctrl-C, as `streamlit run app.py` does."""

@@ -28,7 +28,7 @@ def remove(
             "--source",
             "--catalogue",
             metavar="NAME",
-            help="A whole catalogue, by its name in 'list --catalogues' or the end of it; 'added' are the items added by hand.",
+            help="Remove a whole catalogue, given by its name in 'list --catalogues' or the end of it; 'added' for those added by hand.",
         ),
     ] = None,
     undo: Annotated[bool, typer.Option("--undo", help="Restore these ids; possible until the app starts again.")] = False,
@@ -55,7 +55,7 @@ def remove(
         if item_id in done:
             _console.plain(f"{item_id}\t{'restored' if undo else 'removed'}")
         else:
-            _console.complain(f"There is no item {item_id} {'to bring back' if undo else 'in the collection'}.")
+            _console.complain(f"There is no item {item_id} {'to restore' if undo else 'in the collection'}.")
     if len(done) < len(wanted):
         raise typer.Exit(_app.MISSING)
 
@@ -72,7 +72,7 @@ def _restored(wanted: list[int]) -> list[int]:
         restored = store.items.restore(wanted)
         active = store.models.active()
         lacking = [item_id for item_id in restored if not _is_found(store, item_id, active)]
-        store.items.remove(lacking)  # until they are looked at, for no search would find them
+        store.items.remove(lacking)  # until they are encoded below: no search would find them
     if lacking:
         with opened_app(fill=False) as app:
             for item_id in lacking:

@@ -29,20 +29,20 @@ def search(
         str | None, typer.Option("--and-image", "-i", metavar="PICTURE", help="A picture to combine with the words.")
     ] = None,
     weight: Annotated[
-        float | None, typer.Option(help="With words and a picture: the picture's share, 0 to 1; without it half and half.")
+        float | None, typer.Option(help="With words and a picture: the picture's share, 0 to 1; by default 0.5.")
     ] = None,
     item: Annotated[str | None, typer.Option(metavar="ID", help="More like this item of the collection, also with words.")] = None,
     captions_for: Annotated[
         str | None, typer.Option("--captions-for", metavar="PICTURE", help="Find captions that fit a picture.")
     ] = None,
     where: Where = None,
-    top: Annotated[int, typer.Option("--top", "-k", "--limit", "-n", help="Results at most.")] = 5,
-    offset: Annotated[int, typer.Option(help="Pass over so many of the best results.")] = 0,
+    top: Annotated[int, typer.Option("--top", "-k", "--limit", "-n", help="Maximum number of results.")] = 5,
+    offset: Annotated[int, typer.Option(help="Skip this many of the best results.")] = 0,
     min_score: Annotated[float | None, typer.Option(help="Minimum score, -1 to 1.")] = None,
     duplicates: Annotated[
-        bool, typer.Option("--duplicates", help="Every item of those with the same picture file, instead of the best one.")
+        bool, typer.Option("--duplicates", help="Return every item with the same picture file instead of only the best one.")
     ] = False,
-    text: Annotated[bool, typer.Option("--text", help="Treat the query as words in any case.")] = False,
+    text: Annotated[bool, typer.Option("--text", help="Treat the query as words, even if it names a picture.")] = False,
     as_json: Json = False,
     open_best: Annotated[bool, typer.Option("--open", help="Open the best match in your image viewer.")] = False,
     show: Annotated[
@@ -120,7 +120,7 @@ def _picture(app: LiveApp | RemoteApp, word: str) -> bytes | Path | str:
 
 
 def _have(items: list[Item]) -> str:
-    """A sentence about the items that show the very picture searched with."""
+    """A sentence that names the items with the query picture."""
     ids = ", ".join(str(item.item_id) for item in items[:_NAMED])
     return f"The collection has this very picture: {'item' if len(items) == 1 else 'items'} {ids}{' …' if len(items) > _NAMED else ''}."
 

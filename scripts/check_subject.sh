@@ -1,5 +1,5 @@
 #!/bin/sh
-# Checks the subject of a commit message: `area: what it does`, 72 characters at most. Called by git with the message's file.
+# Checks the subject of a commit message: `area: what it does`, at most 72 characters. Git passes the file of the message.
 set -eu
 subject=$(grep -v '^#' "$1" | sed -n 1p)
 case $subject in

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Browser tests need a Chromium or Chrome. Install Debian's where that can be done without asking; otherwise say what to install and go on.
+# Browser tests need Chromium or Chrome. Installs Debian's when run as root; otherwise prints what to install.
 set -u
 if [ -n "${CHROMIUM:-}" ] || command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
     || [ -x "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome" ]; then

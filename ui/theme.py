@@ -20,7 +20,7 @@ _SHEET = """
   white-space: normal; overflow-wrap: anywhere; max-height: 2.6em;
 }
 
-/* The button that opens a tile lies over its picture and title. */
+/* The button that opens a tile covers its picture and title. */
 [class*="st-key-face-"] [class*="st-key-open-"] { position: absolute; inset: 0; z-index: 1; width: 100%; height: 100%; }
 [class*="st-key-open-"] button { position: absolute; inset: 0; width: 100%; height: 100%; max-width: none; opacity: 0; }
 [class*="st-key-face-"]:hover img { background: color-mix(in srgb, currentColor 12%, transparent); }
@@ -35,21 +35,21 @@ _SHEET = """
 }
 [class*="st-key-score-"] .stProgress > div:last-child { flex: 1; }
 
-/* Streamlit's accent is made for buttons; as a text colour it would be too dark on dark. */
+/* Streamlit's accent colour is meant for buttons; as text it would be too dark on a dark background. */
 .stButtonGroup button,
 [data-testid="stSliderThumbValue"] { color: inherit !important; }
 
 .stCaption, [data-testid="stCaptionContainer"] { opacity: 0.75 !important; }
 
-/* What can be done with a tile: the second one shows its sign only. */
+/* Actions of a tile: the second one shows only its icon. */
 [class*="st-key-do-"] { flex-wrap: nowrap; justify-content: space-between; }
 [class*="st-key-menu-"] button p { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 [class*="st-key-menu-"] button [aria-hidden="true"]:has(> span) { display: none; }
 
 [class*="st-key-suggest-"], .st-key-asked { row-gap: 0; }
-/* Where no job is shown, its place takes no room. */
+/* An empty job bar takes no space. */
 [data-testid="stLayoutWrapper"]:has(> .st-key-jobs:empty) { display: none; }
-/* How a job ended, and what was removed: sentence and buttons side by side also on a phone. */
+/* The end of a job and the undo bar: text and buttons side by side, also on a phone. */
 .st-key-job-ended, .st-key-undo { flex-wrap: nowrap; }
 :is(.st-key-job-ended, .st-key-undo) .stElementContainer:has(.stText) { min-width: 0; }
 .st-key-narrow summary, .st-key-narrow summary * { color: inherit !important; opacity: 1 !important; }

@@ -18,11 +18,12 @@ Address = dict[str, list[str]]
 
 @dataclass(frozen=True)
 class Asked:
-    """A question as it was asked: `words`, an item, a picture, or words together with one of these; `label` names a picture for its asker.
+    """A query of the page: `words`, an item, a picture, or words together with one of these.
 
     Attributes:
-        balance: where words and a picture are asked together, the picture's share, in [0, 1].
-        problem: why the question could not even be understood (an address without a picture, a broken file).
+        label: display name of the picture: its file name or address.
+        balance: the picture's share in [0, 1] when combined with words.
+        problem: why there is no picture to search with (an address without one, a broken file).
     """
 
     words: str = ""
@@ -34,13 +35,13 @@ class Asked:
 
     @property
     def shows(self) -> bool:
-        """Whether a picture was asked with, of the collection or from elsewhere."""
+        """Whether the query has a picture, of the collection or from elsewhere."""
         return self.picture is not None or bool(self.item_id)
 
 
 @dataclass(frozen=True)
 class ResultFilter:
-    """Which results count: those with one of the values of every attribute named, and a score of at least `min_score`."""
+    """A filter of results: one of the values of every attribute in `where`, and a score of at least `min_score`."""
 
     where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     min_score: float | None = None
@@ -51,19 +52,19 @@ class ResultFilter:
 
 def to_address(query: Asked | None, result_filter: ResultFilter, offset: int = 0) -> Address:
     """Convert to address bar parameters. An uploaded picture cannot be represented, nor a page of its results."""
-    said: Address = {}
+    address: Address = {}
     if query is not None and query.picture is None and query.problem is None:
         if query.words:
-            said["q"] = [query.words]
+            address["q"] = [query.words]
         if query.item_id:
-            said["like"] = [str(query.item_id)]
+            address["like"] = [str(query.item_id)]
         if query.words and query.item_id and query.balance != EVEN:
-            said["mix"] = [f"{query.balance:g}"]
+            address["mix"] = [f"{query.balance:g}"]
         if offset:
-            said["skip"] = [str(offset)]
+            address["skip"] = [str(offset)]
     if result_filter.min_score is not None:
-        said["min"] = [f"{result_filter.min_score:g}"]
-    return said | {f"{_ONLY}{name}": list(values) for name, values in sorted(result_filter.where.items())}
+        address["min"] = [f"{result_filter.min_score:g}"]
+    return address | {f"{_ONLY}{name}": list(values) for name, values in sorted(result_filter.where.items())}
 
 
 def from_address(address: Mapping[str, Sequence[str]]) -> tuple[Asked | None, ResultFilter]:

@@ -52,13 +52,13 @@ def show(app: "LiveApp") -> None:
 
 def phrase(wanted: ResultFilter) -> str:
     """Describe the filter: `category mug or hat, score 0.20 or more`; empty without a filter."""
-    said = [
+    parts = [
         f"{shorten(name, 40)} {' or '.join(shorten(value, 40) or 'none' for value in values)}"
         for name, values in wanted.where.items()
     ]
     if wanted.min_score is not None:
-        said.append(f"score {formatting.score(wanted.min_score)} or more")
-    return shorten(", ".join(said), 160)
+        parts.append(f"score {formatting.score(wanted.min_score)} or more")
+    return shorten(", ".join(parts), 160)
 
 
 def _attribute(name: str, values: list[tuple[str, int]], chosen: tuple[str, ...], *, key: str, args: _Boxes) -> None:

@@ -130,7 +130,7 @@ def facts(info: "SystemInfo") -> None:
         "Trained": f"{formatting.date(model.trained_at)}, in {formatting.duration(model.training_seconds)}",
         "Runs on": info.device,
         "Identity": model.model_id[:16],
-        "Data lies in": formatting.place(info.data_dir),
+        "Data folder": formatting.place(info.data_dir),
     }
     st.table({name: literal(clean(value)) for name, value in rows.items()}, border="horizontal")
 
@@ -203,9 +203,9 @@ def _decimals(figure: "Figure") -> tuple[str, str, str]:
     return _cells(figure, lambda number: f"{number:.2f}" if number >= 0.01 else f"{number:.1g}")
 
 
-def _cells(figure: "Figure", said: Callable[[float], str]) -> tuple[str, str, str]:
+def _cells(figure: "Figure", text_of: Callable[[float], str]) -> tuple[str, str, str]:
     def shown(number: float) -> str:
-        return said(number) if math.isfinite(number) else "–"
+        return text_of(number) if math.isfinite(number) else "–"
 
     return shown(figure.value), f"{shown(figure.low)} – {shown(figure.high)}", shown(figure.chance)
 

@@ -139,7 +139,7 @@ def show_mix(asked: Asked) -> None:
                 sorted({*_STEPS, asked.balance, share}),
                 share,
                 key=balance,
-                format_func=_said,
+                format_func=_share_text,
                 on_change=_ask_mix,
                 args=(words, balance),
                 width=300,
@@ -147,7 +147,7 @@ def show_mix(asked: Asked) -> None:
             )
 
 
-def _said(balance: float) -> str:
+def _share_text(balance: float) -> str:
     return _NAMED.get(balance) or f"{round(100 * balance)} % picture"
 
 

@@ -91,7 +91,9 @@ def answer(app: "LiveApp", asked: Asked, chosen: ResultFilter, *, top_k: int, of
     if asked.problem is not None:
         return Answer([], 0.0, asked.problem)
     start = time.perf_counter()
-    found = attempt(app.search, query_of(asked, chosen, top_k=top_k + 1, offset=offset))  # one more tells whether others follow
+    found = attempt(
+        app.search, query_of(asked, chosen, top_k=top_k + 1, offset=offset)
+    )  # one more than shown, to know whether others follow
     seconds = time.perf_counter() - start
     if isinstance(found, CrossmodalError):
         return Answer([], seconds, found)

@@ -44,7 +44,7 @@ def failed_rows(app: "LiveApp") -> None:
     if not failures:
         st.markdown("Every row of every catalogue is in the collection.")
         return
-    st.markdown(f"{formatting.count(len(failures), 'row')} could not be indexed. Repair what is named, then try again.")
+    st.markdown(f"{formatting.count(len(failures), 'row')} could not be indexed. Fix the causes below, then try again.")
     rows = [
         {
             "Title": clean(f.title),
