@@ -2,21 +2,20 @@
 
 import math
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import cast
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from crossmodal.backbones.base import freeze
-from crossmodal.backbones.gru import GRUBackbone
 from crossmodal.evaluation.metrics import RetrievalFigures, relevance, retrieval_figures
-from crossmodal.training.losses import contrastive_loss
-from crossmodal.training.sampler import draw_texts, vary_pictures, word_loss, word_targets
-from crossmodal.training.trainer import EpochFigures, TrainingPlan, Validation, evaluating, fit
+from crossmodal.training.losses import ClipLoss
+from crossmodal.training.optim import plain_adamw
+from crossmodal.training.plan import EpochFigures, TrainingPlan, TrainingTask, Validation
+from crossmodal.training.sampler import word_targets
+from crossmodal.training.trainer import evaluating, train
 from datasets import LostFoundDataset
 from encoders import ImageEncoder, TextEncoder
+from training.frozen import PairLearner, PooledPictures, RunBatches, TrainingPairs
 
 MAX_LOGIT_SCALE = 100.0
 VALIDATION_SHARE = 0.1
@@ -55,70 +54,6 @@ class LostFoundSystem(nn.Module):
         return self.logit_scale * self.encode_image(images) @ self.encode_text(texts).T
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Pairs on their way through training.
-
-    Attributes:
-        pictures: (n, 3, size, size) float32, or (n, 512) float32 features of a frozen backbone.
-        texts: n texts.
-        groups: (n,) int64, equal for pairs that describe the same thing.
-        words: (n, vocabulary) float32, see `word_targets`.
-    """
-
-    pictures: Tensor
-    texts: list[str]
-    groups: Tensor
-    words: Tensor
-
-
-class Lessons(nn.Module):
-    """What training adds to a system and throws away afterwards: batches of pairs, and a head that predicts the titles' words.
-
-    Args:
-        system: what learns.
-        train: what it learns from.
-        frozen_backbone: encode every picture once, and leave the picture network as it is.
-    """
-
-    WORD_WEIGHT = 1.0
-
-    def __init__(self, system: LostFoundSystem, train: LostFoundDataset, *, frozen_backbone: bool, seed: int) -> None:
-        super().__init__()
-        self.system = system
-        self._train_set = train
-        self._words = word_targets(train.captions)
-        self._groups = torch.tensor(train.groups)
-        self._generator = torch.Generator().manual_seed(seed)
-        self.word_head = nn.Linear(system.image_encoder.backbone.features, max(1, self._words.shape[1]))
-        self._features = backbone_features(system, train) if frozen_backbone else None
-        freeze(system.image_encoder.backbone, 0 if frozen_backbone else None)
-        cast(GRUBackbone, system.text_encoder.backbone).noise.seed(seed)
-
-    def batches(self, batch_size: int, size: int) -> Iterator[Batch]:
-        """One epoch of whole batches, with pictures at `size` pixels."""
-        train, order = self._train_set, torch.randperm(len(self._train_set), generator=self._generator)
-        for start in range(0, len(train) - batch_size + 1, batch_size):
-            chosen = order[start : start + batch_size]
-            texts = draw_texts([train.captions[i] for i in chosen.tolist()], self._generator)
-            if self._features is not None:
-                pictures = self._features[chosen]
-            else:
-                pictures = vary_pictures(
-                    self.system.image_encoder.inputs(train.batch(chosen.tolist()).numpy()), size, self._generator
-                )
-            yield Batch(pictures, texts, self._groups[chosen], self._words[chosen])
-
-    def loss_of(self, batch: Batch) -> Tensor:
-        """Contrastive loss of the pairs plus the loss of predicting the titles' words."""
-        encoder = self.system.image_encoder
-        features = batch.pictures if self._features is not None else encoder.features(batch.pictures)
-        pairs = contrastive_loss(
-            encoder.project(features), self.system.encode_text(batch.texts), self.system.logit_scale, batch.groups
-        )
-        return pairs + self.WORD_WEIGHT * word_loss(self.word_head(features), batch.words)
-
-
 def minimal_train_model(
     system: LostFoundSystem,
     dataset: LostFoundDataset,
@@ -138,19 +73,36 @@ def minimal_train_model(
     their titles, where what lies within one standard error of the best counts as good as the best (see `trainer.train`).
 
     Args:
-        sizes: the pictures' side in each epoch; growing sizes learn the coarse things cheaply first (progressive resizing, Howard 2018).
+        sizes: the pictures' side in each epoch, see `training.presets.growing_sizes`.
             None keeps the dataset's own size.
         frozen_backbone: leave the picture network as it is (it came with ImageNet weights), encode every picture once, and train the
             projection and the text tower only.
         on_step: called with (steps done, steps in all).
 
     Raises:
-        Stopped, TrainingError: see `crossmodal.training.trainer.fit`; TrainingError also when there are too few pictures.
+        Stopped, TrainingError: see `crossmodal.training.trainer.train`; TrainingError also when there are too few pictures.
     """
     torch.manual_seed(seed)
-    train, validation = dataset.split(VALIDATION_SHARE, salt="validation")
-    batch_size = min(batch_size, len(train))
-    lessons = Lessons(system, train, frozen_backbone=frozen_backbone, seed=seed)
+    taught, validation = dataset.split(VALIDATION_SHARE, salt="validation")
+    words = word_targets(taught.captions) if not frozen_backbone else None
+    learner = PairLearner(
+        system,
+        ClipLoss(),
+        image_blocks=0 if frozen_backbone else None,
+        text_blocks=None,
+        vocabulary=words.shape[1] if words is not None else 0,
+    )
+    batches = RunBatches(
+        system,
+        TrainingPairs.of_dataset(taught),
+        pictures=PooledPictures(backbone_features(system, taught)) if frozen_backbone else None,
+        texts=None,
+        batch_size=batch_size,
+        captions=1,
+        seed=seed,
+        sizes=sizes,
+        words=words,
+    )
     known = backbone_features(system, validation) if frozen_backbone else None
 
     def validate() -> Validation:
@@ -160,13 +112,11 @@ def minimal_train_model(
         # that can be (Bhatia & Davis 2000, "A Better Bound on the Variance"), so rather too many epochs count as good as the best.
         return Validation(score, math.sqrt(score * (1 - score) / figures.queries), figures.recall_at_1)
 
-    return fit(
-        lessons,
+    return train(
+        learner,
         plan,
-        steps_per_epoch=len(train) // batch_size,
-        batches=lambda epoch: lessons.batches(batch_size, sizes[epoch] if sizes else train.pixels[0].shape[0]),
-        loss_of=lessons.loss_of,
-        validate=validate,
+        TrainingTask(batches.sampler.steps_per_epoch, batches.epoch, learner, validate),
+        plain_adamw(learner, plan),
         on_epoch=on_epoch,
         on_step=on_step,
         stop=stop,

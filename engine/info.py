@@ -8,7 +8,7 @@ import torch
 from crossmodal.evaluation.metrics import RetrievalFigures
 from crossmodal.store import Store
 from crossmodal.text.cleaning import counted
-from crossmodal.training.trainer import EpochFigures
+from crossmodal.training.plan import EpochFigures
 from engine.models.trained import TrainedModel
 
 DEMO = "demo"

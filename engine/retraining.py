@@ -16,29 +16,29 @@ from crossmodal.progress import OnProgress, Progress, check_stop
 from crossmodal.runtimes.torch import ALL_THREADS, freed_memory_kept, has_bf16, torch_threads
 from crossmodal.store import Store
 from crossmodal.text.cleaning import counted, were
-from crossmodal.training.trainer import EpochFigures, TrainingPlan
+from crossmodal.training.plan import EpochFigures, TrainingPlan
 from datasets import LostFoundDataset, held_out_hashes
 from engine.info import DEMO, TrainingEstimate, source_infos
 from engine.models.spec import DEFAULT_PRESET, ModelCard, ModelSpec
 from engine.models.trained import TrainedModel, build_untrained
 from system import LostFoundSystem, evaluate_titles, minimal_train_model
+from training.presets import growing_sizes
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingSettings:
-    """How this installation trains: see `TrainingPlan` and `minimal_train_model`."""
+    """How this installation trains: see `TrainingPlan` and `minimal_train_model`.
+
+    Attributes:
+        growing: whether a picture network with random weights begins on smaller pictures, see `training.presets.growing_sizes`.
+    """
 
     max_epochs: int
     batch_size: int
     learning_rate: float
     patience: int
     seed: int
-
-    def sizes(self, full_px: int) -> list[int]:
-        """The pictures' side in each epoch: half of it, three quarters, and the whole for the last half of the epochs."""
-        quarter = self.max_epochs // 4
-        small, middle = [full_px // 2] * quarter, [full_px * 3 // 4] * quarter
-        return small + middle + [full_px] * (self.max_epochs - 2 * quarter)
+    growing: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +79,10 @@ def learn(
     """
     system = build_untrained(spec, weights=weights, seed=settings.seed)
     started = time.monotonic()
-    sizes, frozen = settings.sizes(spec.image_size_px), weights.state is not None
-    watch = _Watch(on_progress, [1] * settings.max_epochs if frozen else sizes, started)
+    frozen = weights.state is not None
+    side, epochs = spec.image_size_px, settings.max_epochs
+    sizes = growing_sizes(side, epochs) if settings.growing and not frozen else [side] * epochs
+    watch = _Watch(on_progress, sizes, started)
     with freed_memory_kept(), torch_threads(ALL_THREADS):
         history = minimal_train_model(
             system,

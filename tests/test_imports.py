@@ -49,7 +49,7 @@ ROOMS: dict[str, set[str]] = {
     "encoders": {ITEMS, IMAGES, BACKBONES},
     "training": {ERRORS, ITEMS, ATOMIC, PROGRESS, TEXT, RUNTIMES, REGISTRY, IMAGES, INGEST, BACKBONES, TRAINING, EVALUATION}
     | {INSTALLATION, "datasets", "encoders"},  # below the application: it knows no store, no settings and no door
-    "system": {BACKBONES, TRAINING, EVALUATION, "datasets", "encoders"},
+    "system": {TRAINING, EVALUATION, "datasets", "encoders", "training"},
     "engine": {
         ERRORS,
         INSTALLATION,
@@ -68,7 +68,7 @@ ROOMS: dict[str, set[str]] = {
     | {INGEST, "datasets", "encoders", "system", "training"},
     "app_logic": {ITEMS, FILTERS, PROGRESS, STORE, IMAGES, INGEST, "datasets", "engine"},
     "engine (live)": {ERRORS, INSTALLATION, ITEMS, FILTERS, JOBS, LOCKS, ATOMIC, PROGRESS, RUNTIMES, TEXT, STORE, IMAGES, INGEST}
-    | {BACKBONES, EVALUATION, TRAINING, "app_logic", "datasets", "engine", "system"},
+    | {BACKBONES, EVALUATION, TRAINING, "app_logic", "datasets", "engine", "system", "training"},
     "initialize": {ERRORS, ITEMS, LOCKS, PROGRESS, BACKBONES, STORE, DEMO, IMAGES, INGEST}
     | {"app_logic", "config", "datasets", "engine", "engine (live)", "training"},
     "api": {ERRORS, ITEMS, FILTERS, JOBS, PROGRESS, TEXT, STORE, IMAGES, INGEST}

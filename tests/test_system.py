@@ -9,7 +9,7 @@ import torch
 
 from crossmodal.errors import TrainingError
 from crossmodal.progress import Stopped
-from crossmodal.training.trainer import EpochFigures, TrainingPlan
+from crossmodal.training.plan import EpochFigures, TrainingPlan
 from datasets import LostFoundDataset
 from engine.models.trained import build_untrained
 from system import MAX_LOGIT_SCALE, LostFoundSystem, backbone_features, evaluate_titles, minimal_train_model

@@ -65,14 +65,8 @@ def untrained(spec: ModelSpec = SMALL, *, seed: int) -> TrainedModel:
     return TrainedModel(build_untrained(spec, seed=seed), spec, card, model_id="")
 
 
-class _OneSize(TrainingSettings):
-    """The small network reads pictures of one size."""
-
-    def sizes(self, full_px: int) -> list[int]:
-        return [full_px] * self.max_epochs
-
-
-SMALL_SETTINGS = _OneSize(max_epochs=16, batch_size=16, learning_rate=4e-3, patience=16, seed=3)
+# The small network reads pictures of one size only.
+SMALL_SETTINGS = TrainingSettings(max_epochs=16, batch_size=16, learning_rate=4e-3, patience=16, seed=3, growing=False)
 
 
 @cache

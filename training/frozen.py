@@ -2,7 +2,7 @@
 
 import copy
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -12,12 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from crossmodal.backbones.base import Features, ImageBackbone, freeze
+from crossmodal.items import Pixels
 from crossmodal.progress import OnProgress, Progress, check_stop
 from crossmodal.runtimes.device import uses_bf16
 from crossmodal.runtimes.torch import fold_batch_norms
 from crossmodal.training.feature_cache import FeatureCache, content_digest, view_of
 from crossmodal.training.losses import PairLoss
-from crossmodal.training.sampler import BatchSampler, Drawn, derived_seed, generator_for, vary_pictures
+from crossmodal.training.sampler import BatchSampler, Drawn, derived_seed, generator_for, vary_pictures, word_loss
+from datasets import LostFoundDataset
 from encoders import ImageEncoder, TextEncoder, Tower
 from training.data import TRAIN, VALIDATION, TrainingData
 
@@ -183,12 +185,32 @@ class PairBatch:
         texts: frozen features at the cut, or the texts themselves.
         groups: (n,) int64, equal for pictures that are described alike.
         text_groups: (m,) int64, the group of each text's picture.
+        words: (n, vocabulary) float32, see `word_targets`; None where the words are not predicted.
     """
 
     pictures: Features | Tensor
     texts: Features | Sequence[str]
     groups: Tensor
     text_groups: Tensor
+    words: Tensor | None = None
+
+
+class PooledPictures:
+    """Features of the pictures in memory, one vector each, in place of `FrozenPictures`: for a backbone that is frozen as a whole.
+
+    Args:
+        features: (n, channels) float32.
+    """
+
+    views = 1
+
+    def __init__(self, features: Tensor) -> None:
+        self._features = features
+
+    def batch(self, places: Tensor, views: Tensor) -> Features:  # noqa: ARG002 - there is one view
+        """Features of pictures. Shape: places and views (n,) int64 → (n, 1, channels)."""
+        values = self._features[places][:, None]
+        return Features(values, torch.ones(values.shape[:2], dtype=torch.bool))
 
 
 class TrainedParts(nn.Module):
@@ -220,6 +242,16 @@ class TrainedParts(nn.Module):
                     module.eval()
         return self
 
+    def features(self, given: Features | Tensor) -> Tensor:
+        """Pooled features of pictures, before the head. Shape: (n, features) float32."""
+        [tower] = self._tower
+        return tower.pool(tower.backbone.tail(given, self.blocks or 0) if isinstance(given, Features) else tower.backbone(given))
+
+    def project(self, features: Tensor) -> Tensor:
+        """Embeddings of length 1. Shape: (n, features) → (n, embed_dim) float32."""
+        [tower] = self._tower
+        return tower.project(features)
+
     def forward(self, given: Features | Tensor | Sequence[str]) -> Tensor:
         """Embeddings of length 1. Shape: (n, embed_dim) float32."""
         [tower] = self._tower
@@ -233,55 +265,113 @@ class PairLearner(nn.Module):
 
     Args:
         image_blocks, text_blocks: see `TrainedParts`.
+        vocabulary: words that a head of its own predicts from the features of a picture, during training only: from random weights the
+            picture network then learns sooner what to look at. 0 predicts none.
     """
 
-    def __init__(self, system: TwoTowers, loss: PairLoss, *, image_blocks: int | None, text_blocks: int | None) -> None:
+    WORD_WEIGHT = 1.0
+
+    def __init__(
+        self, system: TwoTowers, loss: PairLoss, *, image_blocks: int | None, text_blocks: int | None, vocabulary: int = 0
+    ) -> None:
         super().__init__()
         self._system = (system,)
         self.pictures = TrainedParts(system.image_encoder, image_blocks)
         self.texts = TrainedParts(system.text_encoder, text_blocks)
         self.temperature = system.temperature
         self.loss = loss
+        self.word_head = nn.Linear(system.image_encoder.backbone.features, vocabulary) if vocabulary else None
 
     def forward(self, batch: PairBatch) -> Tensor:
         """The loss of a batch, a scalar."""
-        images, texts = self.pictures(batch.pictures), self.texts(batch.texts)
+        features = self.pictures.features(batch.pictures)
+        images, texts = self.pictures.project(features), self.texts(batch.texts)
         [system] = self._system
         loss: Tensor = self.loss(images, texts, system.logit_scale, batch.groups, batch.text_groups)
+        if self.word_head is not None and batch.words is not None:
+            loss = loss + self.WORD_WEIGHT * word_loss(self.word_head(features), batch.words)
         return loss
 
 
+@dataclass(frozen=True, slots=True)
+class TrainingPairs:
+    """The pictures that a run learns from, with their captions.
+
+    Attributes:
+        pixels: pictures by their numbers among the pairs. Shape: n numbers → (n, size, size, 3) uint8.
+        captions: at least one text of each.
+        groups: equal for pictures that are described alike.
+        places: (pairs,) int64, each picture's place among all pictures of the data.
+        first_text: (pairs,) int64, place of its first caption among all captions of the data.
+    """
+
+    pixels: Callable[[Sequence[int]], Pixels]
+    captions: Sequence[tuple[str, ...]]
+    groups: Sequence[int]
+    places: Tensor
+    first_text: Tensor
+
+    @classmethod
+    def of_data(cls, data: TrainingData) -> "TrainingPairs":
+        """The training side of the data."""
+        places, groups = data.side(TRAIN), data.groups()
+        first = list(accumulate((len(texts) for texts in data.captions), initial=0))
+        return cls(
+            lambda chosen: data.pixels[[places[number] for number in chosen]],
+            [data.captions[place] for place in places],
+            [groups[place] for place in places],
+            torch.tensor(places, dtype=torch.int64),
+            torch.tensor([first[place] for place in places], dtype=torch.int64),
+        )
+
+    @classmethod
+    def of_dataset(cls, dataset: LostFoundDataset) -> "TrainingPairs":
+        """All of a dataset in memory."""
+        first = list(accumulate((len(texts) for texts in dataset.captions), initial=0))[:-1]
+        return cls(
+            lambda chosen: dataset.batch(chosen).numpy(),
+            dataset.captions,
+            dataset.groups,
+            torch.arange(len(dataset)),
+            torch.tensor(first, dtype=torch.int64),
+        )
+
+
 class RunBatches:
-    """Batches over the training side of the data.
+    """Batches of pictures with captions.
 
     Args:
-        pictures, texts: frozen features, or None where the whole backbone learns.
+        pairs: what is learned from.
+        pictures, texts: frozen features by the pairs' places and the texts' numbers; None where the whole backbone learns.
         batch_size: pictures of a batch.
         captions: captions of each picture in a batch.
+        sizes: side of the pictures in each epoch; growing sizes learn the coarse things cheaply first (progressive resizing, Howard 2018).
+            None keeps the pictures' own. Frozen features have none.
+        words: the targets of every pair, see `word_targets`, where words are predicted.
     """
 
     def __init__(
         self,
         system: TwoTowers,
-        data: TrainingData,
+        pairs: TrainingPairs,
         *,
-        pictures: FrozenPictures | None,
+        pictures: FrozenPictures | PooledPictures | None,
         texts: FrozenTexts | None,
         batch_size: int,
         captions: int,
         seed: int,
-        device: torch.device,
+        device: torch.device = _CPU,
+        sizes: Sequence[int] | None = None,
+        words: Tensor | None = None,
     ) -> None:
         self._image: ImageEncoder = system.image_encoder
         self._text: TextEncoder = system.text_encoder
-        self._data, self._pictures, self._texts = data, pictures, texts
-        self._seed, self._device = seed, device
-        self._train = torch.tensor(data.side(TRAIN), dtype=torch.int64)
-        self._groups = torch.tensor(data.groups())
-        self._first_text = torch.tensor([0, *accumulate(len(texts) for texts in data.captions)])
+        self._pairs, self._pictures, self._texts = pairs, pictures, texts
+        self._seed, self._device, self._sizes, self._words = seed, device, sizes, words
+        self._groups = torch.tensor(pairs.groups)
         self.sampler = BatchSampler(
-            [int(self._groups[place]) for place in self._train],
-            [len(data.captions[place]) for place in self._train.tolist()],
+            pairs.groups,
+            [len(texts) for texts in pairs.captions],
             batch_size=batch_size,
             captions_per_picture=captions,
             seed=seed,
@@ -293,31 +383,32 @@ class RunBatches:
             yield self._batch(drawn, epoch, number)
 
     def _batch(self, drawn: Drawn, epoch: int, number: int) -> PairBatch:
-        places = self._train[drawn.pictures]
-        generator = generator_for(self._seed, "views", epoch, number, _PROCESS)
-        groups = self._groups[places]
+        groups = self._groups[drawn.pictures]
         return PairBatch(
-            self._seen(places, generator),
-            self._said(places, drawn.captions, epoch, number),
+            self._picture_inputs(drawn.pictures, epoch, number),
+            self._text_inputs(drawn, epoch, number),
             groups.to(self._device),
             groups.repeat_interleave(drawn.captions.shape[1]).to(self._device),
+            self._words[drawn.pictures].to(self._device) if self._words is not None else None,
         )
 
-    def _seen(self, places: Tensor, generator: torch.Generator) -> Features | Tensor:
+    def _picture_inputs(self, chosen: Tensor, epoch: int, number: int) -> Features | Tensor:
+        generator = generator_for(self._seed, "views", epoch, number, _PROCESS)
         if self._pictures is None:
-            images = self._image.inputs(self._data.pixels[places.numpy()])
-            return vary_pictures(images, images.shape[-1], generator).to(self._device)
-        views = torch.randint(self._pictures.views, (len(places),), generator=generator)
-        return self._pictures.batch(places, views).to(self._device)
+            images = self._image.inputs(self._pairs.pixels(chosen.tolist()))
+            size = self._sizes[epoch] if self._sizes else images.shape[-1]
+            return vary_pictures(images, size, generator).to(self._device)
+        views = torch.randint(self._pictures.views, (len(chosen),), generator=generator)
+        return self._pictures.batch(self._pairs.places[chosen], views).to(self._device)
 
-    def _said(self, places: Tensor, captions: Tensor, epoch: int, number: int) -> Features | list[str]:
+    def _text_inputs(self, drawn: Drawn, epoch: int, number: int) -> Features | list[str]:
         if self._texts is not None:
-            return self._texts.batch((self._first_text[places][:, None] + captions).flatten()).to(self._device)
+            return self._texts.batch((self._pairs.first_text[drawn.pictures][:, None] + drawn.captions).flatten()).to(self._device)
         noise = getattr(self._text.backbone, "noise", None)
         if noise is not None:  # slips of the pen are drawn anew for every batch, so that a resumed run draws the same
             noise.seed(derived_seed(self._seed, "noise", epoch, number, _PROCESS))
         return [
-            self._data.captions[place][caption]
-            for place, chosen in zip(places.tolist(), captions.tolist(), strict=True)
+            self._pairs.captions[picture][caption]
+            for picture, chosen in zip(drawn.pictures.tolist(), drawn.captions.tolist(), strict=True)
             for caption in chosen
         ]

@@ -25,6 +25,8 @@ class Recipe:
         schedule: `cosine`, `step`, `plateau` or `one_cycle`.
         average_decay: of the running mean of the weights, which is then what is kept; 0 keeps the weights themselves.
         accumulation: batches whose gradients make one step.
+        growing: whether a picture backbone from random weights begins on smaller pictures, see `growing_sizes`.
+        predict_words: whether it also learns to predict the words of the captions, see `PairLearner`.
     """
 
     loss: str = "clip"
@@ -44,6 +46,8 @@ class Recipe:
     patience: int = 8
     average_decay: float = 0.0
     accumulation: int = 1
+    growing: bool = False
+    predict_words: bool = False
 
     def __post_init__(self) -> None:
         """Raises:
@@ -51,6 +55,15 @@ class Recipe:
         """
         lookup(LOSSES, self.loss, kind="loss")
         lookup(SCHEDULES, self.schedule, kind="schedule")
+
+
+def growing_sizes(full_px: int, epochs: int) -> list[int]:
+    """The pictures' side in each epoch: half of it, three quarters, and the whole for the last half of the epochs.
+
+    The coarse things are learned cheaply first (progressive resizing, Howard 2018).
+    """
+    quarter = epochs // 4
+    return [full_px // 2] * quarter + [full_px * 3 // 4] * quarter + [full_px] * (epochs - 2 * quarter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +109,8 @@ _add(
             image_blocks=None,
             text_blocks=None,
             schedule="one_cycle",
+            growing=True,
+            predict_words=True,
         ),
         untrained_image_px=96,
     )

@@ -19,11 +19,11 @@ from crossmodal.training.losses import loss_named
 from crossmodal.training.optim import grouped_adamw
 from crossmodal.training.plan import EpochFigures, TrainingPlan, TrainingTask, Validation
 from crossmodal.training.run_dir import RunDir
-from crossmodal.training.sampler import seed_everything
+from crossmodal.training.sampler import seed_everything, word_targets
 from crossmodal.training.trainer import train
 from training.data import TEST, TRAIN, VALIDATION, TrainingData
-from training.frozen import FrozenPictures, FrozenTexts, PairLearner, RunBatches, TrainedParts, TwoTowers
-from training.presets import Recipe
+from training.frozen import FrozenPictures, FrozenTexts, PairLearner, RunBatches, TrainedParts, TrainingPairs, TwoTowers
+from training.presets import Recipe, growing_sizes
 from training.report import recall_sum
 
 PRODUCT = f"crossmodal-visual-search {VERSION}"
@@ -108,7 +108,17 @@ class _Run:
         with torch.no_grad():
             self._system.temperature.fill_(torch.tensor(loss.initial_logit_scale).log())
         text_blocks = self._recipe.text_blocks if self._system.text_encoder.backbone.cacheable else None
-        self._learner = PairLearner(self._system, loss, image_blocks=self._recipe.image_blocks, text_blocks=text_blocks)
+        from_random = self._recipe.image_blocks is None and not system.image_encoder.backbone.origin.pretrained
+        self._pairs = TrainingPairs.of_data(data)
+        self._words = word_targets(self._pairs.captions) if self._recipe.predict_words and from_random else None
+        self._sizes = growing_sizes(data.pixels.shape[1], self._recipe.epochs) if self._recipe.growing and from_random else None
+        self._learner = PairLearner(
+            self._system,
+            loss,
+            image_blocks=self._recipe.image_blocks,
+            text_blocks=text_blocks,
+            vocabulary=self._words.shape[1] if self._words is not None else 0,
+        )
         self._pictures, self._texts = self._frozen()
         self.history: list[EpochFigures] = []
         self.encoding_s = self.training_s = 0.0
@@ -142,13 +152,15 @@ class _Run:
         recipe = self._recipe
         batches = RunBatches(
             self._system,
-            self._data,
+            self._pairs,
             pictures=self._pictures,
             texts=self._texts,
             batch_size=recipe.batch_size,
             captions=recipe.captions,
             seed=self._settings.seed,
             device=self._device,
+            sizes=self._sizes,
+            words=self._words,
         )
         plan = self._plan()
         learner = self._learner.to(self._device)
@@ -197,7 +209,7 @@ class _Run:
     def _folder(self) -> RunDir:
         said = {
             "preset": self._settings.preset,
-            "recipe": asdict(self._recipe),
+            "recipe": _written(self._recipe),
             "seed": self._settings.seed,
             "catalogue": self._settings.source,
             "weights": list(self._settings.weights),
@@ -232,6 +244,12 @@ class _Run:
     def _embedded(self, part: TrainedParts, given: Features | torch.Tensor | Sequence[str]) -> torch.Tensor:
         embeddings: torch.Tensor = part(given)
         return embeddings.cpu()
+
+
+def _written(recipe: Recipe) -> dict[str, object]:
+    """The recipe for the run folder; what version 0.1 did not have is left out where it is not used, so that its runs can be resumed."""
+    written = asdict(recipe)
+    return {name: value for name, value in written.items() if value or name not in {"growing", "predict_words"}}
 
 
 def need_sides(data: TrainingData) -> None:

@@ -134,12 +134,6 @@ def vary_pictures(images: Tensor, size: int, generator: torch.Generator) -> Tens
     return images.roll((down, right), dims=(2, 3)).contiguous(memory_format=torch.channels_last)
 
 
-def draw_texts(captions: Sequence[tuple[str, ...]], generator: torch.Generator) -> list[str]:
-    """One text of each pair, by lot."""
-    picks = torch.rand(len(captions), generator=generator).tolist()
-    return [texts[int(pick * len(texts))] for texts, pick in zip(captions, picks, strict=True)]
-
-
 def word_targets(captions: Sequence[tuple[str, ...]], *, min_count: int = 3, max_words: int = 2_000) -> Tensor:
     """Which of the common words each picture's texts use, each row spread evenly over its words.
 

@@ -4,7 +4,7 @@ measured as well as any."""
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict
 from typing import Any, Generic
@@ -16,8 +16,8 @@ from crossmodal.errors import TrainingError
 from crossmodal.progress import Stopped, check_stop
 from crossmodal.training.callbacks import Events
 from crossmodal.training.failures import Step, memory_watched, not_finite
-from crossmodal.training.optim import Updates, plain_adamw
-from crossmodal.training.plan import Batch, EpochFigures, TrainingPlan, TrainingTask, Validation
+from crossmodal.training.optim import Updates
+from crossmodal.training.plan import Batch, EpochFigures, TrainingPlan, TrainingTask
 from crossmodal.training.run_dir import BEST, RunDir
 
 
@@ -229,36 +229,6 @@ def evaluating(model: nn.Module) -> Iterator[None]:
             yield
     finally:
         model.train(was_training)
-
-
-__all__ = ["EpochFigures", "TrainingPlan", "Validation", "evaluating", "fit", "train"]
-
-
-def fit(
-    model: nn.Module,
-    plan: TrainingPlan,
-    *,
-    steps_per_epoch: int,
-    batches: Callable[[int], Iterable[Batch]],
-    loss_of: Callable[[Batch], Tensor],
-    validate: Callable[[], Validation],
-    on_epoch: Callable[[EpochFigures], None],
-    on_step: Callable[[int, int], None],
-    stop: threading.Event | None = None,
-) -> list[EpochFigures]:
-    """Train `model` in place and leave it with the weights `train` would: the loop without a folder, one rate for all weights.
-
-    Args:
-        batches: the batches of epoch 0, 1, ...; exactly `steps_per_epoch` of them.
-        validate: the epoch's figures; called with the model in evaluation mode.
-        on_step: called with (steps done, steps in all).
-
-    Raises:
-        Stopped: `stop` was set; the model then has no agreed weights.
-        TrainingError: the loss or the validation figure is not finite; says where.
-    """
-    course = TrainingTask(steps_per_epoch, lambda epoch, _start: batches(epoch), loss_of, validate)
-    return train(model, plan, course, plain_adamw(model, plan), on_epoch=on_epoch, on_step=on_step, stop=stop)
 
 
 def train(

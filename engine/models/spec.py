@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from crossmodal.backbones.layers import POOLINGS
 from crossmodal.evaluation.metrics import RetrievalFigures
 from crossmodal.text.tokenizer import TOKENIZER_VERSION
-from crossmodal.training.trainer import EpochFigures
+from crossmodal.training.plan import EpochFigures
 from encoders import GRU, RESNET18, TowerSpec
 
 if TYPE_CHECKING:

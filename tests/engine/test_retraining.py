@@ -79,14 +79,6 @@ def tiny_with(weights: Weights) -> retraining.TrainedModel:
     return learn(Material(pairs(40), pairs(10, seed=1), "x"), SPEC, QUICK, weights=weights, on_progress=lambda progress: None)
 
 
-@pytest.mark.parametrize(
-    ("epochs", "expected"),
-    [(1, [64]), (3, [64] * 3), (4, [32, 48, 64, 64]), (5, [32, 48, 64, 64, 64]), (12, [32] * 3 + [48] * 3 + [64] * 6)],
-)
-def test_pictures_grow(epochs: int, expected: list[int]) -> None:
-    assert replace(SETTINGS, max_epochs=epochs).sizes(64) == expected
-
-
 @pytest.mark.slow
 def test_progress_goes_forward_and_ends_with_nothing_left() -> None:
     told: list[Progress] = []

@@ -12,7 +12,7 @@ from crossmodal.errors import QueryError
 from engine.models.loading import load_model
 from engine.models.train import TrainingReport
 from tests.training.parts import drawn_data, small, small_run
-from training.presets import PRESETS, preset_named
+from training.presets import PRESETS, growing_sizes, preset_named
 
 pytestmark = pytest.mark.slow
 
@@ -86,3 +86,11 @@ def test_other_clips_by_name_and_unknown_names() -> None:
     with pytest.raises(QueryError, match="no preset called 'mobilenet-minilmm'") as caught:
         preset_named("mobilenet-minilmm")
     assert caught.value.remedy.startswith("Known are: mobilenet-minilm,")
+
+
+@pytest.mark.parametrize(
+    ("epochs", "expected"),
+    [(1, [64]), (3, [64] * 3), (4, [32, 48, 64, 64]), (5, [32, 48, 64, 64, 64]), (12, [32] * 3 + [48] * 3 + [64] * 6)],
+)
+def test_pictures_grow(epochs: int, expected: list[int]) -> None:
+    assert growing_sizes(64, epochs) == expected

@@ -16,7 +16,6 @@ from crossmodal.errors import TrainingError
 from crossmodal.training.sampler import (
     BatchSampler,
     derived_seed,
-    draw_texts,
     generator_for,
     seed_everything,
     vary_pictures,
@@ -75,14 +74,6 @@ def test_variations_are_many_and_repeatable() -> None:
     looks = {vary_pictures(images, 32, generator(seed)).numpy().tobytes() for seed in range(20)}
     assert len(looks) > 10
     assert torch.equal(vary_pictures(images, 32, generator(3)), vary_pictures(images, 32, generator(3)))
-
-
-def test_every_text_has_its_turn() -> None:
-    captions = [("a", "b", "c"), ("d",)]
-    turns = Counter(tuple(draw_texts(captions, generator(seed))) for seed in range(200))
-    assert set(turns) == {("a", "d"), ("b", "d"), ("c", "d")}
-    assert min(turns.values()) > 40
-    assert draw_texts([], generator()) == []
 
 
 def batches_of(sampler: BatchSampler, epoch: int = 0, **options: int) -> list[tuple[list[int], list[list[int]]]]:

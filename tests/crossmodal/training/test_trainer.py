@@ -13,7 +13,9 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from crossmodal.errors import TrainingError
 from crossmodal.progress import Stopped
-from crossmodal.training.trainer import EpochFigures, TrainingPlan, Validation, evaluating, fit
+from crossmodal.training.optim import plain_adamw
+from crossmodal.training.plan import EpochFigures, TrainingPlan, TrainingTask, Validation
+from crossmodal.training.trainer import evaluating, train
 
 STEPS = 3
 PLAN = TrainingPlan(max_epochs=4, learning_rate=0.05, patience=10)
@@ -51,13 +53,11 @@ class Lesson:
             self.weights.append({name: value.clone() for name, value in self.model.state_dict().items()})
             return Validation(self.scores[len(self.weights) - 1], self.standard_error, 0.5)
 
-        return fit(
+        return train(
             self.model,
             plan,
-            steps_per_epoch=STEPS,
-            batches=batches,
-            loss_of=loss_of,
-            validate=validate,
+            TrainingTask(STEPS, lambda epoch, _start: batches(epoch), loss_of, validate),
+            plain_adamw(self.model, plan),
             on_epoch=self.epochs.append,
             on_step=lambda done, total: self.steps.append((done, total)),
             stop=stop,
@@ -96,16 +96,14 @@ def test_of_epochs_that_cannot_be_told_apart_the_last_is_kept(scores: list[float
 @pytest.mark.parametrize("epochs", range(1, 9))
 def test_any_number_of_steps_has_a_schedule(epochs: int) -> None:
     generator, model = torch.Generator().manual_seed(0), nn.Linear(1, 1)
-    history = fit(
-        model,
-        replace(PLAN, max_epochs=epochs),
-        steps_per_epoch=1,
-        batches=lambda epoch: [torch.rand(4, 1, generator=generator)],
-        loss_of=lambda batch: model(batch).square().mean(),
-        validate=lambda: Validation(0.5, 0.0, 0.5),
-        on_epoch=lambda figures: None,
-        on_step=lambda done, total: None,
+    plan = replace(PLAN, max_epochs=epochs)
+    task = TrainingTask(
+        1,
+        lambda _epoch, _start: [torch.rand(4, 1, generator=generator)],
+        lambda batch: model(batch).square().mean(),
+        lambda: Validation(0.5, 0.0, 0.5),
     )
+    history = train(model, plan, task, plain_adamw(model, plan))
     assert len(history) == epochs
 
 
