@@ -68,7 +68,7 @@ class Settings(BaseModel):
 
     # Training
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(
-        "auto", description="device of train and evaluate; auto takes a CUDA GPU where there is one, else the processor"
+        "auto", description="device of every training and of evaluate; auto takes a CUDA GPU where there is one, else the processor"
     )
     seed: int = Field(42, ge=0, description="seed of everything random in training")
     max_epochs: int = Field(24, ge=1, description="epochs at most")

@@ -28,8 +28,8 @@ from engine.live import LiveApp
 from engine.models.loading import load_model
 from engine.models.spec import ModelSpec
 from engine.models.trained import TrainedModel
-from engine.retraining import Material, TrainingSettings, learn
-from engine.tasks import TaskParts
+from engine.retraining import DatasetSplit, TrainingSettings, fit_model
+from engine.tasks import TaskSettings
 from training.data import TrainingData, read_training_data
 
 log = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ def _assembled(settings: Settings, model: TrainedModel, store: Store, decoder: D
         index_kind=settings.index_kind,
         model_path=settings.model_path,
         limits=Limits(settings.max_query_chars, settings.max_top_k, settings.max_image_bytes),
-        tasks=TaskParts(
+        tasks=TaskSettings(
             open_source=lambda location: open_named(location, settings),
             training=_training(settings),
             max_pictures=settings.max_training_pictures,
@@ -162,8 +162,8 @@ def _trained(settings: Settings, decoder: Decoder, weights: Callable[[], Weights
     told(Progress("model", f"Training on this computer from {found.name}. {found.note}"))
     size = settings.pretrained_image_px if found.state is not None else settings.image_px
     spec = ModelSpec(settings.embed_dim, settings.vocab_size, settings.max_text_tokens, size)
-    material = _demo_material(open_named(str(path), settings), settings, decoder, size, told)
-    model = learn(material, spec, _training(settings), weights=found, on_progress=told).save(settings.model_path)
+    data = _demo_data(open_named(str(path), settings), settings, decoder, size, told)
+    model = fit_model(data, spec, _training(settings), weights=found, on_progress=told).save(settings.model_path)
     told(Progress("model", f"Model: trained here in {model.card.training_seconds:.0f} s from {found.name}", finished=True))
     return model
 
@@ -176,7 +176,7 @@ def _set_aside(path: Path, error: CheckpointError, told: OnProgress) -> None:
     told(Progress("model", f"{error} It was kept as {aside.name}; a new model is trained."))
 
 
-def _demo_material(source: Source, settings: Settings, decoder: Decoder, size: int, told: OnProgress) -> Material:
+def _demo_data(source: Source, settings: Settings, decoder: Decoder, size: int, told: OnProgress) -> DatasetSplit:
     dataset = SimpleIndexDataset(source, fetch=_no_address, max_image_bytes=settings.max_image_bytes)
     rows = [row for row in dataset if not isinstance(row, Failure)]
 
@@ -189,7 +189,7 @@ def _demo_material(source: Source, settings: Settings, decoder: Decoder, size: i
 
     everything = LostFoundDataset.collect(triples())
     sides = [row.held_out for row in rows]
-    return Material(
+    return DatasetSplit(
         train=everything.subset([i for i, held in enumerate(sides) if not held]),
         held_out=everything.subset([i for i, held in enumerate(sides) if held]),
         source=DEMO,
@@ -265,6 +265,7 @@ def _training(settings: Settings) -> TrainingSettings:
         learning_rate=settings.learning_rate,
         patience=settings.patience,
         seed=settings.seed,
+        device=settings.device,
     )
 
 

@@ -40,7 +40,7 @@ from engine.models.loading import load_model
 from engine.models.spec import ModelCard, ModelSpec
 from engine.models.trained import TrainedModel, build_untrained
 from engine.retraining import TrainingSettings
-from engine.tasks import TaskParts
+from engine.tasks import TaskSettings
 from engine.validation import Limits
 
 OLD = ModelSpec(embed_dim=64, vocab_size=1024, max_text_tokens=8, image_size_px=32)
@@ -141,7 +141,7 @@ def opened(folder: Path) -> LiveApp:
         index_path=folder / "image_features.pt",
         model_path=folder / "model.pth",
         limits=_LIMITS,
-        tasks=TaskParts(open_source=nothing, training=training, max_pictures=100),
+        tasks=TaskSettings(open_source=nothing, training=training, max_pictures=100),
     )
     model = app.generation().model
     app.tasks.embed_missing(model, ignore_progress)

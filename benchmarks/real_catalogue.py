@@ -38,9 +38,9 @@ def main() -> None:
             f"items {len(items)}, different pictures {len({item.content_hash for item in items})}, "
             f"different embeddings {len(np.unique(embeddings, axis=0))}, failures {len(app.failures())}"
         )
-        material = app.tasks.material(ignore_progress)
+        data = app.tasks.training_data(ignore_progress)
         print(
-            f"training pictures {len(material.train)}, held out {len(material.held_out)}; estimate {app.training_estimate().seconds:.0f} s"
+            f"training pictures {len(data.train)}, held out {len(data.held_out)}; estimate {app.training_estimate().seconds:.0f} s"
         )
         print(app.tasks.train(ignore_progress))
         figures = app.info().model.held_out

@@ -20,7 +20,7 @@ from engine.models.trained import TrainedModel
 from engine.query import why_nothing
 from engine.self_evaluation import CollectionMetrics, evaluate_on_collection
 from engine.spelling import CollectionVocabulary
-from engine.tasks import TaskParts, Tasks
+from engine.tasks import Tasks, TaskSettings
 from engine.validation import Limits, top_k_of
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ class LiveApp(LostFoundApp):
         index_path: Path,
         model_path: Path,
         limits: Limits,
-        tasks: TaskParts,
+        tasks: TaskSettings,
         index_kind: str = "exact",
     ) -> None:
         super().__init__(

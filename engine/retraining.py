@@ -1,4 +1,4 @@
-"""From pictures and titles to a trained model with honest figures: the one road for the first start and for every training after it."""
+"""Train the default model: on the demo catalogue at the first start, and on a collection's own titles later."""
 
 import logging
 import threading
@@ -13,7 +13,8 @@ from crossmodal.evaluation.metrics import RetrievalFigures
 from crossmodal.installation import COMMAND
 from crossmodal.items import Item, Picture, Pixels
 from crossmodal.progress import OnProgress, Progress, check_stop
-from crossmodal.runtimes.torch import ALL_THREADS, freed_memory_kept, has_bf16, torch_threads
+from crossmodal.runtimes.device import resolve_device, uses_bf16
+from crossmodal.runtimes.torch import ALL_THREADS, freed_memory_kept, torch_threads
 from crossmodal.store import Store
 from crossmodal.text.cleaning import counted, were
 from crossmodal.training.plan import EpochFigures, TrainingPlan
@@ -27,10 +28,11 @@ from training.presets import growing_sizes
 
 @dataclass(frozen=True, slots=True)
 class TrainingSettings:
-    """How this installation trains: see `TrainingPlan` and `minimal_train_model`.
+    """Hyper-parameters of this installation's trainings of the default model; see `TrainingPlan` and `minimal_train_model`.
 
     Attributes:
-        growing: whether a picture network with random weights begins on smaller pictures, see `training.presets.growing_sizes`.
+        growing: whether an image network with random weights starts on smaller pictures, see `training.presets.growing_sizes`.
+        device: one of `crossmodal.runtimes.device.DEVICES`.
     """
 
     max_epochs: int
@@ -39,15 +41,18 @@ class TrainingSettings:
     patience: int
     seed: int
     growing: bool = True
+    device: str = "cpu"
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
-    """What to learn from and what to be measured on.
+class DatasetSplit:
+    """Pictures with texts, split for training and evaluation.
 
     Attributes:
-        held_out: never trained on, in whatever way the rest is split.
-        damaged: how many pictures were left out because they are stored damaged; `left_out` says so.
+        train: what a model is trained on; validation pictures are split off from it.
+        held_out: never trained on; a model is evaluated on it.
+        source: the name of the data.
+        damaged: number of pictures that were skipped because their stored copy is damaged.
     """
 
     train: LostFoundDataset
@@ -56,15 +61,15 @@ class Material:
     damaged: int = 0
 
 
-def left_out(damaged: int) -> str:
-    """That so many pictures were left out, for the answer to a person; empty when all were sound."""
+def describe_skipped(damaged: int) -> str:
+    """A sentence about the number of skipped pictures; empty if there are none."""
     if not damaged:
         return ""
     return f"{counted(damaged, 'damaged picture')} {were(damaged)} left out."
 
 
-def learn(
-    material: Material,
+def fit_model(
+    data: DatasetSplit,
     spec: ModelSpec,
     settings: TrainingSettings,
     *,
@@ -72,55 +77,63 @@ def learn(
     on_progress: OnProgress,
     stop: threading.Event | None = None,
 ) -> TrainedModel:
-    """Train a new model and measure it on what it never saw. With ImageNet weights the picture network is left as it came.
+    """Train a new model and evaluate it on the held-out pictures. With ImageNet weights, the image network stays frozen.
+
+    Returns:
+        The model, on the CPU and not saved yet.
 
     Raises:
-        Stopped: `stop` was set. TrainingError: too few pictures, or the loss ran away. Nothing was written either way.
+        QueryError: the device is not available.
+        TrainingError: there are too few pictures, or the loss is not finite.
+        Stopped: `stop` was set.
     """
+    device = resolve_device(settings.device)
     system = build_untrained(spec, weights=weights, seed=settings.seed)
     started = time.monotonic()
     frozen = weights.state is not None
     side, epochs = spec.image_size_px, settings.max_epochs
     sizes = growing_sizes(side, epochs) if settings.growing and not frozen else [side] * epochs
-    watch = _Watch(on_progress, sizes, started)
+    reporter = _Reporter(on_progress, sizes, started)
     with freed_memory_kept(), torch_threads(ALL_THREADS):
         history = minimal_train_model(
-            system,
-            material.train,
-            plan=TrainingPlan(settings.max_epochs, settings.learning_rate, settings.patience, bf16=has_bf16()),
+            system.to(device),
+            data.train,
+            plan=TrainingPlan(epochs, settings.learning_rate, settings.patience, bf16=uses_bf16(device)),
             batch_size=settings.batch_size,
             seed=settings.seed,
             sizes=sizes,
             frozen_backbone=frozen,
-            on_epoch=watch.epoch,
-            on_step=watch.step,
+            on_epoch=reporter.epoch,
+            on_step=reporter.step,
             stop=stop,
         )
+    system.cpu()
     card = ModelCard(
         weights=weights.name,
         weights_note=weights.note,
-        catalogue=material.source,
-        trained_on=len(material.train),
+        catalogue=data.source,
+        trained_on=len(data.train),
         trained_at=time.time(),
         training_seconds=time.monotonic() - started,
-        held_out=measure(system, material.held_out),
+        held_out=evaluate_held_out(system, data.held_out),
         history=tuple(history),
     )
     return TrainedModel(system, spec, card, model_id="")
 
 
-def measure(system: LostFoundSystem, held_out: LostFoundDataset) -> RetrievalFigures | None:
-    """Text → image among all held-out pictures; None when nothing was held out."""
+def evaluate_held_out(system: LostFoundSystem, held_out: LostFoundDataset) -> RetrievalFigures | None:
+    """Text → image among all held-out pictures; None if there are none."""
     return evaluate_titles(system, held_out) if len(held_out) else None
 
 
-class _Watch:
-    """Turns steps and epochs into progress with an estimate of the time left.
+class _Reporter:
+    """Reports steps and epochs as progress, with an estimate of the remaining time.
 
-    A step on pictures of half the side takes about half the time: the pictures cost a quarter, the optimiser as much as ever.
+    A step on pictures of half the side takes about half the time: the network costs a quarter, the optimiser the same.
 
     Args:
-        sizes: the pictures' side in each epoch.
+        sizes: side of the pictures in each epoch, in pixels.
+        started: start of the training on `time.monotonic`.
     """
 
     def __init__(self, on_progress: OnProgress, sizes: Sequence[int], started: float) -> None:
@@ -132,7 +145,7 @@ class _Watch:
         self._seconds_left: float | None = None
 
     def step(self, done: int, total: int) -> None:
-        """A step is over."""
+        """Report a step; `done` and `total` count those of all epochs."""
         elapsed = time.monotonic() - self._started
         epochs, steps = divmod(done * self._max_epochs, total)
         spent = sum(self._costs[:epochs]) + (self._costs[epochs] * steps / total if steps else 0.0)
@@ -149,7 +162,7 @@ class _Watch:
         )
 
     def epoch(self, figures: EpochFigures) -> None:
-        """An epoch is over."""
+        """Report an epoch with its figures."""
         self._epoch = figures.epoch
         self._on_progress(
             Progress(
@@ -167,20 +180,22 @@ log = logging.getLogger(__name__)
 
 HELD_OUT_SHARE = 0.2
 MIN_PICTURES = 50
-_AT_ONCE = 64
-_NAMED = 20  # damaged items that the log names
+_PAGE = 64
+_MAX_LOGGED = 20  # damaged items
 
 
-def gathered(app: LostFoundApp, max_pictures: int, on_progress: OnProgress, stop: threading.Event | None = None) -> Material:
-    """The collection's pictures and titles, one part held out: by the catalogue's own mark where it has one, by hash elsewhere.
+def collect_training_data(
+    app: LostFoundApp, max_pictures: int, on_progress: OnProgress, stop: threading.Event | None = None
+) -> DatasetSplit:
+    """The collection's pictures with titles, split by the source's own mark if it has one, else by content hash.
 
-    A stored picture that is damaged is left out and counted: one of thousands is no reason not to learn from the others.
+    Pictures whose stored copy is damaged are skipped and counted.
 
     Args:
-        max_pictures: most pictures that are looked at; more are sampled by hash.
+        max_pictures: maximum number of pictures; larger collections are sampled by content hash.
 
     Raises:
-        TrainingError: fewer than 50 pictures with titles. Stopped: `stop` was set.
+        TrainingError: there are fewer than 50 pictures with titles. Stopped: `stop` was set.
     """
     size = app.generation().model.spec.image_size_px
     marked: set[str] = set()
@@ -197,17 +212,17 @@ def gathered(app: LostFoundApp, max_pictures: int, on_progress: OnProgress, stop
 
     everything = LostFoundDataset.collect(triples())
     if damaged:
-        log.warning("%s Their items: %s", left_out(len(damaged)), ", ".join(map(str, damaged[:_NAMED])))
-        on_progress(Progress("model", left_out(len(damaged))))
+        log.warning("%s Their items: %s", describe_skipped(len(damaged)), ", ".join(map(str, damaged[:_MAX_LOGGED])))
+        on_progress(Progress("model", describe_skipped(len(damaged))))
     if len(everything) < MIN_PICTURES:
         raise TrainingError(
             "training_failed",
-            f"There are {len(everything)} pictures with titles; training needs {MIN_PICTURES}. {left_out(len(damaged))}".strip(),
+            f"There are {len(everything)} pictures with titles; training needs {MIN_PICTURES}. {describe_skipped(len(damaged))}".strip(),
             remedy="Add more pictures with titles.",
         )
     held_out = marked | held_out_hashes(drawn_by_hash, HELD_OUT_SHARE, salt="held out")
     sides = [content in held_out for content in everything.content_hashes]
-    return Material(
+    return DatasetSplit(
         train=everything.subset([i for i, held in enumerate(sides) if not held]),
         held_out=everything.subset([i for i, held in enumerate(sides) if held]),
         source=", ".join(entry.name for entry in source_infos(app.store)),
@@ -215,8 +230,8 @@ def gathered(app: LostFoundApp, max_pictures: int, on_progress: OnProgress, stop
     )
 
 
-def estimated(app: LostFoundApp, max_pictures: int) -> TrainingEstimate:
-    """Whether training on the collection's titles makes sense, and for how long; from the speed of the last training here."""
+def estimate_training(app: LostFoundApp, max_pictures: int) -> TrainingEstimate:
+    """Whether training on the collection's titles is worthwhile, and its duration, extrapolated from the last training."""
     card = app.generation().model.card
     pictures = min(app.store.items.count(), max_pictures)
     seconds = card.training_seconds * pictures / max(card.trained_on, 1)
@@ -227,14 +242,14 @@ def estimated(app: LostFoundApp, max_pictures: int) -> TrainingEstimate:
     if own <= 0:
         reason = "The model was trained on this demo catalogue already."
         return TrainingEstimate(pictures, seconds, worthwhile=False, reason=reason)
-    if (elsewhere := trained_elsewhere(app.generation().model)) is not None:
-        return TrainingEstimate(pictures, seconds, worthwhile=False, reason=elsewhere)
+    if (refusal := why_not_trained_here(app.generation().model)) is not None:
+        return TrainingEstimate(pictures, seconds, worthwhile=False, reason=refusal)
     reason = f"{own:,} pictures here are not from the demo catalogue."
     return TrainingEstimate(pictures, seconds, worthwhile=True, reason=reason)
 
 
-def trained_elsewhere(model: TrainedModel) -> str | None:
-    """Why a model is not trained in the background of the page; None where it is."""
+def why_not_trained_here(model: TrainedModel) -> str | None:
+    """The reason why the background training does not support a model's preset; None if it does."""
     if model.spec.preset == DEFAULT_PRESET:
         return None
     return (
@@ -250,22 +265,23 @@ def _titled_pictures(
     on_progress: OnProgress,
     stop: threading.Event | None,
 ) -> Iterator[tuple[Item, Picture]]:
-    """Items with words, each with its stored picture decoded once; a sample by hash when there are too many.
+    """Items with a title or captions, each with its decoded picture; a sample by content hash if there are too many.
 
     Args:
-        on_damaged: called with the number of an item whose stored picture is not what was written, or is no picture.
+        size: side of the pictures in pixels.
+        on_damaged: called with the id of each item whose stored picture is damaged.
     """
     total = app.store.items.count()
     share = min(1.0, max_pictures / max(total, 1))
     for done, item in enumerate(_items(app.store), start=1):
         check_stop(stop, "Training")
-        if done % _AT_ONCE == 0:
+        if done % _PAGE == 0:
             on_progress(Progress("model", "Reading the collection's pictures", done=done, total=total))
         if not (item.title or item.captions) or int(item.content_hash[:8], 16) >= share * 16**8:
             continue
         try:
             picture = app.decoder.decode(app.store.pictures.rendition(item.item_id), square_px=size)
-        except QueryError:  # removed since its page was read
+        except QueryError:  # removed in the meantime
             continue
         except PictureError:
             on_damaged(item.item_id)
@@ -278,8 +294,8 @@ def _titled_pictures(
 
 
 def _items(store: Store) -> Iterator[Item]:
-    """Every item by its id, page by page; `Pictures.samples` would end at the first damaged picture."""
+    """All items ordered by id. `Pictures.samples` is not used because it stops at the first damaged picture."""
     after_id: int | None = None
-    while page := store.items.page(_AT_ONCE, after_id):
+    while page := store.items.page(_PAGE, after_id):
         yield from page
         after_id = page[-1].item_id

@@ -17,6 +17,7 @@ from crossmodal.ingest.report import IngestSummary
 from crossmodal.ingest.sources.base import Source
 from crossmodal.installation import COMMAND
 from crossmodal.progress import OnProgress
+from crossmodal.runtimes.device import resolve_device
 from crossmodal.store import SourceInfo
 from crossmodal.text.cleaning import counted
 from datasets import SimpleIndexDataset
@@ -24,7 +25,16 @@ from engine.info import DEMO, TrainingEstimate
 from engine.models.reembed import embed_missing
 from engine.models.switch import Switching
 from engine.models.trained import TrainedModel
-from engine.retraining import Material, TrainingSettings, estimated, gathered, learn, left_out, measure, trained_elsewhere
+from engine.retraining import (
+    DatasetSplit,
+    TrainingSettings,
+    collect_training_data,
+    describe_skipped,
+    estimate_training,
+    evaluate_held_out,
+    fit_model,
+    why_not_trained_here,
+)
 
 log = logging.getLogger(__name__)
 
@@ -35,13 +45,13 @@ _AWAY = ("file_missing", "csv_no_rows", "csv_empty")
 
 
 @dataclass(frozen=True, slots=True)
-class TaskParts:
-    """What long work needs besides the app.
+class TaskSettings:
+    """Settings of the background tasks.
 
     Attributes:
-        open_source: a path a person named to a catalogue.
-        training: how this installation trains.
-        max_pictures: most pictures one training looks at; more are sampled by hash.
+        open_source: opens the source at a path; raises SourceError.
+        training: hyper-parameters of a training.
+        max_pictures: maximum number of pictures of a training; larger collections are sampled by content hash.
     """
 
     open_source: Callable[[str], Source]
@@ -52,9 +62,9 @@ class TaskParts:
 class Tasks:
     """What may take minutes, done on the collection of one app."""
 
-    def __init__(self, app: LostFoundApp, parts: TaskParts, switching: Switching) -> None:
+    def __init__(self, app: LostFoundApp, settings: TaskSettings, switching: Switching) -> None:
         self._app = app
-        self._parts = parts
+        self._settings = settings
         self._switching = switching
 
     def open(self, location: str) -> Source:
@@ -64,7 +74,7 @@ class Tasks:
             SourceError: nothing usable is there; where pictures that came from there are in the collection, it says that they stay.
         """
         try:
-            return self._parts.open_source(location)
+            return self._settings.open_source(location)
         except SourceError as error:
             path = _place(location) if error.code in _AWAY else ""
             entry = next((each for each in self._app.store.sources.all() if each.items and each.location == path), None)
@@ -139,18 +149,19 @@ class Tasks:
         """Train on the collection's own titles; the new model takes over only when it is better on held-out titles.
 
         Raises:
-            TrainingError, Stopped: the model in use stays in use.
+            QueryError, TrainingError, Stopped: the model in use stays in use. QueryError: the device is not available.
         """
         current = self._app.generation().model
-        if (elsewhere := trained_elsewhere(current)) is not None:
-            raise TrainingError("training_failed", elsewhere, remedy='Then put it into use with "use".')
-        material = self.material(on_progress, stop)
-        return " ".join(filter(None, [self._train_on(material, current, on_progress, stop), left_out(material.damaged)]))
+        if (refusal := why_not_trained_here(current)) is not None:
+            raise TrainingError("training_failed", refusal, remedy='Then put it into use with "use".')
+        resolve_device(self._settings.training.device)  # refuse an unavailable one before the pictures are read
+        data = self.training_data(on_progress, stop)
+        return " ".join(filter(None, [self._train_on(data, current, on_progress, stop), describe_skipped(data.damaged)]))
 
-    def _train_on(self, material: Material, current: TrainedModel, on_progress: OnProgress, stop: threading.Event | None) -> str:
-        before = measure(current.system, material.held_out)
-        candidate = learn(
-            material, current.spec, self._parts.training, weights=_start_of(current), on_progress=on_progress, stop=stop
+    def _train_on(self, data: DatasetSplit, current: TrainedModel, on_progress: OnProgress, stop: threading.Event | None) -> str:
+        before = evaluate_held_out(current.system, data.held_out)
+        candidate = fit_model(
+            data, current.spec, self._settings.training, weights=_start_of(current), on_progress=on_progress, stop=stop
         )
         after = candidate.card.held_out
         if after is not None and before is not None and not _better(after, before):
@@ -176,13 +187,13 @@ class Tasks:
         """Give every item and text that lacks one an embedding of this model; returns how many items. See `re_embedding.embed_missing`."""
         return embed_missing(model, self._app.store, self._app.encoding, on_progress, stop).made
 
-    def material(self, on_progress: OnProgress, stop: threading.Event | None = None) -> Material:
-        """The collection's pictures and titles, one part held out; see `material.gathered`."""
-        return gathered(self._app, self._parts.max_pictures, on_progress, stop)
+    def training_data(self, on_progress: OnProgress, stop: threading.Event | None = None) -> DatasetSplit:
+        """The collection's pictures and titles, one part held out; see `collect_training_data`."""
+        return collect_training_data(self._app, self._settings.max_pictures, on_progress, stop)
 
     def estimate(self) -> TrainingEstimate:
         """Whether training on the collection's titles makes sense, and for how long."""
-        return estimated(self._app, self._parts.max_pictures)
+        return estimate_training(self._app, self._settings.max_pictures)
 
     def _index_each(
         self,

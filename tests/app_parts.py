@@ -15,7 +15,7 @@ from crossmodal.items import Picture
 from crossmodal.store import Store
 from engine.live import LiveApp
 from engine.models.trained import TrainedModel
-from engine.tasks import TaskParts
+from engine.tasks import TaskSettings
 from tests.tiny import SETTINGS, drawn
 
 LIMITS = Limits(max_query_chars=200, max_top_k=50, max_image_bytes=100_000)
@@ -62,7 +62,7 @@ def make_live_app(
     folder: Path, model: TrainedModel, shelf: JobStore | None = None, *, training: object = SETTINGS, max_pictures: int = 1000
 ) -> LiveApp:
     """The same with its long work."""
-    parts = TaskParts(
+    parts = TaskSettings(
         open_source=lambda where: open_source(
             where, limits=SourceLimits(), name="demo" if Path(where).parent.name == "demo" else None
         ),

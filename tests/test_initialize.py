@@ -13,7 +13,7 @@ import pytest
 
 import initialize
 from config import Settings
-from crossmodal.errors import CrossmodalError, SourceError, StoreError
+from crossmodal.errors import CrossmodalError, QueryError, SourceError, StoreError
 from crossmodal.progress import Progress, ignore_progress
 from engine.live import LiveApp
 from engine.models.trained import TrainedModel
@@ -109,7 +109,7 @@ def test_the_held_out_combinations_are_measured(installation: Path, started: lis
 def test_the_second_start_uses_what_is_there(
     first_start: tuple[Path, list[Progress], list[str]], installation: Path, started: list[LiveApp], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for made in ("learn", "write_demo_catalogue", "find_weights"):
+    for made in ("fit_model", "write_demo_catalogue", "find_weights"):
         monkeypatch.setattr(initialize, made, lambda *args, made=made, **kwargs: pytest.fail(f"{made} was called again"))
     told: list[Progress] = []
     app = start(started, installation, told)
@@ -117,6 +117,14 @@ def test_the_second_start_uses_what_is_there(
     assert [moment.message for moment in told if moment.step == "model"] == ["Model: loaded, random weights"]
     assert [result.item.title for result in app.search_by_text("red mug", 20)] == first_start[2]
     assert app.count() == 100
+
+
+def test_the_first_model_is_trained_on_the_device_of_the_settings(installation: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    (installation / "trained_model.pth").unlink()
+    with pytest.raises(QueryError, match="device cuda is not available"):
+        build_system(settings(installation, device="cuda"))
+    assert not (installation / "trained_model.pth").exists()
 
 
 @pytest.mark.slow
@@ -152,7 +160,7 @@ def test_a_model_that_cannot_be_read_for_the_moment_is_kept(
 ) -> None:
     """Nothing is proven against it, so it is neither set aside nor replaced."""
     before = {path.name: path.read_bytes() for path in installation.glob("trained_model*")}
-    monkeypatch.setattr(initialize, "learn", lambda *_args, **_kwargs: pytest.fail("a new model was trained"))
+    monkeypatch.setattr(initialize, "fit_model", lambda *_args, **_kwargs: pytest.fail("a new model was trained"))
 
     def unread(self: io.FileIO, _buffer: object) -> int:
         if isinstance(error, OSError):
@@ -299,20 +307,20 @@ def test_a_change_of_the_model_that_a_kill_ended_goes_on_beside_ones_own_catalog
 
 @pytest.mark.slow
 def test_two_first_starts_make_one_model(tmp_path: Path, started: list[LiveApp], monkeypatch: pytest.MonkeyPatch) -> None:
-    made, waiting, learn = [], threading.Event(), initialize.learn
+    made, waiting, fit_model = [], threading.Event(), initialize.fit_model
 
     def slow(*args: object, **kwargs: object) -> TrainedModel:
         made.append(1)
         if len(made) == 1:
             second.start()
             waiting.wait(LONG_S)
-        return learn(*args, **kwargs)  # type: ignore[arg-type]
+        return fit_model(*args, **kwargs)  # type: ignore[arg-type]
 
     def tell(moment: Progress) -> None:
         if "Another process" in moment.message:
             waiting.set()
 
-    monkeypatch.setattr(initialize, "learn", slow)
+    monkeypatch.setattr(initialize, "fit_model", slow)
     others: list[LiveApp] = []
     second = threading.Thread(target=lambda: others.append(build_system(settings(tmp_path, max_epochs=1), tell)))
     first = start(started, tmp_path, max_epochs=1)

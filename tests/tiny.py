@@ -14,7 +14,7 @@ from datasets import LostFoundDataset
 from encoders import TowerSpec
 from engine.models.spec import ModelCard, ModelSpec
 from engine.models.trained import TrainedModel, build_untrained
-from engine.retraining import Material, TrainingSettings, learn
+from engine.retraining import DatasetSplit, TrainingSettings, fit_model
 
 SPEC = ModelSpec(embed_dim=32, vocab_size=512, max_text_tokens=8, image_size_px=32)
 SETTINGS = TrainingSettings(max_epochs=12, batch_size=16, learning_rate=2e-3, patience=12, seed=3)
@@ -72,12 +72,14 @@ SMALL_SETTINGS = TrainingSettings(max_epochs=16, batch_size=16, learning_rate=4e
 @cache
 def shared_model() -> TrainedModel:
     """One small model for every test of a run that only reads it: it learned from 60 pictures and finds 30 others; about a second."""
-    return learn(
-        Material(pairs(60), pairs(30, seed=1), "drawn"), SMALL, SMALL_SETTINGS, weights=RANDOM, on_progress=ignore_progress
+    return fit_model(
+        DatasetSplit(pairs(60), pairs(30, seed=1), "drawn"), SMALL, SMALL_SETTINGS, weights=RANDOM, on_progress=ignore_progress
     )
 
 
 @cache
 def shared_resnet() -> TrainedModel:
     """The same of the default model: some 5 s on an idle core."""
-    return learn(Material(pairs(60), pairs(30, seed=1), "drawn"), SPEC, SETTINGS, weights=RANDOM, on_progress=ignore_progress)
+    return fit_model(
+        DatasetSplit(pairs(60), pairs(30, seed=1), "drawn"), SPEC, SETTINGS, weights=RANDOM, on_progress=ignore_progress
+    )

@@ -31,7 +31,7 @@ def resolve_device(name: str, *, available: Callable[[str], bool] = is_available
         raise QueryError(
             "bad_request",
             f"The device {name} is not available: this computer has none, or torch {torch.__version__} is built without it.",
-            remedy="Use --device auto or --device cpu, or install a build of torch for this device.",
+            remedy="Use --device auto or cpu (setting CROSSMODAL_DEVICE), or install a build of torch for this device.",
         )
     return torch.device(name)
 

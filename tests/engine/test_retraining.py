@@ -15,7 +15,7 @@ from crossmodal.errors import PictureError, QueryError, StoreError, TrainingErro
 from crossmodal.progress import Progress, Stopped, ignore_progress
 from engine import retraining
 from engine.live import LiveApp
-from engine.retraining import Material, gathered, learn, left_out, measure
+from engine.retraining import DatasetSplit, collect_training_data, describe_skipped, evaluate_held_out, fit_model
 from tests import tiny
 from tests.app_parts import csv_source, make_live_app, things
 from tests.tiny import RANDOM, SETTINGS, SPEC, pairs, shared_model, shared_resnet
@@ -42,15 +42,15 @@ def test_the_card_says_how_it_came_to_be() -> None:
 
 def test_figures_on_the_card_are_those_of_the_model_in_use() -> None:
     model = shared_resnet()
-    assert measure(model.system, pairs(30, seed=1)) == model.card.held_out
-    assert measure(model.system, pairs(0)) is None
+    assert evaluate_held_out(model.system, pairs(30, seed=1)) == model.card.held_out
+    assert evaluate_held_out(model.system, pairs(0)) is None
 
 
 @pytest.mark.slow
 def test_the_same_seed_learns_the_same() -> None:
     def weights_after(seed: int) -> bytes:
         settings = replace(QUICK, seed=seed)
-        model = learn(Material(pairs(30), pairs(0), "x"), SPEC, settings, weights=RANDOM, on_progress=lambda progress: None)
+        model = fit_model(DatasetSplit(pairs(30), pairs(0), "x"), SPEC, settings, weights=RANDOM, on_progress=lambda progress: None)
         return b"".join(value.numpy().tobytes() for value in model.system.state_dict().values())
 
     first, second, other = weights_after(1), weights_after(1), weights_after(2)
@@ -60,7 +60,7 @@ def test_the_same_seed_learns_the_same() -> None:
 
 @pytest.mark.slow
 def test_nothing_held_out_gives_no_figures() -> None:
-    model = learn(Material(pairs(30), pairs(0), "x"), SPEC, QUICK, weights=RANDOM, on_progress=lambda progress: None)
+    model = fit_model(DatasetSplit(pairs(30), pairs(0), "x"), SPEC, QUICK, weights=RANDOM, on_progress=lambda progress: None)
     assert model.card.held_out is None
     assert model.model_id == ""  # it has an id when it is saved
 
@@ -76,13 +76,15 @@ def test_with_pretrained_weights_the_backbone_is_left_as_it_came() -> None:
 
 
 def tiny_with(weights: Weights) -> retraining.TrainedModel:
-    return learn(Material(pairs(40), pairs(10, seed=1), "x"), SPEC, QUICK, weights=weights, on_progress=lambda progress: None)
+    return fit_model(
+        DatasetSplit(pairs(40), pairs(10, seed=1), "x"), SPEC, QUICK, weights=weights, on_progress=lambda progress: None
+    )
 
 
 @pytest.mark.slow
 def test_progress_goes_forward_and_ends_with_nothing_left() -> None:
     told: list[Progress] = []
-    learn(Material(pairs(40), pairs(0), "x"), SPEC, QUICK, weights=RANDOM, on_progress=told.append)
+    fit_model(DatasetSplit(pairs(40), pairs(0), "x"), SPEC, QUICK, weights=RANDOM, on_progress=told.append)
     steps = [moment for moment in told if not moment.figures]
     epochs = [moment for moment in told if moment.figures]
     assert [moment.done for moment in steps] == list(range(1, steps[-1].total + 1))
@@ -100,7 +102,7 @@ def test_the_estimate_knows_that_large_pictures_come_later(monkeypatch: pytest.M
     clock = [100.0]
     monkeypatch.setattr(retraining.time, "monotonic", lambda: clock[0])
     told: list[Progress] = []
-    watch = retraining._Watch(told.append, [32, 32, 64, 64], 100.0)
+    watch = retraining._Reporter(told.append, [32, 32, 64, 64], 100.0)
     for seconds, done in ((1.0, 1), (1.0, 2), (2.0, 3), (2.0, 4)):
         clock[0] += seconds
         watch.step(done * 5, 20)
@@ -110,15 +112,32 @@ def test_the_estimate_knows_that_large_pictures_come_later(monkeypatch: pytest.M
 def test_stop_and_too_few_pictures_end_it() -> None:
     stop = threading.Event()
     stop.set()
-    material = Material(pairs(30), pairs(0), "x")
+    data = DatasetSplit(pairs(30), pairs(0), "x")
     with pytest.raises(Stopped):
-        learn(material, SPEC, QUICK, weights=RANDOM, on_progress=lambda progress: None, stop=stop)
+        fit_model(data, SPEC, QUICK, weights=RANDOM, on_progress=lambda progress: None, stop=stop)
     with pytest.raises(TrainingError):
-        learn(Material(pairs(2), pairs(0), "x"), SPEC, QUICK, weights=RANDOM, on_progress=lambda progress: None)
+        fit_model(DatasetSplit(pairs(2), pairs(0), "x"), SPEC, QUICK, weights=RANDOM, on_progress=lambda progress: None)
+
+
+def test_a_device_that_is_not_there_is_refused_before_the_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    told: list[Progress] = []
+    with pytest.raises(QueryError, match="device cuda is not available"):
+        fit_model(
+            DatasetSplit(pairs(30), pairs(0), "x"), SPEC, replace(QUICK, device="cuda"), weights=RANDOM, on_progress=told.append
+        )
+    assert not told
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+def test_a_model_trained_on_a_gpu_is_used_on_the_processor() -> None:
+    settings = replace(QUICK, device="cuda")
+    model = fit_model(DatasetSplit(pairs(40), pairs(10, seed=1), "x"), SPEC, settings, weights=RANDOM, on_progress=ignore_progress)
+    assert {value.device.type for value in model.system.state_dict().values()} == {"cpu"}
 
 
 def test_the_drawn_pictures_are_what_their_titles_say() -> None:
-    """The material of these tests: enough different pictures, each kind in both halves."""
+    """The data of these tests: enough different pictures, each kind in both halves."""
     train, held = pairs(60), pairs(30, seed=1)
     assert len(set(train.content_hashes)) == 60
     assert not set(train.content_hashes) & set(held.content_hashes)
@@ -149,25 +168,25 @@ def damage(folder: Path, *places: int) -> list[str]:
 def test_damaged_pictures_are_left_out_and_counted(app: LiveApp, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     bad = damage(tmp_path, 0, 41)
     told: list[Progress] = []
-    material = gathered(app, 1000, told.append)
-    found = {*material.train.content_hashes, *material.held_out.content_hashes}
+    data = collect_training_data(app, 1000, told.append)
+    found = {*data.train.content_hashes, *data.held_out.content_hashes}
     assert len(found) == ITEMS - 2
     assert not found & set(bad)
-    assert material.damaged == 2
+    assert data.damaged == 2
     assert told[-1].message == "2 damaged pictures were left out."
     assert "2 damaged pictures were left out. Their items: 1, 42" in caplog.text
 
 
 def test_a_sound_collection_is_taken_whole(app: LiveApp, caplog: pytest.LogCaptureFixture) -> None:
-    material = gathered(app, 1000, ignore_progress)
-    assert (len(material.train) + len(material.held_out), material.damaged) == (ITEMS, 0)
+    data = collect_training_data(app, 1000, ignore_progress)
+    assert (len(data.train) + len(data.held_out), data.damaged) == (ITEMS, 0)
     assert "left out" not in caplog.text
 
 
 def test_too_few_sound_pictures_say_why(app: LiveApp, tmp_path: Path) -> None:
     damage(tmp_path, *range(11))
     with pytest.raises(TrainingError, match=r"There are 49 pictures .* needs 50\. 11 damaged pictures were left out\."):
-        gathered(app, 1000, ignore_progress)
+        collect_training_data(app, 1000, ignore_progress)
 
 
 @pytest.mark.parametrize(
@@ -177,15 +196,15 @@ def test_one_that_cannot_be_had_does_not_end_it(
     app: LiveApp, monkeypatch: pytest.MonkeyPatch, error: Exception, damaged: int
 ) -> None:
     raising(app, monkeypatch, error)
-    material = gathered(app, 1000, ignore_progress)
-    assert (len(material.train) + len(material.held_out), material.damaged) == (ITEMS - 1, damaged)
+    data = collect_training_data(app, 1000, ignore_progress)
+    assert (len(data.train) + len(data.held_out), data.damaged) == (ITEMS - 1, damaged)
 
 
 def test_a_disk_that_fails_ends_it(app: LiveApp, monkeypatch: pytest.MonkeyPatch) -> None:
     """That is no damaged picture: with the disk back, all of them are there."""
     raising(app, monkeypatch, StoreError("index_missing", "The disk is away."))
     with pytest.raises(StoreError, match="away"):
-        gathered(app, 1000, ignore_progress)
+        collect_training_data(app, 1000, ignore_progress)
 
 
 def raising(app: LiveApp, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
@@ -201,5 +220,5 @@ def raising(app: LiveApp, monkeypatch: pytest.MonkeyPatch, error: Exception) -> 
 
 
 def test_how_it_is_said() -> None:
-    assert left_out(0) == ""
-    assert left_out(1) == "1 damaged picture was left out."
+    assert describe_skipped(0) == ""
+    assert describe_skipped(1) == "1 damaged picture was left out."

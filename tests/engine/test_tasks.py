@@ -215,6 +215,16 @@ def test_a_model_that_is_no_better_changes_nothing(tmp_path: Path) -> None:
     app.close()
 
 
+def test_a_training_uses_the_device_of_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    app = make_live_app(tmp_path, saved(tmp_path), training=replace(QUICK, device="cuda"))
+    told: list[Progress] = []
+    with pytest.raises(QueryError, match="device cuda is not available"):
+        app.tasks.train(told.append)
+    assert not told
+    app.close()
+
+
 @pytest.mark.slow
 def test_a_training_says_which_pictures_it_did_without(tmp_path: Path) -> None:
     good = shared_model().save(tmp_path / "model.pth")
@@ -258,7 +268,7 @@ def test_too_few_titled_pictures_are_said(app: LiveApp, tmp_path: Path) -> None:
 def test_the_material_is_split_once_for_all(app: LiveApp, tmp_path: Path) -> None:
     indexed(app, tmp_path / "mine", 60)
     app.add_new_item(png("red", "disc", 9999))  # no title: nothing to learn from
-    first, again = app.tasks.material(ignore_progress, None), app.tasks.material(ignore_progress, None)
+    first, again = app.tasks.training_data(ignore_progress, None), app.tasks.training_data(ignore_progress, None)
     assert first.held_out.content_hashes == again.held_out.content_hashes
     assert (len(first.train), len(first.held_out)) == (48, 12)
     assert not set(first.train.content_hashes) & set(first.held_out.content_hashes)
@@ -268,8 +278,8 @@ def test_the_material_is_split_once_for_all(app: LiveApp, tmp_path: Path) -> Non
 def test_a_large_collection_is_sampled(tmp_path: Path) -> None:
     app = make_live_app(tmp_path, saved(tmp_path), max_pictures=60)
     indexed(app, tmp_path / "mine", 120)
-    material = app.tasks.material(ignore_progress, None)
-    assert 50 <= len(material.train) + len(material.held_out) <= 80
+    data = app.tasks.training_data(ignore_progress, None)
+    assert 50 <= len(data.train) + len(data.held_out) <= 80
     app.close()
 
 
