@@ -47,9 +47,9 @@ def _presets(*, as_json: bool) -> None:
 
     known = list(PRESETS.values())
     if as_json:
-        _console.as_json([{"name": preset.name, "says": preset.says, "embed_dim": preset.embed_dim} for preset in known])
+        _console.as_json([{"name": preset.name, "says": preset.description, "embed_dim": preset.embed_dim} for preset in known])
     else:
-        _console.table(["name", "what it is"], [(preset.name, preset.says) for preset in known])
+        _console.table(["name", "what it is"], [(preset.name, preset.description) for preset in known])
 
 
 def _found(*, quiet: bool) -> list[ModelGeneration]:

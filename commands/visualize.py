@@ -32,7 +32,7 @@ def visualize(
     _console.prepare(quiet=quiet, verbose=verbose)
     from crossmodal.training.run_dir import RunDir
     from initialize import read_captioned
-    from training.report import QUERIES, draw_all
+    from training.report import EXAMPLE_QUERIES, draw_all
 
     chosen = settings()
     with stop_on_interrupt() as stop, ProgressBar(quiet=quiet) as progress:
@@ -40,8 +40,17 @@ def visualize(
         pictures, _failures, _source = read_captioned(
             chosen, data, size=trained.spec.image_size_px, max_pictures=ALL_PICTURES, on_progress=progress, stop=stop
         )
-        places = (list(range(len(pictures))) if side == "all" else pictures.side(side))[:max_pictures]
+        indices = (list(range(len(pictures))) if side == "all" else pictures.side(side))[:max_pictures]
         history = RunDir(model).history() if model is not None and model.is_dir() else []
-        paths = draw_all(trained, pictures, places, out, queries=query or QUERIES, method=method, history=history, told=progress)
+        paths = draw_all(
+            trained,
+            pictures,
+            indices,
+            out,
+            queries=query or EXAMPLE_QUERIES,
+            method=method,
+            history=history,
+            on_progress=progress,
+        )
     for path in paths:
         _console.plain(str(path))

@@ -1,4 +1,4 @@
-"""What a training run learns from: a catalogue's pictures, decoded once into one file, with their captions and their side of the split."""
+"""Training data: the pictures of a source, decoded once into one file, with their captions and their split."""
 
 import hashlib
 import json
@@ -26,7 +26,7 @@ from datasets import SimpleIndexDataset, group_numbers, held_out_hashes
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 SPLIT_NAMES = {"train": TRAIN, "val": VALIDATION, "valid": VALIDATION, "validation": VALIDATION, "dev": TEST, "test": TEST}
-"""What a catalogue's `split` column may say. `dev` is a test set here: nothing is ever chosen by it."""
+"""Accepted values of a `split` column. `dev` counts as test set, because no choice is based on it."""
 
 VALIDATION_SHARE, TEST_SHARE = 0.05, 0.1
 MIN_PICTURES = 8
@@ -36,15 +36,15 @@ _AHEAD = 4
 
 @dataclass(frozen=True, slots=True)
 class TrainingData:
-    """Pictures with captions.
+    """Pictures with captions, split into train, validation and test.
 
     Attributes:
-        pixels: (n, size, size, 3) uint8, on the disk and read as needed.
-        captions: at least one text of each picture.
-        names: what a person calls each picture: its file or address.
-        content_hashes: of the picture's bytes; equal pictures are never on two sides.
-        sides: `train`, `validation` or `test` of each picture.
-        digest: of all the above; goes into the run folder and the keys of caches.
+        pixels: (n, size, size, 3) uint8, memory-mapped.
+        captions: at least one text per picture.
+        names: file or address of each picture.
+        content_hashes: hashes of the picture files; equal pictures are on the same side.
+        sides: `train`, `validation` or `test` for each picture.
+        digest: of all the above; recorded in the run folder and part of cache keys.
     """
 
     pixels: Pixels
@@ -58,16 +58,16 @@ class TrainingData:
         return len(self.captions)
 
     def side(self, name: str) -> list[int]:
-        """Places of the pictures on one side."""
-        return [place for place, side in enumerate(self.sides) if side == name]
+        """Indices of the pictures on one side."""
+        return [index for index, side in enumerate(self.sides) if side == name]
 
-    def text_places(self, pictures: Sequence[int]) -> Tensor:
-        """Places of these pictures' captions among all captions, picture by picture. Shape: (m,) int64."""
+    def caption_indices(self, pictures: Sequence[int]) -> Tensor:
+        """Indices of the captions of these pictures among all captions. Shape: (m,) int64."""
         first = list(accumulate((len(texts) for texts in self.captions), initial=0))
-        return torch.tensor([first[place] + number for place in pictures for number in range(len(self.captions[place]))])
+        return torch.tensor([first[index] + number for index in pictures for number in range(len(self.captions[index]))])
 
     def groups(self) -> list[int]:
-        """One number a picture; pictures whose first captions say the same share it."""
+        """Group number of each picture; pictures with equal first captions have the same number."""
         return group_numbers([texts[0] for texts in self.captions])
 
 
@@ -87,20 +87,23 @@ def read_training_data(
     on_progress: OnProgress,
     stop: threading.Event | None = None,
 ) -> tuple[TrainingData, list[Failure]]:
-    """Decode every picture that has words into `folder` once; a later run over the same catalogue reads that file again.
+    """Decode the pictures that have texts into a file in `folder`, or reuse that of an earlier run over the same rows.
 
-    The sides are those of the catalogue's `split` column where it has one; else a tenth of the pictures is the test set. Unless the column
-    names a validation set, a twentieth of the training pictures is put aside for it. Both are drawn by the hash of the picture.
+    The split is that of the source's `split` column, if it has one; else a tenth of the pictures is the test set. If the column has no
+    validation set, it is a twentieth of the remaining pictures. Both are selected by content hash.
 
     Args:
-        size: side of the squares.
-        max_pictures: pictures at most, the first ones.
+        folder: cache folder.
+        size: side of the square pictures in pixels.
+        max_pictures: maximum number of pictures; the first ones are used.
 
     Returns:
-        The data, and the rows that could not be used, each with its reason.
+        The data, and the rows that cannot be used, each with its reason.
 
     Raises:
-        SourceError: the catalogue cannot be read. TrainingError: fewer than 8 pictures with words. Stopped.
+        SourceError: the source cannot be read.
+        TrainingError: there are fewer than 8 pictures with texts.
+        Stopped: `stop` was set.
     """
     rows, failures = _rows(dataset, max_pictures)
     folder.mkdir(parents=True, exist_ok=True)
@@ -138,7 +141,7 @@ def _rows(dataset: SimpleIndexDataset, max_pictures: int) -> tuple[list[SourceRo
 
 
 def _key(rows: Sequence[SourceRow], source: Source) -> str:
-    """Of what was read: other rows, or a picture file that changed, are read anew."""
+    """Digest of the rows and of the times and sizes of local picture files."""
     hashed = hashlib.sha256(source.location.encode("utf-8", "surrogatepass"))
     for row in rows:
         path = source.folder / row.location
@@ -149,7 +152,7 @@ def _key(rows: Sequence[SourceRow], source: Source) -> str:
 
 
 def texts_of(row: SourceRow) -> tuple[str, ...]:
-    """The captions of a row, or its title where it has none."""
+    """The captions of a row, or its title if it has none."""
     return tuple(text for text in (row.captions or (row.title,)) if words(text))
 
 
@@ -164,7 +167,7 @@ def _decode_all(
     on_progress: OnProgress,
     stop: threading.Event | None,
 ) -> None:
-    """Write the squares of all rows that can be decoded, in their order, and the list of what they are; whole or not at all."""
+    """Write the pictures of all rows that can be decoded, in order, and the list of them; both files are written atomically."""
     kept: list[tuple[str, str]] = []
     failures: list[Failure] = []
     with atomic_path(pixel_file, durable=False) as draft:
@@ -188,7 +191,7 @@ def _decode_all(
 def _ahead(
     rows: Sequence[SourceRow], dataset: SimpleIndexDataset, decoder: Decoder, size: int
 ) -> Iterator[tuple[SourceRow, tuple[Pixels, str] | CrossmodalError]]:
-    """Each row with its square, in order, a few decoded ahead."""
+    """Each row with its picture or error, in order; a few are decoded ahead."""
 
     def one(row: SourceRow) -> tuple[Pixels, str] | CrossmodalError:
         try:
@@ -218,7 +221,7 @@ def _data(used: Sequence[_Decoded], pixels: Pixels, size: int) -> TrainingData:
 
 
 def _sides(rows: Sequence[SourceRow], hashes: Sequence[str]) -> tuple[str, ...]:
-    """The side of each row; equal pictures go together, to the side that is measured on when they disagree."""
+    """The side of each row. Equal pictures get the same side: test before validation before train."""
     named = [SPLIT_NAMES.get(row.attributes.get("split", "").strip().lower()) for row in rows]
     if not any(side == TEST for side in named):
         test = held_out_hashes(hashes, TEST_SHARE, salt="test")

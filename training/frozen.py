@@ -1,4 +1,4 @@
-"""What the frozen part of a tower says to pictures and texts: encoded once, kept on the disk, read by every epoch."""
+"""Frozen features, encoded once and cached; the trained parts of both encoders; and the batches they are trained on."""
 
 import copy
 import threading
@@ -25,17 +25,16 @@ from training.data import TRAIN, VALIDATION, TrainingData
 
 _PICTURES, _TEXTS = 32, 128
 _CPU = torch.device("cpu")
-_PROCESS = (
-    0  # part of what seeds are derived from since several processes could train; runs of then are resumed to the same numbers
-)
+# Part of derived seeds since several processes could train; kept so that older runs resume to the same numbers.
+_PROCESS = 0
 
 
 class TwoTowers(Protocol):
-    """What is trained: `system.LostFoundSystem`.
+    """The model that is trained: `system.LostFoundSystem`.
 
     Attributes:
         temperature: logarithm of the factor on the cosine.
-        logit_scale: that factor.
+        logit_scale: the factor on the cosine.
     """
 
     image_encoder: ImageEncoder
@@ -47,11 +46,12 @@ class TwoTowers(Protocol):
 
 
 class FrozenPictures:
-    """Features of the pictures that are learned from and chosen by, at the cut before the blocks that learn.
+    """Cached features of the training and validation pictures, taken before the trained blocks.
 
     Args:
-        blocks: how many blocks learn.
-        views: see `view_of`.
+        folder: the folder of all feature caches.
+        blocks: number of trained blocks at the end of the backbone.
+        views: number of views of each picture, see `view_of`.
     """
 
     def __init__(
@@ -65,51 +65,57 @@ class FrozenPictures:
         self._contents = [bytes.fromhex(content) for content in data.content_hashes]
 
     def encode(self, on_progress: OnProgress, stop: threading.Event | None = None) -> None:
-        """Make what is missing."""
+        """Encode and cache the missing features."""
         network = cast(ImageBackbone, fold_batch_norms(copy.deepcopy(self._encoder.backbone).eval())).to(self._device)
         todo = []
         for view, cache in enumerate(self._caches):
-            places = self._seen_in(view)
-            todo += [(view, places[i]) for i in cache.missing([self._contents[place] for place in places])]
-        for done, view, places in _parts(todo, _PICTURES):
+            indices = self._used_in(view)
+            todo += [(view, indices[i]) for i in cache.missing([self._contents[index] for index in indices])]
+        for done, view, indices in _chunks(todo, _PICTURES):
             check_stop(stop, "Encoding the pictures")
-            names = [self._data.content_hashes[place] for place in places]
-            pixels = view_of(self._data.pixels[places], view, names)
+            names = [self._data.content_hashes[index] for index in indices]
+            pixels = view_of(self._data.pixels[indices], view, names)
             with torch.inference_mode(), torch.autocast(self._device.type, torch.bfloat16, enabled=uses_bf16(self._device)):
                 found = network.stem(self._encoder.inputs(pixels).to(self._device), self._blocks)
             values, mask = _pooled(self._encoder, found) if self._pools else found
-            self._caches[view].append([self._contents[place] for place in places], values, mask)
+            self._caches[view].append([self._contents[index] for index in indices], values, mask)
             on_progress(Progress("features", "Encoding the pictures once", done=done, total=len(todo)))
 
     def ready(self) -> None:
-        """Look up the position of each picture; call after `encode`."""
+        """Look up the cache row of each picture; call after `encode`."""
         self._rows = []
         for view, cache in enumerate(self._caches):
-            places = torch.tensor(self._seen_in(view), dtype=torch.int64)
+            indices = torch.tensor(self._used_in(view), dtype=torch.int64)
             rows = torch.full((len(self._contents),), -1, dtype=torch.int64)
-            rows[places] = cache.rows([self._contents[place] for place in places.tolist()])
+            rows[indices] = cache.rows([self._contents[index] for index in indices.tolist()])
             self._rows.append(rows)
 
-    def batch(self, places: Tensor, views: Tensor) -> Features:
-        """Features of pictures. Shape: places and views (n,) int64 → (n, length, channels)."""
-        parts = {view: self._caches[view].batch(self._rows[view][places[views == view]]) for view in sorted(set(views.tolist()))}
+    def batch(self, indices: Tensor, views: Tensor) -> Features:
+        """Features of pictures. Shape: indices and views (n,) int64 → (n, length, channels)."""
+        parts = {view: self._caches[view].batch(self._rows[view][indices[views == view]]) for view in sorted(set(views.tolist()))}
         order = torch.cat([(views == view).nonzero()[:, 0] for view in parts]).argsort()
         values, masks = (torch.cat([part[i] for part in parts.values()])[order] for i in (0, 1))
         return Features(values, masks)
 
-    def _seen_in(self, view: int) -> list[int]:
-        """The pictures used in a view: augmented views are for training only, and the test set is evaluated with the whole model."""
-        learned = self._data.side(TRAIN)
-        return learned if view else sorted([*learned, *self._data.side(VALIDATION)])
+    def _used_in(self, view: int) -> list[int]:
+        """Indices of the pictures used in a view: augmented views are for training only, and test pictures are not encoded here."""
+        train = self._data.side(TRAIN)
+        return train if view else sorted([*train, *self._data.side(VALIDATION)])
 
     @property
     def views(self) -> int:
-        """How many views there are."""
+        """Number of views of each picture."""
         return len(self._caches)
 
 
 class FrozenTexts:
-    """The same for all captions of all pictures, one after the other."""
+    """Cached features of all captions, taken before the trained blocks.
+
+    Args:
+        texts: the captions of all pictures, concatenated.
+        folder: the folder of all feature caches.
+        blocks: number of trained blocks at the end of the backbone.
+    """
 
     def __init__(
         self, encoder: TextEncoder, texts: Sequence[str], folder: Path, *, blocks: int, device: torch.device = _CPU
@@ -122,29 +128,29 @@ class FrozenTexts:
         self._contents = [content_digest(text) for text in self._texts]
 
     def encode(self, on_progress: OnProgress, stop: threading.Event | None = None) -> None:
-        """Make what is missing."""
+        """Encode and cache the missing features."""
         network = copy.deepcopy(self._encoder.backbone).eval().to(self._device)
-        todo = [(0, place) for place in self._cache.missing(self._contents)]
-        todo.sort(key=lambda entry: len(self._texts[entry[1]]))  # texts of one length together waste little on padding
-        for done, _, places in _parts(todo, _TEXTS):
+        todo = [(0, index) for index in self._cache.missing(self._contents)]
+        todo.sort(key=lambda entry: len(self._texts[entry[1]]))  # texts of similar length need little padding
+        for done, _, indices in _chunks(todo, _TEXTS):
             check_stop(stop, "Encoding the captions")
             with torch.inference_mode(), torch.autocast(self._device.type, torch.bfloat16, enabled=uses_bf16(self._device)):
-                found = network.stem([self._texts[place] for place in places], self._blocks)
+                found = network.stem([self._texts[index] for index in indices], self._blocks)
             values, mask = _pooled(self._encoder, found) if self._pools else found
-            self._cache.append([self._contents[place] for place in places], values, mask)
+            self._cache.append([self._contents[index] for index in indices], values, mask)
             on_progress(Progress("features", "Encoding the captions once", done=done, total=len(todo)))
 
     def ready(self) -> None:
-        """Look up the position of each text; call after `encode`."""
+        """Look up the cache row of each text; call after `encode`."""
         self._rows = self._cache.rows(self._contents)
 
-    def batch(self, places: Tensor) -> Features:
-        """Features of texts. Shape: places (n,) int64 → (n, longest, channels)."""
-        return Features(*self._cache.batch(self._rows[places]))
+    def batch(self, indices: Tensor) -> Features:
+        """Features of texts. Shape: indices (n,) int64 → (n, longest, channels)."""
+        return Features(*self._cache.batch(self._rows[indices]))
 
 
 def pools_first(tower: Tower, blocks: int) -> bool:
-    """Whether one vector can be kept in place of the whole sequence: nothing behind it learns, and pooling one vector changes nothing."""
+    """Whether the pooled vector can be cached in place of the sequence: no block and no pooling weight is trained."""
     return blocks == 0 and not list(tower.pooling.parameters())
 
 
@@ -154,7 +160,7 @@ def _pooled(tower: Tower, found: Features) -> Features:
 
 
 def _key(tower: Tower, blocks: int, device: torch.device, *, pooled: bool, **more: int | str) -> dict[str, object]:
-    """Numbers of a GPU differ in their last bits from those of the processor, and are kept apart from them."""
+    """The cache key of an encoding. Features computed on a GPU differ in their last bits and have a key of their own."""
     pooling = type(tower.pooling).__name__ if pooled else ""
     if device.type != "cpu":
         more["device"] = device.type
@@ -166,14 +172,14 @@ def _features_at(encoder: ImageEncoder, blocks: int, images: Tensor) -> int:
         return encoder.eval().backbone.stem(images, blocks).values.shape[2]
 
 
-def _parts(todo: Sequence[tuple[int, int]], size: int) -> Iterator[tuple[int, int, list[int]]]:
-    """(how many are done with it, view, places) of each part; a part is of one view."""
+def _chunks(todo: Sequence[tuple[int, int]], size: int) -> Iterator[tuple[int, int, list[int]]]:
+    """(number done, view, indices) of each chunk; a chunk is of one view."""
     start = 0
     while start < len(todo):
         view = todo[start][0]
-        places = [place for other, place in todo[start : start + size] if other == view]
-        start += len(places)
-        yield start, view, places
+        indices = [index for other, index in todo[start : start + size] if other == view]
+        start += len(indices)
+        yield start, view, indices
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,9 +189,9 @@ class PairBatch:
     Attributes:
         pictures: frozen features at the cut, or (n, 3, size, size) float32 where the whole backbone learns.
         texts: frozen features at the cut, or the texts themselves.
-        groups: (n,) int64, equal for pictures that are described alike.
-        text_groups: (m,) int64, the group of each text's picture.
-        words: (n, vocabulary) float32, see `word_targets`; None where the words are not predicted.
+        groups: (n,) int64, equal for pictures with equal captions.
+        text_groups: (m,) int64, the group of the picture of each text.
+        words: (n, vocabulary) float32, see `word_targets`; None if words are not predicted.
     """
 
     pictures: Features | Tensor
@@ -196,7 +202,7 @@ class PairBatch:
 
 
 class PooledPictures:
-    """Features of the pictures in memory, one vector each, in place of `FrozenPictures`: for a backbone that is frozen as a whole.
+    """Pooled features of the pictures in memory, in place of `FrozenPictures`, for an image backbone that is frozen as a whole.
 
     Args:
         features: (n, channels) float32.
@@ -207,33 +213,33 @@ class PooledPictures:
     def __init__(self, features: Tensor) -> None:
         self._features = features
 
-    def batch(self, places: Tensor, views: Tensor) -> Features:  # noqa: ARG002 - there is one view
-        """Features of pictures. Shape: places and views (n,) int64 → (n, 1, channels)."""
-        values = self._features[places][:, None]
+    def batch(self, indices: Tensor, views: Tensor) -> Features:  # noqa: ARG002 - there is one view
+        """Features of pictures. Shape: indices and views (n,) int64 → (n, 1, channels)."""
+        values = self._features[indices][:, None]
         return Features(values, torch.ones(values.shape[:2], dtype=torch.bool))
 
 
 class TrainedParts(nn.Module):
-    """The part of a tower that learns: the backbone's last blocks or the whole of it, the pooling and the head.
+    """The trained part of an encoder: the last blocks of the backbone or all of it, the pooling and the head.
 
-    Only this part has a place in checkpoints: what is frozen is the same as before.
+    Only this part is saved in training checkpoints.
 
     Args:
-        blocks: how many blocks learn; None: the whole backbone, from pixels or words.
+        blocks: number of trained blocks; None trains the whole backbone, from pixels or words.
     """
 
     def __init__(self, tower: Tower, blocks: int | None) -> None:
         super().__init__()
         freeze(tower.backbone, blocks)
-        self._tower = (tower,)  # in a tuple, so that its frozen part is no part of this module
+        self._tower = (tower,)  # in a tuple, so that its frozen part does not belong to this module
         self.blocks = blocks
         self.backbone = tower.backbone if blocks is None else nn.ModuleList(tower.backbone.tail_modules(blocks))
         self.pooling, self.head = tower.pooling, tower.head
 
     def train(self, mode: bool = True) -> Self:
-        """As `nn.Module.train`, but batch norms of a backbone of which only the end learns keep their statistics.
+        """As `nn.Module.train`, but the batch norms of a partly frozen backbone keep their statistics.
 
-        They come from far more pictures than this training has, and the frozen part before them was made for them.
+        These come from far more pictures than this training has, and the frozen layers were trained with them.
         """
         super().train(mode)
         if self.blocks is not None:
@@ -248,12 +254,12 @@ class TrainedParts(nn.Module):
         return tower.pool(tower.backbone.tail(given, self.blocks or 0) if isinstance(given, Features) else tower.backbone(given))
 
     def project(self, features: Tensor) -> Tensor:
-        """Embeddings of length 1. Shape: (n, features) → (n, embed_dim) float32."""
+        """Unit-length embeddings. Shape: (n, features) → (n, embed_dim) float32."""
         [tower] = self._tower
         return tower.project(features)
 
     def forward(self, given: Features | Tensor | Sequence[str]) -> Tensor:
-        """Embeddings of length 1. Shape: (n, embed_dim) float32."""
+        """Unit-length embeddings of n pictures or texts. Shape: (n, embed_dim) float32."""
         [tower] = self._tower
         if isinstance(given, Features):
             return tower.embed(given, self.blocks or 0)
@@ -261,12 +267,12 @@ class TrainedParts(nn.Module):
 
 
 class PairLearner(nn.Module):
-    """What the trainer trains: both sides' learning parts, the temperature, and what the loss learns itself.
+    """The module that is trained: the trained parts of both encoders, the temperature and the parameters of the loss.
 
     Args:
         image_blocks, text_blocks: see `TrainedParts`.
-        vocabulary: words that a head of its own predicts from the features of a picture, during training only: from random weights the
-            picture network then learns sooner what to look at. 0 predicts none.
+        vocabulary: number of words that an auxiliary head predicts from the features of a picture, during training only. An image network
+            with random weights then learns faster. 0 uses no such head.
     """
 
     WORD_WEIGHT = 1.0
@@ -295,38 +301,38 @@ class PairLearner(nn.Module):
 
 @dataclass(frozen=True, slots=True)
 class TrainingPairs:
-    """The pictures that a run learns from, with their captions.
+    """Training pictures with their captions.
 
     Attributes:
-        pixels: pictures by their numbers among the pairs. Shape: n numbers → (n, size, size, 3) uint8.
-        captions: at least one text of each.
-        groups: equal for pictures that are described alike.
-        places: (pairs,) int64, each picture's place among all pictures of the data.
-        first_text: (pairs,) int64, place of its first caption among all captions of the data.
+        pixels: loads pictures by their indices among the pairs. Shape: n indices → (n, size, size, 3) uint8.
+        captions: at least one text per picture.
+        groups: group number of each picture, equal for pictures with equal captions.
+        indices: (pairs,) int64, index of each picture among all pictures of the data.
+        first_caption: (pairs,) int64, index of its first caption among all captions of the data.
     """
 
     pixels: Callable[[Sequence[int]], Pixels]
     captions: Sequence[tuple[str, ...]]
     groups: Sequence[int]
-    places: Tensor
-    first_text: Tensor
+    indices: Tensor
+    first_caption: Tensor
 
     @classmethod
     def of_data(cls, data: TrainingData) -> "TrainingPairs":
-        """The training side of the data."""
-        places, groups = data.side(TRAIN), data.groups()
+        """The training side of a catalogue's data."""
+        indices, groups = data.side(TRAIN), data.groups()
         first = list(accumulate((len(texts) for texts in data.captions), initial=0))
         return cls(
-            lambda chosen: data.pixels[[places[number] for number in chosen]],
-            [data.captions[place] for place in places],
-            [groups[place] for place in places],
-            torch.tensor(places, dtype=torch.int64),
-            torch.tensor([first[place] for place in places], dtype=torch.int64),
+            lambda chosen: data.pixels[[indices[number] for number in chosen]],
+            [data.captions[index] for index in indices],
+            [groups[index] for index in indices],
+            torch.tensor(indices, dtype=torch.int64),
+            torch.tensor([first[index] for index in indices], dtype=torch.int64),
         )
 
     @classmethod
     def of_dataset(cls, dataset: LostFoundDataset) -> "TrainingPairs":
-        """All of a dataset in memory."""
+        """All pairs of a dataset in memory."""
         first = list(accumulate((len(texts) for texts in dataset.captions), initial=0))[:-1]
         return cls(
             lambda chosen: dataset.batch(chosen).numpy(),
@@ -338,16 +344,16 @@ class TrainingPairs:
 
 
 class RunBatches:
-    """Batches of pictures with captions.
+    """Batches of pictures with captions, for any epoch from any batch on.
 
     Args:
-        pairs: what is learned from.
-        pictures, texts: frozen features by the pairs' places and the texts' numbers; None where the whole backbone learns.
-        batch_size: pictures of a batch.
-        captions: captions of each picture in a batch.
-        sizes: side of the pictures in each epoch; growing sizes learn the coarse things cheaply first (progressive resizing, Howard 2018).
-            None keeps the pictures' own. Frozen features have none.
-        words: the targets of every pair, see `word_targets`, where words are predicted.
+        pairs: the training pairs.
+        pictures, texts: frozen features; None if the whole backbone is trained.
+        batch_size: pictures per batch.
+        captions: captions per picture and batch.
+        device: where the batches are used.
+        sizes: side of the pictures in each epoch in pixels; None keeps their own. Ignored for frozen features.
+        words: targets of every pair, see `word_targets`; None if words are not predicted.
     """
 
     def __init__(
@@ -378,7 +384,7 @@ class RunBatches:
         )
 
     def epoch(self, epoch: int, start: int) -> Iterator[PairBatch]:
-        """The batches of an epoch from number `start` on."""
+        """The batches of an epoch, counted from 0, from number `start` on."""
         for number, drawn in enumerate(self.sampler.epoch(epoch, start=start), start):
             yield self._batch(drawn, epoch, number)
 
@@ -399,13 +405,15 @@ class RunBatches:
             size = self._sizes[epoch] if self._sizes else images.shape[-1]
             return vary_pictures(images, size, generator).to(self._device)
         views = torch.randint(self._pictures.views, (len(chosen),), generator=generator)
-        return self._pictures.batch(self._pairs.places[chosen], views).to(self._device)
+        return self._pictures.batch(self._pairs.indices[chosen], views).to(self._device)
 
     def _text_inputs(self, drawn: Drawn, epoch: int, number: int) -> Features | list[str]:
         if self._texts is not None:
-            return self._texts.batch((self._pairs.first_text[drawn.pictures][:, None] + drawn.captions).flatten()).to(self._device)
+            return self._texts.batch((self._pairs.first_caption[drawn.pictures][:, None] + drawn.captions).flatten()).to(
+                self._device
+            )
         noise = getattr(self._text.backbone, "noise", None)
-        if noise is not None:  # slips of the pen are drawn anew for every batch, so that a resumed run draws the same
+        if noise is not None:  # misspellings are drawn anew for every batch, so that a resumed run draws the same
             noise.seed(derived_seed(self._seed, "noise", epoch, number, _PROCESS))
         return [
             self._pairs.captions[picture][caption]

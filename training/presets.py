@@ -1,4 +1,4 @@
-"""Models by name: which towers, which heads, and how they are trained. `docs/models.md` has the table with figures."""
+"""Presets: models by name, with their backbones, heads and hyper-parameters. `docs/models.md` lists their metrics."""
 
 from dataclasses import dataclass, replace
 
@@ -14,19 +14,19 @@ class Recipe:
 
     Attributes:
         loss: `clip`, `infonce`, `triplet` or `siglip`.
-        epochs, batch_size: rounds over the pictures, and pictures in a batch.
-        captions: captions of each picture in a batch.
-        learning_rate: peak rate of the heads, and of backbones that begin from random weights.
+        epochs, batch_size: passes over the pictures, and pictures per batch.
+        captions: captions per picture and batch.
+        learning_rate: peak rate of the heads, and of backbones with random weights.
         image_learning_rate, text_learning_rate: peak rates of the unfrozen blocks of pretrained backbones.
-        word_learning_rate: peak rate of a GRU's word vectors, most of which get a gradient only now and then; 0 is that of the heads.
-        image_blocks, text_blocks: blocks of each backbone, from its end, that are trained; what lies before is encoded once. None trains
+        word_learning_rate: peak rate of the word vectors of a GRU, most of which get few gradients; 0 uses that of the heads.
+        image_blocks, text_blocks: number of trained blocks at the end of each backbone; the layers before are encoded once. None trains
             the whole backbone from pixels or words.
-        views: the picture itself (1), its mirror image too (2), and as many random crops more.
+        views: views per picture: 1 the original, 2 also its mirror image, more add random crops.
         schedule: `cosine`, `step`, `plateau` or `one_cycle`.
-        average_decay: of the running mean of the weights, which is then what is kept; 0 keeps the weights themselves.
-        accumulation: batches whose gradients make one step.
-        growing: whether a picture backbone from random weights begins on smaller pictures, see `growing_sizes`.
-        predict_words: whether it also learns to predict the words of the captions, see `PairLearner`.
+        average_decay: decay of the moving average of the weights, which is then saved; 0 saves the weights themselves.
+        accumulation: batches whose gradients are averaged for one optimizer step.
+        growing: whether an image backbone with random weights starts on smaller pictures, see `growing_sizes`.
+        predict_words: whether such a backbone also learns to predict the words of the captions, see `PairLearner`.
     """
 
     loss: str = "clip"
@@ -58,9 +58,13 @@ class Recipe:
 
 
 def growing_sizes(full_px: int, epochs: int) -> list[int]:
-    """The pictures' side in each epoch: half of it, three quarters, and the whole for the last half of the epochs.
+    """Side of the pictures in each epoch: half for the first quarter, then three quarters, and full size for the second half.
 
-    The coarse things are learned cheaply first (progressive resizing, Howard 2018).
+    Coarse features are learned first, at a lower cost (progressive resizing, Howard 2018).
+
+    Args:
+        full_px: full side in pixels.
+        epochs: number of epochs.
     """
     quarter = epochs // 4
     return [full_px // 2] * quarter + [full_px * 3 // 4] * quarter + [full_px] * (epochs - 2 * quarter)
@@ -71,14 +75,14 @@ class Preset:
     """A model that can be trained by name.
 
     Attributes:
-        says: one sentence for a person.
-        embed_dim: length of an embedding.
-        item_embedding: `image`, or `hybrid`: the mean of a picture's embedding and its title's.
-        untrained_image_px: side of the pictures where no weights were found; None keeps the backbone's own.
+        description: one sentence for users.
+        embed_dim: dimension of an embedding.
+        item_embedding: `image`, or `hybrid`: the mean of the embeddings of a picture and its title.
+        untrained_image_px: side of the pictures without pretrained weights; None uses that of the backbone.
     """
 
     name: str
-    says: str
+    description: str
     image: TowerSpec
     text: TowerSpec
     embed_dim: int
@@ -195,10 +199,10 @@ _add(
 
 
 def preset_named(name: str) -> Preset:
-    """The preset of a name; `clip:ORGANISATION/NAME` is `clip-hybrid` with another CLIP or SigLIP.
+    """The preset with a name; `clip:ORGANISATION/NAME` is `clip-hybrid` with another CLIP or SigLIP.
 
     Raises:
-        QueryError: `bad_request`; there is none. The remedy lists the known ones.
+        QueryError: `bad_request`, the name is unknown; the remedy lists the known ones.
     """
     if name.startswith("clip:"):
         base = PRESETS["clip-hybrid"]

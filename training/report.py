@@ -1,4 +1,4 @@
-"""A model measured on pictures with captions: embeddings of both sides, and every figure of both directions."""
+"""Evaluation of a model on pictures with captions, in both directions, with reports and plots."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,47 +30,48 @@ class Encodes(Protocol):
     """A trained model: `engine.models.trained.TrainedModel`."""
 
     def encode_pixels(self, pixels: Pixels) -> Embedding:
-        """Shape: (n, size, size, 3) uint8 → (n, embed_dim) float32 of length 1."""
+        """Shape: (n, size, size, 3) uint8 → (n, embed_dim) float32, unit length."""
         ...
 
     def encode_texts(self, texts: Sequence[str]) -> Embedding:
-        """Shape: n texts → (n, embed_dim) float32 of length 1."""
+        """Shape: n texts → (n, embed_dim) float32, unit length."""
         ...
 
 
 def embed_side(
-    model: Encodes, data: TrainingData, places: Sequence[int], on_progress: OnProgress = ignore_progress
+    model: Encodes, data: TrainingData, indices: Sequence[int], on_progress: OnProgress = ignore_progress
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Pictures at these places and all their captions, as the model answers in use.
+    """Embed the pictures at these indices and all their captions.
 
     Returns:
-        image embeddings (n, embed_dim), text embeddings (m, embed_dim), and for each text the number (m,) of its picture among the n.
+        Image embeddings (n, embed_dim) float32, text embeddings (m, embed_dim) float32, and for each text the position (m,) int64 of its
+        picture among the n.
     """
     images = []
-    for start in range(0, len(places), _PART):
-        images.append(model.encode_pixels(data.pixels[list(places[start : start + _PART])]))
-        on_progress(Progress("evaluate", "Embedding the pictures", done=min(start + _PART, len(places)), total=len(places)))
-    texts = [text for place in places for text in data.captions[place]]
-    owners = [number for number, place in enumerate(places) for _ in data.captions[place]]
+    for start in range(0, len(indices), _PART):
+        images.append(model.encode_pixels(data.pixels[list(indices[start : start + _PART])]))
+        on_progress(Progress("evaluate", "Embedding the pictures", done=min(start + _PART, len(indices)), total=len(indices)))
+    texts = [text for index in indices for text in data.captions[index]]
+    owners = [number for number, index in enumerate(indices) for _ in data.captions[index]]
     words = model.encode_texts(texts)
     return torch.from_numpy(np.concatenate(images)), torch.from_numpy(words), torch.tensor(owners)
 
 
 def evaluate_model(
-    model: Encodes, data: TrainingData, places: Sequence[int], on_progress: OnProgress = ignore_progress, *, seed: int = 0
+    model: Encodes, data: TrainingData, indices: Sequence[int], on_progress: OnProgress = ignore_progress, *, seed: int = 0
 ) -> RetrievalResult:
-    """Both directions among the pictures at these places; any of a picture's captions is a right answer, another picture's is none.
+    """Evaluate both directions among the pictures at these indices; exactly the captions of a picture are relevant to it.
 
-    Pictures are found by what they show alone, also where the model's items are found by their titles too: the title would be the answer.
+    A hybrid model is evaluated by its image embeddings alone, because the title of an item would be the answer.
     """
-    images, texts, owners = embed_side(model, data, places, on_progress)
+    images, texts, owners = embed_side(model, data, indices, on_progress)
     return evaluate_bidirectional_retrieval(images, texts, image_of_text=owners, seed=seed)
 
 
 def recall_sum(images: Tensor, texts: Tensor, owners: Tensor, *, k_values: Sequence[int] = (1, 5, 10)) -> tuple[float, float]:
-    """(sum of recall@k of both directions, at most 2 × the number of k; text → image recall@1): what a training is steered by.
+    """The validation score: (sum of recall@k of both directions, at most 2 × the number of k; text → image recall@1).
 
-    Shape: images (n, d), texts (m, d), both of length 1; owners (m,) int64, the picture of each text.
+    Shape: images (n, d) and texts (m, d) float32, unit length; owners (m,) int64, the picture of each text.
     """
     pairs = RelevantPairs.of_groups(torch.arange(len(images)), owners)
     by_text, by_image = rank_both_ways(images, texts, pairs)
@@ -79,7 +80,7 @@ def recall_sum(images: Tensor, texts: Tensor, owners: Tensor, *, k_values: Seque
 
 
 def held_out_figures(result: RetrievalResult) -> RetrievalFigures:
-    """Text → image of an evaluation in the form that a model's card keeps."""
+    """The text → image direction of an evaluation as stored in a model card."""
     direction = result.text_to_image
     recall = direction.recall
     return RetrievalFigures(
@@ -96,14 +97,14 @@ def held_out_figures(result: RetrievalResult) -> RetrievalFigures:
     )
 
 
-QUERIES = (
+EXAMPLE_QUERIES = (
     "people on the beach",
     "a child climbing stairs",
     "a dog running through water",
     "city skyline at night",
     "mountain landscape with lake",
 )
-"""The five of reference system 001."""
+"""The queries of reference system 001."""
 
 TOP = 5
 
@@ -111,31 +112,31 @@ TOP = 5
 def draw_all(
     model: Encodes,
     data: TrainingData,
-    places: Sequence[int],
+    indices: Sequence[int],
     folder: Path,
     *,
-    queries: Sequence[str] = QUERIES,
+    queries: Sequence[str] = EXAMPLE_QUERIES,
     method: str = "pca",
     history: Sequence[dict[str, object]] = (),
-    told: OnProgress = ignore_progress,
+    on_progress: OnProgress = ignore_progress,
 ) -> list[Path]:
-    """Write every picture into a folder and answer the paths.
+    """Write all plots to a folder and return their paths.
 
     `query_1.png` … and `top_matches_grid.png`, `embeddings_METHOD.png`, `similarity_matrix.png`, `rank_distribution.png`,
-    `score_distribution.png`, and `training_curves.png` where there is a history.
+    `score_distribution.png`, and `training_curves.png` if there is a history.
 
     Raises:
-        QueryError: the method needs a package that is not here. StoreError: the folder cannot be written.
+        QueryError: the method needs a package that is not installed. StoreError: the folder cannot be written.
     """
-    images, texts, owners = embed_side(model, data, places, told)
-    paths = save_query_pictures(folder, answers_to(queries, model, data, places, images))
-    first = torch.tensor([int((owners == number).nonzero()[0, 0]) for number in range(len(places))])
-    names = [data.captions[place][0] for place in places]
+    images, texts, owners = embed_side(model, data, indices, on_progress)
+    paths = save_query_pictures(folder, answers_to(queries, model, data, indices, images))
+    first = torch.tensor([int((owners == number).nonzero()[0, 0]) for number in range(len(indices))])
+    names = [data.captions[index][0] for index in indices]
     visualize_embeddings(images, texts, method, folder / f"embeddings_{method}.png", image_of_text=owners)
     figures: dict[str, Figure] = {
         "similarity_matrix": similarity_heatmap(images, texts[first], names),
         "rank_distribution": rank_distribution(evaluate_bidirectional_retrieval(images, texts, image_of_text=owners)),
-        "score_distribution": score_distribution(*sampled_scores(images, texts, torch.arange(len(places)), owners)),
+        "score_distribution": score_distribution(*sampled_scores(images, texts, torch.arange(len(indices)), owners)),
     }
     if history:
         figures["training_curves"] = training_curves(history)
@@ -146,24 +147,24 @@ def draw_all(
     ]
 
 
-def answers_to(queries: Sequence[str], model: Encodes, data: TrainingData, places: Sequence[int], images: Tensor) -> list[Answer]:
-    """The best pictures for each query; a picture is marked as right when one of its captions is the very query."""
+def answers_to(queries: Sequence[str], model: Encodes, data: TrainingData, indices: Sequence[int], images: Tensor) -> list[Answer]:
+    """The best pictures for each query; a picture is marked as correct if the query is one of its captions."""
     scores = torch.from_numpy(model.encode_texts(list(queries))) @ images.T
     found = []
     for query, row in zip(queries, scores, strict=True):
-        best = row.topk(min(TOP, len(places)))
-        known = any(query in data.captions[place] for place in places)
+        best = row.topk(min(TOP, len(indices)))
+        known = any(query in data.captions[index] for index in indices)
         matches = []
         for score, number in zip(best.values.tolist(), best.indices.tolist(), strict=True):
-            place = places[number]
-            right = query in data.captions[place] if known else None
-            matches.append(Match(data.pixels[place], score, data.captions[place][0], right))
+            index = indices[number]
+            right = query in data.captions[index] if known else None
+            matches.append(Match(data.pixels[index], score, data.captions[index][0], right))
         found.append(Answer(query, matches))
     return found
 
 
 def write_report(folder: Path, result: RetrievalResult, *, title: str, about: dict[str, str]) -> None:
-    """`evaluation.json`, `evaluation.md` and `evaluation.html` in a folder."""
+    """Write `evaluation.json`, `evaluation.md` and `evaluation.html` to a folder."""
     pages = {
         "evaluation.json": json_report(result),
         "evaluation.md": markdown_report(result, title=title),

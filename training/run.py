@@ -1,4 +1,4 @@
-"""One training run: two towers, pictures with captions and a recipe in; trained weights, a history and a run folder out."""
+"""One training run: takes both encoders, pictures with captions and a recipe; trains in index and writes a run folder."""
 
 import threading
 import time
@@ -27,7 +27,7 @@ from training.presets import Recipe, growing_sizes
 from training.report import recall_sum
 
 PRODUCT = f"crossmodal-visual-search {VERSION}"
-_PART = 64
+_CHUNK = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +36,12 @@ class RunSettings:
 
     Attributes:
         folder: the run folder.
-        cache: where frozen features are kept, for this run and later ones.
-        source: what the data is called.
-        preset, weights: name of the preset, and where its weights came from: written into the run folder.
+        cache: folder of the feature caches, shared by all runs.
+        source: name of the data.
+        preset, weights: name of the preset and origin of its weights, recorded in the run folder.
         save_every_epochs, save_every_steps: see `TrainingPlan`.
-        resume: go on with the run in the folder.
-        device: a name among `crossmodal.runtimes.device.DEVICES`. A run that is resumed on another device goes on to other numbers.
+        resume: resume the run in the folder.
+        device: one of `crossmodal.runtimes.device.DEVICES`. On another device, a resumed run gives other numbers.
     """
 
     folder: Path
@@ -59,7 +59,7 @@ class RunSettings:
 
 @dataclass(frozen=True, slots=True)
 class RunOutcome:
-    """The history of a run, and how long it took. `training_seconds` leaves out `encoding_seconds`."""
+    """The history of a run and its duration. `training_seconds` does not include `encoding_seconds`."""
 
     history: tuple[EpochFigures, ...]
     encoding_seconds: float
@@ -74,11 +74,13 @@ def train_run(
     on_progress: OnProgress,
     stop: threading.Event | None = None,
 ) -> RunOutcome:
-    """Train `system` in place and leave it with the best weights by the validation side's recall sum.
+    """Train `system` in index and load the weights with the best recall sum on the validation side.
 
     Raises:
-        TrainingError: the folder holds a run already, a setting changed since it was begun, a side has too few pictures, or the training
-            cannot go on. Stopped.
+        QueryError: the device is not available.
+        TrainingError: the folder already contains a run, a setting differs from that of the resumed run, a side has too few pictures, or
+            the loss is not finite.
+        Stopped: `stop` was set; the run can be resumed.
     """
     run = _Run(system, data, settings, resolve_device(settings.device), on_progress, stop)
     with freed_memory_kept(), torch_threads(ALL_THREADS):
@@ -88,7 +90,7 @@ def train_run(
 
 
 class _Run:
-    """The parts of one run, put together."""
+    """One training run."""
 
     def __init__(
         self,
@@ -99,10 +101,10 @@ class _Run:
         on_progress: OnProgress,
         stop: threading.Event | None,
     ) -> None:
-        need_sides(data)
+        check_sides(data)
         seed_everything(settings.seed)
         self._data, self._settings = data, settings
-        self._device, self._told, self._stop = device, on_progress, stop
+        self._device, self._on_progress, self._stop = device, on_progress, stop
         self._system, self._recipe = system, settings.recipe
         loss = loss_named(self._recipe.loss)
         with torch.no_grad():
@@ -124,7 +126,7 @@ class _Run:
         self.encoding_s = self.training_s = 0.0
 
     def _frozen(self) -> tuple[FrozenPictures | None, FrozenTexts | None]:
-        """What is encoded once; None on a side that learns from its pixels or words."""
+        """The frozen features of both sides; None for a side whose whole backbone is trained."""
         cache, pictures, texts = self._settings.cache, None, None
         if (blocks := self._learner.pictures.blocks) is not None:
             pictures = FrozenPictures(
@@ -136,16 +138,16 @@ class _Run:
         return pictures, texts
 
     def encode(self) -> None:
-        """Encode what is frozen."""
+        """Encode the frozen features that are not cached yet."""
         began = time.monotonic()
         for side in (self._pictures, self._texts):
             if side is not None and self._recipe.epochs:
-                side.encode(self._told, self._stop)
+                side.encode(self._on_progress, self._stop)
                 side.ready()
         self.encoding_s = time.monotonic() - began
 
     def train(self) -> None:
-        """The loop over the epochs; nothing is done for a recipe of none."""
+        """Train for the epochs of the recipe, if it has any."""
         if not self._recipe.epochs:
             return
         began = time.monotonic()
@@ -165,29 +167,29 @@ class _Run:
         plan = self._plan()
         learner = self._learner.to(self._device)
         optimizer = grouped_adamw(learner, plan, towers=self._rates())
-        course = TrainingTask(batches.sampler.steps_per_epoch, batches.epoch, learner, self._validate)
-        pace = ProgressReporter(self._told, recipe.epochs)
+        task = TrainingTask(batches.sampler.steps_per_epoch, batches.epoch, learner, self._validate)
+        reporter = ProgressReporter(self._on_progress, recipe.epochs)
         self.history = train(
             learner,
             plan,
-            course,
+            task,
             optimizer,
             folder=self._folder(),
-            on_epoch=pace.epoch,
-            on_step=pace.step,
+            on_epoch=reporter.epoch,
+            on_step=reporter.step,
             stop=self._stop,
         )
         self.training_s = time.monotonic() - began
 
     def _rates(self) -> dict[str, float]:
-        """Rates by parts; a backbone from random weights learns as fast as the heads."""
+        """Learning rates by prefix of parameter names; a backbone with random weights uses the rate of the heads."""
         recipe, system = self._recipe, self._system
         rates = {
             "pictures.backbone.": (system.image_encoder.backbone.origin, recipe.image_learning_rate),
             "texts.backbone.": (system.text_encoder.backbone.origin, recipe.text_learning_rate),
         }
-        chosen = {prefix: rate for prefix, (origin, rate) in rates.items() if origin.pretrained}
-        return chosen | ({"texts.backbone.embedding.": recipe.word_learning_rate} if recipe.word_learning_rate else {})
+        used = {prefix: rate for prefix, (origin, rate) in rates.items() if origin.pretrained}
+        return used | ({"texts.backbone.embedding.": recipe.word_learning_rate} if recipe.word_learning_rate else {})
 
     def _plan(self) -> TrainingPlan:
         recipe, settings = self._recipe, self._settings
@@ -207,9 +209,9 @@ class _Run:
         )
 
     def _folder(self) -> RunDir:
-        said = {
+        settings = {
             "preset": self._settings.preset,
-            "recipe": _written(self._recipe),
+            "recipe": _recorded(self._recipe),
             "seed": self._settings.seed,
             "catalogue": self._settings.source,
             "weights": list(self._settings.weights),
@@ -217,44 +219,44 @@ class _Run:
         sides = {side: len(self._data.side(side)) for side in (TRAIN, VALIDATION, TEST)}
         data = {"digest": self._data.digest, "pictures": len(self._data), **sides}
         if self._settings.resume:
-            return RunDir.resume(self._settings.folder, said, data)
-        return RunDir.create(self._settings.folder, said, data, product=PRODUCT)
+            return RunDir.resume(self._settings.folder, settings, data)
+        return RunDir.create(self._settings.folder, settings, data, product=PRODUCT)
 
     def _validate(self) -> Validation:
-        places = self._data.side(VALIDATION)
+        indices = self._data.side(VALIDATION)
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._plan().bf16):
-            images = torch.cat([self._look(places[i : i + _PART]) for i in range(0, len(places), _PART)])
-            texts = torch.cat([self._read(places[i : i + _PART]) for i in range(0, len(places), _PART)])
-        owners = torch.tensor([number for number, place in enumerate(places) for _ in self._data.captions[place]])
+            images = torch.cat([self._embed_images(indices[i : i + _CHUNK]) for i in range(0, len(indices), _CHUNK)])
+            texts = torch.cat([self._embed_captions(indices[i : i + _CHUNK]) for i in range(0, len(indices), _CHUNK)])
+        owners = torch.tensor([number for number, index in enumerate(indices) for _ in self._data.captions[index]])
         score, first = recall_sum(images, texts, owners)
         return Validation(score, 0.0, first)
 
-    def _look(self, places: list[int]) -> torch.Tensor:
+    def _embed_images(self, indices: list[int]) -> torch.Tensor:
         if self._pictures is None:
-            given = self._system.image_encoder.inputs(self._data.pixels[places]).to(self._device)
-            return self._embedded(self._learner.pictures, given)
-        found = self._pictures.batch(torch.tensor(places), torch.zeros(len(places), dtype=torch.int64))
-        return self._embedded(self._learner.pictures, found.to(self._device))
+            given = self._system.image_encoder.inputs(self._data.pixels[indices]).to(self._device)
+            return self._embed(self._learner.pictures, given)
+        features = self._pictures.batch(torch.tensor(indices), torch.zeros(len(indices), dtype=torch.int64))
+        return self._embed(self._learner.pictures, features.to(self._device))
 
-    def _read(self, places: list[int]) -> torch.Tensor:
+    def _embed_captions(self, indices: list[int]) -> torch.Tensor:
         if self._texts is None:
-            return self._embedded(self._learner.texts, [text for place in places for text in self._data.captions[place]])
-        return self._embedded(self._learner.texts, self._texts.batch(self._data.text_places(places)).to(self._device))
+            return self._embed(self._learner.texts, [text for index in indices for text in self._data.captions[index]])
+        return self._embed(self._learner.texts, self._texts.batch(self._data.caption_indices(indices)).to(self._device))
 
-    def _embedded(self, part: TrainedParts, given: Features | torch.Tensor | Sequence[str]) -> torch.Tensor:
+    def _embed(self, part: TrainedParts, given: Features | torch.Tensor | Sequence[str]) -> torch.Tensor:
         embeddings: torch.Tensor = part(given)
         return embeddings.cpu()
 
 
-def _written(recipe: Recipe) -> dict[str, object]:
-    """The recipe for the run folder; what version 0.1 did not have is left out where it is not used, so that its runs can be resumed."""
-    written = asdict(recipe)
-    return {name: value for name, value in written.items() if value or name not in {"growing", "predict_words"}}
+def _recorded(recipe: Recipe) -> dict[str, object]:
+    """The recipe for the run folder. Options newer than version 0.1 are omitted if they are off, so that older runs can be resumed."""
+    recorded = asdict(recipe)
+    return {name: value for name, value in recorded.items() if value or name not in {"growing", "predict_words"}}
 
 
-def need_sides(data: TrainingData) -> None:
+def check_sides(data: TrainingData) -> None:
     """Raises:
-    TrainingError: a side has too few pictures to learn from, to choose by, or to measure on.
+    TrainingError: a side has too few pictures.
     """
     for side, least in ((TRAIN, 2), (VALIDATION, 1), (TEST, 1)):
         if len(data.side(side)) < least:

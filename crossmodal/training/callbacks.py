@@ -1,4 +1,4 @@
-"""The history for TensorBoard, in the run folder's `events/`."""
+"""Callbacks of a training: TensorBoard events and progress reports."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
 
 class Events:
-    """Writes scalars per epoch. On resume, TensorBoard hides what a killed run wrote after `done` epochs.
+    """Writes the history as TensorBoard scalars. On resume, TensorBoard hides what a killed run wrote after `done` epochs.
 
     Args:
-        path: the folder; None writes nothing.
-        done: epochs that are in the history already.
+        path: the folder of the events; None writes nothing.
+        done: epochs that are already in the history.
     """
 
     def __init__(self, path: Path | None, *, done: int = 0) -> None:
         self._writer = _writer(path, done + 1) if path is not None else None
 
     def line(self, line: Mapping[str, float]) -> None:
-        """Every number of an epoch's line but the epoch itself."""
+        """Write all values of a history line."""
         if self._writer is not None:
             for name, value in line.items():
                 if name != "epoch":
@@ -41,20 +41,19 @@ class Events:
 
 
 def _writer(path: Path, first: int) -> "SummaryWriter":
-    from tensorboardX import SummaryWriter  # takes a second to load, which a start of the app need not wait for
+    from tensorboardX import SummaryWriter  # imported late: it takes a second
 
     return SummaryWriter(str(path), purge_step=first, flush_secs=30)
 
 
 class ProgressReporter:
-    """Turns the callbacks of `train` into progress.
+    """Reports steps and epochs of `train` as progress.
 
-    The rate is that of the steps since the start (or since a run was taken up again), validation included, so that the time left is not
-    too small.
+    The rate is measured from the start or the resumption, validation included, so that the remaining time is not underestimated.
 
     Args:
-        max_epochs: epochs at most.
-        clock: seconds, rising.
+        max_epochs: maximum number of epochs.
+        clock: monotonic time in seconds.
     """
 
     def __init__(self, on_progress: OnProgress, max_epochs: int, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -65,7 +64,7 @@ class ProgressReporter:
         self._seconds_left: float | None = None
 
     def step(self, done: int, total: int) -> None:
-        """A batch is over; `done` and `total` count all epochs."""
+        """Report a batch; `done` and `total` count those of all epochs."""
         now = self._clock()
         if self._first is None:
             self._first = (done - 1, self._started)
@@ -73,15 +72,15 @@ class ProgressReporter:
         self._rate = (done - before) / (now - since) if now > since else 0.0
         self._seconds_left = (total - done) / self._rate if self._rate else None
         epoch = min(self._max_epochs, (done - 1) * self._max_epochs // total + 1)
-        self._tell(f"Training, epoch {epoch} of {self._max_epochs}", done, total, {})
+        self._report(f"Training, epoch {epoch} of {self._max_epochs}", done, total, {})
 
     def epoch(self, figures: EpochFigures) -> None:
-        """An epoch is over."""
+        """Report an epoch with its results."""
         found = {"epoch": figures.epoch, "loss": figures.loss, "score": figures.score, "recall_at_1": figures.recall_at_1}
         message = f"Epoch {figures.epoch} of {self._max_epochs}: loss {figures.loss:.3f}, validation {figures.score:.3f}"
-        self._tell(message, figures.epoch, self._max_epochs, found)
+        self._report(message, figures.epoch, self._max_epochs, found)
 
-    def _tell(self, message: str, done: int, total: int, figures: dict[str, float]) -> None:
+    def _report(self, message: str, done: int, total: int, figures: dict[str, float]) -> None:
         rate = 0.0 if figures else self._rate
         self._on_progress(
             Progress(

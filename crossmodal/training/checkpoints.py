@@ -24,7 +24,7 @@ from torch import Tensor
 from crossmodal import errors
 from crossmodal.atomic import atomic_path
 from crossmodal.errors import CheckpointError, CheckpointMissing, StoreError
-from crossmodal.training.failures import is_of_memory
+from crossmodal.training.failures import is_out_of_memory
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -100,7 +100,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
                 raise _unread(path, source.failure) from error
             if isinstance(error, CheckpointError | MemoryError):
                 raise
-            if is_of_memory(error):
+            if is_out_of_memory(error):
                 raise MemoryError(f"too little memory to read {path.name}") from error
             raise _refused(path, f"cannot be read as a model ({type(error).__name__})") from error
     if not isinstance(content, dict) or set(content) != _KEYS:
@@ -235,14 +235,14 @@ def _refused(path: Path, why: str) -> CheckpointError:
     return CheckpointError("checkpoint_invalid", f"The model file {path.name} {why}.", remedy=_RETRAIN)
 
 
-def packed(state: Any) -> tuple[dict[str, Tensor], Any]:
-    """Tensors by number, and the rest with a mark where each of them belongs.
+def flatten_state(state: Any) -> tuple[dict[str, Tensor], Any]:
+    """Split a nested state into its tensors by name and a JSON value that refers to them.
 
-    A state is made of dicts with keys of any plain type, lists, tuples (which come back as lists), tensors, text, numbers, truth values
-    and None.
+    Args:
+        state: dicts with plain keys, lists, tuples (restored as lists), tensors, str, numbers, bool and None.
 
     Raises:
-        TypeError: it holds something else.
+        TypeError: the state contains another type.
     """
     tensors: dict[str, Tensor] = {}
 
@@ -262,16 +262,16 @@ def packed(state: Any) -> tuple[dict[str, Tensor], Any]:
     return tensors, walk(state)
 
 
-def unpacked(tensors: dict[str, Tensor], plain: Any) -> Any:
-    """The state that was packed.
+def restore_state(tensors: dict[str, Tensor], plain: Any) -> Any:
+    """The state from the results of `flatten_state`.
 
     Raises:
-        KeyError, TypeError, ValueError: this is nothing that `packed` made.
+        KeyError, TypeError, ValueError: these are not results of `flatten_state`.
     """
     if isinstance(plain, list):
-        return [unpacked(tensors, entry) for entry in plain]
+        return [restore_state(tensors, entry) for entry in plain]
     if isinstance(plain, dict):
         if set(plain) == {"tensor"}:
             return tensors[plain["tensor"]]
-        return {unpacked(tensors, key): unpacked(tensors, value) for key, value in plain["dict"]}
+        return {restore_state(tensors, key): restore_state(tensors, value) for key, value in plain["dict"]}
     return plain

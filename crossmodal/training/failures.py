@@ -1,4 +1,4 @@
-"""What can go wrong in the middle of a training, as sentences with a remedy."""
+"""Errors during a training, as messages with a remedy."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ _NO_MEMORY = ("not enough memory", "DefaultCPUAllocator", "can't allocate memory
 
 
 def not_finite(what: str, where: str, kept: str = "") -> TrainingError:
-    """A number ran away. `kept` says where the last good weights are, when they are on the disk."""
+    """The error for a value that is not finite. `kept` says where the last good weights are saved, if they are."""
     remedy = (
         f"{kept} Lower --learning-rate, or raise --warm-up, and train again."
         if kept
@@ -21,32 +21,32 @@ def not_finite(what: str, where: str, kept: str = "") -> TrainingError:
 
 
 @contextmanager
-def memory_watched(where: "Step", batch_size: int) -> Iterator[None]:
-    """Let an exhausted memory leave the block as a sentence.
+def memory_errors_explained(where: "Step", batch_size: int) -> Iterator[None]:
+    """Convert an out-of-memory error inside the block to a `TrainingError`.
 
     Args:
-        batch_size: pairs in a batch, 0 when not known.
+        batch_size: pairs per batch, 0 if unknown.
 
     Raises:
-        TrainingError: memory ran out; every other error passes as it is.
+        TrainingError: memory ran out; other errors pass unchanged.
     """
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if is_of_memory(error):
+        if is_out_of_memory(error):
             raise _no_memory(where, batch_size) from error
         raise
 
 
-def is_of_memory(error: Exception) -> bool:
-    """Whether memory ran out. On a processor torch says so by a RuntimeError, which its words tell from any other."""
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether memory ran out. On the CPU torch raises a RuntimeError, recognised by its message."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _NO_MEMORY)
 
 
 class Step:
-    """Where a training is, for people: counted from 1."""
+    """The current epoch and batch, counted from 1, for messages; batch 0 is the validation."""
 
     epoch = 0
     batch = 0

@@ -1,17 +1,16 @@
-"""Features of frozen networks on disk: encoded once, read as often as a training likes.
+"""On-disk cache of the features of frozen networks.
 
-A cache is a folder for one way of encoding (network, preprocessing, view), in which a picture or text is known by the digest of its
-content: equal content is stored once, whichever data set or run brings it.
+A cache is a folder for one encoding (network, preprocessing, view). Pictures and texts are identified by the digest of their content, so
+equal content is stored once for all datasets and runs.
 
-    values.bin   float16, the features of all positions one behind the other: (positions, features)
-    rows.bin     one record a row: digest of the content, the position behind its last, checksum of its values, checksum of the record
-    key.json     what the cache is of, and its dimension
+    values.bin   float16, the features of all positions, concatenated: (positions, features)
+    rows.bin     one record per row: digest of the content, end position, checksum of its values, checksum of the record
+    key.json     the encoding and the dimension
 
-Values reach the disk before the records that speak of them, so whatever a kill leaves behind beyond the last whole record is
-overwritten by the next block.
+Values are synced to disk before their records, so whatever a kill leaves behind the last complete record is overwritten by the next block.
 
-float16 rather than bfloat16: features of the usual networks lie far inside ±65504, and there float16 is eight times closer
-(at most 2⁻¹¹ of a value instead of 2⁻⁸).
+float16 rather than bfloat16: the features of the usual networks lie far inside ±65504, where the relative error of float16 is at most 2⁻¹¹
+instead of 2⁻⁸.
 """
 
 import hashlib
@@ -36,7 +35,7 @@ _RECORD = np.dtype([("content", "V32"), ("end", "<u8"), ("values", "<u4"), ("rec
 
 
 def content_digest(content: bytes | str) -> bytes:
-    """How a cache knows a picture's bytes or a text: SHA-256, 32 bytes."""
+    """The identity of a picture's bytes or a text in a cache: SHA-256, 32 bytes."""
     return hashlib.sha256(content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content).digest()
 
 
@@ -45,11 +44,11 @@ class FeatureCache:
 
     Args:
         root: folder of all caches.
-        key: what must agree for features to be the same: the network's digest, preprocessing, view, ... ; plain JSON.
-        features: length of a vector.
+        key: everything the features depend on (digest of the network, preprocessing, view, ...), as JSON.
+        features: dimension of a vector.
 
     Attributes:
-        path: the folder of this one.
+        path: the folder of this cache.
 
     Raises:
         StoreError: `disk_full`, `read_only`.
@@ -61,7 +60,7 @@ class FeatureCache:
         self.features = features
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            if not (self.path / "key.json").exists():  # for people: the folder's name already says all of it
+            if not (self.path / "key.json").exists():  # for people: the name of the folder is the digest of it
                 (self.path / "key.json").write_text(text, encoding="utf-8")
             for name in ("values.bin", "rows.bin"):
                 (self.path / name).touch()
@@ -83,18 +82,18 @@ class FeatureCache:
         return int(self._ends[-1]) * self.features * 2
 
     def missing(self, contents: Sequence[bytes]) -> list[int]:
-        """Indices of what is not stored yet, the first of equal ones only."""
+        """Indices of the contents that are not stored yet; of equal ones, the first only."""
         first = {content: i for i, content in reversed(list(enumerate(contents)))}
         return sorted(i for content, i in first.items() if content not in self._place)
 
     def append(self, contents: Sequence[bytes], values: Tensor, mask: Tensor | None = None) -> None:
-        """Store a block; on the disk when this returns. What is stored already, or twice in the block, is passed over.
+        """Store a block and sync it to disk. Contents that are already stored, or repeated in the block, are skipped.
 
-        Shape: values (n, length, features) or (n, features), any floating type; mask (n, length) bool, None when all positions count.
-            Positions where the mask is False are left out.
+        Shape: values (n, length, features) or (n, features), any floating type; mask (n, length) bool, None if all positions are valid.
+            Positions where the mask is False are not stored.
 
         Raises:
-            TrainingError: a value is not finite or beyond float16, or another process wrote to the cache meanwhile.
+            TrainingError: a value is not finite or beyond float16, or another process wrote to the cache.
             StoreError: `disk_full`, `read_only`; nothing of the block is stored then.
         """
         values = values[:, None] if values.ndim == 2 else values
@@ -115,17 +114,17 @@ class FeatureCache:
         self._write([contents[i] for i in chosen], rows)
 
     def rows(self, contents: Sequence[bytes]) -> Tensor:
-        """Where each content is stored. Shape: (n,) int64; equal contents have equal rows.
+        """Row numbers of contents. Shape: (n,) int64; equal contents have equal rows.
 
         Raises:
-            KeyError: one of them is not stored.
+            KeyError: a content is not stored.
         """
         return torch.tensor([self._place[content] for content in contents], dtype=torch.int64)
 
     def batch(self, rows: Tensor, *, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
-        """Features by row number, padded with zeros to the longest.
+        """Features by row number, zero-padded to the longest.
 
-        Shape: rows (n,) int64 → values (n, length, features), mask (n, length) bool. No row gives (0, 0, features).
+        Shape: rows (n,) int64 → values (n, length, features), mask (n, length) bool; n = 0 gives (0, 0, features).
         """
         chosen = rows.numpy()
         starts, ends = self._ends[chosen], self._ends[chosen + 1]
@@ -137,10 +136,10 @@ class FeatureCache:
         return torch.from_numpy(found).to(dtype), torch.from_numpy(present)
 
     def verify(self) -> None:
-        """Read everything and compare it with its checksums.
+        """Compare all values with their checksums.
 
         Raises:
-            TrainingError: names the first row whose values were changed.
+            TrainingError: a row differs; the message names the first.
         """
         for row, expected in enumerate(self._sums):
             if zlib.crc32(self._values[self._ends[row] : self._ends[row + 1]].tobytes()) != expected:
@@ -166,13 +165,13 @@ class FeatureCache:
             _write_at(self.path / "values.bin", self.nbytes, b"".join(row.tobytes() for row in rows))
             _write_at(self.path / "rows.bin", len(self) * _RECORD.itemsize, records.tobytes())
         except OSError as error:
-            self._seen = (self.path / "rows.bin").stat().st_size  # a full disk may have taken a part
+            self._seen = (self.path / "rows.bin").stat().st_size  # part of it may be written
             raise errors.from_oserror(error, self.path) from error
         self._take(records)
         self._seen = len(self) * _RECORD.itemsize
 
     def _read_records(self) -> None:
-        """Every whole record up to the first that cannot be right."""
+        """Read the records up to the first incomplete or damaged one."""
         raw = (self.path / "rows.bin").read_bytes()
         records = np.frombuffer(raw[: len(raw) - len(raw) % _RECORD.itemsize], _RECORD)
         fits = (records["record"] == _record_sums(records.tobytes())) & (
@@ -208,15 +207,15 @@ def _write_at(path: Path, position: int, content: bytes) -> None:
 
 PLAIN, MIRRORED = 0, 1
 SMALLEST_CROP = 0.75
-"""Least side of a crop, as a share of the picture's."""
+"""Minimum side of a crop as a share of the picture's."""
 
 
 def view_of(pixels: npt.NDArray[np.uint8], view: int, names: Sequence[str]) -> npt.NDArray[np.uint8]:
-    """The same pictures as one view of them shows them; the same for the same names in every run.
+    """A view of pictures: deterministic for a name and a view.
 
     Args:
-        view: 0 plain, 1 mirrored, from 2 on a square crop at a random place, mirrored by lot.
-        names: of each picture, for instance its content hash: what lot is drawn from.
+        view: 0 original, 1 mirrored, 2 and more a random square crop, mirrored with probability 1/2.
+        names: of each picture, for instance its content hash; seeds its crop.
 
     Shape: (n, size, size, 3) uint8 → the same.
     """
@@ -229,11 +228,11 @@ def view_of(pixels: npt.NDArray[np.uint8], view: int, names: Sequence[str]) -> n
 
 def _crop(picture: npt.NDArray[np.uint8], view: int, name: str) -> npt.NDArray[np.uint8]:
     size = len(picture)
-    lots = torch.rand(4, generator=generator_for(0, "crop", view, name)).tolist()
-    side = round(size * (SMALLEST_CROP + lots[0] * (1 - SMALLEST_CROP)))
-    down, right = (int(lot * (size - side + 1)) for lot in lots[1:3])
+    rand = torch.rand(4, generator=generator_for(0, "crop", view, name)).tolist()
+    side = round(size * (SMALLEST_CROP + rand[0] * (1 - SMALLEST_CROP)))
+    down, right = (int(value * (size - side + 1)) for value in rand[1:3])
     part = picture[down : down + side, right : right + side]
-    part = part[:, ::-1] if lots[3] < 0.5 else part
+    part = part[:, ::-1] if rand[3] < 0.5 else part
     image = torch.from_numpy(np.ascontiguousarray(part)).permute(2, 0, 1)[None].float()
     scaled = functional.interpolate(image, size=(size, size), mode="bilinear", antialias=True)
     return scaled[0].permute(1, 2, 0).round().clamp(0, 255).to(torch.uint8).numpy()

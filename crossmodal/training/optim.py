@@ -1,4 +1,4 @@
-"""From a loss to changed weights: which parameters learn how fast, gradients added up and clipped, and the average of the weights."""
+"""Optimizers, learning rate schedules, gradient clipping and weight averaging."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -17,12 +17,12 @@ _DROPS = (0.6, 0.85)
 
 
 class Schedule:
-    """A learning rate on its way.
+    """A learning rate schedule per step and, after its last step, per epoch.
 
     Args:
-        of_steps: moved after every step of the optimizer until `steps` of them were taken.
-        of_epochs: moved after every validation that comes later than that, by its figure.
-        peak_epoch: the epoch, from 0, in which the rate is highest; patience counts from there.
+        of_steps: advanced after each of the first `steps` optimizer steps.
+        of_epochs: advanced after each later validation, by its score.
+        peak_epoch: the epoch, from 0, with the highest rate; patience counts from it.
     """
 
     def __init__(self, of_steps: LRScheduler, *, steps: int, peak_epoch: int, of_epochs: ReduceLROnPlateau | None = None) -> None:
@@ -31,23 +31,23 @@ class Schedule:
         self.peak_epoch = peak_epoch
 
     def after_step(self) -> None:
-        """The optimizer took a step."""
+        """Advance after an optimizer step."""
         self._taken += 1
         if self._taken <= self._steps:
             self._of_steps.step()
 
     def after_epoch(self, score: float) -> None:
-        """An epoch was validated; higher is better."""
+        """Advance after a validation; a higher score is better."""
         if self._of_epochs is not None and self._taken >= self._steps:
             self._of_epochs.step(score)
 
     def state_dict(self) -> dict[str, Any]:
-        """All that changes, in plain values."""
+        """The state as plain values."""
         of_epochs = self._of_epochs.state_dict() if self._of_epochs is not None else None
         return {"taken": self._taken, "of_steps": self._of_steps.state_dict(), "of_epochs": of_epochs}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from there. The optimizer's own state, which holds the present rates, is loaded by itself."""
+        """Restore the state; the current rates are in the optimizer's state."""
         self._taken = state["taken"]
         self._of_steps.load_state_dict(state["of_steps"])
         if self._of_epochs is not None:
@@ -55,7 +55,7 @@ class Schedule:
 
 
 def cosine(optimizer: torch.optim.Optimizer, plan: TrainingPlan, updates: int) -> Schedule:
-    """Warm-up, then half a cosine to 0 at the last step."""
+    """Linear warm-up, then half a cosine to 0 at the last step."""
     total, rise = _lengths(plan, updates)
 
     def factor(step: int) -> float:
@@ -65,7 +65,7 @@ def cosine(optimizer: torch.optim.Optimizer, plan: TrainingPlan, updates: int) -
 
 
 def step(optimizer: torch.optim.Optimizer, plan: TrainingPlan, updates: int) -> Schedule:
-    """Warm-up, then two drops to a tenth."""
+    """Linear warm-up, then two drops to a tenth."""
     total, rise = _lengths(plan, updates)
 
     def factor(step: int) -> float:
@@ -75,7 +75,7 @@ def step(optimizer: torch.optim.Optimizer, plan: TrainingPlan, updates: int) -> 
 
 
 def plateau(optimizer: torch.optim.Optimizer, plan: TrainingPlan, updates: int) -> Schedule:
-    """Warm-up, then halved whenever the validation figure stands still."""
+    """Linear warm-up, then halved whenever the validation score stops improving."""
     _, rise = _lengths(plan, updates)
     falling = ReduceLROnPlateau(optimizer, mode="max", factor=0.5, patience=2, threshold=1e-4)
     rising = LambdaLR(optimizer, lambda step: _risen(step, rise))
@@ -83,7 +83,7 @@ def plateau(optimizer: torch.optim.Optimizer, plan: TrainingPlan, updates: int) 
 
 
 def one_cycle(optimizer: torch.optim.Optimizer, plan: TrainingPlan, updates: int) -> Schedule:
-    """Up for a quarter of the steps, down for the rest; Adam's momentum goes the other way."""
+    """Up for a quarter of the steps, then down; Adam's momentum is changed inversely."""
     total = plan.max_epochs * updates
     rates = [group["lr"] for group in optimizer.param_groups]
     cycle = OneCycleLR(optimizer, rates, total_steps=total, pct_start=_RISE)
@@ -99,16 +99,16 @@ SCHEDULES: dict[str, Callable[[torch.optim.Optimizer, TrainingPlan, int], Schedu
 
 
 def schedule_of(optimizer: torch.optim.Optimizer, plan: TrainingPlan, steps_per_epoch: int) -> Schedule:
-    """The plan's schedule over this optimizer.
+    """The schedule of the plan for an optimizer.
 
     Raises:
-        QueryError: `bad_request`: there is no schedule of this name.
+        QueryError: `bad_request`, the schedule is unknown.
     """
     return lookup(SCHEDULES, plan.schedule, kind="schedule")(optimizer, plan, plan.updates(steps_per_epoch))
 
 
 def _lengths(plan: TrainingPlan, updates: int) -> tuple[int, int]:
-    """Steps in all, and steps of the warm-up."""
+    """Total steps and warm-up steps."""
     total = plan.max_epochs * updates
     return total, int(total * plan.warm_up)
 
@@ -118,20 +118,20 @@ def _risen(step: int, rise: int) -> float:
 
 
 def plain_adamw(model: nn.Module, plan: TrainingPlan) -> torch.optim.AdamW:
-    """One rate and one decay for all that may be trained."""
+    """AdamW with one rate and one decay for all trainable parameters."""
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     return torch.optim.AdamW(parameters, lr=plan.learning_rate, weight_decay=plan.weight_decay, fused=_has_fused(model))
 
 
 def grouped_adamw(model: nn.Module, plan: TrainingPlan, *, towers: Mapping[str, float] | None = None) -> torch.optim.AdamW:
-    """AdamW with rates of their own for pretrained towers, and no decay of what is no weight matrix.
+    """AdamW with separate rates for pretrained towers, and weight decay for matrices only.
 
-    Norms, biases, temperature and bias of a loss have fewer than two dimensions; pulling them towards 0 has no meaning for them
-    (Goyal et al. 2017, section 5.1). Embedding tables decay like weights.
+    Norms, biases, the temperature and the bias of a loss have fewer than two dimensions and are not decayed (Goyal et al. 2017, section
+    5.1). Embedding tables are.
 
     Args:
-        model: every parameter that requires a gradient now, or whose tower is unfrozen later by a hook, must be in it.
-        towers: prefix of parameter names → the rate of these; all others learn at the plan's rate.
+        model: contains every parameter that is trained, now or after a hook unfreezes it.
+        towers: prefix of parameter names → learning rate; all others use the rate of the plan.
     """
     rates = {"": plan.learning_rate, **(towers or {})}
     groups: dict[tuple[str, bool], list[nn.Parameter]] = {}
@@ -151,9 +151,9 @@ def _has_fused(model: nn.Module) -> bool:
 
 
 def freeze(model: nn.Module, prefixes: Iterable[str]) -> list[str]:
-    """Let exactly the parameters outside `prefixes` be trained. Returns the names of those that now are frozen.
+    """Freeze exactly the parameters whose names start with one of `prefixes`; returns their names.
 
-    As a hook before an epoch it thaws a tower after some epochs: a parameter without a gradient is left alone by the optimizer.
+    Can be called before an epoch to unfreeze a tower: the optimizer ignores parameters without a gradient.
     """
     beginnings = tuple(prefixes)
     frozen = []
@@ -167,10 +167,10 @@ def freeze(model: nn.Module, prefixes: Iterable[str]) -> list[str]:
 
 
 class WeightAverage:
-    """An exponential moving average of what is trained (Polyak and Juditsky 1992; with the warm-up of TensorFlow's implementation).
+    """Exponential moving average of the weights (Polyak and Juditsky 1992; with the warm-up of TensorFlow's implementation).
 
-    After step t the average moves by 1 − min(decay, (1 + t) / (10 + t)) of the way to the weights. Means and variances of batch norms are
-    averaged too; counters are not. Weights outside `trained` never differ and are not copied.
+    The decay at step t is min(decay, (1 + t) / (10 + t)). Running means and variances of batch norms are averaged too, counters are not.
+    Weights outside `trained` do not change and are not copied.
     """
 
     def __init__(self, model: nn.Module, trained: Iterable[Tensor], decay: float) -> None:
@@ -182,14 +182,14 @@ class WeightAverage:
 
     @torch.no_grad()
     def update(self) -> None:
-        """Follow the weights by one step."""
+        """Update the average after an optimizer step."""
         self._steps += 1
         decay = min(self._decay, (1 + self._steps) / (10 + self._steps))
         torch._foreach_lerp_(list(self._mean.values()), [value.detach() for value in self._live.values()], 1 - decay)
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
-        """Inside, the model has the averaged weights; afterwards its own again, to the bit."""
+        """Inside the block, the model has the averaged weights; its own are restored bit-identically afterwards."""
         own = {name: value.detach().clone() for name, value in self._live.items()}
         self._set(self._mean)
         try:
@@ -203,18 +203,18 @@ class WeightAverage:
             value.copy_(values[name])
 
     def state_dict(self) -> dict[str, Any]:
-        """The average and how many steps it saw."""
+        """The average and its number of steps."""
         return {"steps": self._steps, "mean": dict(self._mean)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from there."""
+        """Restore the state."""
         self._steps = state["steps"]
         for name, value in self._mean.items():
             value.copy_(state["mean"][name])
 
 
 class Updates:
-    """Optimizer, schedule and average of one training: gradients in, changed weights out."""
+    """Optimizer, schedule and weight average of one training."""
 
     def __init__(self, model: nn.Module, plan: TrainingPlan, optimizer: torch.optim.Optimizer, steps_per_epoch: int) -> None:
         self._plan, self._optimizer = plan, optimizer
@@ -224,15 +224,15 @@ class Updates:
 
     @property
     def rates(self) -> list[float]:
-        """The present learning rate of every parameter group."""
+        """The current learning rate of each parameter group."""
         return [float(group["lr"]) for group in self._optimizer.param_groups]
 
     def begin(self) -> None:
-        """Forget former gradients."""
+        """Clear the gradients."""
         self._optimizer.zero_grad(set_to_none=True)
 
     def apply(self) -> bool:
-        """Change the weights by the gradients that were added up. False, and nothing changed, when these are no finite numbers."""
+        """Clip the accumulated gradients and take an optimizer step. Returns False, without a step, if they are not finite."""
         parameters = [value for group in self._optimizer.param_groups for value in group["params"] if value.grad is not None]
         norm = nn.utils.clip_grad_norm_(parameters, self._plan.max_gradient_norm)
         if not math.isfinite(norm.item()):
@@ -244,12 +244,12 @@ class Updates:
         return True
 
     def state_dict(self) -> dict[str, Any]:
-        """All that changes from step to step."""
+        """The state of optimizer, schedule and average."""
         average = self.average.state_dict() if self.average is not None else None
         return {"optimizer": self._optimizer.state_dict(), "schedule": self.schedule.state_dict(), "average": average}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from there."""
+        """Restore the state."""
         self._optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
         if self.average is not None:

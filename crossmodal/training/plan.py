@@ -1,4 +1,4 @@
-"""Settings and progress values of a training run."""
+"""Settings, task and results of a training."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -10,14 +10,14 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class EpochFigures:
-    """What one epoch came to.
+    """The results of one epoch.
 
     Attributes:
         epoch: from 1.
-        loss: mean over the epoch's batches.
-        score: the validation figure that decides, higher is better.
-        recall_at_1: validation recall@1, in [0, 1], for people to watch.
-        seconds: wall time since training began, interruptions left out.
+        loss: mean over the batches of the epoch.
+        score: the validation score; higher is better.
+        recall_at_1: validation recall@1, in [0, 1], for display.
+        seconds: wall time since the start, without interruptions.
     """
 
     epoch: int
@@ -29,13 +29,13 @@ class EpochFigures:
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """What a validation measured.
+    """The results of a validation.
 
     Attributes:
-        score: the figure that decides which epoch is best, higher is better (the recall sum, the mean reciprocal rank, ...).
-        standard_error: of the score; epochs within it of the best cannot be told apart. 0.0 decides by the score alone.
-        recall_at_1: in [0, 1], shown to people.
-        figures: whatever else was measured, for the history.
+        score: selects the best epoch; higher is better (for instance the recall sum or the mean reciprocal rank).
+        standard_error: of the score; epochs within it of the best count as equal. 0.0 compares the scores alone.
+        recall_at_1: in [0, 1], for display.
+        figures: further metrics for the history.
     """
 
     score: float
@@ -46,24 +46,24 @@ class Validation:
 
 @dataclass(frozen=True, slots=True)
 class TrainingPlan:
-    """How to train.
+    """Hyper-parameters of the training loop.
 
     Attributes:
-        max_epochs: epochs at most; the learning rate's schedule is laid out for all of them.
-        learning_rate: the highest that the schedule reaches; a parameter group may have its own.
-        patience: epochs without a better validation figure before stopping, counted only after the rate's peak.
+        max_epochs: maximum number of epochs; the learning rate schedule spans all of them.
+        learning_rate: peak of the schedule; a parameter group may have its own.
+        patience: epochs without a better score before stopping, counted after the peak of the learning rate.
         weight_decay: of AdamW (Loshchilov and Hutter 2019).
-        max_gradient_norm: gradients are scaled down to this length.
-        bf16: compute in bfloat16 where the operation allows (`torch.autocast`).
+        max_gradient_norm: gradients are clipped to this norm.
+        bf16: compute in bfloat16 where the operation supports it (`torch.autocast`).
         schedule: one of `crossmodal.training.optim.SCHEDULES`.
-        warm_up: share of all steps in which the rate rises from almost 0 (`one_cycle` has its own quarter).
-        accumulation: batches whose gradients are averaged for one step of the optimizer. What is a mean over pairs is then as with one
-            large batch. A contrastive loss is not: a pair meets only the negatives of its own small batch.
-        average_decay: how slowly the average of the weights follows them, in [0, 1); 0.0 takes no average. The average is what is
-            validated and kept.
-        save_every_epochs: weights are also kept under the epoch's number; 0 keeps the last and the best only.
-        save_every_steps: batches between two states from which a killed run goes on; 0 saves after each epoch only.
-        batch_size: pairs in a batch, for what is said when memory runs out; 0 when not known.
+        warm_up: share of all steps, in [0, 1], in which the rate rises from almost 0 (`one_cycle` always uses a quarter).
+        accumulation: batches whose gradients are averaged for one optimizer step. A loss that is a mean over pairs is then as with one
+            large batch. A contrastive loss is not: each pair sees only the negatives of its own small batch.
+        average_decay: decay of the exponential moving average of the weights, in [0, 1); 0.0 disables it. The average is validated and
+            saved in place of the weights.
+        save_every_epochs: also save the weights of every n-th epoch under its number; 0 saves the last and the best only.
+        save_every_steps: batches between two saved states; 0 saves after each epoch only.
+        batch_size: pairs per batch, for the error message when memory runs out; 0 if unknown.
     """
 
     max_epochs: int
@@ -81,7 +81,7 @@ class TrainingPlan:
     batch_size: int = 0
 
     def updates(self, steps_per_epoch: int) -> int:
-        """Steps of the optimizer in one epoch; the last of them may stand for fewer batches."""
+        """Optimizer steps per epoch; the last may cover fewer batches."""
         return -(-steps_per_epoch // self.accumulation)
 
 
@@ -90,16 +90,16 @@ Batch = TypeVar("Batch")
 
 @dataclass(frozen=True, slots=True)
 class TrainingTask(Generic[Batch]):
-    """Batches, a loss and a way to measure.
+    """What the training loop runs: batches, a loss and a validation.
 
     Attributes:
-        steps_per_epoch: batches in an epoch.
-        batches: the batches of epoch 0, 1, ... from the given number on: `batches(epoch, start)`, exactly `steps_per_epoch - start` of
-            them. What is random in them is drawn from (seed, epoch, number), or from `generators`, lazily, one batch at a time.
-        loss_of: a batch's loss.
-        validate: the epoch's figures; called with the model in evaluation mode.
-        before_epoch: called with the epoch, from 0, before its first batch and when a run goes on within it (to freeze or thaw layers).
-        generators: those whose state changes from step to step, by name; torch's own are kept anyway.
+        steps_per_epoch: batches per epoch.
+        batches: `batches(epoch, start)` yields the batches of an epoch, counted from 0, from number `start` on: exactly
+            `steps_per_epoch - start`. Random numbers are drawn from (seed, epoch, number), or lazily from `generators`.
+        loss_of: the loss of a batch, a scalar.
+        validate: called after each epoch with the model in evaluation mode.
+        before_epoch: called with the epoch, from 0, before its first batch and when a run is resumed within it (to freeze layers).
+        generators: generators whose state changes between steps, by name; torch's own are always saved.
     """
 
     steps_per_epoch: int

@@ -1,13 +1,12 @@
 """The run folder: settings, history and results of a training run, and the state to resume it.
 
-    settings.json   what the person asked for            history.jsonl   one line an epoch
+    settings.json   settings of the run                  history.jsonl   one line per epoch
     versions.json   python, torch, product, machine      events/         the same for TensorBoard
-    data.json       what was learned from, with digest   last.pt         everything needed to go on
-    best.pt         the best weights so far              epoch-0010.pt   weights of every so-manieth epoch
+    data.json       counts and digest of the data        last.pt         state to resume from
+    best.pt         best weights so far                  epoch-0010.pt   weights of every n-th epoch
 
-Every file is written whole under another name and then put in place; a line of the history is on the disk before the training goes on.
-`last.pt` decides: it holds the history too, and what the other files say beyond it (after a kill between two writes) is put right when
-the run is opened again.
+Files are replaced atomically, and a line of the history is synced before the training continues. `last.pt` is authoritative: it includes
+the history, and the other files are repaired from it on resume, in case the process was killed between two writes.
 """
 
 import json
@@ -23,7 +22,7 @@ from torch import Tensor
 from crossmodal import errors
 from crossmodal.atomic import write_whole
 from crossmodal.errors import CheckpointError, CheckpointMissing, TrainingError
-from crossmodal.training.checkpoints import load_checkpoint, packed, save_checkpoint, unpacked
+from crossmodal.training.checkpoints import flatten_state, load_checkpoint, restore_state, save_checkpoint
 
 LAST, BEST, HISTORY = "last.pt", "best.pt", "history.jsonl"
 _FRESH = "Choose another folder, or continue this run with --resume."
@@ -41,14 +40,14 @@ class RunDir:
 
     @classmethod
     def create(cls, path: Path, settings: Mapping[str, Any], data: Mapping[str, Any], *, product: str) -> "RunDir":
-        """Begin a run.
+        """Start a run.
 
         Args:
-            data: what was learned from; `digest` in it is compared when the run goes on.
-            product: the product's name and version.
+            data: description of the training data; its `digest` is compared on resume.
+            product: name and version of the product.
 
         Raises:
-            TrainingError: the folder holds a run already.
+            TrainingError: the folder already contains a run.
             StoreError: `disk_full`, `read_only`.
         """
         folder = cls(path)
@@ -61,7 +60,7 @@ class RunDir:
 
     @classmethod
     def resume(cls, path: Path, settings: Mapping[str, Any], data: Mapping[str, Any]) -> "RunDir":
-        """Go on with a run that was begun with the same settings and data.
+        """Open a run that was started with the same settings and data.
 
         Raises:
             TrainingError: there is no run in the folder, or a setting or the data's digest differs; the message names it.
@@ -89,11 +88,11 @@ class RunDir:
 
     def save_state(self, state: Mapping[str, Any]) -> None:
         """Replace `last.pt`."""
-        tensors, plain = packed(dict(state))
+        tensors, plain = flatten_state(dict(state))
         save_checkpoint(self.path / LAST, tensors, {"state": plain})
 
     def load_state(self) -> dict[str, Any] | None:
-        """What `save_state` saved last; None when the run was killed before its first.
+        """The last saved state; None if the run was killed before the first.
 
         Raises:
             CheckpointError: the file is damaged; best.pt may still be good. StoreError: the disk cannot be read.
@@ -103,7 +102,7 @@ class RunDir:
         except CheckpointMissing:
             return None
         try:
-            state: dict[str, Any] = unpacked(kept.state, kept.details["state"])
+            state: dict[str, Any] = restore_state(kept.state, kept.details["state"])
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(
                 "checkpoint_invalid",
@@ -113,11 +112,11 @@ class RunDir:
         return state
 
     def save_weights(self, name: str, weights: Mapping[str, Tensor], line: Mapping[str, Any]) -> None:
-        """Write weights and the history's line of their epoch, as `best.pt` or `epoch-0010.pt`."""
+        """Save weights with the history line of their epoch, for instance as `best.pt` or `epoch-0010.pt`."""
         save_checkpoint(self.path / name, weights, dict(line))
 
     def load_weights(self, name: str = BEST) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Weights and the line of their epoch.
+        """Saved weights and the history line of their epoch.
 
         Raises:
             CheckpointError: there is no such file, or it is damaged. StoreError: the disk cannot be read.
@@ -126,7 +125,7 @@ class RunDir:
         return kept.state, kept.details
 
     def append_line(self, line: Mapping[str, Any]) -> None:
-        """One epoch more in `history.jsonl`, on the disk when this returns."""
+        """Append an epoch to `history.jsonl` and sync it to disk."""
         path = self.path / HISTORY
         try:
             with path.open("a", encoding="utf-8") as file:
@@ -137,11 +136,11 @@ class RunDir:
             raise errors.from_oserror(error, path) from error
 
     def rewrite_history(self, lines: list[dict[str, Any]]) -> None:
-        """Make `history.jsonl` say exactly this."""
+        """Replace `history.jsonl`."""
         self._write(HISTORY, "".join(json.dumps(line) + "\n" for line in lines))
 
     def history(self) -> list[dict[str, Any]]:
-        """The lines of `history.jsonl`; none before the first epoch has ended."""
+        """The lines of `history.jsonl`; empty before the end of the first epoch."""
         try:
             text = (self.path / HISTORY).read_text(encoding="utf-8")
         except FileNotFoundError:
@@ -183,7 +182,7 @@ def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def versions(product: str) -> dict[str, Any]:
-    """What ran where: a result can be traced to it."""
+    """Versions of the software and properties of the machine, for reproducibility."""
     return {
         "product": product,
         "python": platform.python_version(),

@@ -1,4 +1,4 @@
-"""Which pictures meet in a batch, and which of their captions are read: fixed by a seed and the number of the epoch alone."""
+"""Batches of pictures and captions, and their augmentation, determined by a seed and the epoch alone."""
 
 import hashlib
 import random
@@ -16,33 +16,33 @@ from crossmodal.text.cleaning import title_key
 
 
 def seed_everything(seed: int) -> None:
-    """Start Python's, numpy's and torch's generators (those of every GPU too) from one number."""
+    """Seed the generators of Python, numpy and torch, including those of every GPU."""
     random.seed(seed)
     np.random.seed(seed % 2**32)  # noqa: NPY002 - libraries that draw from the global generator are meant
     torch.manual_seed(seed)
 
 
 def derived_seed(seed: int, *parts: int | str) -> int:
-    """A seed in [0, 2⁶³) for one epoch, step, view, ...: the same in every process and on every machine.
+    """A seed in [0, 2⁶³) for an epoch, step, view, ...: equal in every process and on every machine.
 
-    What is drawn from `(seed, epoch, step)` needs no state: a resumed run draws it again.
+    Numbers drawn from `(seed, epoch, step)` need no saved state: a resumed run draws them again.
     """
     text = "/".join(str(part) for part in (seed, *parts))
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
 
 
 def generator_for(seed: int, *parts: int | str) -> torch.Generator:
-    """A new generator started from `derived_seed`."""
+    """A new generator seeded with `derived_seed`."""
     return torch.Generator().manual_seed(derived_seed(seed, *parts))
 
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """One batch.
+    """The indices of one batch.
 
     Attributes:
         pictures: (n,) int64, indices of pictures.
-        captions: (n, captions per picture) int64, numbers of the captions among their picture's own.
+        captions: (n, captions per picture) int64, indices among the captions of each picture.
     """
 
     pictures: Tensor
@@ -50,20 +50,20 @@ class Drawn:
 
 
 class BatchSampler:
-    """Whole batches of pictures, each picture at most once an epoch, with some captions of each.
+    """Full batches of pictures with captions; each picture occurs at most once per epoch.
 
-    Pictures of one group (equal captions) come into different batches as long as a group has no more pictures than there are batches: the
-    pictures lie group by group, groups in random order, and are dealt to the batches one by one like cards. What does not fill a batch
-    is left out of the epoch, other pictures each time.
+    Pictures of one group (equal captions) are spread over different batches, as long as the group is not larger than the number of batches:
+    pictures are ordered by group, groups in random order, and distributed to the batches in turn. A remainder that does not fill a batch
+    is left out; it is drawn anew in each epoch.
 
     Args:
-        groups: one number a picture.
-        caption_counts: how many captions each picture has, 1 or more.
-        batch_size: pictures in a batch.
-        captions_per_picture: drawn without repetition while a picture has so many; then from the first again.
+        groups: group number of each picture.
+        caption_counts: number of captions of each picture, at least 1.
+        batch_size: pictures per batch.
+        captions_per_picture: captions per picture and batch, drawn without repetition as long as the picture has enough.
 
     Raises:
-        TrainingError: fewer than two pictures, or a picture without a caption; batches of one picture have no negatives.
+        TrainingError: there are fewer than two pictures, or a picture has no caption.
     """
 
     def __init__(
@@ -97,14 +97,14 @@ class BatchSampler:
         self.steps_per_epoch = len(groups) // self.batch_size
 
     def epoch(self, epoch: int, *, start: int = 0) -> Iterator[Drawn]:
-        """The batches of an epoch from number `start` on."""
+        """The batches of an epoch, counted from 0, from number `start` on."""
         generator = generator_for(self._seed, "batches", epoch)
-        pictures = self._dealt(generator)  # (steps, batch_size)
+        pictures = self._deal(generator)  # (steps, batch_size)
         captions = self._captions(generator)  # (all pictures, captions per picture)
         for batch in pictures[start:]:
             yield Drawn(batch, captions[batch])
 
-    def _dealt(self, generator: torch.Generator) -> Tensor:
+    def _deal(self, generator: torch.Generator) -> Tensor:
         used = torch.randperm(len(self._groups), generator=generator)[: self.steps_per_epoch * self.batch_size]
         # A random number for every group, and pictures sorted by it: equal groups lie together, in random order of groups.
         names, group_of = torch.unique(self._groups[used], return_inverse=True)
@@ -114,14 +114,14 @@ class BatchSampler:
         return dealt[:, torch.randperm(self.batch_size, generator=generator)]
 
     def _captions(self, generator: torch.Generator) -> Tensor:
-        lots = torch.rand(len(self._counts), int(self._counts.max()), generator=generator)
-        lots[torch.arange(lots.shape[1]) >= self._counts[:, None]] = 2.0  # captions that are not there come last
-        places = torch.arange(self._per_picture) % self._counts[:, None]
-        return lots.argsort(dim=1).gather(1, places)
+        keys = torch.rand(len(self._counts), int(self._counts.max()), generator=generator)
+        keys[torch.arange(keys.shape[1]) >= self._counts[:, None]] = 2.0  # missing captions are sorted last
+        ranks = torch.arange(self._per_picture) % self._counts[:, None]
+        return keys.argsort(dim=1).gather(1, ranks)
 
 
 def vary_pictures(images: Tensor, size: int, generator: torch.Generator) -> Tensor:
-    """Pictures mirrored by lot, at `size` pixels, and shifted together by up to a sixteenth of it.
+    """Augment pictures: mirror each with probability 1/2, resize to `size` pixels, and shift all by up to a sixteenth of that.
 
     Shape: (n, 3, side, side) float32 → (n, 3, size, size) float32, channels last.
     """
@@ -135,28 +135,27 @@ def vary_pictures(images: Tensor, size: int, generator: torch.Generator) -> Tens
 
 
 def word_targets(captions: Sequence[tuple[str, ...]], *, min_count: int = 3, max_words: int = 2_000) -> Tensor:
-    """Which of the common words each picture's texts use, each row spread evenly over its words.
+    """Distribution of each picture over the common words that its texts use, uniform over these words.
 
-    Words used by fewer than `min_count` pictures or by more than half of them say nothing about looks; of the rest the most frequent
-    `max_words` are kept.
+    Words of fewer than `min_count` pictures or of more than half of them are ignored; the `max_words` most frequent others count.
 
-    Shape: (n, words) float32; a row sums to 1, or to 0 when none of its words is common. No common word gives (n, 0).
+    Shape: (n, words) float32; a row sums to 1, or to 0 if it has no common word. Without common words: (n, 0).
     """
-    said = [frozenset().union(*(title_key(text) for text in texts)) for texts in captions]
-    counts = Counter(word for found in said for word in found)
-    common = [word for word, count in counts.most_common() if min_count <= count <= len(said) / 2][:max_words]
+    used = [frozenset().union(*(title_key(text) for text in texts)) for texts in captions]
+    counts = Counter(word for found in used for word in found)
+    common = [word for word, count in counts.most_common() if min_count <= count <= len(used) / 2][:max_words]
     column = {word: i for i, word in enumerate(sorted(common))}
-    targets = torch.zeros(len(said), len(column))
-    for row, found in enumerate(said):
+    targets = torch.zeros(len(used), len(column))
+    for row, found in enumerate(used):
         for word in found & column.keys():
             targets[row, column[word]] = 1.0
     return targets / targets.sum(dim=1, keepdim=True).clamp(min=1.0)
 
 
 def word_loss(logits: Tensor, targets: Tensor) -> Tensor:
-    """Mean cross-entropy between predicted and used words; pictures without a common word count nothing.
+    """Mean cross-entropy between predicted and used words over the pictures that have a common word.
 
-    Shape: logits and targets (n, words) float32; returns a scalar, 0.0 when no picture has a target.
+    Shape: logits and targets (n, words) float32; returns a scalar, 0.0 if no picture has a target.
     """
     counted = targets.sum(dim=1) > 0
     if not bool(counted.any()):

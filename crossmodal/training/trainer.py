@@ -1,5 +1,4 @@
-"""The training loop. It knows no model and no data: it is handed batches, a loss and a way to measure, and keeps the weights that last
-measured as well as any."""
+"""The training loop, independent of model and data: takes batches, a loss and a validation, and keeps the best weights."""
 
 import math
 import threading
@@ -15,19 +14,19 @@ from torch import Tensor, nn
 from crossmodal.errors import TrainingError
 from crossmodal.progress import Stopped, check_stop
 from crossmodal.training.callbacks import Events
-from crossmodal.training.failures import Step, memory_watched, not_finite
+from crossmodal.training.failures import Step, memory_errors_explained, not_finite
 from crossmodal.training.optim import Updates
 from crossmodal.training.plan import Batch, EpochFigures, TrainingPlan, TrainingTask
 from crossmodal.training.run_dir import BEST, RunDir
 
 
 class Run(Generic[Batch]):
-    """One training under way: everything about it that changes."""
+    """The state of one training."""
 
     def __init__(
-        self, model: nn.Module, plan: TrainingPlan, course: TrainingTask[Batch], updates: Updates, folder: RunDir | None
+        self, model: nn.Module, plan: TrainingPlan, task: TrainingTask[Batch], updates: Updates, folder: RunDir | None
     ) -> None:
-        self._model, self._plan, self._course, self._updates, self._folder = model, plan, course, updates, folder
+        self._model, self._plan, self._task, self._updates, self._folder = model, plan, task, updates, folder
         self._device = next(model.parameters()).device
         self._started = time.monotonic()
         self._unsaved = 0
@@ -41,72 +40,72 @@ class Run(Generic[Batch]):
         self.finished = False
         self.place = Step()
 
-    def learn_epoch(self, on_step: Callable[[int, int], None], stop: threading.Event | None) -> None:
-        """All batches of the present epoch that are not done yet."""
-        epoch, steps, plan = len(self.history), self._course.steps_per_epoch, self._plan
+    def train_epoch(self, on_step: Callable[[int, int], None], stop: threading.Event | None) -> None:
+        """Train on the remaining batches of the current epoch."""
+        epoch, steps, plan = len(self.history), self._task.steps_per_epoch, self._plan
         self._model.train()
-        self._course.before_epoch(epoch)
-        batches = iter(self._course.batches(epoch, self._step))
+        self._task.before_epoch(epoch)
+        batches = iter(self._task.batches(epoch, self._step))
         for number in range(self._step, steps):
             self.place.epoch, self.place.batch = epoch + 1, number + 1
             self._random = self._random_now()
             batch = next(batches)
             first = number - number % plan.accumulation
-            together = min(plan.accumulation, steps - first)  # the last step of an epoch may stand for fewer batches
+            group = min(plan.accumulation, steps - first)  # the last group of an epoch may be smaller
             if number == first:
                 check_stop(stop, "Training")
                 self._updates.begin()
-            self._losses.append(self._learn(batch, together, is_last=number == first + together - 1))
+            self._losses.append(self._train_batch(batch, group, is_last=number == first + group - 1))
             self._step = number + 1
             on_step(epoch * steps + self._step, plan.max_epochs * steps)
             self._unsaved += 1
-            if 0 < plan.save_every_steps <= self._unsaved and number == first + together - 1 and self._step < steps:
+            if 0 < plan.save_every_steps <= self._unsaved and number == first + group - 1 and self._step < steps:
                 self._random = self._random_now()
                 self.save()
 
-    def _learn(self, batch: Batch, together: int, *, is_last: bool) -> float:
-        """Gradients of one batch, and with the last one of its group the step of the optimizer. Returns the loss."""
+    def _train_batch(self, batch: Batch, group: int, *, is_last: bool) -> float:
+        """Accumulate the gradients of one batch; step the optimizer after the last one of a group. Returns the loss."""
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._plan.bf16):
-            loss = self._course.loss_of(batch)
+            loss = self._task.loss_of(batch)
         value = loss.item()
         if not math.isfinite(value):
             raise not_finite("loss", str(self.place), self._kept())
-        (loss / together).backward()  # type: ignore[no-untyped-call]
+        (loss / group).backward()  # type: ignore[no-untyped-call]
         if is_last and not self._updates.apply():
             raise not_finite("gradient", str(self.place), self._kept())
         return value
 
     def close_epoch(self, events: Events) -> None:
-        """Measure, keep the weights unless earlier ones are clearly better, write it all down, and decide whether to go on."""
+        """Validate, keep the weights unless earlier ones are clearly better, save, and decide whether to stop."""
         epoch = len(self.history) + 1
         self.place.batch = 0
         with self._averaged():
             with evaluating(self._model):
-                found = self._course.validate()
-            if not math.isfinite(found.score):
+                validation = self._task.validate()
+            if not math.isfinite(validation.score):
                 raise not_finite("validation figure", f"epoch {epoch}", self._kept())
-            # Within one standard error of the best, the later epoch is kept: it has seen more, at a smaller rate, and a small validation
-            # set cannot tell them apart (the one-standard-error rule, Breiman et al. 1984, "Classification and Regression Trees").
-            is_kept = found.score >= self._best_score - found.standard_error
+            # Within one standard error of the best, the later epoch is kept: it was trained longer, at a smaller rate, and a small
+            # validation set cannot tell them apart (one-standard-error rule, Breiman et al. 1984, "Classification and Regression Trees").
+            is_kept = validation.score >= self._best_score - validation.standard_error
             weights = {name: value.detach().clone() for name, value in self._model.state_dict().items()}
         rates = self._updates.rates
-        self._updates.schedule.after_epoch(found.score)
+        self._updates.schedule.after_epoch(validation.score)
         loss = sum(self._losses) / len(self._losses)
-        self.history.append(EpochFigures(epoch, loss, found.score, found.recall_at_1, self._seconds()))
-        self._lines.append(asdict(self.history[-1]) | {"learning_rate": max(rates)} | dict(found.figures))
+        self.history.append(EpochFigures(epoch, loss, validation.score, validation.recall_at_1, self._seconds()))
+        self._lines.append(asdict(self.history[-1]) | {"learning_rate": max(rates)} | dict(validation.figures))
         if is_kept:
-            self.best, self._best_epoch, self._best_score = weights, epoch, max(self._best_score, found.score)
-        self.finished = epoch == self._plan.max_epochs or (not is_kept and self._waited())
+            self.best, self._best_epoch, self._best_score = weights, epoch, max(self._best_score, validation.score)
+        self.finished = epoch == self._plan.max_epochs or (not is_kept and self._out_of_patience())
         self._losses, self._step = [], 0
         self._random = self._random_now()
-        self.save()  # first of all: from it the other files can be put right
+        self.save()  # first: the other files can be repaired from it
         if self._folder is not None:
             self._folder.append_line(self._lines[-1])
             self._keep_weights(weights)
         events.line(self._lines[-1])
 
     def _keep_weights(self, weights: dict[str, Tensor]) -> None:
-        """The files of weights that belong to the epoch that just ended."""
+        """Save the weights of the epoch that just ended, where it is the best or a numbered one."""
         assert self._folder is not None
         epoch, every = len(self.history), self._plan.save_every_epochs
         if self._best_epoch == epoch:
@@ -114,8 +113,8 @@ class Run(Generic[Batch]):
         if every and epoch % every == 0:
             self._folder.save_weights(f"epoch-{epoch:04d}.pt", weights, self._lines[-1])
 
-    def _waited(self) -> bool:
-        """Whether `patience` epochs after the rate's peak brought nothing better."""
+    def _out_of_patience(self) -> bool:
+        """Whether the last `patience` epochs after the peak of the learning rate brought no better score."""
         figures = [entry.score for entry in self.history]
         latest_best = max(index for index, figure in enumerate(figures) if figure == max(figures))
         return len(figures) - 1 - max(latest_best, self._updates.schedule.peak_epoch) >= self._plan.patience
@@ -127,15 +126,15 @@ class Run(Generic[Batch]):
         if self._folder is None:
             return ""
         if not self._best_epoch:
-            return f"No epoch was finished, so {self._folder.path} holds no weights to use yet."
+            return f"No epoch was finished, so {self._folder.path} has no usable weights yet."
         return f"The weights of epoch {self._best_epoch} are kept in {self._folder.path / BEST}."
 
     def events(self) -> Events:
-        """TensorBoard's part of the folder."""
+        """The TensorBoard writer of the run folder."""
         return Events(self._folder.path / "events" if self._folder is not None else None, done=len(self.history))
 
     def save(self) -> None:
-        """Write down where the training stands."""
+        """Save the state of the training to the run folder, if there is one."""
         if self._folder is None:
             return
         self._unsaved = 0
@@ -154,7 +153,7 @@ class Run(Generic[Batch]):
         self._folder.save_state(state)
 
     def resume(self) -> None:
-        """Go on where the folder's last state stands; nothing happens when there is none."""
+        """Continue from the last saved state of the run folder, if there is one."""
         if self._folder is None:
             return
         state = self._folder.load_state()
@@ -172,9 +171,9 @@ class Run(Generic[Batch]):
         self._set_random({name: _one_of(value) for name, value in state["random"].items()})
 
     def _resume_best(self) -> None:
-        """The best weights from their file; after a kill between two writes that is put right first."""
+        """Load the best weights; after a kill between two writes, their file is repaired first."""
         assert self._folder is not None
-        if not self.history:  # stopped within the first epoch: nothing was measured yet, so there are no weights to put right
+        if not self.history:  # stopped within the first epoch: no weights were saved yet
             return
         if self._step == 0:
             weights = self._weights()
@@ -191,7 +190,7 @@ class Run(Generic[Batch]):
             )
 
     def _weights(self) -> dict[str, Tensor]:
-        """A copy of the weights, averaged where that was asked for."""
+        """A copy of the weights, averaged if the plan says so."""
         with self._averaged():
             return {name: value.detach().clone() for name, value in self._model.state_dict().items()}
 
@@ -200,28 +199,28 @@ class Run(Generic[Batch]):
         return average.in_use() if average is not None else nullcontext()
 
     def _random_now(self) -> dict[str, Tensor]:
-        """The state of every generator."""
+        """The state of every random generator."""
         states = {"torch": torch.get_rng_state()}
         if self._device.type != "cpu":
             states[self._device.type] = torch.get_device_module(self._device).get_rng_state()
-        return states | {f"own {name}": generator.get_state() for name, generator in self._course.generators.items()}
+        return states | {f"own {name}": generator.get_state() for name, generator in self._task.generators.items()}
 
     def _set_random(self, states: dict[str, Tensor]) -> None:
         torch.set_rng_state(states["torch"])
-        if self._device.type in states:  # else the run was begun on another device
+        if self._device.type in states:  # else the run was started on another device
             torch.get_device_module(self._device).set_rng_state(states[self._device.type])
-        for name, generator in self._course.generators.items():
+        for name, generator in self._task.generators.items():
             generator.set_state(states[f"own {name}"])
 
 
 def _one_of(value: Tensor | list[Tensor]) -> Tensor:
-    """A generator's state. Before version 0.2 a list was saved, with a state of each training process."""
+    """The state of a generator. Before version 0.2, a list with the state of each training process was saved."""
     return value[0] if isinstance(value, list) else value
 
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """The model in evaluation mode without gradients, and back in its former mode afterwards."""
+    """Inside the block, the model is in evaluation mode without gradients; its former mode is restored afterwards."""
     was_training = model.training
     model.eval()
     try:
@@ -234,7 +233,7 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 def train(
     model: nn.Module,
     plan: TrainingPlan,
-    course: TrainingTask[Batch],
+    task: TrainingTask[Batch],
     optimizer: torch.optim.Optimizer,
     *,
     folder: RunDir | None = None,
@@ -242,29 +241,32 @@ def train(
     on_step: Callable[[int, int], None] = lambda _done, _total: None,
     stop: threading.Event | None = None,
 ) -> list[EpochFigures]:
-    """Train `model` in place and leave it with the weights of the last epoch within one standard error of the best before it.
+    """Train `model` in place and load the weights of the last epoch within one standard error of the best before it.
 
-    With a standard error of 0.0 that is the best epoch, the last of several that are equal.
+    With a standard error of 0.0 that is the best epoch, or the last of several equal ones.
 
     Args:
-        model: whose weights are kept; the loss's own parameters belong in it too.
-        optimizer: over all that is ever trained.
-        folder: where the run is written down; a run that was broken off there goes on, to the same numbers.
-        on_epoch: called when an epoch is over.
-        on_step: called with (batches done, batches in all).
+        model: contains all trained parameters, including those of the loss.
+        optimizer: over all parameters that are ever trained.
+        folder: run folder; an interrupted run in it is resumed to the same numbers.
+        on_epoch: called after each epoch.
+        on_step: called with (batches done, total batches).
+
+    Returns:
+        The figures of each epoch.
 
     Raises:
-        Stopped: `stop` was set. With a folder the run can go on from this very batch; without, the model has no agreed weights.
-        TrainingError: the loss, a gradient or the validation figure is not finite, or memory ran out; says where. The model then has
-            the weights from before that batch, and the folder the best and the last saved ones.
+        Stopped: `stop` was set. With a folder, the run can be resumed from this batch; without one, the weights are the last, not the best.
+        TrainingError: the loss, a gradient or the score is not finite, or memory ran out; the message says where. The model keeps the
+            weights from before that batch, and the folder the best and the last saved ones.
         CheckpointError, StoreError: the folder cannot be read or written.
     """
-    run = Run(model, plan, course, Updates(model, plan, optimizer, course.steps_per_epoch), folder)
+    run = Run(model, plan, task, Updates(model, plan, optimizer, task.steps_per_epoch), folder)
     run.resume()
     try:
-        with run.events() as events, memory_watched(run.place, plan.batch_size):
+        with run.events() as events, memory_errors_explained(run.place, plan.batch_size):
             while not run.finished:
-                run.learn_epoch(on_step, stop)
+                run.train_epoch(on_step, stop)
                 run.close_epoch(events)
                 on_epoch(run.history[-1])
     except Stopped:

@@ -2,14 +2,19 @@
 
 import json
 import re
+from contextlib import closing
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 import typer
 
+from config import read_settings
 from engine.models.loading import load_model
+from initialize import build_system
+from tests.app_parts import csv_source, things
 from tests.commands.shell import Shell
+from tests.tiny import SPEC, untrained
 from training.presets import PRESETS
 
 pytestmark = pytest.mark.slow
@@ -67,6 +72,36 @@ def test_a_second_run_does_not_overwrite_the_first(shell: Shell, run: Path) -> N
     assert "was begun with recipe.epochs = 2, not 3." in result.stderr
     assert "learning_rate" not in result.stderr
     assert shell("train", "--preset", "mobilenet-gru", *SMALL, "--resume").exit_code == 0
+
+
+def test_the_page_and_the_shell_take_each_others_models(empty_shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    shell, pictures = empty_shell, csv_source(empty_shell.folder / "mine", things(100))
+    for name, value in {"MAX_EPOCHS": 8, "BATCH_SIZE": 16, "CATALOGUE": pictures, "RUNS_DIR": shell.folder / "runs"}.items():
+        monkeypatch.setenv(f"CROSSMODAL_{name}", str(value))
+    first = untrained(SPEC, seed=5).save(shell.folder / "trained_model.pth").model_id
+    assert shell("index").exit_code == 0
+
+    with closing(build_system(read_settings(), fill=False)) as app:  # as the page opens it
+        app.start_training()
+        status = app.jobs.wait(120)
+        assert status is not None
+        assert status.message.startswith("The new model is in use"), status
+        from_page = app.generation().model.model_id
+    listed = shell.json("models")
+    assert [(entry["model_id"], entry["active"]) for entry in listed] == [(from_page, True), (first, False)]
+    figures = json.loads(shell("evaluate", "--model", shell.folder / "trained_model.pth", "--side", "all", "--json").stdout)
+    assert figures["text_to_image"]["queries"] == 100
+    assert len(shell.lines("search", "red disc", "-k", 3)) == 3
+
+    result = shell("train", "--preset", "resnet18-gru", *SMALL)
+    assert result.exit_code == 0, result.output
+    model = shell.folder / "runs" / "resnet18-gru" / "model.pth"
+    with closing(build_system(read_settings(), fill=False)) as app:
+        app.start_switch(model)
+        status = app.jobs.wait(120)
+        assert app.generation().model.model_id == load_model(model).model_id, status
+        assert len(app.search_by_text("red disc", 3)) == 3
+        assert app.tasks.estimate().worthwhile  # the page would train this model further
 
 
 def test_torchrun_is_refused_in_a_sentence(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,7 +52,7 @@ def test_captions_of_a_picture_belong_together(tmp_path: Path, decoder: Decoder)
     assert len(data) == 10
     assert data.captions[3] == ("thing number 3", "it is thing 3")
     assert data.pixels.shape == (10, 16, 16, 3)
-    assert data.text_places([1, 3]).tolist() == [2, 3, 6, 7]
+    assert data.caption_indices([1, 3]).tolist() == [2, 3, 6, 7]
     assert len(set(data.groups())) == 10
 
 

@@ -228,5 +228,5 @@ def show_presets() -> None:
         for preset in PRESETS.values():
             with st.container(gap="xsmall", key=f"preset-{preset.name}"):
                 st.markdown(f"**{literal(preset.name)}**")
-                st.caption(literal(preset.says))
+                st.caption(literal(preset.description))
                 st.code(clean(f"{COMMAND} train --preset {preset.name} --data {_DATA}"), language=None, wrap_lines=True)

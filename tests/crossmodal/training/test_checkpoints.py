@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from crossmodal.errors import CheckpointError, StoreError
 from crossmodal.training import checkpoints
-from crossmodal.training.checkpoints import check_state, load_checkpoint, packed, save_checkpoint, unpacked
+from crossmodal.training.checkpoints import check_state, flatten_state, load_checkpoint, restore_state, save_checkpoint
 
 DETAILS = {"spec": {"embed_dim": 8, "name": "Straße"}, "figures": [0.5, 1.0], "note": None}
 PROJECT = Path(__file__).resolve().parents[3]
@@ -431,15 +431,15 @@ TREES = st.recursive(PLAIN, lambda inner: st.lists(inner) | st.dictionaries(KEYS
 
 @given(TREES)
 def test_plain_values_come_back(tree: object) -> None:
-    tensors, plain = packed(tree)
+    tensors, plain = flatten_state(tree)
     assert tensors == {}
-    assert unpacked({}, json.loads(json.dumps(plain))) == tree
+    assert restore_state({}, json.loads(json.dumps(plain))) == tree
 
 
 def test_tensors_come_back_in_their_places() -> None:
     state = {"a": [torch.arange(3), {0: torch.ones(2), "tensor": "tensor 0"}], "dict": (1, 2.5), 7: None}
-    tensors, plain = packed(state)
-    back = unpacked(tensors, json.loads(json.dumps(plain)))
+    tensors, plain = flatten_state(state)
+    back = restore_state(tensors, json.loads(json.dumps(plain)))
     assert torch.equal(back["a"][0], torch.arange(3))
     assert torch.equal(back["a"][1][0], torch.ones(2))
     assert back["a"][1]["tensor"] == "tensor 0"
@@ -448,4 +448,4 @@ def test_tensors_come_back_in_their_places() -> None:
 
 def test_anything_else_is_refused() -> None:
     with pytest.raises(TypeError, match="cannot hold a set"):
-        packed({"a": {1, 2}})
+        flatten_state({"a": {1, 2}})
