@@ -4,13 +4,17 @@ import base64
 import os
 import re
 import signal
+from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import pytest
+import typer
+from typer.testing import CliRunner
 
 from commands import _console, _options
 from commands._app import stop_on_interrupt
-from commands._options import attributes_of, filter_of
+from commands._options import attributes_of, filter_of, with_option_groups
 from commands._progress import ProgressBar, duration
 from crossmodal.errors import QueryError, SourceError
 from crossmodal.progress import Progress
@@ -37,6 +41,25 @@ def test_a_picture_is_a_path_or_an_address(tmp_path) -> None:
     assert _options.picture("HTTPS://x.test/a", max_bytes=10) == "HTTPS://x.test/a"
     with pytest.raises(SourceError):
         _options.picture(str(tmp_path), max_bytes=10)
+
+
+def test_a_group_of_options_is_one_value() -> None:
+    @dataclass(frozen=True)
+    class Group:
+        size: Annotated[int, typer.Option(min=1)] = 3
+        name: str | None = None
+
+    received: list[tuple[str, Group]] = []
+
+    def command(*, word: str = "", group: Group) -> None:
+        received.append((word, group))
+
+    app = typer.Typer()
+    app.command()(with_option_groups(command))
+    assert CliRunner().invoke(app, ["--word", "a", "--size", "5"]).exit_code == 0
+    assert CliRunner().invoke(app, ["--word", "b", "--name", "c"]).exit_code == 0
+    assert received == [("a", Group(5)), ("b", Group(3, "c"))]
+    assert CliRunner().invoke(app, ["--word", "a", "--size", "0"]).exit_code == 2
 
 
 def test_filters_gather_the_values_of_a_name() -> None:
