@@ -110,6 +110,7 @@ def minimal_train_model(
         captions=1,
         seed=seed,
         device=device,
+        generator=torch.Generator().manual_seed(seed),
         sizes=sizes,
         words=words,
     )

@@ -1,6 +1,7 @@
 """Frozen features, encoded once and cached; the trained parts of both encoders; and the batches they are trained on."""
 
 import copy
+import random
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,15 @@ from crossmodal.runtimes.device import uses_bf16
 from crossmodal.runtimes.torch import fold_batch_norms
 from crossmodal.training.feature_cache import FeatureCache, content_digest, view_of
 from crossmodal.training.losses import PairLoss
-from crossmodal.training.sampler import BatchSampler, Drawn, derived_seed, generator_for, vary_pictures, word_loss
+from crossmodal.training.sampler import (
+    BatchSampler,
+    Drawn,
+    SequentialSampler,
+    derived_seed,
+    generator_for,
+    vary_pictures,
+    word_loss,
+)
 from datasets import LostFoundDataset
 from encoders import ImageEncoder, TextEncoder, Tower
 from training.data import TRAIN, VALIDATION, TrainingData
@@ -352,6 +361,8 @@ class RunBatches:
         batch_size: pictures per batch.
         captions: captions per picture and batch.
         device: where the batches are used.
+        generator: source of all random numbers, drawn in sequence, for a training that is not resumed. None derives them from the seed,
+            the epoch and the number of the batch, and spreads pictures of one group over the batches (`BatchSampler`).
         sizes: side of the pictures in each epoch in pixels; None keeps their own. Ignored for frozen features.
         words: targets of every pair, see `word_targets`; None if words are not predicted.
     """
@@ -367,6 +378,7 @@ class RunBatches:
         captions: int,
         seed: int,
         device: torch.device = _CPU,
+        generator: torch.Generator | None = None,
         sizes: Sequence[int] | None = None,
         words: Tensor | None = None,
     ) -> None:
@@ -374,14 +386,16 @@ class RunBatches:
         self._text: TextEncoder = system.text_encoder
         self._pairs, self._pictures, self._texts = pairs, pictures, texts
         self._seed, self._device, self._sizes, self._words = seed, device, sizes, words
-        self._groups = torch.tensor(pairs.groups)
-        self.sampler = BatchSampler(
-            pairs.groups,
-            [len(texts) for texts in pairs.captions],
-            batch_size=batch_size,
-            captions_per_picture=captions,
-            seed=seed,
-        )
+        self._groups, self._generator = torch.tensor(pairs.groups), generator
+        counts = [len(texts) for texts in pairs.captions]
+        self._noise: random.Random | None = getattr(self._text.backbone, "noise", None)
+        self.sampler: BatchSampler | SequentialSampler
+        if generator is None:
+            self.sampler = BatchSampler(pairs.groups, counts, batch_size=batch_size, captions_per_picture=captions, seed=seed)
+        else:
+            self.sampler = SequentialSampler(counts, batch_size=batch_size, generator=generator)
+            if self._noise is not None:
+                self._noise.seed(seed)
 
     def epoch(self, epoch: int, start: int) -> Iterator[PairBatch]:
         """The batches of an epoch, counted from 0, from number `start` on."""
@@ -399,7 +413,7 @@ class RunBatches:
         )
 
     def _picture_inputs(self, chosen: Tensor, epoch: int, number: int) -> Features | Tensor:
-        generator = generator_for(self._seed, "views", epoch, number, _PROCESS)
+        generator = self._generator or generator_for(self._seed, "views", epoch, number, _PROCESS)
         if self._pictures is None:
             images = self._image.inputs(self._pairs.pixels(chosen.tolist()))
             size = self._sizes[epoch] if self._sizes else images.shape[-1]
@@ -412,9 +426,10 @@ class RunBatches:
             return self._texts.batch((self._pairs.first_caption[drawn.pictures][:, None] + drawn.captions).flatten()).to(
                 self._device
             )
-        noise = getattr(self._text.backbone, "noise", None)
-        if noise is not None:  # misspellings are drawn anew for every batch, so that a resumed run draws the same
-            noise.seed(derived_seed(self._seed, "noise", epoch, number, _PROCESS))
+        if (
+            self._noise is not None and self._generator is None
+        ):  # seeded for every batch, so that a resumed run misspells the same words
+            self._noise.seed(derived_seed(self._seed, "noise", epoch, number, _PROCESS))
         return [
             self._pairs.captions[picture][caption]
             for picture, chosen in zip(drawn.pictures.tolist(), drawn.captions.tolist(), strict=True)

@@ -120,6 +120,31 @@ class BatchSampler:
         return keys.argsort(dim=1).gather(1, ranks)
 
 
+class SequentialSampler:
+    """Full batches of pictures in random order with one random caption each, all drawn in sequence from one generator.
+
+    Simpler than `BatchSampler`, for a training that is not resumed: its epochs must be requested in order.
+
+    Args:
+        caption_counts: number of captions of each picture, at least 1.
+        batch_size: pictures per batch, at most; there is at least one batch.
+    """
+
+    def __init__(self, caption_counts: Sequence[int], *, batch_size: int, generator: torch.Generator) -> None:
+        self.batch_size = min(batch_size, len(caption_counts))
+        self._counts, self._generator = torch.tensor(caption_counts), generator
+        self.steps_per_epoch = len(caption_counts) // self.batch_size
+
+    def epoch(self, _epoch: int, *, start: int = 0) -> Iterator[Drawn]:
+        """The batches of the next epoch. A batch is drawn when it is requested, so `start` must be 0."""
+        if start:
+            raise ValueError("batches that are drawn in sequence cannot be resumed")
+        order = torch.randperm(len(self._counts), generator=self._generator)
+        for batch in order[: self.steps_per_epoch * self.batch_size].view(self.steps_per_epoch, self.batch_size):
+            picks = torch.rand(len(batch), generator=self._generator).double() * self._counts[batch]
+            yield Drawn(batch, picks.long()[:, None])
+
+
 def vary_pictures(images: Tensor, size: int, generator: torch.Generator) -> Tensor:
     """Augment pictures: mirror each with probability 1/2, resize to `size` pixels, and shift all by up to a sixteenth of that.
 

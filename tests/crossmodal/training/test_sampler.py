@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from crossmodal.errors import TrainingError
 from crossmodal.training.sampler import (
     BatchSampler,
+    SequentialSampler,
     derived_seed,
     generator_for,
     seed_everything,
@@ -74,6 +75,32 @@ def test_variations_are_many_and_repeatable() -> None:
     looks = {vary_pictures(images, 32, generator(seed)).numpy().tobytes() for seed in range(20)}
     assert len(looks) > 10
     assert torch.equal(vary_pictures(images, 32, generator(3)), vary_pictures(images, 32, generator(3)))
+
+
+def test_batches_in_sequence_are_whole_and_every_caption_has_its_turn() -> None:
+    sampler = SequentialSampler([3, 1, 1, 1, 1], batch_size=2, generator=generator())
+    turns: Counter[int] = Counter()
+    for epoch in range(200):
+        drawn = list(sampler.epoch(epoch))
+        assert [batch.captions.shape for batch in drawn] == [(2, 1)] * sampler.steps_per_epoch == [(2, 1)] * 2
+        pictures = torch.cat([batch.pictures for batch in drawn]).tolist()
+        assert len(set(pictures)) == 4
+        captions = torch.cat([batch.captions for batch in drawn])[:, 0].tolist()
+        assert all(caption == 0 for picture, caption in zip(pictures, captions, strict=True) if picture)
+        turns.update(caption for picture, caption in zip(pictures, captions, strict=True) if picture == 0)
+    assert set(turns) == {0, 1, 2}
+    assert min(turns.values()) > 30
+
+
+def test_batches_in_sequence_follow_their_generator_and_cannot_be_resumed() -> None:
+    def two_epochs(seed: int) -> list[list[int]]:
+        sampler = SequentialSampler([1] * 9, batch_size=4, generator=generator(seed))
+        return [batch.pictures.tolist() for epoch in range(2) for batch in sampler.epoch(epoch)]
+
+    assert two_epochs(1) == two_epochs(1) != two_epochs(2)
+    assert two_epochs(1)[:2] != two_epochs(1)[2:]
+    with pytest.raises(ValueError, match="resumed"):
+        next(SequentialSampler([1] * 9, batch_size=4, generator=generator()).epoch(0, start=1))
 
 
 def batches_of(sampler: BatchSampler, epoch: int = 0, **options: int) -> list[tuple[list[int], list[list[int]]]]:
