@@ -12,7 +12,7 @@ from crossmodal.images.fetch import Fetcher
 from crossmodal.ingest.plan import LookAgain
 from crossmodal.ingest.report import IngestReport
 from crossmodal.ingest.sources.files import read_file
-from crossmodal.items import AddOutcome, CaptionResult, Embedding, Item, Picture, SearchResult
+from crossmodal.items import AddOutcome, CaptionResult, Embedding, Item, ItemSource, Picture, SearchResult
 from crossmodal.progress import OnProgress, ignore_progress
 from crossmodal.store import Store
 from datasets import SimpleIndexDataset
@@ -170,7 +170,8 @@ class LostFoundApp:
         captions: Sequence[str] = (),
         attributes: Mapping[str, str] | None = None,
     ) -> AddOutcome:
-        """Add a picture; it is stored durably and searchable when this returns.
+        """Add a picture; it is stored durably and searchable when this returns. If an item shows the same file, the words are joined to
+        that item's.
 
         Raises:
             AddressError, FetchError, PictureError: the picture cannot be fetched or decoded.
@@ -221,6 +222,10 @@ class LostFoundApp:
     def item(self, item_id: int) -> Item:
         """One item. Raises QueryError `not_found`."""
         return self.store.items.get(item_id)
+
+    def item_sources(self, item_id: int) -> list[ItemSource]:
+        """The rows of sources that show an item's picture, with the words of each, oldest first. Raises QueryError `not_found`."""
+        return self.store.items.sources(item_id)
 
     def thumbnail(self, item_id: int) -> bytes:
         """The small JPEG of an item. Raises QueryError `not_found`."""

@@ -12,7 +12,7 @@ from api.batcher import ItemCount, TextBatcher, Workers
 from api.errors import Json
 from api.metrics import Metrics
 from api.redaction import shown_item, stored_where
-from api.responses import Resizer, item_of, job_of, results_of
+from api.responses import Resizer, details_of, item_of, job_of, results_of
 from api.schemas import PagedSearchOptions, SearchOptions
 from api.settings import ApiOptions
 from crossmodal.errors import QueryError
@@ -115,6 +115,10 @@ class Services:
     def item(self, item: Item) -> dict[str, Any]:
         """An `ItemAnswer`."""
         return item_of(item, self.options)
+
+    async def details(self, item: Item) -> dict[str, Any]:
+        """An `ItemDetails`."""
+        return details_of(item, await self.run(self.app.item_sources, item.item_id), self.options)
 
     def job(self, status: JobStatus) -> dict[str, Any]:
         """A `Job`."""

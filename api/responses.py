@@ -2,6 +2,7 @@
 
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
@@ -11,7 +12,7 @@ from api.redaction import shown_item, shown_name, shown_source
 from api.settings import ApiOptions
 from crossmodal.errors import HTTP_STATUS
 from crossmodal.images.decode import DecodeLimits, decode_picture
-from crossmodal.items import CaptionResult, Failure, Item, SearchResult
+from crossmodal.items import CaptionResult, Failure, Item, ItemSource, SearchResult
 from crossmodal.jobs import JobStatus
 from engine.query import SearchAnswer
 
@@ -111,6 +112,22 @@ class ItemAnswer(BaseModel):
     image: str
     thumbnail: str
     content_hash: str
+
+
+class ItemSourceAnswer(BaseModel):
+    """A row of a catalogue that shows an item's picture, or its addition by hand, with the words it contributes."""
+
+    catalogue: str
+    source: str
+    title: str
+    captions: list[str]
+    attributes: dict[str, str]
+
+
+class ItemDetails(ItemAnswer):
+    """An item with what it comes from, oldest first: its title, captions and attributes are these joined, or edited."""
+
+    sources: list[ItemSourceAnswer]
 
 
 class SearchHit(BaseModel):
@@ -276,6 +293,22 @@ def item_of(item: Item, options: ApiOptions) -> dict[str, Any]:
         "thumbnail": f"{path}/thumbnail",
         "content_hash": item.content_hash,
     }
+
+
+def details_of(item: Item, rows: Sequence[ItemSource], options: ApiOptions) -> dict[str, Any]:
+    """An `ItemDetails`; a path on the server is included only where clients may send one."""
+    paths = options.allow_paths
+    sources = [
+        {
+            "catalogue": row.source if paths else shown_name(row.source),
+            "source": row.origin if paths else shown_source(row.origin),
+            "title": row.title,
+            "captions": list(row.captions),
+            "attributes": dict(row.attributes),
+        }
+        for row in rows
+    ]
+    return item_of(item, options) | {"sources": sources}
 
 
 def results_of(answer: SearchAnswer, options: ApiOptions, *, note: str | None) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def add(
     """Add pictures; each is stored durably and searchable when its line appears.
 
     In a pipe: id, "added" or "known", title, separated by tabs. A picture that is refused is reported, and the others are added.
-    One that is already in the collection stays unchanged; use "edit" to change it.
+    If the same file is already in the collection, your words are joined to its own; use "edit" to replace them.
     """
     _console.prepare(quiet=quiet, verbose=verbose)
     details = _Details(title, tuple(caption or ()), attributes_of(attribute), source)
@@ -74,7 +74,7 @@ class _Details(NamedTuple):
     source: str
 
     def is_met_by(self, item: Item) -> bool:
-        """Whether an existing item matches the given details."""
+        """Whether an item has the given details."""
         return (
             self.title in (None, item.title)
             and {*self.captions} <= {*item.captions}
@@ -98,8 +98,8 @@ def _say(outcome: AddOutcome, details: _Details, *, as_json: bool, quiet: bool) 
         _console.plain(f"{item.item_id}\t{'added' if outcome.created else 'known'}\t{_console.cell(item.title)}")
     if not outcome.created and not quiet and not details.is_met_by(item):
         _console.note(
-            f"Item {item.item_id} is already in the collection and stays as it is. To change its title or attributes: "
-            f"{COMMAND} edit {item.item_id} --title ... --attribute NAME=VALUE"
+            f"Item {item.item_id} is already in the collection and keeps its title and attributes; a new title was added to its captions. "
+            f"To change them: {COMMAND} edit {item.item_id} --title ... --attribute NAME=VALUE"
         )
 
 

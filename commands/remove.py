@@ -97,8 +97,6 @@ def _numbers(words: list[str]) -> list[int]:
 
 def _remove_source(name: str, *, yes: bool) -> None:
     """Remove a catalogue, or the items added by hand, which `list` also shows as a catalogue."""
-    from crossmodal.filters import Filter
-
     with opened_store() as store:
         counts = store.sources.counts()
         entries = {entry.name: entry for entry in store.sources.all()}
@@ -109,10 +107,7 @@ def _remove_source(name: str, *, yes: bool) -> None:
                 "not_found", f'There is no catalogue "{name:.200}".', remedy=f"See their names: {COMMAND} list --catalogues"
             )
         _confirm(meant, counts.get(meant, 0), yes=yes)
-        if meant in entries:
-            gone = store.sources.remove(meant)
-        else:
-            gone = store.items.remove([int(each) for each in store.items.matching(Filter.of({"catalogue": meant}))])
+        gone = store.sources.remove(meant)
     _console.plain(f"catalogue\t{_console.cell(meant)}\t{len(gone)}\tremoved")
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from crossmodal.errors import QueryError
 
 Where = Mapping[str, str | Sequence[str]]
-"""A filter as a caller writes it: attribute → its value, or any of several; all must match. `catalogue` means the item's source."""
+"""A filter as a caller writes it: attribute → its value, or any of several; all must match. `catalogue` means one of its sources."""
 
 CATALOGUE = "catalogue"
 MAX_ATTRIBUTES = 50

@@ -35,10 +35,10 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One stored item of the collection.
+    """One stored item of the collection. One that several sources have joins their words; see `ItemSource`.
 
     Attributes:
-        source: name of the source it was indexed from, or `added`.
+        source: name of the source it was first indexed from, or `added`.
         added_at: Unix time in seconds.
         origin: where the picture came from (path or URL); displayed, never opened.
         held_out: not used for training.
@@ -58,11 +58,30 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
+class ItemSource:
+    """A row of a source that shows an item's picture, with the words that it contributes to the item.
+
+    Attributes:
+        key: unique in the collection; the same each time the source is read.
+        source: name of the source, or `added`.
+        origin: where the row's picture comes from (path or URL); displayed, never opened.
+    """
+
+    key: str
+    source: str
+    title: str
+    origin: str = ""
+    captions: tuple[str, ...] = ()
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    held_out: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class NewItem:
     """An item to be added to the collection.
 
     Attributes:
-        key: unique in the collection and stable when a source is re-indexed; writing an existing key updates its item.
+        key: unique in the collection and stable when a source is re-indexed; writing an existing key updates its row's words and picture.
         embedding: (embed_dim,) float32, unit length.
     """
 

@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from crossmodal.errors import CrossmodalError, QueryError
-from crossmodal.items import AddOutcome, Item, NewItem, Picture, texts_of
+from crossmodal.items import AddOutcome, Item, ItemSource, NewItem, Picture, texts_of
 from crossmodal.store import ModelSwitched, Store
+from crossmodal.store.item_sources import joined
 from crossmodal.store.texts import TextEmbeddings
 from crossmodal.text.cleaning import display_text, title_from_location
 from engine.encoding import Encoding, encoded_texts, reads_titles
@@ -40,42 +41,56 @@ class ItemEditor:
         captions: Sequence[str] = (),
         attributes: Mapping[str, str] | None = None,
     ) -> AddOutcome:
-        """Add a decoded picture, unless the same file was added by hand before. Without a title (None) it gets one from its origin's name.
+        """Add a decoded picture. If an item shows the same file, the words are joined to its own and nothing is created.
+
+        Without a title (None) it gets one from its origin's name.
 
         Raises:
             QueryError: `bad_request`: text fields of the wrong type. StoreError: writing failed; nothing changed.
         """
-        key = f"{ADDED}:{picture.content_hash}"
         if title is None and origin:
             title = title_from_location(origin)
-        name, said = title_of(self._limits, title), captions_of(self._limits, captions)
-        named = attributes_of(self._limits, attributes or {})
-        known = self._store.items.known([key]).get(key)
+        row = ItemSource(
+            f"{ADDED}:{picture.content_hash}",
+            ADDED,
+            title_of(self._limits, title),
+            display_text(origin, max_chars=self._limits.max_title_chars),
+            captions_of(self._limits, captions),
+            attributes_of(self._limits, attributes or {}),
+        )
+        known = self._store.items.known([row.key]).get(row.key)
         if known is not None and not known.removed:
-            return AddOutcome(known.item, created=False)
+            row = joined([known.row, row])
+            if row == known.row:
+                return AddOutcome(known.item, created=False)
+        there = self._store.items.with_content(picture.content_hash)
 
-        def write(models: Sequence[TrainedModel]) -> tuple[Item, bool]:
-            embeddings = {model.model_id: self._encoding.item(model, picture, name) for model in models}
+        def write(models: Sequence[TrainedModel]) -> Item:
+            embeddings = {model.model_id: self._encoding.item(model, picture, row.title) for model in models}
             first = models[0].model_id
             entry = NewItem(
-                key=key,
-                title=name,
+                key=row.key,
+                title=row.title,
                 picture=picture,
                 embedding=embeddings.pop(first),
                 source=ADDED,
-                origin=display_text(origin, max_chars=self._limits.max_title_chars),
-                captions=said,
-                attributes=named,
+                origin=row.origin,
+                captions=row.captions,
+                attributes=row.attributes,
             )
-            return self._store.items.add(
+            item, _ = self._store.items.add(
                 entry,
                 model_id=first,
                 other_embeddings=embeddings,
-                text_embeddings=self._new_text_embeddings(models, texts_of(name, said)),
+                text_embeddings=self._new_text_embeddings(models, texts_of(row.title, row.captions)),
+                title_models=[model.model_id for model in models if reads_titles(model)],
             )
+            return item
 
-        item, created = self._with_models(write)
-        return AddOutcome(item, created=created or known is not None)
+        item = self._with_models(write)
+        if item.item_id in there:
+            self._embed_again(item)
+        return AddOutcome(item, created=item.item_id not in there)
 
     def update(self, item_id: int, *, title: str | None, attributes: Mapping[str, str] | None) -> Item:
         """Replace the title or the attributes or both; None keeps them. Searches reflect the new title at once.

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -151,11 +152,12 @@ def test_an_added_picture_is_there_at_once(app: LostFoundApp) -> None:
     assert app.rendition(outcome.item.item_id).startswith(b"\xff\xd8")
 
 
-def test_the_same_file_again_is_the_same_item(app: LostFoundApp) -> None:
-    first = app.add_new_item(png("red", "disc", 1), "first")
-    again = app.add_new_item(png("red", "disc", 1), "second", origin="elsewhere")
+def test_the_same_file_again_is_the_same_item_with_further_words(app: LostFoundApp) -> None:
+    first = app.add_new_item(png("red", "disc", 1), "first", attributes={"shelf": "3"})
+    again = app.add_new_item(png("red", "disc", 1), "second", origin="elsewhere", attributes={"shelf": "4", "room": "hall"})
     assert not again.created
-    assert again.item == first.item
+    assert again.item == replace(first.item, captions=("first", "second"), attributes={"shelf": "3", "room": "hall"})
+    assert app.add_new_item(png("red", "disc", 1), "second") == again
     assert app.count() == 1
 
 

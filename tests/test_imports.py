@@ -36,7 +36,7 @@ ROOMS: dict[str, set[str]] = {
     LOCKS: {ERRORS},
     JOBS: {ERRORS, PROGRESS, LOCKS},
     DEMO: {ERRORS, PROGRESS, ATOMIC},
-    STORE: {ERRORS, ITEMS, FILTERS},
+    STORE: {ERRORS, ITEMS, FILTERS, TEXT},  # TEXT: a title made from a file name is told from one that somebody gave
     IMAGES: {ERRORS, INSTALLATION, ITEMS},
     INDEXES: {ERRORS, ATOMIC, REGISTRY, STORE, RUNTIMES},
     INGEST: {ERRORS, ITEMS, PROGRESS, TEXT, STORE, IMAGES},

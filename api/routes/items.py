@@ -13,7 +13,7 @@ from api.errors import Json, Overload, bad_request, refusal
 from api.openapi import body, problems, told
 from api.parameters import ONLY_KNOWN, Cursor, ItemName, Limit, WhereText, filter_of
 from api.request_body import Upload, is_form, one_source, read
-from api.responses import AddedMany, Attributes, Failures, ItemAnswer, ItemCreated, ItemsPage, failure_of
+from api.responses import AddedMany, Attributes, Failures, ItemCreated, ItemDetails, ItemsPage, failure_of
 from api.schemas import ItemChange, NewItemRequest, NewItemsRequest
 from crossmodal.errors import CrossmodalError
 from crossmodal.filters import Filter
@@ -43,15 +43,15 @@ async def list_attributes(door: ServicesDep) -> Response:
     return Json({"attributes": named})
 
 
-@router.get("/items/{item_id}", response_model=ItemAnswer, responses=problems(404))
+@router.get("/items/{item_id}", response_model=ItemDetails, responses=problems(404))
 async def get_item(door: ServicesDep, item_id: ItemName) -> Response:
     """One item, by its id or by the name of its file."""
-    return Json(door.item(await door.run(item_called, door.app, item_id)))
+    return Json(await door.details(await door.run(item_called, door.app, item_id)))
 
 
 @router.patch(
     "/items/{item_id}",
-    response_model=ItemAnswer,
+    response_model=ItemDetails,
     openapi_extra=body(ItemChange, _CHANGE),
     responses=problems(404, 415, 422, 507),
 )
@@ -60,7 +60,7 @@ async def change_item(request: Request, door: ServicesDep, item_id: ItemName) ->
     question, _ = await read(request, ItemChange)
     item = await door.run(item_called, door.app, item_id)
     changed = await door.run(door.app.update_item, item.item_id, title=question.title, attributes=question.attributes)
-    return Json(door.item(changed))
+    return Json(await door.details(changed))
 
 
 @router.delete("/items/{item_id}", status_code=204, response_class=Response, responses=problems(404, 507))
@@ -71,10 +71,10 @@ async def delete_item(door: ServicesDep, item_id: ItemName) -> Response:
     return Response(status_code=204)
 
 
-@router.post("/items/{item_id}/restore", response_model=ItemAnswer, responses=problems(404, 507))
+@router.post("/items/{item_id}/restore", response_model=ItemDetails, responses=problems(404, 507))
 async def restore_item(door: ServicesDep, item_id: ItemName) -> Response:
     """Bring a removed item back, by the id it had; one that is there stays as it is."""
-    return Json(door.item(await door.run(restored, door.app, item_id)))
+    return Json(await door.details(await door.run(restored, door.app, item_id)))
 
 
 _NAME_CHARS = 200
@@ -164,7 +164,11 @@ _ADDS: dict[str, Any] = {
     "response_model": ItemCreated,
     "openapi_extra": body(NewItemRequest, _ADDRESSED, file="image", one_of=("image_url",)),
     "responses": {
-        200: {"model": ItemCreated, "description": "It was already in the collection; nothing changed.", "headers": _PLACE},
+        200: {
+            "model": ItemCreated,
+            "description": "The same file was already in the collection; the words of the request were joined to the item's.",
+            "headers": _PLACE,
+        },
         201: {"headers": _PLACE},
     }
     | problems(415, 422, 502, 504, 507),

@@ -12,7 +12,7 @@ import numpy as np
 
 from crossmodal.ingest.plan import Decoded, Outcome, Unchanged
 from crossmodal.ingest.report import Tally
-from crossmodal.items import Embedding, Failure, Item, NewItem, Pixels, SourceRow, texts_of
+from crossmodal.items import Embedding, Failure, ItemSource, NewItem, Pixels, SourceRow, texts_of
 from crossmodal.store import ItemTexts, Store
 from crossmodal.store.texts import TextEmbeddings
 
@@ -205,16 +205,17 @@ class Batches:
             self._batch.restored.append(task.known.item.item_id)
         if task.key in self._failed:
             self._batch.mended.append(task.key)
-        if _texts_differ(row, task.known.item):
+        if _texts_differ(row, task.known.row):
             self._batch.texts.append(ItemTexts(task.key, row.title, row.location, row.captions, row.attributes, row.held_out))
 
     def _commit(self, batch: _Batch, entries: list[NewItem], said: TextEmbeddings) -> None:
+        titled = [self._model_id] if self._encode_titled is not None else []
         if entries:
-            self._store.items.add_many(entries, model_id=self._model_id, text_embeddings=said)
+            written = self._store.items.add_many(entries, model_id=self._model_id, text_embeddings=said, title_models=titled)
+            self._tally.refused += len(entries) - len(written)
         if batch.failures:
             self._store.failures.record(batch.failures)
         if batch.texts:
-            titled = [self._model_id] if self._encode_titled is not None else []
             self._store.items.update_texts(batch.texts, text_embeddings=said, title_models=titled)
         if batch.restored:
             self._store.items.restore(batch.restored)
@@ -226,6 +227,6 @@ class Batches:
             self._commits.popleft().result()
 
 
-def _texts_differ(row: SourceRow, item: Item) -> bool:
+def _texts_differ(row: SourceRow, stored: ItemSource) -> bool:
     here = (row.title, row.location, row.captions, row.held_out, dict(row.attributes))
-    return here != (item.title, item.origin, item.captions, item.held_out, dict(item.attributes))
+    return here != (stored.title, stored.origin, stored.captions, stored.held_out, dict(stored.attributes))

@@ -91,10 +91,11 @@ def ingest(
     """Index a source: each row ends indexed, or as a failure with a reason.
 
     Each batch is committed separately, and a row already in the collection with the same picture is not encoded again, so running again
-    resumes a run that was stopped or killed. At the end, a removed row and a new row with the same image hash are treated as a rename, and
-    the item stays the same. So does the item of a source that no longer exists (a moved folder, a renamed table) if a new row has its image
-    hash. Other items whose row is no longer in the source are removed; they return with the row. Rows in a part that could not
-    be read do not count as removed. If an indexed row fails, its last good picture stays. Rows of items removed by the user are skipped.
+    resumes a run that was stopped or killed. A new row whose image hash an item of another source has joins that item, and its words are
+    joined to the item's. At the end, a removed row and a new row with the same image hash are treated as a rename, and the item stays the
+    same; so does the item of a source that no longer exists (a moved folder, a renamed table). Other items with no row left are removed;
+    they return with the row. Rows in a part that could not be read do not count as removed. If an indexed row fails, its last good picture
+    stays. Rows of items removed by the user are skipped.
 
     Args:
         load: returns the bytes of a row's picture; called from several threads, like `decoder`.
@@ -140,11 +141,19 @@ def ingest(
         tally.tell(now=True)  # what was committed last
         raise Stopped("Indexing")
     titled = [model_id] if encode_titled is not None else []
+    joined = store.sources.count_joined(source.name, since=began_at)
     moved = store.sources.adopt_moved(source.name, gone, title_models=titled) if (gone := _gone(store, source)) else []
-    renamed = moved + store.sources.detect_renames(source.name, plan.keys, unread=plan.unread, title_models=titled)
-    removed, unread = store.sources.remove_missing(source.name, plan.keys, unread=plan.unread)
+    renamed = store.sources.detect_renames(source.name, plan.keys, unread=plan.unread, title_models=titled)
+    removed, unread = store.sources.remove_missing(source.name, plan.keys, unread=plan.unread, title_models=titled)
     store.sources.put(source.name, kind=source.kind, location=source.location, began_at=began_at, completed_at=time.time())
-    return tally.finish(duplicates=source.duplicates, renamed=len(renamed), removed=len(removed), unread=unread)
+    return tally.finish(
+        duplicates=source.duplicates,
+        renamed=len(renamed),
+        joined=joined,
+        moved=len(moved),
+        removed=len(removed),
+        unread=unread,
+    )
 
 
 def _gone(store: Store, source: Source) -> list[str]:

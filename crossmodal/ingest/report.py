@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from crossmodal.progress import OnProgress, Progress
-from crossmodal.text.cleaning import counted
+from crossmodal.text.cleaning import counted, were
 
 # The rate covers recent seconds only: a resumed run skips thousands of rows per second before its first new picture.
 _WINDOW = 20
@@ -18,8 +18,9 @@ class IngestReport:
     """Outcome counts of one source.
 
     Attributes:
-        indexed: pictures added or updated, without renames.
-        unchanged: rows whose picture was already in the collection, or was removed by the user.
+        indexed: pictures added or updated, without renames and joined ones.
+        joined: new rows whose picture an item of another source shows: the row's words were joined to the item's.
+        unchanged: rows that were already in the collection, or whose picture was removed by the user.
         failed: rows recorded as failures.
         duplicates: rows that repeat an earlier row.
         renamed: items whose picture now has another key, such as a file with a new name.
@@ -36,6 +37,7 @@ class IngestReport:
     removed: int
     unread: int
     seconds: float
+    joined: int = 0
 
 
 class Tally:
@@ -44,6 +46,10 @@ class Tally:
     Args:
         total: expected number of rows.
         clock: monotonic time in seconds.
+
+    Attributes:
+        indexed, unchanged, failed: finished rows by outcome.
+        refused: those of `indexed` that the collection refused, because a person removed their picture from another source.
     """
 
     def __init__(self, total: int, on_progress: OnProgress, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -51,6 +57,7 @@ class Tally:
         self.indexed = 0
         self.unchanged = 0
         self.failed = 0
+        self.refused = 0
         self._on_progress = on_progress
         self._clock = clock
         self._began = clock()
@@ -87,14 +94,22 @@ class Tally:
             )
         )
 
-    def finish(self, *, duplicates: int, renamed: int, removed: int, unread: int) -> IngestReport:
-        """Report the end and return the totals."""
-        indexed = max(0, self.indexed - renamed)  # a killed run may have indexed them already
-        report = IngestReport(indexed, self.unchanged, self.failed, duplicates, renamed, removed, unread, self.seconds)
+    def finish(self, *, duplicates: int, renamed: int, joined: int, moved: int, removed: int, unread: int) -> IngestReport:
+        """Report the end and return the totals.
+
+        Args:
+            joined: rows that became those of items of other sources.
+            moved: items whose other source is gone, among these.
+        """
+        indexed = max(0, self.indexed - renamed - joined - self.refused)  # a killed run may have indexed them already
+        unchanged, joined = self.unchanged + self.refused, max(0, joined - moved)
+        report = IngestReport(
+            indexed, unchanged, self.failed, duplicates, renamed + moved, removed, unread, self.seconds, joined=joined
+        )
         self._on_progress(
             Progress(
                 step="index",
-                message=f"{indexed:,} pictures indexed, {self.unchanged:,} unchanged, {self.failed:,} failed.",
+                message=f"{indexed:,} pictures indexed, {unchanged:,} unchanged, {self.failed:,} failed.",
                 done=self.done,
                 total=self.done,
                 failed=self.failed,
@@ -103,9 +118,10 @@ class Tally:
                 seconds_left=0.0,
                 figures={
                     "indexed": indexed,
-                    "unchanged": self.unchanged,
+                    "unchanged": unchanged,
+                    "joined": joined,
                     "duplicates": duplicates,
-                    "renamed": renamed,
+                    "renamed": report.renamed,
                     "removed": removed,
                 },
             )
@@ -132,13 +148,17 @@ class IngestSummary:
     @property
     def nothing_came(self) -> bool:
         """Whether there were rows, but none of them could be read."""
-        return bool(self.report.failed) and not self.report.indexed + self.report.unchanged + self.report.renamed
+        return bool(self.report.failed) and not any(
+            (self.report.indexed, self.report.unchanged, self.report.renamed, self.report.joined)
+        )
 
     @property
     def sentence(self) -> str:
         """Summary for the user; rare outcomes are mentioned only if they occurred."""
         counts = self.report
         parts = [f"{counted(counts.indexed, 'picture')} indexed, {counts.unchanged:,} unchanged, {counts.failed:,} failed."]
+        if counts.joined:
+            parts.append(f"{counted(counts.joined, 'picture')} {were(counts.joined)} there already and got further words.")
         if counts.renamed:
             its = "its name" if counts.renamed == 1 else "their names"
             parts.append(f"{counted(counts.renamed, 'picture')} only changed {its}.")

@@ -10,7 +10,7 @@ _HAS_VALUE = (
     "EXISTS (SELECT 1 FROM json_each(items.attributes) AS attribute"
     " WHERE attribute.key = ? AND attribute.value IN (SELECT value FROM json_each(?)))"
 )
-_IS_OF = "items.catalogue IN (SELECT value FROM json_each(?))"
+_IS_OF = "items.item_id IN (SELECT item_id FROM item_sources WHERE catalogue IN (SELECT value FROM json_each(?)))"
 
 
 def condition(chosen: Filter) -> tuple[str, list[object]]:

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from crossmodal.errors import StoreError
 from crossmodal.filters import Filter
-from crossmodal.items import Embedding, Item, NewItem
-from crossmodal.store import removal, rows, writing
+from crossmodal.items import Embedding, Item, ItemSource, NewItem
+from crossmodal.store import item_sources, removal, rows, writing
 from crossmodal.store.database import Database
 from crossmodal.store.filters import condition
-from crossmodal.store.rows import ITEM_COLUMNS, ITEM_WIDTH, MAX_ID, item_of, storable
+from crossmodal.store.item_sources import ItemTexts
+from crossmodal.store.rows import IS_OF_SOURCE, ITEM_COLUMNS, ITEM_WIDTH, MAX_ID, item_of, storable
 from crossmodal.store.texts import TextEmbeddings
-from crossmodal.store.writing import ItemTexts
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +24,14 @@ class Known:
 
     Attributes:
         item: as stored, also when it is removed.
+        row: of the source, with its own words.
         removed: it was removed; writing the key again brings it back.
         vanished: it was removed because its row vanished, not by a person.
         embedded: it has an embedding of the model that was named; False where none was.
     """
 
     item: Item
+    row: ItemSource
     removed: bool
     vanished: bool
     embedded: bool
@@ -49,15 +52,29 @@ class Items:
         model_id: str,
         other_embeddings: Mapping[str, Embedding] | None = None,
         text_embeddings: TextEmbeddings | None = None,
+        title_models: Collection[str] = (),
     ) -> tuple[Item, bool]:
-        """Write one item. Returns it as stored, and whether its key was new.
+        """Write one item. Returns it as stored, and whether it is new: an item with the same picture may have been joined.
 
         Args:
             other_embeddings: its embedding of each further model, by model id. See `add_many` for the rest.
+
+        Raises:
+            StoreError: `bad_request`, a person removed it from another source for good; items added by hand are never refused.
         """
         rows_of = {name: [embedding] for name, embedding in (other_embeddings or {}).items()}
         with self._database.writing() as db:
-            return writing.add(db, [entry], model_id=model_id, other_embeddings=rows_of, text_embeddings=text_embeddings)[0]
+            [(item, created)] = writing.add(
+                db,
+                [entry],
+                model_id=model_id,
+                other_embeddings=rows_of,
+                text_embeddings=text_embeddings,
+                title_models=title_models,
+            )
+        if item is None:
+            raise StoreError("bad_request", f"The picture of {entry.key!r:.80} was removed for good.", remedy="Add it by hand.")
+        return item, created
 
     def add_many(
         self,
@@ -66,18 +83,21 @@ class Items:
         model_id: str,
         other_embeddings: Mapping[str, Sequence[Embedding]] | None = None,
         text_embeddings: TextEmbeddings | None = None,
+        title_models: Collection[str] = (),
     ) -> list[Item]:
         """Write items in one transaction, all or none, with their embeddings of one model.
 
         A known key is brought up to date: its words always, its picture and embeddings when the content hash differs (embeddings
-        of other models are then dropped). A removed key comes back. Failures recorded under the keys are deleted.
+        of other models are then dropped). A removed key comes back. A new key whose picture an item of another source shows becomes a
+        row of that item, and its words are joined; see `item_sources.matching_item`. Failures recorded under the keys are deleted.
 
         Args:
             other_embeddings: embeddings of other models, by model id, one for each entry.
             text_embeddings: embeddings of the entries' texts (`items.texts_of`); those already stored may be left out.
+            title_models: see `update_texts`. An item that is joined and has another title than the entry lacks their embedding.
 
         Returns:
-            The items as stored, in the order of `entries`; empty for none.
+            The items as stored, in the order of `entries`, without entries that a person removed from another source for good.
 
         Raises:
             StoreError: `index_model_mismatch` (an embedding longer or shorter than the model's others; as `ModelSwitched`, none of the
@@ -85,14 +105,20 @@ class Items:
         """
         with self._database.writing() as db:
             written = writing.add(
-                db, entries, model_id=model_id, other_embeddings=other_embeddings, text_embeddings=text_embeddings
+                db,
+                entries,
+                model_id=model_id,
+                other_embeddings=other_embeddings,
+                text_embeddings=text_embeddings,
+                title_models=title_models,
             )
-        return [item for item, _ in written]
+        return [item for item, _ in written if item is not None]
 
     def update_texts(
         self, texts: Sequence[ItemTexts], *, text_embeddings: TextEmbeddings | None = None, title_models: Collection[str] = ()
     ) -> int:
-        """Replace the words of items by key, where they differ; returns how many did. Unknown keys are passed over.
+        """Replace the words of rows by key, where they differ; returns how many items changed. Unknown keys, and items edited by
+        hand, are passed over.
 
         Args:
             text_embeddings: embeddings of the new texts.
@@ -143,6 +169,22 @@ class Items:
         with self._database.reading() as db:
             return rows.one_item(db, item_id)
 
+    def sources(self, item_id: int) -> list[ItemSource]:
+        """The rows of sources that show an item's picture, with the words of each; the oldest first.
+
+        Raises:
+            QueryError: `not_found`, also for a removed item.
+        """
+        with self._database.reading() as db:
+            rows.one_item(db, item_id)
+            return item_sources.of_item(db, item_id)
+
+    def with_content(self, content_hash: str) -> set[int]:
+        """Ids of the items that show the picture with this content hash."""
+        with self._database.reading() as db:
+            found = db.execute("SELECT item_id FROM items WHERE content_hash = ? AND removed_at IS NULL", (content_hash,))
+            return {item_id for (item_id,) in found}
+
     def get_many(self, item_ids: Sequence[int]) -> list[Item]:
         """Items in the order of `item_ids`. Those not there any more are left out."""
         with self._database.reading() as db:
@@ -159,7 +201,7 @@ class Items:
             if source is None:
                 row = db.execute("SELECT COUNT(*) FROM items INDEXED BY items_by_catalogue WHERE removed_at IS NULL").fetchone()
             else:
-                sql = "SELECT COUNT(*) FROM items WHERE catalogue = ? AND removed_at IS NULL"
+                sql = f"SELECT COUNT(*) FROM items WHERE {IS_OF_SOURCE} AND removed_at IS NULL"
                 row = db.execute(sql, (storable(source),)).fetchone()
             return int(row[0])
 
@@ -199,13 +241,17 @@ class Items:
         wanted = {storable(key): key for key in keys}
         with self._database.reading() as db:
             found = db.execute(
-                f"SELECT {ITEM_COLUMNS}, items.key, items.removed_at IS NOT NULL, items.vanished, EXISTS ("
+                f"SELECT {ITEM_COLUMNS}, {item_sources.COLUMNS}, items.removed_at IS NOT NULL, items.vanished, EXISTS ("
                 " SELECT 1 FROM embeddings JOIN models USING (model_no)"
                 " WHERE embeddings.item_id = items.item_id AND models.model_id = ?)"
-                " FROM items WHERE items.key IN (SELECT value FROM json_each(?))",
+                " FROM item_sources JOIN items USING (item_id) WHERE item_sources.key IN (SELECT value FROM json_each(?))",
                 (model_id, json.dumps(list(wanted))),
             ).fetchall()
-        return {wanted[row[ITEM_WIDTH]]: Known(item_of(row), *map(bool, row[ITEM_WIDTH + 1 :])) for row in found}
+        known = [
+            Known(item_of(row), item_sources.row_of(row[0], row[ITEM_WIDTH:]), *map(bool, row[ITEM_WIDTH + item_sources.WIDTH :]))
+            for row in found
+        ]
+        return {wanted[each.row.key]: each for each in known}
 
     def refused(self, keys: Iterable[str]) -> set[str]:
         """The keys deleted by the user and since purged; re-indexing skips them."""

@@ -138,5 +138,32 @@ CREATE TABLE refused (key TEXT PRIMARY KEY, catalogue TEXT NOT NULL) STRICT, WIT
 ALTER TABLE catalogues ADD COLUMN began_at REAL;
 """
 
-MIGRATIONS: tuple[str, ...] = (VERSION_1, VERSION_2, VERSION_3)
+VERSION_4 = """
+-- The rows of sources that show an item's picture, each with its own words. Key and words of the item are theirs joined; those of the
+-- oldest row come first.
+CREATE TABLE item_sources (
+    row_no INTEGER PRIMARY KEY,
+    key TEXT NOT NULL UNIQUE,
+    item_id INTEGER NOT NULL REFERENCES items (item_id) ON DELETE CASCADE,
+    catalogue TEXT NOT NULL,
+    content_hash TEXT NOT NULL,
+    title TEXT NOT NULL,
+    source TEXT NOT NULL,
+    captions TEXT NOT NULL,
+    attributes TEXT NOT NULL,
+    held_out INTEGER NOT NULL,
+    added_at REAL NOT NULL
+) STRICT;
+CREATE INDEX item_sources_by_item ON item_sources (item_id);
+CREATE INDEX item_sources_by_catalogue ON item_sources (catalogue, item_id);
+CREATE INDEX item_sources_by_content ON item_sources (content_hash, catalogue);
+INSERT INTO item_sources (key, item_id, catalogue, content_hash, title, source, captions, attributes, held_out, added_at)
+    SELECT key, item_id, catalogue, content_hash, title, source, captions, attributes, held_out, added_at FROM items ORDER BY item_id;
+
+-- What a purged item showed, so that it stays away when its source moves; NULL for what was purged before this format.
+ALTER TABLE refused ADD COLUMN content_hash TEXT;
+CREATE INDEX refused_by_content ON refused (content_hash, catalogue) WHERE content_hash IS NOT NULL;
+"""
+
+MIGRATIONS: tuple[str, ...] = (VERSION_1, VERSION_2, VERSION_3, VERSION_4)
 """Statement i leads from version i to i + 1. A released one is never changed, only followed by another."""

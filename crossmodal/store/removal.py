@@ -47,12 +47,13 @@ def restore(db: Connection, item_ids: Sequence[int]) -> list[int]:
 def purge(db: Connection, *, older_than_s: float) -> int:
     """Delete items removed at least `older_than_s` ago, with pictures nothing else shows. Returns how many.
 
-    Of what a person removed, the keys that a catalogue may bring again are kept: it stays away.
+    Of what a person removed, the keys and images that a source may bring again are recorded: it stays away.
     """
     before = time.time() - older_than_s
     db.execute(
-        "INSERT OR REPLACE INTO refused (key, catalogue) SELECT key, catalogue FROM items"
-        " WHERE removed_at <= ? AND vanished = 0 AND catalogue IN (SELECT name FROM catalogues)",
+        "INSERT OR REPLACE INTO refused (key, catalogue, content_hash)"
+        " SELECT row.key, row.catalogue, row.content_hash FROM items JOIN item_sources AS row USING (item_id)"
+        " WHERE removed_at <= ? AND vanished = 0 AND row.catalogue IN (SELECT name FROM catalogues)",
         (before,),
     )
     text_ids = texts.of_items(

@@ -15,6 +15,9 @@ ITEM_COLUMNS = (
     " items.source, items.captions, items.attributes, items.held_out"
 )
 ITEM_WIDTH = 11
+IS_OF_SOURCE = "EXISTS (SELECT 1 FROM item_sources WHERE item_sources.catalogue = ? AND item_sources.item_id = items.item_id)"
+"""Whether an item has a row of a source."""
+
 MAX_ID = 2**63 - 1
 
 
@@ -27,24 +30,21 @@ def item_of(row: Row) -> Item:
     item_id, title, source, content_hash, width_px, height_px, added_at, origin = row[:8]
     captions, attributes, held_out = row[8:ITEM_WIDTH]
     try:
-        words, named = _captions(captions), _attributes(attributes)
+        words, named = words_of(captions, attributes)
     except (ValueError, RecursionError) as error:
         raise damaged_item(item_id, "its captions or attributes cannot be read") from error
     return Item(item_id, title, source, content_hash, width_px, height_px, added_at, origin, words, named, bool(held_out))
 
 
-def _captions(text: str) -> tuple[str, ...]:
-    values = json.loads(text) if text != "[]" else []
-    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+def words_of(captions: str, attributes: str) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Captions and attributes as stored in their columns. Raises ValueError or RecursionError for anything else."""
+    said = json.loads(captions) if captions != "[]" else []
+    named = json.loads(attributes) if attributes != "{}" else {}
+    if not isinstance(said, list) or not all(isinstance(text, str) for text in said):
         raise ValueError
-    return tuple(values)
-
-
-def _attributes(text: str) -> dict[str, str]:
-    values = json.loads(text) if text != "{}" else {}
-    if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
+    if not isinstance(named, dict) or not all(isinstance(value, str) for value in named.values()):
         raise ValueError
-    return values
+    return tuple(said), named
 
 
 def one_item(db: Connection, item_id: int) -> Item:
@@ -76,7 +76,7 @@ def item_page(db: Connection, limit: int, *, after_id: int | None, source: str |
         conditions.append("item_id < ?" if newest_first else "item_id > ?")
         values.append(max(-1, min(after_id, MAX_ID)))
     if source is not None:
-        conditions.append("catalogue = ?")
+        conditions.append(IS_OF_SOURCE)
         values.append(storable(source))
     order = "DESC" if newest_first else "ASC"
     sql = f"SELECT {ITEM_COLUMNS} FROM items WHERE {' AND '.join(conditions)} ORDER BY item_id {order} LIMIT ?"

@@ -3,20 +3,25 @@
 import json
 import time
 from collections import defaultdict, deque
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from crossmodal.store import removal, texts
+from crossmodal.store import item_sources, removal
 from crossmodal.store.database import Connection, Database
-from crossmodal.store.rows import Row, one_item, storable
-from crossmodal.store.writing import ItemTexts, update_texts
+from crossmodal.store.rows import id_list, many_items, storable
 
-# Statements about items that lost their row; to be run within `_present`.
-_MISSING = "catalogue = ? AND removed_at IS NULL AND key NOT IN (SELECT key FROM temp.present)"
-_GONE = f"{_MISSING} AND NOT EXISTS (SELECT 1 FROM temp.unread WHERE substr(items.key, 1, length(beginning)) = beginning)"
-# Items added since the source was last read to its end. Takes the source's name twice.
-_NEW = "catalogue = ? AND removed_at IS NULL AND edited = 0 AND added_at > (SELECT completed_at FROM catalogues WHERE name = ?)"
+# Statements about rows of live items that are gone from their source; to be run within `_present`.
+_MISSING = (
+    "item_sources JOIN items USING (item_id)"
+    " WHERE item_sources.catalogue = ? AND removed_at IS NULL AND item_sources.key NOT IN (SELECT key FROM temp.present)"
+)
+_GONE = f"{_MISSING} AND NOT EXISTS (SELECT 1 FROM temp.unread WHERE substr(item_sources.key, 1, length(beginning)) = beginning)"
+# Rows of items that were added since the source was last read to its end. Takes the source's name twice.
+_NEW = (
+    "item_sources JOIN items USING (item_id) WHERE item_sources.catalogue = ? AND removed_at IS NULL AND edited = 0"
+    " AND items.added_at > (SELECT completed_at FROM catalogues WHERE name = ?)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +33,7 @@ class SourceInfo:
         location: where it is, as shown to a person.
         completed_at: when a reading last came to its end (Unix seconds), None while none did.
         began_at: when that reading began, None also where an earlier version of this program read it.
-        items, failures: rows in the collection, rows that failed.
+        items, failures: items that have a row of the source, rows that failed.
     """
 
     name: str
@@ -63,57 +68,88 @@ class Sources:
         with self._database.reading() as db:
             rows = db.execute(
                 "SELECT name, kind, location, added_at, completed_at,"
-                " (SELECT COUNT(*) FROM items WHERE items.catalogue = name AND removed_at IS NULL),"
+                " (SELECT COUNT(DISTINCT item_id) FROM item_sources AS row JOIN items USING (item_id)"
+                "  WHERE row.catalogue = name AND removed_at IS NULL),"
                 " (SELECT COUNT(*) FROM failures WHERE failures.catalogue = name), began_at FROM catalogues ORDER BY added_at, name"
             ).fetchall()
         return [SourceInfo(*row) for row in rows]
 
     def counts(self) -> dict[str, int]:
-        """How many items each source has, by name; those without any are left out."""
+        """How many items each source has, by name; those without any are left out. An item counts for each of its sources."""
         with self._database.reading() as db:
             return dict(
                 db.execute(
-                    "SELECT catalogue, COUNT(*) FROM items WHERE removed_at IS NULL GROUP BY catalogue ORDER BY catalogue"
+                    "SELECT row.catalogue, COUNT(DISTINCT item_id) FROM item_sources AS row JOIN items USING (item_id)"
+                    " WHERE removed_at IS NULL GROUP BY row.catalogue ORDER BY row.catalogue"
                 ).fetchall()
             )
 
+    def count_joined(self, name: str, *, since: float) -> int:
+        """How many of a source's rows became rows of an item that was there before, since a time (Unix seconds)."""
+        with self._database.reading() as db:
+            (count,) = db.execute(
+                "SELECT COUNT(*) FROM item_sources AS row JOIN items USING (item_id)"
+                " WHERE row.catalogue = ? AND row.added_at >= ? AND row.added_at > items.added_at",
+                (storable(name), since),
+            ).fetchone()
+        return int(count)
+
     def remove(self, name: str) -> list[int]:
-        """Remove a source's items, failures and entry; returns the items' ids. Read again, it brings all of them back."""
+        """Remove a source with its rows, failures and entry. Items that have no row of another source go with it.
+
+        Read again, it brings all of them back.
+
+        Returns:
+            The ids of the items that are gone.
+        """
         name = storable(name)
         with self._database.writing() as db:
-            rows = db.execute("SELECT item_id FROM items WHERE catalogue = ? AND removed_at IS NULL", (name,)).fetchall()
+            keys_of = defaultdict[int, list[str]](list)
+            for item_id, key in db.execute("SELECT item_id, key FROM item_sources WHERE catalogue = ?", (name,)):
+                keys_of[item_id].append(key)
             db.execute("DELETE FROM failures WHERE catalogue = ?", (name,))
             db.execute("DELETE FROM catalogues WHERE name = ?", (name,))
             db.execute("DELETE FROM refused WHERE catalogue = ?", (name,))
+            gone = _drop_rows(db, keys_of)
             # The rows left with their source, so items removed by the user also return when it is indexed again.
-            db.execute("UPDATE items SET vanished = 1 WHERE catalogue = ? AND removed_at IS NOT NULL", (name,))
-            return removal.remove(db, [item_id for (item_id,) in rows], vanished=True)
+            sql = "UPDATE items SET vanished = 1 WHERE item_id IN (SELECT value FROM json_each(?)) AND removed_at IS NOT NULL"
+            db.execute(sql, (id_list(gone),))
+            return removal.remove(db, gone, vanished=True)
 
-    def remove_missing(self, name: str, keys_present: Iterable[str], *, unread: Collection[str] = ()) -> tuple[list[int], int]:
-        """Remove a source's items, and its failures, whose key is not among `keys_present`. The items come back with their row.
+    def remove_missing(
+        self, name: str, keys_present: Iterable[str], *, unread: Collection[str] = (), title_models: Collection[str] = ()
+    ) -> tuple[list[int], int]:
+        """Remove a source's rows, and its failures, whose key is not among `keys_present`; with them the items that have no other row.
+
+        The items come back with their row.
 
         Args:
             unread: beginnings of keys that may be present all the same, because a part of the source could not be read.
+            title_models: see `Items.update_texts`.
 
         Returns:
-            The ids of the removed items, and how many items stay because their key begins like that.
+            The ids of the removed items, and how many rows stay because their key begins like that.
         """
         name = storable(name)
         with self._database.writing() as db:
             with _present(db, keys_present, unread):
-                gone = [item_id for (item_id,) in db.execute(f"SELECT item_id FROM items WHERE {_GONE}", (name,))]
-                (missing,) = db.execute(f"SELECT COUNT(*) FROM items WHERE {_MISSING}", (name,)).fetchone()
+                rows = db.execute(f"SELECT item_id, item_sources.key FROM {_GONE}", (name,)).fetchall()
+                (missing,) = db.execute(f"SELECT COUNT(*) FROM {_MISSING}", (name,)).fetchone()
                 db.execute("DELETE FROM failures WHERE catalogue = ? AND key NOT IN (SELECT key FROM temp.present)", (name,))
-            return removal.remove(db, gone, vanished=True), missing - len(gone)
+            keys_of = defaultdict[int, list[str]](list)
+            for item_id, key in rows:
+                keys_of[item_id].append(key)
+            gone = _drop_rows(db, keys_of, title_models=title_models)
+            return removal.remove(db, gone, vanished=True), missing - len(rows)
 
     def detect_renames(
         self, name: str, keys_present: Iterable[str], *, unread: Collection[str] = (), title_models: Collection[str] = ()
     ) -> list[int]:
         """Match items whose row is gone with new items that have the same image, as after renaming a file.
 
-        The new item is deleted, the old one gets its key, its origin and, unless edited by hand, its words. Gone are also items that
-        were removed with their row; new are items added since the source was last read to its end: a copy that was there before stays
-        an item of its own. To be called before `remove_missing`.
+        The new item is deleted, the old one gets its row in place of the one that is gone. Gone are also items that were removed with
+        their row; new are items added since the source was last read to its end: a copy that was there before stays an item of its own.
+        To be called before `remove_missing`.
 
         Args:
             unread: see `remove_missing`.
@@ -124,31 +160,38 @@ class Sources:
         """
         name = storable(name)
         with self._database.writing() as db:
-            if db.execute(f"SELECT 1 FROM items WHERE {_NEW} LIMIT 1", (name, name)).fetchone() is None:
+            if db.execute(f"SELECT 1 FROM {_NEW} LIMIT 1", (name, name)).fetchone() is None:
                 return []  # the usual case: the keys need not be read
             with _present(db, keys_present, unread):
+                row = "items.content_hash, item_id, item_sources.key"
                 gone = db.execute(
-                    f"SELECT content_hash, item_id, 0 AS is_removed FROM items WHERE {_GONE}"
-                    " UNION ALL SELECT content_hash, item_id, 1 FROM items"
-                    " WHERE catalogue = ? AND removed_at IS NOT NULL AND vanished = 1 AND key NOT IN (SELECT key FROM temp.present)"
-                    " ORDER BY is_removed, item_id",
+                    f"SELECT {row}, 0 AS is_removed FROM {_GONE} UNION ALL SELECT {row}, 1 FROM item_sources JOIN items USING (item_id)"
+                    " WHERE item_sources.catalogue = ? AND removed_at IS NOT NULL AND vanished = 1"
+                    "  AND item_sources.key NOT IN (SELECT key FROM temp.present) ORDER BY is_removed, item_id",
                     (name, name),
                 ).fetchall()
-                sql = f"SELECT content_hash, item_id FROM items WHERE {_NEW} AND key IN (SELECT key FROM temp.present) ORDER BY item_id"
-                new = db.execute(sql, (name, name)).fetchall()
-            waiting: defaultdict[str, deque[int]] = defaultdict(deque)
-            for content_hash, item_id, _ in gone:
-                waiting[content_hash].append(item_id)
-            pairs = [(waiting[content_hash].popleft(), item_id) for content_hash, item_id in new if waiting[content_hash]]
-            for old, item_id in pairs:
-                _take_place(db, old, item_id, title_models=title_models)
-            return [old for old, _ in pairs]
+                new = db.execute(
+                    f"SELECT DISTINCT items.content_hash, item_id FROM {_NEW} AND item_sources.key IN (SELECT key FROM temp.present)"
+                    " ORDER BY item_id",
+                    (name, name),
+                ).fetchall()
+            waiting: defaultdict[str, deque[tuple[int, str]]] = defaultdict(deque)
+            for content_hash, item_id, key, _ in gone:
+                waiting[content_hash].append((item_id, key))
+            moved = []
+            for content_hash, new_id in new:
+                if waiting[content_hash]:
+                    item_id, key = waiting[content_hash].popleft()
+                    if item_id != new_id:
+                        item_sources.merge(db, item_id, new_id, gone=key, title_models=title_models)
+                        moved.append(item_id)
+            removal.restore(db, moved)
+            return moved
 
     def adopt_moved(self, name: str, gone: Collection[str], *, title_models: Collection[str] = ()) -> list[int]:
-        """Match items of sources that are no longer where they were with items of a source that have the same image.
+        """Forget the rows of sources that are no longer where they were, of items that a source has as well: its folder was moved.
 
-        As in `detect_renames`, the new item is deleted, and the old one gets its key, source and origin and, unless edited by hand, its
-        words. One that a person removed stays removed. A source that has no items left is deleted. To be called before `detect_renames`.
+        One that a person removed stays removed. A source that has no rows left is deleted. To be called before `detect_renames`.
 
         Args:
             name: the source that was read just now, to its end.
@@ -159,74 +202,31 @@ class Sources:
             The ids of the items that moved.
         """
         name, lost = storable(name), json.dumps([storable(each) for each in gone if each != name])
-        row_key = "substr(key, instr(key, char(10)) + 1)"
         of_gone = "catalogue IN (SELECT value FROM json_each(?))"
         with self._database.writing() as db:
-            old = db.execute(
-                f"SELECT content_hash, {row_key}, item_id, removed_at IS NOT NULL AND vanished = 0 FROM items WHERE {of_gone}"
-                " ORDER BY removed_at IS NOT NULL, item_id",
-                (lost,),
+            rows = db.execute(
+                f"SELECT item_id, key FROM item_sources WHERE {of_gone}"
+                " AND item_id IN (SELECT item_id FROM item_sources WHERE catalogue = ?) ORDER BY item_id",
+                (lost, name),
             ).fetchall()
-            new = db.execute(
-                f"SELECT content_hash, {row_key}, item_id FROM items"
-                " WHERE catalogue = ? AND removed_at IS NULL AND edited = 0 ORDER BY item_id",
-                (name,),
-            ).fetchall()
-            pairs = _pairs(old, new)
-            for item_id, new_id, by_hand in pairs:
-                _take_place(db, item_id, new_id, title_models=title_models, restore=not by_hand)
-            if pairs:
+            item_sources.delete(db, [key for _, key in rows], title_models=title_models)
+            refused = "SELECT content_hash FROM refused WHERE catalogue = ?"
+            purged = db.execute(f"DELETE FROM refused WHERE {of_gone} AND content_hash IN ({refused})", (lost, name)).rowcount
+            if rows or purged:
                 db.execute(f"DELETE FROM failures WHERE {of_gone}", (lost,))
                 db.execute(
-                    "DELETE FROM catalogues WHERE name IN (SELECT value FROM json_each(?))"
-                    " AND name NOT IN (SELECT catalogue FROM items) AND name NOT IN (SELECT catalogue FROM refused)",
+                    f"DELETE FROM catalogues WHERE {of_gone.replace('catalogue', 'name')}"
+                    " AND name NOT IN (SELECT catalogue FROM item_sources) AND name NOT IN (SELECT catalogue FROM refused)",
                     (lost,),
                 )
-            return [item_id for item_id, _, by_hand in pairs if not by_hand]
+            return [item.item_id for item in many_items(db, list(dict.fromkeys(item_id for item_id, _ in rows)))]
 
 
-def _pairs(old: Sequence[Row], new: Sequence[Row]) -> list[tuple[int, int, bool]]:
-    """Old and new items with the same image, those with the same row key first; each is in one pair at most.
-
-    Args:
-        old: content hash, row key, item id, and whether a person removed it. `new`: the first three of these.
-    """
-    pairs = []
-    for columns in (2, 1):
-        waiting: defaultdict[Row, deque[Row]] = defaultdict(deque)
-        for row in old:
-            waiting[row[:columns]].append(row)
-        rest = []
-        for row in new:
-            if waiting[row[:columns]]:
-                _, _, item_id, by_hand = waiting[row[:columns]].popleft()
-                pairs.append((item_id, row[2], bool(by_hand)))
-            else:
-                rest.append(row)
-        taken = {item_id for item_id, _, _ in pairs}
-        old, new = [row for row in old if row[2] not in taken], rest
-    return pairs
-
-
-def _take_place(db: Connection, old: int, new: int, *, title_models: Collection[str], restore: bool = True) -> None:
-    """Give the item `old` the row of the item `new`, which is deleted; words edited by hand stay."""
-    row = one_item(db, new)
-    (key,) = db.execute("SELECT key FROM items WHERE item_id = ?", (new,)).fetchone()
-    rows = db.execute("SELECT model_no, checksum, embedding FROM embeddings WHERE item_id = ?", (new,)).fetchall()
-    text_ids = texts.of_items(db, [new])
-    removal.record_removal(db, [new])
-    db.execute("DELETE FROM items WHERE item_id = ?", (new,))
-    (edited,) = db.execute(
-        "UPDATE items SET key = ?, source = ?, catalogue = ? WHERE item_id = ? RETURNING edited",
-        (key, row.origin, storable(row.source), old),
-    ).fetchone()
-    update_texts(db, [ItemTexts(key, row.title, row.origin, row.captions, row.attributes, row.held_out)], title_models=title_models)
-    if not (edited and title_models):  # an embedding that depends on the new row's title is wrong for one that was edited
-        sql = "INSERT OR IGNORE INTO embeddings (item_id, model_no, checksum, embedding) VALUES (?, ?, ?, ?)"
-        db.executemany(sql, [(old, *embedding) for embedding in rows])
-    texts.publish(db, text_ids)
-    if restore:
-        removal.restore(db, [old])
+def _drop_rows(db: Connection, keys_of: Mapping[int, Collection[str]], *, title_models: Collection[str] = ()) -> list[int]:
+    """Delete rows of items that have others, and return the ids of the items that have none: their rows are kept with them."""
+    shared = item_sources.shared(db, keys_of)
+    item_sources.delete(db, [key for item_id in shared for key in keys_of[item_id]], title_models=title_models)
+    return sorted(keys_of.keys() - shared)
 
 
 @contextmanager

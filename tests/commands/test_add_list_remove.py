@@ -1,5 +1,6 @@
 """`add`, `list` and `remove`: single items, with what is said of each."""
 
+import json
 import os
 from pathlib import Path
 
@@ -83,7 +84,7 @@ def test_a_catalogue_goes_as_a_whole(shell: Shell) -> None:
 
 def test_what_was_added_by_hand_is_listed_and_removed_as_a_catalogue(shell: Shell) -> None:
     for number in range(2):
-        shell.lines("add", shell.picture(f"{number}.png", seed=number))
+        shell.lines("add", shell.picture(f"{number}.png", seed=800 + number))
     assert shell.lines("list", "--catalogues")[1] == ["added", "by hand", "2", "0", "yes", ""]
     assert shell.lines("remove", "--catalogue", "added", "--yes") == [["catalogue", "added", "2", "removed"]]
     assert len(shell.lines("list")) == 12
@@ -91,16 +92,20 @@ def test_what_was_added_by_hand_is_listed_and_removed_as_a_catalogue(shell: Shel
 
 
 @pytest.mark.slow
-def test_a_known_picture_keeps_what_it_has_and_the_way_to_change_it_is_said(shell: Shell) -> None:
+def test_a_known_picture_keeps_what_it_has_and_gets_further_words(shell: Shell) -> None:
     path = shell.picture("mine.png")
     [[item_id, *_]] = shell.lines("add", path, "--title", "My disc", "-a", "shelf=3")
     assert shell("add", path).stderr == ""
     assert shell("add", path, "--title", "My disc", "-a", "shelf=3").stderr == ""
-    for wish in (("--title", "Other"), ("-a", "shelf=4"), ("--caption", "a disc")):
+    for wish in (("--title", "Other"), ("-a", "shelf=4"), ("--caption", "a disc"), ("-a", "room=hall")):
         result = shell("add", path, *wish)
         assert result.exit_code == 0
         assert result.stdout == f"{item_id}\tknown\tMy disc\n"
-        assert f"stays as it is. To change its title or attributes: python cli.py edit {item_id}" in result.stderr
+        kept = wish[1] in ("Other", "shelf=4")
+        assert (f"To change them: python cli.py edit {item_id}" in result.stderr) == kept
+    [item] = json.loads(shell("list", "--where", "shelf=3", "--json").stdout)["items"]
+    assert item["captions"] == ["My disc", "Other", "a disc"]
+    assert item["attributes"] == {"shelf": "3", "room": "hall"}
 
 
 @pytest.mark.slow
@@ -158,7 +163,7 @@ def test_a_catalogue_may_be_named_by_the_end_of_its_path(shell: Shell) -> None:
 @pytest.mark.slow
 def test_values_beyond_the_limit_are_mentioned(shell: Shell) -> None:
     for number in range(3):
-        shell.lines("add", shell.picture(f"{number}.png", seed=number), "-a", f"shelf={number}")
+        shell.lines("add", shell.picture(f"{number}.png", seed=800 + number), "-a", f"shelf={number}")
     assert "More than" not in shell("list", "--attributes").stderr
     result = shell("list", "--attributes", "--limit", 2)
     assert len(result.stdout.splitlines()) == 2
@@ -208,7 +213,7 @@ def test_a_catalogue_goes_by_the_end_of_its_path(shell: Shell) -> None:
 
 def test_a_page_says_how_many_items_match(shell: Shell) -> None:
     for number in range(3):
-        shell.lines("add", shell.picture(f"{number}.png", seed=number), "-a", "shelf=3")
+        shell.lines("add", shell.picture(f"{number}.png", seed=800 + number), "-a", "shelf=3")
     assert shell("list", "-w", "shelf=3", "-n", 2).stderr.startswith("2 of 3 items. Continue with --after ")
 
 

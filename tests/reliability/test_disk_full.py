@@ -148,7 +148,7 @@ def test_a_file_that_may_not_grow(tmp_path: Path) -> None:
     resource = pytest.importorskip("resource")
 
     def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (900_000, 900_000))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_200_000, 1_200_000))
 
     path = tmp_path / "catalog.sqlite3"
     done = subprocess.run(

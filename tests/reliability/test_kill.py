@@ -42,7 +42,7 @@ def test_the_comparison_sees_what_is_lost_and_what_is_wrong(tmp_path: Path, monk
             first, second = self.page(2)
             with self._database.writing() as db:
                 db.execute("UPDATE items SET title = 'another' WHERE item_id = ?", (first.item_id,))
-                db.execute("UPDATE items SET key = 'gone' WHERE item_id = ?", (second.item_id,))
+                db.execute("UPDATE item_sources SET key = 'gone' WHERE item_id = ?", (second.item_id,))
         return real(self, *args, **kwargs)
 
     monkeypatch.setattr(Items, "known", spoil)

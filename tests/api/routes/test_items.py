@@ -17,6 +17,7 @@ from starlette.testclient import TestClient
 from api.app import create_api
 from api.errors import Json
 from api.settings import ApiOptions
+from crossmodal.items import NewItem
 from engine.live import LiveApp
 from engine.query import SearchAnswer, ValidQuery
 from tests.api.conftest import BASE, SHELF, THINGS, Served
@@ -36,6 +37,11 @@ def added(client: TestClient, picture: bytes, **words: str) -> dict[str, object]
     response = client.post("/api/items", files={"image": ("mug.png", picture)}, data=words)
     assert response.status_code == 201, response.text
     return response.json()["item"]
+
+
+def without_sources(item: dict[str, object]) -> dict[str, object]:
+    """An item as lists of items have it."""
+    return {name: value for name, value in item.items() if name != "sources"}
 
 
 def test_pages_hold_every_item_once(client: TestClient, live_app: LiveApp) -> None:
@@ -75,7 +81,7 @@ def test_an_added_item_is_found_changed_and_removed(client: TestClient, fresh: b
     changed = client.patch(f"/api/items/{item['item_id']}", json={"title": "leaf", "attributes": {"colour": "leaf"}}).json()
     assert (changed["title"], changed["attributes"]) == ("leaf", {"colour": "leaf"})
     assert client.get(f"/api/items/{item['item_id']}").json() == changed
-    assert client.get("/api/items", params={"where": '{"colour": "leaf"}'}).json()["items"] == [changed]
+    assert client.get("/api/items", params={"where": '{"colour": "leaf"}'}).json()["items"] == [without_sources(changed)]
     assert client.get("/api/attributes").json()["attributes"]["colour"] == [{"value": "leaf", "count": 1}]
     assert client.delete(f"/api/items/{item['item_id']}").status_code == 204
     assert client.get(f"/api/items/{item['item_id']}").status_code == 404
@@ -86,7 +92,7 @@ def test_an_added_item_is_found_changed_and_removed(client: TestClient, fresh: b
 def test_an_address_can_be_added_and_searched_by(client: TestClient) -> None:
     response = client.post("/upload", json={"image_url": "https://shop.example/red-disc.png", "title": "by address"})
     assert response.json()["item"]["source"] == "https://shop.example/red-disc.png"
-    assert client.get(response.headers["Location"]).json() == response.json()["item"]
+    assert without_sources(client.get(response.headers["Location"]).json()) == response.json()["item"]
     found = client.post("/search", json={"image_url": "https://shop.example/blue-bar.png", "top_k": 3}).json()
     assert found["num_results"] == 3
     missing = client.post("/search", json={"image_url": "https://shop.example/nothing.png"})
@@ -104,21 +110,25 @@ def test_of_many_pictures_each_has_its_own_end(client: TestClient, fresh: bytes)
     assert [result["error"] is None for result in answer["results"]] == [True, False]
 
 
-def test_equal_pictures_take_one_place(client: TestClient, live_app: LiveApp) -> None:
-    twin = png("red", "disc", 0)  # the catalogue's first
-    item = added(client, twin, title="red disc")
+def test_products_with_one_photo_take_one_place(client: TestClient, live_app: LiveApp) -> None:
+    first = live_app.item(int(client.get("/api/items/000.png").json()["item_id"]))
+    model_id = live_app.generation().model.model_id
+    embedding = live_app.store.embeddings.get(first.item_id, model_id)
+    twin = NewItem("twin", "another product", live_app.look_at(png("red", "disc", 0)), embedding, source=first.source)
+    item_id = str(live_app.store.items.add(twin, model_id=model_id)[0].item_id)
+    assert live_app.item(int(item_id)).content_hash == first.content_hash
     for path, question in (
         ("/search", {"query": "red disc", "top_k": 20}),
-        ("/search", {"image_id": item["item_id"], "top_k": 20}),
-        ("/search", {"image_id": item["item_id"], "query": "red", "top_k": 20}),
+        ("/search", {"image_id": item_id, "top_k": 20}),
+        ("/search", {"image_id": item_id, "query": "red", "top_k": 20}),
     ):
         results = client.post(path, json=question).json()["results"]
         hashes = [live_app.item(int(result["item"]["item_id"])).content_hash for result in results]
         assert len(hashes) == len(set(hashes)) == 20, question
         assert [result["rank"] for result in results] == list(range(1, 21))
         if "image_id" in question:
-            assert live_app.item(int(item["item_id"])).content_hash not in hashes
-    client.delete(f"/api/items/{item['item_id']}")
+            assert first.content_hash not in hashes
+    client.delete(f"/api/items/{item_id}")
 
 
 def test_a_lowest_score_and_filters_narrow_every_search(client: TestClient) -> None:
@@ -446,3 +456,25 @@ def test_after_a_fault_of_ours_nothing_more_is_added(live_app: LiveApp, monkeypa
         at_the_answer = len(looked)
         time.sleep(0.2)
         assert len(looked) == at_the_answer <= 4
+
+
+def test_a_known_picture_joins_its_item_and_its_sources_are_shown(client: TestClient, live_app: LiveApp) -> None:
+    known = client.get("/api/items/001.png").json()
+    [row] = known["sources"]
+    assert (row["title"], row["source"]) == (known["title"], known["source"])
+    picture = {"image": ("mine.png", things(2)["001.png"][1])}
+    answer = client.post("/api/items", files=picture, data={"title": "my own", "attributes": '{"shelf": "7"}'})
+    assert (answer.status_code, answer.json()["created"], answer.json()["item"]["item_id"]) == (200, False, known["item_id"])
+    item = client.get("/api/items/001.png").json()
+    assert (item["title"], item["captions"]) == (known["title"], [known["title"], "my own"])
+    assert item["attributes"] == {**known["attributes"], "shelf": "7"}
+    assert [each["catalogue"] for each in item["sources"]] == [known["catalogue"], "added"]
+    assert item["sources"][1] == {
+        "catalogue": "added",
+        "source": "mine.png",
+        "title": "my own",
+        "captions": [],
+        "attributes": {"shelf": "7"},
+    }
+    live_app.store.sources.remove("added")
+    assert client.get("/api/items/001.png").json() == known

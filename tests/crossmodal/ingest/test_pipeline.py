@@ -501,3 +501,58 @@ def test_a_slow_source_is_not_kept_waiting_for_a_full_batch(bench: Bench, monkey
 
     bench.run(bench.source(folder_of_pictures(bench.folder, 4)), load=load, batch_size=32)
     assert seen == [3]
+
+
+def test_a_folder_and_its_table_are_one_collection(bench: Bench) -> None:
+    rows = folder_of_pictures(bench.folder, 3)
+    bench.run(bench.source(rows, name="folder"))
+    before = [item.item_id for item in bench.store.items.page(9)]
+    named = [replace(row, title=f"The {row.title}", captions=("a thing", row.title)) for row in rows]
+    report = bench.run(bench.source(named, name="table"))
+    assert (counts(report), report.joined, report.renamed) == ((0, 0, 0, 0, 0), 3, 0)
+    assert [item.item_id for item in bench.store.items.page(9)] == before
+    assert bench.encoder.encoded == 3
+    report = bench.run(bench.source(named, name="table"))
+    assert (counts(report), report.joined) == ((0, 3, 0, 0, 0), 0)
+    assert bench.run(bench.source(named[:2], name="table")).removed == 0
+    assert bench.store.items.count() == 3
+    assert bench.store.sources.counts() == {"folder": 3, "table": 2}
+    assert bench.run(bench.source([], name="folder")).removed == 1
+    assert bench.titles("table") == ["The thing 0", "The thing 1"]
+
+
+def test_joining_that_is_stopped_goes_on_with_the_next_run(bench: Bench) -> None:
+    rows = folder_of_pictures(bench.folder, 40)
+    bench.run(bench.source(rows, name="folder"))
+    stop, read = threading.Event(), itertools.count()
+
+    def load(row: SourceRow) -> bytes:
+        if next(read) == 12:
+            stop.set()
+        return (bench.folder / row.location).read_bytes()
+
+    with pytest.raises(Stopped):
+        bench.run(bench.source(rows, name="table"), load=load, stop=stop)
+    report = bench.run(bench.source(rows, name="table"))
+    assert report.joined + report.unchanged == 40
+    assert (report.indexed, bench.store.items.count(), bench.encoder.encoded) == (0, 40, 40)
+    assert bench.store.sources.counts() == {"folder": 40, "table": 40}
+
+
+def test_what_a_person_removed_for_good_does_not_come_back_with_a_moved_folder(tmp_path: Path, bench: Bench) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.mkdir()
+    folder_of_pictures(old, 3)
+
+    def load(row: SourceRow) -> bytes:
+        return ((old if old.exists() else new) / row.location).read_bytes()
+
+    bench.run(FolderSource(old, limits=SourceLimits()), load=load)  # type: ignore[arg-type]
+    [gone, *others] = bench.store.items.page(9)
+    bench.store.items.remove([gone.item_id])
+    bench.store.items.purge()
+    old.rename(new)
+    for renamed, unchanged in ((2, 1), (0, 3)):
+        report = bench.run(FolderSource(new, limits=SourceLimits()), load=load)  # type: ignore[arg-type]
+        assert (report.indexed, report.renamed, report.unchanged) == (0, renamed, unchanged)
+        assert [item.item_id for item in bench.store.items.page(9)] == [item.item_id for item in others]

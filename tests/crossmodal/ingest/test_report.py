@@ -44,9 +44,10 @@ def test_the_end_is_summed_up() -> None:
     told: list[Progress] = []
     clock = Clock()
     tally = Tally(10, told.append, clock=clock)
-    tally.indexed, tally.unchanged, tally.failed = 5, 3, 2
+    tally.indexed, tally.unchanged, tally.failed, tally.refused = 9, 3, 2, 1
     clock.now += 4
-    report = tally.finish(duplicates=7, renamed=2, removed=1, unread=6)
-    assert report == IngestReport(indexed=3, unchanged=3, failed=2, duplicates=7, renamed=2, removed=1, unread=6, seconds=4)
+    report = tally.finish(duplicates=7, renamed=2, joined=3, moved=2, removed=1, unread=6)
+    counts = {"indexed": 3, "unchanged": 4, "failed": 2, "duplicates": 7, "renamed": 4, "removed": 1, "unread": 6, "joined": 1}
+    assert report == IngestReport(**counts, seconds=4)
     assert told[-1].finished
-    assert (told[-1].done, told[-1].total, told[-1].rate_per_s, told[-1].seconds_left) == (10, 10, 2.5, 0.0)
+    assert (told[-1].done, told[-1].total, told[-1].rate_per_s, told[-1].seconds_left) == (14, 14, 3.5, 0.0)

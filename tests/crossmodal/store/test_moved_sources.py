@@ -61,10 +61,33 @@ def test_items_with_one_image_are_matched_by_their_row(store: Store) -> None:
     assert {item.title: item.item_id for item in store.items.page(9)} == {"mug": first.item_id, "cup": second.item_id}
 
 
-def test_other_images_and_sources_that_are_still_there_stay_apart(store: Store, items: list[Item]) -> None:
+def test_a_source_that_is_still_there_keeps_its_rows_and_other_images_stay_apart(store: Store, items: list[Item]) -> None:
     add(store, NEW, entry(0, NEW), entry(7, NEW))
     assert store.sources.adopt_moved(NEW, []) == []
-    assert store.items.count() == 5
+    assert store.items.count() == 4
+    assert store.sources.counts() == {NEW: 2, OLD: 3}
     assert store.sources.adopt_moved(NEW, [OLD]) == [items[0].item_id]
     assert store.sources.counts() == {NEW: 2, OLD: 2}
     assert {info.name for info in store.sources.all()} == {NEW, OLD}
+
+
+def test_what_was_purged_does_not_come_back_with_the_move(store: Store, items: list[Item]) -> None:
+    store.items.remove([items[0].item_id])
+    store.items.purge()
+    assert len(add(store, NEW, *(entry(number, NEW) for number in range(3)))) == 2
+    assert store.sources.adopt_moved(NEW, [OLD]) == [items[1].item_id, items[2].item_id]
+    assert [item.item_id for item in store.items.page(9)] == [items[1].item_id, items[2].item_id]
+    assert store.items.refused([f"{NEW}\n0.jpg"]) == {f"{NEW}\n0.jpg"}
+    assert [info.name for info in store.sources.all()] == [NEW]
+
+
+def test_a_purged_product_takes_no_other_with_the_same_image_along(store: Store) -> None:
+    def products(source: str) -> list[NewItem]:
+        return [entry(1, source, row_key=name, title=name) for name in ("mug", "cup")]
+
+    mug, cup = add(store, OLD, *products(OLD))
+    store.items.remove([mug.item_id])
+    store.items.purge()
+    add(store, NEW, *products(NEW))
+    store.sources.adopt_moved(NEW, [OLD])
+    assert [(item.item_id, item.title) for item in store.items.page(9)] == [(cup.item_id, "cup")]

@@ -7,6 +7,8 @@ from crossmodal.errors import QueryError
 from crossmodal.items import Failure, Item
 from crossmodal.store import Store
 
+MADE_UP = made_up_item(0).source
+
 
 @pytest.fixture
 def items(store: Store) -> list[Item]:
@@ -64,7 +66,7 @@ def test_purging_deletes_what_was_removed_long_enough_ago(store: Store, items: l
 
 def test_a_picture_stays_as_long_as_an_item_shows_it(store: Store, items: list[Item]) -> None:
     twin_entry = made_up_item(0).__class__(
-        key="twin", title="twin", picture=made_up_item(0).picture, embedding=made_up_item(0).embedding
+        key="twin", title="twin", picture=made_up_item(0).picture, embedding=made_up_item(0).embedding, source=MADE_UP
     )
     twin, _ = store.items.add(twin_entry, model_id=MODEL_ID)
     store.items.remove([items[0].item_id])
