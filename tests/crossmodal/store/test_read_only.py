@@ -133,5 +133,5 @@ def test_a_file_that_can_be_opened_in_no_way_keeps_its_first_error(folder: Path,
         Store(folder / "catalog.sqlite3")
 
 
-def refuses(path: Path, *, wait_s: float) -> None:
+def refuses(path: Path, **options: object) -> None:
     raise StoreError("read_only", f"{path} is on a read-only disk.", remedy="Copy it.")
