@@ -168,8 +168,10 @@ def test_the_guide_names_only_options_that_exist(shell: Shell) -> None:
 
 
 def _options_of(command: str) -> set[str]:
-    parameters = typer.main.get_command(import_module("cli").app).commands[command].params  # type: ignore[attr-defined]
-    return {option for parameter in parameters for option in parameter.opts}
+    group = typer.main.get_group(import_module("cli").app)
+    loaded = group.get_command(group.context_class(group), command)
+    assert loaded is not None
+    return {option for parameter in loaded.params for option in parameter.opts}
 
 
 def test_unknown_names_list_the_known_ones(shell: Shell) -> None:
