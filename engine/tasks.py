@@ -1,4 +1,4 @@
-"""Long work on a live collection: index a catalogue, train on its titles, put the new model into use. Searching goes on meanwhile."""
+"""Background work on a live collection: indexing, training and activating a model. Searching continues meanwhile."""
 
 import logging
 import shlex
@@ -40,8 +40,8 @@ log = logging.getLogger(__name__)
 
 _UNDO_S = 86_400.0
 
-# How a folder or a file ends that was there before: nothing at the path, or nothing in it.
-_AWAY = ("file_missing", "csv_no_rows", "csv_empty")
+# Codes of a source that existed before: there is nothing at its path, or nothing in it.
+_MISSING = ("file_missing", "csv_no_rows", "csv_empty")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class TaskSettings:
 
 
 class Tasks:
-    """What may take minutes, done on the collection of one app."""
+    """Tasks on the collection of one app that may take minutes."""
 
     def __init__(self, app: LostFoundApp, settings: TaskSettings, switching: Switching) -> None:
         self._app = app
@@ -68,15 +68,15 @@ class Tasks:
         self._switching = switching
 
     def open(self, location: str) -> Source:
-        """The catalogue at a path.
+        """Open the source at a path.
 
         Raises:
-            SourceError: nothing usable is there; where pictures that came from there are in the collection, it says that they stay.
+            SourceError: the path has no usable source; if the collection has pictures from it, the message says that they stay.
         """
         try:
             return self._settings.open_source(location)
         except SourceError as error:
-            path = _place(location) if error.code in _AWAY else ""
+            path = _full_path(location) if error.code in _MISSING else ""
             entry = next((each for each in self._app.store.sources.all() if each.items and each.location == path), None)
             if entry is None:
                 raise
@@ -89,13 +89,16 @@ class Tasks:
     def index(
         self, location: str, on_progress: OnProgress, stop: threading.Event | None = None, *, look_again: LookAgain = "files"
     ) -> str:
-        """`bring_in`, answered in words."""
+        """`bring_in`; returns its summary as a sentence."""
         return self.bring_in(location, on_progress, stop, look_again=look_again).sentence
 
     def bring_in(
         self, location: str, on_progress: OnProgress, stop: threading.Event | None = None, *, look_again: LookAgain = "files"
     ) -> IngestSummary:
-        """Bring the catalogue at a path into the collection. The demo catalogue leaves as soon as a person's own has come.
+        """Index the source at a path. The demo catalogue is removed as soon as another source has pictures.
+
+        Args:
+            look_again: which unchanged rows are read again, see `crossmodal.ingest.pipeline.ingest`.
 
         Raises:
             SourceError, StoreError, Stopped: see `crossmodal.ingest.pipeline.ingest`.
@@ -103,42 +106,42 @@ class Tasks:
         source = self.open(location)
         dataset = SimpleIndexDataset(source, fetch=self._app.fetcher.fetch, max_image_bytes=self._app.limits.max_image_bytes)
         report = self._app.index_dataset(dataset, look_again=look_again, on_progress=on_progress, stop=stop)
-        came = source.name != DEMO and report.indexed + report.unchanged
-        return IngestSummary(report, self._remove_demo() if came else 0)
+        replaces_demo = source.name != DEMO and report.indexed + report.unchanged
+        return IngestSummary(report, self._remove_demo() if replaces_demo else 0)
 
     def wants_demo(self) -> bool:
-        """Whether the demo belongs into the collection: nothing of a person's own is there, and nobody emptied it."""
-        begun = any(entry.name == DEMO for entry in self._app.store.sources.all())
-        return not self.has_own_source() and (begun or self.is_new())
+        """Whether the demo belongs in the collection: it has no other source, and the user did not empty it."""
+        has_demo = any(entry.name == DEMO for entry in self._app.store.sources.all())
+        return not self.has_own_source() and (has_demo or self.is_new())
 
     def is_new(self) -> bool:
-        """Whether nothing ever was in the collection; a first reading that was killed before it brought anything counts as none."""
+        """Whether the collection never had an item. A first indexing that was killed before its first item does not count."""
         store = self._app.store
         read = any(entry.completed_at is not None for entry in store.sources.all())
         return not read and not store.items.count() and not store.changes.since("").removal_seq
 
     def has_own_source(self) -> bool:
-        """Whether a person's own catalogue is in the collection: then the demo has made room for it."""
+        """Whether a source other than the demo has items."""
         return any(entry.name != DEMO and entry.items for entry in self._app.store.sources.all())
 
     def is_complete(self, source: Source) -> bool:
-        """Whether a catalogue was read to its end and its file has not changed since; a folder is never known to be unchanged."""
+        """Whether a source was indexed completely and its file has not changed since; False for a folder, whose changes are unknown."""
         entry = next((entry for entry in self._app.store.sources.all() if entry.name == source.name), None)
         if entry is None or entry.completed_at is None:
             return False
         read_at = entry.began_at or entry.completed_at
         try:
             found = Path(source.location).stat()
-        except (OSError, ValueError):  # gone, or no path at all: whoever opens it says so
+        except (OSError, ValueError):  # missing or not a path: opening it reports the problem
             return False
         return stat.S_ISREG(found.st_mode) and found.st_mtime < read_at
 
     def forget_removed(self) -> int:
-        """Delete for good what was removed more than a day ago: until then it can be brought back. Returns how many items."""
+        """Purge the items that were removed more than a day ago and can no longer be restored. Returns their number."""
         return self._app.store.items.purge(_UNDO_S)
 
     def retry(self, on_progress: OnProgress, stop: threading.Event | None = None) -> str:
-        """Try every failed row again, and only those. A catalogue that cannot be read is named in the answer; the others go on."""
+        """Index the failed rows again. Returns a summary, which names the sources that cannot be read."""
         before = len(self._app.store.failures.all())
         failed = [entry for entry in self._app.store.sources.all() if entry.failures]
         unread = self._index_each(failed, on_progress, stop, look_again="failures")
@@ -146,10 +149,13 @@ class Tasks:
         return " ".join([f"{before - left:,} of {before:,} failed rows are in the collection now.", *unread])
 
     def train(self, on_progress: OnProgress, stop: threading.Event | None = None) -> str:
-        """Train on the collection's own titles; the new model takes over only when it is better on held-out titles.
+        """Train on the titles of the collection; the new model is activated only if it is better on held-out titles.
+
+        Returns:
+            A summary of the result.
 
         Raises:
-            QueryError, TrainingError, Stopped: the model in use stays in use. QueryError: the device is not available.
+            QueryError: the device is not available. TrainingError, Stopped. The active model stays active.
         """
         current = self._app.generation().model
         if (refusal := why_not_trained_here(current)) is not None:
@@ -172,27 +178,28 @@ class Tasks:
         return f"The new model is in use: it finds {_share(after)} held-out titles among the first ten; before it was {_share(before)}."
 
     def rebuild(self, on_progress: OnProgress, stop: threading.Event | None = None) -> str:
-        """Read every catalogue again, then train again. A catalogue that cannot be read is named in the answer; the others go on."""
+        """Index all sources again, then train. Returns a summary, which names the sources that cannot be read."""
         unread = self._index_each(self._app.store.sources.all(), on_progress, stop)
         return " ".join([self.train(on_progress, stop), *unread])
 
     def put_into_use(self, model: TrainedModel, on_progress: OnProgress, stop: threading.Event | None = None) -> None:
-        """Embed the whole collection with a model, then switch to it in one moment. A stop before that leaves everything as it was.
+        """Embed the collection with a model, then switch to it atomically. Only the previous model is kept besides.
 
-        Of the others only the former model is kept. Raises BusyError while another process changes the model.
+        Raises:
+            BusyError: another process is changing the model. Stopped: nothing was changed.
         """
         self._switching.run(self._switching.keep(model), on_progress, stop, drop_older=True)
 
     def embed_missing(self, model: TrainedModel, on_progress: OnProgress, stop: threading.Event | None = None) -> int:
-        """Give every item and text that lacks one an embedding of this model; returns how many items. See `re_embedding.embed_missing`."""
+        """Compute the missing embeddings of items and texts; returns the number of items. See `engine.models.reembed.embed_missing`."""
         return embed_missing(model, self._app.store, self._app.encoding, on_progress, stop).made
 
     def training_data(self, on_progress: OnProgress, stop: threading.Event | None = None) -> DatasetSplit:
-        """The collection's pictures and titles, one part held out; see `collect_training_data`."""
+        """The collection's pictures and titles, split for training and evaluation; see `collect_training_data`."""
         return collect_training_data(self._app, self._settings.max_pictures, on_progress, stop)
 
     def estimate(self) -> TrainingEstimate:
-        """Whether training on the collection's titles makes sense, and for how long."""
+        """Whether training on the collection's titles is worthwhile, and its estimated duration; see `estimate_training`."""
         return estimate_training(self._app, self._settings.max_pictures)
 
     def _index_each(
@@ -203,25 +210,25 @@ class Tasks:
         *,
         look_again: LookAgain = "files",
     ) -> list[str]:
-        """What is wrong with those catalogues that cannot be read (an unplugged disk, a file being written), a sentence each."""
+        """Index sources again; returns a sentence for each that cannot be read (a disconnected disk, a file being written)."""
         unread = []
         for entry in entries:
             try:
                 self.index(entry.location, on_progress, stop, look_again=look_again)
             except SourceError as error:
-                log.info("%s", error.sentence)  # the answer says it, too
+                log.info("%s", error.sentence)  # also in the summary
                 unread.append(f"{entry.name:.200} was left as it is: {error.sentence}")
         return unread
 
     def _remove_demo(self) -> int:
-        """Returns how many pictures it had."""
+        """Remove the demo catalogue, if it is there; returns the number of its pictures."""
         if any(entry.name == DEMO for entry in self._app.store.sources.all()):
             return len(self._app.store.sources.remove(DEMO))
         return 0
 
 
-def _place(location: str) -> str:
-    """The whole path of a location, as catalogues keep it; what is no path at all stays as it is."""
+def _full_path(location: str) -> str:
+    """The absolute path of a location as stored in the sources; unchanged if it is not a path."""
     try:
         return str(Path(location).expanduser().resolve())
     except (OSError, RuntimeError, ValueError):
@@ -229,9 +236,9 @@ def _place(location: str) -> str:
 
 
 def _start_of(current: TrainedModel) -> Weights:
-    """Where the present model's picture network started from: pretrained weights were left as they came, so they are still in it.
+    """The initial weights of a new model: those of the current one, because its picture size depends on them.
 
-    A new model starts the same way, because the size of its pictures goes with it.
+    Pretrained weights of the image network stay frozen in training, so they are taken from the current model.
     """
     frozen = current.card.weights == PRETRAINED
     return Weights(
@@ -242,7 +249,7 @@ def _start_of(current: TrainedModel) -> Weights:
 
 
 def _better(after: RetrievalFigures, before: RetrievalFigures) -> bool:
-    """Recall@10 decides; where it is equal, the mean reciprocal rank."""
+    """Whether recall@10 is higher or, if equal, the mean reciprocal rank."""
     return (after.recall_at_10, after.mean_reciprocal_rank) > (before.recall_at_10, before.mean_reciprocal_rank)
 
 
