@@ -171,7 +171,10 @@ def _trained(settings: Settings, decoder: Decoder, weights: Callable[[], Weights
 def _set_aside(path: Path, error: CheckpointError, told: OnProgress) -> None:
     """Rename a rejected model file instead of deleting it, since it may be the only copy."""
     aside = path.with_suffix(f".refused-{int(time.time())}")
-    path.rename(aside)
+    try:
+        path.rename(aside)
+    except FileNotFoundError:  # another process was faster
+        return
     log.warning("model rejected and kept as %s: %s", aside.name, error)
     told(Progress("model", f"{error} It was kept as {aside.name}; a new model is trained."))
 

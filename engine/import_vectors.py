@@ -1,6 +1,7 @@
 """Import vectors computed elsewhere, after checking them against the collection and the model."""
 
 import json
+import stat
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,10 +124,18 @@ def _text(path: Path) -> str:
 
 
 def _check(path: Path, most: int) -> None:
-    if not path.is_file():
-        raise SourceError("file_missing", f"There is no file {path}.", remedy="Check its name.")
-    if path.stat().st_size > most:
-        raise SourceError("too_large", f"{path.name} is {path.stat().st_size / 2**30:,.1f} GiB.", remedy="Split it.")
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise _missing(path) from error
+    if not stat.S_ISREG(status.st_mode):
+        raise _missing(path)
+    if status.st_size > most:
+        raise SourceError("too_large", f"{path.name} is {status.st_size / 2**30:,.1f} GiB.", remedy="Split it.")
+
+
+def _missing(path: Path) -> SourceError:
+    return SourceError("file_missing", f"There is no file {path}.", remedy="Check its name.")
 
 
 def _malformed(path: Path, why: str) -> SourceError:
