@@ -28,7 +28,7 @@ def png(colour: str, thing: str, seed: int) -> bytes:
     return out.getvalue()
 
 
-class JobStore:
+class FakeFetcher:
     """Answers addresses from memory, with 404 for all others."""
 
     def __init__(self, **pictures: bytes) -> None:
@@ -53,13 +53,13 @@ class InProcess:
         self.closed = True
 
 
-def make_app(folder: Path, model: TrainedModel, shelf: JobStore | None = None) -> LostFoundApp:
+def make_app(folder: Path, model: TrainedModel, fetcher: FakeFetcher | None = None) -> LostFoundApp:
     """An app on the collection in a folder, which may be there already."""
-    return LostFoundApp(model, Store(folder / "catalog.sqlite3"), **_parts(folder, shelf))
+    return LostFoundApp(model, Store(folder / "catalog.sqlite3"), **_parts(folder, fetcher))
 
 
 def make_live_app(
-    folder: Path, model: TrainedModel, shelf: JobStore | None = None, *, training: object = SETTINGS, max_pictures: int = 1000
+    folder: Path, model: TrainedModel, fetcher: FakeFetcher | None = None, *, training: object = SETTINGS, max_pictures: int = 1000
 ) -> LiveApp:
     """The same with its long work."""
     parts = TaskSettings(
@@ -69,12 +69,12 @@ def make_live_app(
         training=training,
         max_pictures=max_pictures,
     )
-    return LiveApp(model, Store(folder / "catalog.sqlite3"), **_parts(folder, shelf), tasks=parts)
+    return LiveApp(model, Store(folder / "catalog.sqlite3"), **_parts(folder, fetcher), tasks=parts)
 
 
-def _parts(folder: Path, shelf: JobStore | None) -> dict[str, object]:
+def _parts(folder: Path, fetcher: FakeFetcher | None) -> dict[str, object]:
     return {
-        "fetcher": shelf or JobStore(),
+        "fetcher": fetcher or FakeFetcher(),
         "decoder": InProcess(),
         "index_path": folder / "image_features.pt",
         "model_path": folder / "model.pth",

@@ -15,7 +15,7 @@ from crossmodal.ingest.sources.open import open_source
 from crossmodal.items import SearchResult
 from datasets import SimpleIndexDataset
 from engine.models.trained import TrainedModel
-from tests.app_parts import LIMITS, JobStore, csv_source, make_app, png, things
+from tests.app_parts import LIMITS, FakeFetcher, csv_source, make_app, png, things
 from tests.tiny import COLOURS, THINGS, shared_model
 
 KINDS = [(colour, thing) for colour in COLOURS for thing in THINGS]
@@ -28,7 +28,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> TrainedModel:
 
 @pytest.fixture
 def app(tmp_path: Path, model: TrainedModel) -> Iterator[LostFoundApp]:
-    app = make_app(tmp_path, model, JobStore(**{"red.png": png("red", "disc", 77), "text": b"no picture"}))
+    app = make_app(tmp_path, model, FakeFetcher(**{"red.png": png("red", "disc", 77), "text": b"no picture"}))
     yield app
     app.close()
 

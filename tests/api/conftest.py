@@ -17,13 +17,13 @@ from config import Settings
 from crossmodal.errors import AddressError
 from crossmodal.images.public_address import MAX_CHARS
 from engine.live import LiveApp
-from tests.app_parts import LIMITS, JobStore, csv_source, make_live_app, png, things
+from tests.app_parts import LIMITS, FakeFetcher, csv_source, make_live_app, png, things
 from tests.tiny import shared_model
 
 THINGS = 24
 
 
-class StrictShelf(JobStore):
+class StrictFetcher(FakeFetcher):
     """Refuses what the network's own fetcher refuses before it asks."""
 
     def fetch(self, url: str) -> bytes:
@@ -34,7 +34,7 @@ class StrictShelf(JobStore):
         return super().fetch(url)
 
 
-SHELF = StrictShelf(**{"red-disc.png": png("red", "disc", 901), "blue-bar.png": png("blue", "bar", 902)})
+SHELF = StrictFetcher(**{"red-disc.png": png("red", "disc", 901), "blue-bar.png": png("blue", "bar", 902)})
 BASE = "http://127.0.0.1"
 
 

@@ -15,7 +15,7 @@ from crossmodal.progress import Progress, Stopped, ignore_progress
 from engine.live import LiveApp
 from engine.models.loading import load_model
 from engine.models.trained import TrainedModel
-from tests.app_parts import JobStore, csv_source, make_live_app, png, things
+from tests.app_parts import FakeFetcher, csv_source, make_live_app, png, things
 from tests.engine.test_retraining import damage
 from tests.tiny import SMALL, SMALL_SETTINGS, shared_model, untrained
 
@@ -61,7 +61,7 @@ def test_failed_rows_can_be_repaired_and_tried_again(tmp_path: Path) -> None:
     rows["https://shop.example/later.png"] = ("red disc later", b"")
     rows["text.png"] = ("a text", b"I am a text.")
     rows["cut.png"] = ("a cut picture", png("red", "bar", 4)[:90])
-    shelf = JobStore()
+    shelf = FakeFetcher()
     app = make_live_app(tmp_path, saved(tmp_path), shelf)
     path = csv_source(tmp_path / "mine", rows)
     assert app.tasks.index(str(path), ignore_progress).startswith("7 pictures indexed, 0 unchanged, 3 failed")
