@@ -105,7 +105,7 @@ class ItemEditor:
             return self._store.items.edit(item_id, attributes=named)
 
         def write(models: Sequence[TrainedModel]) -> Item:
-            said = self._new_text_embeddings(models, texts_of(name, former.captions))
+            said = self._new_text_embeddings(models, [*texts_of(name, ()), *texts_of(name, former.captions)])
             pictured = [model for model in models if reads_titles(model)]
             titled = {}
             for model in pictured:

@@ -11,7 +11,7 @@ from crossmodal.store import ModelSwitched, Store
 from datasets import SimpleIndexDataset
 from engine.encoding import Encoding, encoded_texts, reads_titles
 from engine.models.generations import Generations
-from engine.models.reembed import embed_missing
+from engine.models.reembed import embed_missing, embed_missing_texts
 from engine.models.trained import TrainedModel
 
 _TRIES = 3
@@ -52,6 +52,8 @@ class Filler:
             raise switched
         if reads_titles(model):
             embed_missing(model, self._store, self._encoding, on_progress, stop)
+        else:  # an item that lost a source may have the words again that it had before that source came
+            embed_missing_texts(model, self._store, stop=stop)
         self._generations.current().texts.refresh()
         self._generations.save()
         return report

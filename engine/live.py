@@ -11,7 +11,7 @@ from crossmodal.images.decoder import Decoder
 from crossmodal.images.fetch import Fetcher
 from crossmodal.items import Failure, Item
 from crossmodal.jobs import UNDER_WAY, JobManager, JobStatus, JobStore
-from crossmodal.progress import OnProgress
+from crossmodal.progress import OnProgress, ignore_progress
 from crossmodal.store import Store
 from engine.info import ADDED, ModelGeneration, SystemInfo, TrainingEstimate, device_text, model_info, model_name, source_infos
 from engine.models.store import ModelFiles
@@ -167,14 +167,16 @@ class LiveApp(LostFoundApp):
         return self.tasks.estimate()
 
     def remove_source(self, name: str) -> int:
-        """Remove a catalogue and its items; returns the number of items.
+        """Remove a catalogue, and the items that no other catalogue has; returns how many those are.
 
         Raises:
             QueryError: `not_found`; `bad_request` for items added by hand, which belong to no catalogue.
         """
         if name == ADDED or name not in {entry.name for entry in self.store.sources.all()}:
             raise QueryError("not_found", f"There is no catalogue named {name!r:.80}.", remedy="See the list of catalogues.")
-        return len(self.store.sources.remove(name))
+        removed = self.store.sources.remove(name)
+        self.tasks.embed_missing(self.generation().model, ignore_progress)  # items that stay have other words now
+        return len(removed)
 
     # For display
 

@@ -12,7 +12,7 @@ import numpy as np
 from crossmodal.errors import CrossmodalError, PictureError, QueryError, StoreError
 from crossmodal.installation import COMMAND
 from crossmodal.items import Item, Pixels
-from crossmodal.progress import OnProgress, Progress, check_stop
+from crossmodal.progress import OnProgress, Progress, check_stop, ignore_progress
 from crossmodal.store import Store
 from engine.encoding import Encoding, encoded_texts
 from engine.models.trained import TrainedModel
@@ -69,7 +69,7 @@ def embed_missing(
                 store.embeddings.add(model.model_id, [(item, row) for (item, _), row in zip(read, embeddings, strict=True)])
             made, after_id = made + len(read), items[-1].item_id
             on_progress(_moment(before + made, max(total, before + made), made / max(time.monotonic() - began, 1e-9)))
-    _embed_texts(model, store, on_progress, stop)
+    embed_missing_texts(model, store, on_progress, stop)
     if unreadable:
         _log_unreadable(unreadable)
     if made or unreadable:
@@ -102,7 +102,10 @@ def _log_unreadable(unreadable: Mapping[int, CrossmodalError]) -> None:
         log.warning("%d more items have none", len(unreadable) - _MOST_TOLD)
 
 
-def _embed_texts(model: TrainedModel, store: Store, on_progress: OnProgress, stop: threading.Event | None) -> None:
+def embed_missing_texts(
+    model: TrainedModel, store: Store, on_progress: OnProgress = ignore_progress, stop: threading.Event | None = None
+) -> None:
+    """Embed every text that has no embedding of this model and can be encoded, such as one that an item has again."""
     done, after_id = 0, 0
     while rows := store.texts.missing(model.model_id, _TEXTS_AT_ONCE, after_id=after_id):
         check_stop(stop, "Indexing")

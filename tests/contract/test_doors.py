@@ -22,6 +22,7 @@ from tests.app_parts import png
 from tests.commands.shell import settled
 from tests.tiny import COLOURS, THINGS, shared_model
 from ui.components.results import answer
+from ui.components.upload import _add
 from ui.url_state import Asked, ResultFilter
 
 pytestmark = pytest.mark.slow
@@ -168,3 +169,29 @@ def test_an_id_from_one_door_opens_another(doors: Doors) -> None:
     assert by_text == by_json != ""
     for image_id in (listed["item_id"], int(listed["item_id"])):
         assert doors.client.post("/search", json={"image_id": image_id}).status_code == 200
+
+
+def test_every_door_joins_a_known_picture(doors: Doors, tmp_path: Path) -> None:
+    """The page's upload, HTTP and the shell add three pictures that a catalogue has, with the same words."""
+    model = doors.app.generation().model
+    known = []
+    for number in range(3):
+        picture = doors.app.look_at(png("red", "disc", 500 + number))
+        new = NewItem(f"shop\n{number}", "a disc", picture, model.encode_pixels(picture.pixels[None])[0], source="shop")
+        known.append(str(doors.app.store.items.add(new, model_id=model.model_id)[0].item_id))
+        (tmp_path / f"{number}.png").write_bytes(png("red", "disc", 500 + number))
+    by_page = _add(doors.app, doors.app.look_at(tmp_path / "0.png"), "my disc", "mine.png")
+    form = {"data": {"title": "my disc"}, "files": {"image": ("mine.png", (tmp_path / "1.png").read_bytes())}}
+    http = doors.client.post("/api/items", **form)  # type: ignore[arg-type]
+    shell = CliRunner().invoke(
+        command_line, ["add", "--json", "--quiet", str(tmp_path / "2.png"), "--title", "my disc", "--source", "mine.png"]
+    )
+    [by_shell] = json.loads(shell.stdout)["items"]
+
+    assert (by_page.created, http.json()["created"], by_shell["created"]) == (False, False, False)
+    assert [str(by_page.item_id), http.json()["item"]["item_id"], by_shell["item_id"]] == known
+    items = [doors.client.get(f"/api/items/{item_id}").json() for item_id in known]
+    assert [(item["title"], item["captions"]) for item in items] == 3 * [("a disc", ["a disc", "my disc"])]
+    assert [[(row["catalogue"], row["title"]) for row in item["sources"]] for item in items] == 3 * [
+        [("shop", "a disc"), ("added", "my disc")]
+    ]

@@ -1,14 +1,16 @@
 """Words of an item: given with the picture, changed later, refused when they are no words."""
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from crossmodal.errors import QueryError
+from crossmodal.progress import ignore_progress
 from engine.live import LiveApp
 from engine.models.trained import TrainedModel
-from tests.app_parts import LIMITS, make_live_app, png
+from tests.app_parts import LIMITS, csv_source, make_live_app, png
 from tests.tiny import shared_model
 
 
@@ -87,3 +89,28 @@ def test_pages_and_values_for_filters(app: LiveApp) -> None:
     for wrong in ({"limit": 0}, {"limit": 1, "after_id": -1}, {"limit": 1, "after_id": "1"}, {"limit": 1, "where": [1]}):
         with pytest.raises(QueryError):
             app.items_page(**wrong)  # type: ignore[arg-type]
+
+
+def test_words_that_an_item_has_again_are_embedded_again(app: LiveApp, tmp_path: Path) -> None:
+    """A folder names a picture after its file, its table names it otherwise; then the table goes."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    (folder / "red disc.png").write_bytes(png("red", "disc", 1))
+    (tmp_path / "table.csv").write_text("title,imgUrl\nblue bar,pictures/red disc.png\n", encoding="utf-8")
+    for location in (folder, tmp_path / "table.csv"):
+        app.tasks.index(str(location), ignore_progress, threading.Event())
+    model_id = app.generation().model.model_id
+    [item] = app.page(9)
+    assert (item.title, app.store.texts.embedded(["red disc", "blue bar"], model_id)) == ("blue bar", {"blue bar"})
+    assert app.remove_source(str(tmp_path / "table.csv")) == 0
+    [item] = app.page(9)
+    assert (item.title, app.store.texts.embedded(["red disc", "blue bar"], model_id)) == ("red disc", {"red disc"})
+
+
+def test_a_new_title_beside_the_captions_of_other_sources_is_embedded(app: LiveApp, tmp_path: Path) -> None:
+    table = csv_source(tmp_path / "shop", {"1.png": ("a disc", png("red", "disc", 1))})
+    app.tasks.index(str(table), ignore_progress, threading.Event())
+    item = app.add_new_item(png("red", "disc", 1), captions=["a round thing"]).item
+    assert item.captions == ("a disc", "a round thing")
+    assert app.update_item(item.item_id, title="my disc").captions == ("my disc", "a round thing")
+    assert app.store.texts.missing(app.generation().model.model_id, 9) == []

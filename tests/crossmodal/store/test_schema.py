@@ -1,5 +1,6 @@
 """Collections of every format ever released open in this version; those of a later one are refused."""
 
+import dataclasses
 import os
 import sqlite3
 from pathlib import Path
@@ -59,6 +60,30 @@ def test_items_that_went_with_their_row_are_known_as_such_after_the_third_format
         known = [store.items.known([made_up_item(number).key])[made_up_item(number).key] for number in range(3)]
         assert [(each.removed, each.vanished) for each in known] == [(True, True), (True, False), (False, False)]
         assert store.meta.get("vanished from made up") is None
+
+
+def test_each_item_has_its_row_after_the_fourth_format(tmp_path: Path) -> None:
+    path = of_format(3, tmp_path)
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE items SET title = 'by hand', edited = 1 WHERE key = 'made up 0'")
+        db.execute("INSERT INTO refused VALUES ('purged', 'made up')")
+    db.close()
+    with Store(path) as store:
+        items = store.items.page(9)
+        for item in items:
+            [row] = store.items.sources(item.item_id)
+            assert (row.source, row.title, row.origin, row.captions) == (item.source, item.title, item.origin, item.captions)
+            assert (row.attributes, row.held_out) == (item.attributes, item.held_out)
+        assert store.items.refused(["purged"]) == {"purged"}
+        entry = made_up_item(0, embed_dim=8, picture_bytes=40)
+        assert store.items.known([entry.key])[entry.key].item.title == "by hand"
+        store.items.add(entry, model_id=MODEL_ID)
+        assert store.items.get(items[0].item_id).title == "by hand"
+        assert store.items.sources(items[0].item_id)[0].title == entry.title, "the row has its own words again"
+        other = dataclasses.replace(entry, key="table\n0", source="table", title="in the table")
+        assert [item.item_id for item in store.items.add_many([other], model_id=MODEL_ID)] == [items[0].item_id]
+        removed = made_up_item(3, embed_dim=8, picture_bytes=40)
+        assert store.items.known([removed.key])[removed.key].removed
 
 
 def test_a_later_format_is_refused_and_left_alone(tmp_path: Path) -> None:

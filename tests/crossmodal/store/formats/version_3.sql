@@ -59,11 +59,11 @@ CREATE TABLE items (
     height_px INTEGER NOT NULL,
     added_at REAL NOT NULL,
     removed_at REAL
-, vanished INTEGER NOT NULL DEFAULT 0) STRICT;
-INSERT INTO "items" VALUES(1,'made up 0','made up','thing 0 649415749','pictures/0.jpg','["first words of 0", "other words of 0"]','{"number": "0"}',1,'71bf242d69037040327d06ddfee12f756512d8387c2a0e68db55744d9624247e',240,160,1.79522760471758770946e+09,NULL,0);
-INSERT INTO "items" VALUES(2,'made up 1','made up','thing 1 869025247','pictures/1.jpg','["first words of 1", "other words of 1"]','{"number": "1"}',0,'d1378977637152cebeb73415f7d6b06b8ae83fac07f8dbe5747b816b7fef2503',241,160,1.79522760471819615361e+09,NULL,0);
-INSERT INTO "items" VALUES(3,'made up 2','made up','thing 2 813189292','pictures/2.jpg','["first words of 2", "other words of 2"]','{"number": "2"}',0,'07d21966e1f51852a29cc1d44662da8a4fe43c6fa4ca98c927e663772cb85adc',242,160,1.79522760471850872042e+09,NULL,0);
-INSERT INTO "items" VALUES(4,'made up 3','made up','thing 3 332201542','pictures/3.jpg','["first words of 3", "other words of 3"]','{"number": "3"}',0,'7a131b99cd75d9b787c17b3c97b441a2832fed75a65eebd94beb478edc00b62d',243,160,1.79522760471873807906e+09,1.79522760471979880335e+09,0);
+, edited INTEGER NOT NULL DEFAULT 0, vanished INTEGER NOT NULL DEFAULT 0) STRICT;
+INSERT INTO "items" VALUES(1,'made up 0','made up','thing 0 649415749','pictures/0.jpg','["first words of 0", "other words of 0"]','{"number": "0"}',1,'71bf242d69037040327d06ddfee12f756512d8387c2a0e68db55744d9624247e',240,160,1.79522760471758770946e+09,NULL,0,0);
+INSERT INTO "items" VALUES(2,'made up 1','made up','thing 1 869025247','pictures/1.jpg','["first words of 1", "other words of 1"]','{"number": "1"}',0,'d1378977637152cebeb73415f7d6b06b8ae83fac07f8dbe5747b816b7fef2503',241,160,1.79522760471819615361e+09,NULL,0,0);
+INSERT INTO "items" VALUES(3,'made up 2','made up','thing 2 813189292','pictures/2.jpg','["first words of 2", "other words of 2"]','{"number": "2"}',0,'07d21966e1f51852a29cc1d44662da8a4fe43c6fa4ca98c927e663772cb85adc',242,160,1.79522760471850872042e+09,NULL,0,0);
+INSERT INTO "items" VALUES(4,'made up 3','made up','thing 3 332201542','pictures/3.jpg','["first words of 3", "other words of 3"]','{"number": "3"}',0,'7a131b99cd75d9b787c17b3c97b441a2832fed75a65eebd94beb478edc00b62d',243,160,1.79522760471873807906e+09,1.79522760471979880335e+09,0,0);
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 INSERT INTO "meta" VALUES('created_at','1795227604.6931207');
 INSERT INTO "meta" VALUES('store_uuid','0d0566a1-dbb5-4f33-b956-11d53b2a5430');
