@@ -43,6 +43,10 @@ def install(api: FastAPI, allowed: Callable[[str], list[str]]) -> None:
 
     async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
+        if error.__cause__ is not None:  # the framework's word for whatever went wrong while it read the body
+            if isinstance(error.__cause__, CrossmodalError):
+                return error_response(error.__cause__, request.scope)
+            raise error.__cause__
         headers = dict(error.headers or {})
         if error.status_code == 405:
             headers["Allow"] = ", ".join(allowed(path_of(request.scope)))
@@ -63,7 +67,10 @@ def _of_http(error: HTTPException, request: Request) -> QueryError:
     return bad_request("The body cannot be read as what its headers say it is.")
 
 
+FORMS = (search.legacy_forms, search.forms, items.forms, jobs.forms)
 ROUTERS = (
+    *FORMS,
+    health.open_router,
     health.router,
     search.legacy_router,
     images.router,
@@ -73,6 +80,7 @@ ROUTERS = (
     jobs.router,
     items.failures_router,
 )
+"""The forms come first: a request that is none passes them by."""
 
 
 def create_api(app: LiveApp, options: ApiOptions | None = None) -> FastAPI:
@@ -92,9 +100,10 @@ def create_api(app: LiveApp, options: ApiOptions | None = None) -> FastAPI:
     api = _framework(lifespan, docs=options.docs)
     api.state.door = Services(app, options, metrics)
     for router in ROUTERS:
-        api.include_router(router)
+        keys = openapi.KEYS if options.keys and router is not health.open_router else ()
+        api.include_router(router, dependencies=keys, include_in_schema=router not in FORMS)
     install(api, _methods)
-    openapi.install(api, with_keys=bool(options.keys))
+    openapi.install(api, [route for router in FORMS for route in router.routes])
     # The last one added is the first one met.
     api.add_middleware(Heads)
     api.add_middleware(Intake, options=options)

@@ -161,7 +161,7 @@ def invalid(faults: Iterable[Mapping[str, Any]], what: str = "The body") -> Quer
     fault = next(iter(faults))
     field, words = _field_of(fault["loc"]), _words_of(fault)
     if fault["type"] == "missing":
-        return bad_request(f"The field {field:.60} is missing.")
+        return bad_request(f"The field {field:.60} is missing." if field else f"{what} is missing.")
     if not field:
         return bad_request(f"{what} {words}.")
     if fault["type"] == "extra_forbidden":

@@ -1,13 +1,16 @@
 """The OpenAPI document: responses common to all routes."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
-from pydantic import BaseModel
+from fastapi.security import APIKeyHeader, HTTPBearer
+from starlette.routing import BaseRoute
 
 from api.errors import is_reference
 from api.responses import ErrorAnswer, FlatErrorAnswer
+from api.schemas import FORM_MEDIA
 
 DESCRIPTION = """
 Search a collection of pictures by words, by a picture, or by both, and keep it. The same collection is open in the app and from the
@@ -67,23 +70,48 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"description": SENTENCES[status]} for status in statuses}
 
 
-def install(api: FastAPI, *, with_keys: bool) -> None:
-    """Complete the document the framework draws up."""
+KEYS = [
+    Depends(APIKeyHeader(name="X-API-Key", scheme_name="key", auto_error=False)),
+    Depends(HTTPBearer(scheme_name="bearer", auto_error=False)),
+]
+"""Documents that either is needed. `api.middleware.access` asks for it, before anything of the body is read."""
+
+
+def install(api: FastAPI, forms: Sequence[BaseRoute]) -> None:
+    """Complete the document the framework draws up.
+
+    Args:
+        forms: routes that read as a form what another route of their path reads as JSON.
+    """
 
     def document() -> dict[str, Any]:
         if api.openapi_schema is None:
-            api.openapi_schema = _completed(
-                get_openapi(title=api.title, version=api.version, description=api.description, routes=api.routes, tags=TAGS),
-                with_keys=with_keys,
-            )
+            about: dict[str, Any] = {"title": api.title, "version": api.version}
+            document = get_openapi(**about, description=api.description, routes=api.routes, tags=TAGS)
+            _add_forms(document, get_openapi(**about, routes=forms))
+            _add_errors(document)
+            api.openapi_schema = document
         return api.openapi_schema
 
     api.openapi = document  # type: ignore[method-assign]
 
 
-def _completed(document: dict[str, Any], *, with_keys: bool) -> dict[str, Any]:
-    components = document.setdefault("components", {})
-    schemas = components.setdefault("schemas", {})
+def _add_forms(document: dict[str, Any], forms: dict[str, Any]) -> None:
+    """A path has one operation of a method, with a body in one of several types."""
+    schemas = document["components"]["schemas"]
+    schemas |= forms["components"]["schemas"]
+    for path, operations in forms["paths"].items():
+        for method, operation in operations.items():
+            for media, content in operation["requestBody"]["content"].items():
+                fields = schemas[content["schema"]["$ref"].rpartition("/")[2]]["properties"]
+                types = {"image": FORM_MEDIA, "images": FORM_MEDIA, "where": "application/json", "attributes": "application/json"}
+                content["encoding"] = {name: {"contentType": kind} for name, kind in types.items() if name in fields}
+                document["paths"][path][method]["requestBody"]["content"][media] = content
+
+
+def _add_errors(document: dict[str, Any]) -> None:
+    """Every operation's refusals, in our shape; declared as models of every route, they would take a tenth of a second at each start."""
+    schemas = document["components"]["schemas"]
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     for model in (ErrorAnswer, FlatErrorAnswer):
@@ -92,17 +120,6 @@ def _completed(document: dict[str, Any], *, with_keys: bool) -> dict[str, Any]:
     for path, operations in document["paths"].items():
         for operation in operations.values():
             _complete(operation, path)
-            for content in operation.get("requestBody", {}).get("content", {}).values():
-                schemas |= content["schema"].pop("$defs", {})
-    if with_keys:
-        components["securitySchemes"] = {
-            "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
-            "bearer": {"type": "http", "scheme": "bearer"},
-        }
-        for path, operations in document["paths"].items():
-            for operation in operations.values():
-                operation["security"] = [] if path == "/health" else [{"key": []}, {"bearer": []}]
-    return document
 
 
 def _complete(operation: dict[str, Any], path: str) -> None:
@@ -121,75 +138,3 @@ def _complete(operation: dict[str, Any], path: str) -> None:
             if int(status) in (429, 503):
                 response["headers"] = _RETRY
     operation["responses"] = dict(sorted(responses.items()))
-
-
-FORM_MEDIA = "image/png, image/jpeg, image/webp, image/gif, image/bmp"
-_NOT_IN_FORMS = frozenset({"image_id", "image_index", "image_url", "items"})
-_AS_JSON = frozenset({"where", "attributes"})
-
-_REF = "#/components/schemas/{model}"
-
-Schema = dict[str, Any]
-
-
-def body(
-    model: type[BaseModel],
-    *examples: dict[str, Any],
-    file: str | None = None,
-    many: bool = False,
-    one_of: tuple[str, ...] = (),
-    or_else: str | None = None,
-) -> Schema:
-    """What `api.request_body.read` takes, for `openapi_extra`. Models in the model lie under `$defs`, from where `documents` takes them.
-
-    Args:
-        examples: questions in JSON that can be tried as they are.
-        file: field of a form that holds a picture; None takes no forms.
-        many: whether it may come several times.
-        one_of: fields of which exactly one is given in JSON.
-        or_else: the field that will do when none of them is.
-    """
-    schema = model.model_json_schema(ref_template=_REF)
-    if one_of:
-        schema["oneOf"] = [_needs(schema, name) for name in one_of]
-    if or_else is not None:
-        absent = {name: {"type": "null"} for name in one_of}
-        alone = _needs(schema, or_else)
-        schema["oneOf"].append(alone | {"properties": alone["properties"] | absent})
-    named = {" and ".join(example): {"value": example} for example in examples}
-    content: Schema = {"application/json": {"schema": schema} | ({"examples": named} if named else {})}
-    if file is not None:
-        content["multipart/form-data"] = _form(model, file, many=many, or_else=or_else)
-    return {"requestBody": {"required": True, "content": content}}
-
-
-def _needs(schema: Schema, name: str) -> Schema:
-    return {"required": [name], "properties": {name: _without_null(schema["properties"][name])}}
-
-
-def _form(model: type[BaseModel], file: str, *, many: bool, or_else: str | None) -> Schema:
-    schema = model.model_json_schema(ref_template=_REF)
-    picture: Schema = {"type": "string", "format": "binary"}
-    properties = (
-        {} if many else {name: _without_null(field) for name, field in schema["properties"].items() if name not in _NOT_IN_FORMS}
-    )
-    properties[file] = {"type": "array", "items": picture, "minItems": 1, "maxItems": 200} if many else picture
-    encoding: Schema = {name: {"contentType": "application/json"} for name in properties if name in _AS_JSON}
-    encoding[file] = {"contentType": FORM_MEDIA}
-    needs: Schema = {"anyOf": [{"required": [file]}, {"required": [or_else]}]} if or_else else {"required": [file]}
-    form = {
-        "type": "object",
-        "properties": properties,
-        **needs,
-        "additionalProperties": schema.get("additionalProperties", True),
-    }
-    return {"schema": form, "encoding": encoding}
-
-
-def _without_null(field: Schema) -> Schema:
-    """The schema of a field without null, which forms cannot express."""
-    kinds = [kind for kind in field.get("anyOf", ()) if kind != {"type": "null"}]
-    rest = {name: value for name, value in field.items() if name != "anyOf" and not (name == "default" and value is None)}
-    if not kinds:
-        return rest
-    return rest | (kinds[0] if len(kinds) == 1 else {"anyOf": kinds})

@@ -1,62 +1,156 @@
-"""Bodies of requests: JSON or a form, read into one of the questions."""
+"""Requests with a body: JSON, or a form with the same fields.
 
+FastAPI reads and validates both. Added here is what a hostile body makes necessary: no packed body, of which a few bytes become any number,
+and no text but UTF-8, because Python would read any of its codecs; bounds on values, parts and depth; large JSON read beside the event
+loop; and a form that breaks off is refused, not taken for a shorter one.
+"""
+
+import functools
+import inspect
 import re
-from collections.abc import Sequence
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Awaitable, Callable, Container, Iterator
+from typing import Annotated, Any, get_args
 
-from fastapi import Request
-from pydantic import BaseModel, ValidationError
-from starlette.datastructures import FormData, UploadFile
+from fastapi import Form, Request
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, create_model
+from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.formparsers import FormParser, MultiPartException, MultiPartParser
+from starlette.responses import Response
+from starlette.routing import Match
+from starlette.types import Scope
 
-from api.deps import Services
-from api.errors import UnreadableForm, bad_request, invalid
-from api.parameters import value_of
+from api import schemas
+from api.errors import UnreadableForm, bad_request
+from api.json_text import value_of
 from crossmodal.errors import CrossmodalError, QueryError
 
 MULTIPART = "multipart/form-data"
-KINDS = (MULTIPART, "application/x-www-form-urlencoded")
+_FORMS = (MULTIPART, "application/x-www-form-urlencoded")
+_JSON = "application/json"
+ONE_FILE: Any = {"max_files": 1}
+MANY_FILES: Any = {"max_files": 10_000}
+"""As many as the options say, when the form comes."""
 _MAX_FIELDS = 50
 _MAX_FIELD_BYTES = 256 * 2**10
+_SMALL_BYTES = 16 * 2**10
+_FILE_FIELDS = frozenset({"image", "file", "images", "files"})
+_REPEATED = frozenset({"captions"})
 _UTF_8 = frozenset({"utf-8", "utf8"})
 _CHARSET = re.compile(r"charset[^=;]*=([^;]*)", re.IGNORECASE)
+
+Endpoint = Callable[..., Awaitable[Response]]
 
 
 class UnsupportedType(CrossmodalError):
     """The body is neither JSON nor a form, is packed, or its text is not UTF-8."""
 
-
-def check_encoding(content_encoding: str) -> None:
-    """Raises UnsupportedType for a packed body: a few bytes of it could become any number."""
-    if content_encoding.strip().lower() not in ("", "identity"):
-        what = f"The body is packed as {content_encoding!r:.60}."
-        raise UnsupportedType("unsupported_format", what, remedy="Send it as it is, without Content-Encoding.")
+    def __init__(self, message: str, *, remedy: str) -> None:
+        super().__init__("unsupported_format", message, remedy=remedy)
 
 
-def check_charset(content_type: str) -> None:
-    """Raise UnsupportedType if the declared charset is not UTF-8; Python would otherwise accept any of its codecs."""
-    for said in _CHARSET.findall(content_type):
-        name = said.strip(' \t"')
-        if name.lower() not in _UTF_8:
-            raise UnsupportedType("unsupported_format", f"The text of the body is in {name!r:.60}.", remedy="Send it in UTF-8.")
+class JsonRoute(APIRoute):
+    """A route whose body is JSON, also without a `Content-Type`."""
+
+    def get_route_handler(self) -> Any:
+        """See `APIRoute`."""
+        handle = super().get_route_handler()
+        if self.body_field is None:
+            return handle
+
+        async def checked(request: Request) -> Response:
+            _check_encoding(request.headers)
+            return await handle(BodyRequest(self._typed(request.scope, _kind_of(request.headers)), request.receive))
+
+        return checked
+
+    def _typed(self, scope: Scope, kind: str) -> Scope:
+        """The scope with the one type that FastAPI takes for JSON."""
+        if kind != _JSON and not kind.endswith("+json"):
+            what = f"The body is of the type {kind:.60}."
+            raise UnsupportedType(what, remedy="Send application/json, or multipart/form-data for a file.")
+        others = [(name, value) for name, value in scope["headers"] if name != b"content-type"]
+        return {**scope, "headers": [*others, (b"content-type", _JSON.encode())]}
 
 
-async def form_of(request: Request, kind: str, *, max_files: int) -> FormData:
-    """The fields and files of a form of one of `KINDS`; the caller closes it.
+class FormRoute(JsonRoute):
+    """The route of a path for forms, beside the one for JSON."""
 
-    Raises:
-        QueryError: `bad_request`, it cannot be read, breaks off, or has too many parts; `text_too_long`, a field.
-    """
-    try:
-        if kind != MULTIPART:
-            simple = FormParser(request.headers, request.stream(), max_fields=_MAX_FIELDS, max_part_size=_MAX_FIELD_BYTES)
-            return await simple.parse()
-        parts = _Parts(
-            request.headers, request.stream(), max_files=max_files, max_fields=_MAX_FIELDS, max_part_size=_MAX_FIELD_BYTES
-        )
-        return await parts.whole()
-    except MultiPartException as error:
-        raise _fault(error.message, max_files) from None
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """See `starlette.routing.BaseRoute`."""
+        if scope["type"] != "http" or _kind_of(Headers(scope=scope)) not in _FORMS:
+            return Match.NONE, {}
+        return super().matches(scope)
+
+    def _typed(self, scope: Scope, kind: str) -> Scope:  # noqa: ARG002
+        return scope
+
+
+def from_form(endpoint: Endpoint, base: type[BaseModel] = schemas.Form) -> Endpoint:
+    """An endpoint with its parameter `question` read from a form instead of from JSON, with the fields of `base` besides."""
+
+    @functools.wraps(endpoint)
+    async def read(**given: Any) -> Response:
+        return await endpoint(**given)
+
+    signature = inspect.signature(endpoint)
+    question = signature.parameters["question"]
+    model = get_args(question.annotation)[0]
+    form: Any = create_model(f"{model.__name__.removesuffix('Request')}Form", __base__=(model, base))
+    parameters = signature.parameters | {"question": question.replace(annotation=Annotated[form, Form(media_type=MULTIPART)])}
+    read.__signature__ = signature.replace(parameters=list(parameters.values()))  # type: ignore[attr-defined]
+    return read
+
+
+class BodyRequest(Request):
+    """A request whose body is read within bounds. FastAPI turns what is raised here into a cause, see `api.app.install`."""
+
+    async def json(self) -> Any:
+        """The value of the body. Raises QueryError `bad_request`, as `api.json_text.value_of`."""
+        body = await self.body()
+        if len(body) <= _SMALL_BYTES:
+            return value_of(body, "The body")
+        return await self.app.state.door.workers.run("bodies", value_of, body, "The body")
+
+    async def form(self, *, max_files: float = 0, **_: Any) -> FormData:  # type: ignore[override]
+        """The fields and files, a file in the field `image`, or where several are read, `images`.
+
+        Raises:
+            QueryError: `bad_request`, the form cannot be read, breaks off, has too many parts or one at a wrong place; `text_too_long`.
+        """
+        many = max_files > 1
+        if many:
+            max_files = self.app.state.door.options.max_upload_files
+        bounds: dict[str, Any] = {"max_fields": _MAX_FIELDS, "max_part_size": _MAX_FIELD_BYTES}
+        try:
+            if _kind_of(self.headers) == MULTIPART:
+                form = await _Parts(self.headers, self.stream(), max_files=max_files, **bounds).whole()
+            else:
+                form = await FormParser(self.headers, self.stream(), **bounds).parse()
+        except MultiPartException as error:
+            raise _fault(error.message, int(max_files)) from None
+        try:
+            known = self.scope["route"].body_field.field_info.annotation.model_fields
+            return FormData(list(_placed(form, "images" if many else "image", known)))
+        except QueryError:
+            await form.close()
+            raise
+
+
+def _placed(form: FormData, field: str, known: Container[str]) -> Iterator[tuple[str, UploadFile | str]]:
+    names = set()
+    for name, value in form.multi_items():
+        if isinstance(value, UploadFile):
+            if name not in _FILE_FIELDS:
+                raise bad_request(f"There is a file in the field {name!r:.40}.", "Send it in the field image.")
+            yield field, value
+        elif name in _FILE_FIELDS:
+            raise bad_request(f"The field {name} holds a text, not a file.", "Send a file with a file name.")
+        elif name in names and name in known and name not in _REPEATED:
+            raise bad_request(f"The field {name!r:.40} comes twice.")
+        else:
+            names.add(name)
+            yield name, value
 
 
 class _Parts(MultiPartParser):
@@ -93,90 +187,15 @@ def _fault(detail: str, max_files: int) -> QueryError:
     return UnreadableForm("The form cannot be read as what its headers say it is.")
 
 
-FILE_FIELDS = ("image", "file", "images", "files")
-_JSON_FIELDS = frozenset({"where", "attributes"})
-_REPEATED = frozenset({"captions"})
-_SMALL_BYTES = 16 * 2**10
-
-Model = TypeVar("Model", bound=BaseModel)
+def _kind_of(headers: Headers) -> str:
+    return headers.get("content-type", "").partition(";")[0].strip().lower() or _JSON
 
 
-class Upload(NamedTuple):
-    """A file of a form. The name is shown, never used as a path."""
-
-    name: str
-    data: bytes
-
-
-async def read(request: Request, model: type[Model], *, max_files: int = 0) -> tuple[Model, list[Upload]]:
-    """The question of a request, and the files that came with it; one more than `max_files` is refused, never passed over.
-
-    Raises:
-        QueryError: `bad_request`, the body or one of its fields is not as documented; `text_too_long`, a field of a form.
-        UnsupportedType: it is neither JSON nor a form, is packed, or its text is not in UTF-8.
-    """
-    kind = _kind_of(request)
-    check_encoding(request.headers.get("content-encoding", ""))
-    check_charset(request.headers.get("content-type", ""))
-    if kind in KINDS:
-        form = await form_of(request, kind, max_files=max_files)
-        try:
-            fields, uploads = await _fields_and_files(form, frozenset(model.model_fields))
-        finally:
-            await form.close()
-        return _checked(model, fields, strict=False), uploads
-    if kind != "application/json" and not kind.endswith("+json"):
-        what = f"The body is of the type {kind:.60}."
-        raise UnsupportedType("unsupported_format", what, remedy="Send application/json, or multipart/form-data for a file.")
-    body = await request.body()
-    if len(body) <= _SMALL_BYTES:
-        return _question(model, body), []
-    door: Services = request.app.state.door
-    return await door.workers.run("bodies", _question, model, body), []
-
-
-def is_form(request: Request) -> bool:
-    """Whether the body is a form with files."""
-    return _kind_of(request) == MULTIPART
-
-
-def _kind_of(request: Request) -> str:
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower() or "application/json"
-
-
-def _question(model: type[Model], body: bytes) -> Model:
-    return _checked(model, value_of(body, "The body"), strict=True)
-
-
-def _checked(model: type[Model], data: Any, *, strict: bool) -> Model:
-    try:
-        return model.model_validate(data, strict=strict)
-    except ValidationError as error:
-        raise invalid(error.errors(include_url=False)) from None
-
-
-async def _fields_and_files(form: FormData, known: frozenset[str]) -> tuple[dict[str, Any], list[Upload]]:
-    fields: dict[str, Any] = {}
-    uploads = []
-    for name, value in form.multi_items():
-        if isinstance(value, UploadFile):
-            if name not in FILE_FIELDS:
-                raise bad_request(f"There is a file in the field {name!r:.40}.", "Send it in the field image.")
-            uploads.append(Upload(value.filename or "", await value.read()))
-        elif name in FILE_FIELDS:
-            raise bad_request(f"The field {name} holds a text, not a file.", "Send a file with a file name.")
-        elif name in _REPEATED:
-            fields.setdefault(name, []).append(value)
-        elif name in fields and name in known:
-            raise bad_request(f"The field {name!r:.40} comes twice.")
-        else:
-            fields[name] = value_of(value.encode("utf-8", "surrogatepass"), f"The field {name}") if name in _JSON_FIELDS else value
-    return fields, uploads
-
-
-def one_source(uploads: Sequence[Upload], **named: object) -> None:
-    """Raises QueryError `bad_request` unless exactly one picture is sent, or named in one of these fields."""
-    given = len(uploads) + sum(value is not None for value in named.values())
-    if given != 1:
-        what = "No picture is named or sent." if not given else f"{given} pictures are named or sent."
-        raise bad_request(what, f"Give exactly one: {', '.join(named)}, or a file in the field image.")
+def _check_encoding(headers: Headers) -> None:
+    packing = headers.get("content-encoding", "").strip().lower()
+    if packing not in ("", "identity"):
+        raise UnsupportedType(f"The body is packed as {packing!r:.60}.", remedy="Send it as it is, without Content-Encoding.")
+    for declared in _CHARSET.findall(headers.get("content-type", "")):
+        name = declared.strip(' \t"')
+        if name.lower() not in _UTF_8:
+            raise UnsupportedType(f"The text of the body is in {name!r:.60}.", remedy="Send it in UTF-8.")

@@ -1,9 +1,13 @@
-"""Request schemas of the API, read from JSON or from a form."""
+"""Bodies of requests."""
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from fastapi import Body, UploadFile
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema
 
+from api.errors import bad_request
+from api.json_text import value_of
 from api.settings import MAX_OFFSET, MAX_TOP_K
 
 
@@ -62,16 +66,74 @@ Values = Annotated[
     BeforeValidator(_several),
     WithJsonSchema({"anyOf": [_VALUE, {"type": "array", "items": _VALUE, "minItems": 1, "maxItems": _VALUES}]}),
 ]
+
+
+def _value(given: Any, info: ValidationInfo) -> Any:
+    """What is JSON in JSON is a text with JSON in a form."""
+    if isinstance(given, str) and (info.config or {}).get("strict") is False:
+        return value_of(given.encode("utf-8", "surrogatepass"), f"The field {info.field_name}")
+    return given
+
+
 Where = Annotated[
     dict[Annotated[str, Field(min_length=1, max_length=200)], Values],
     Field(max_length=20, description='attribute to a value, or to a list of which any will do: `{"colour": ["red", "blue"]}`'),
+    BeforeValidator(_value),
+]
+
+
+Schema = dict[str, Any]
+FORM_MEDIA = "image/png, image/jpeg, image/webp, image/gif, image/bmp"
+_FILE: Schema = {"type": "string", "format": "binary"}
+_NOT_IN_FORMS = frozenset({"image_id", "image_index", "image_url"})
+
+
+def examples(*bodies: dict[str, Any]) -> Any:
+    """`Body`, with bodies that can be tried as they are."""
+    return Body(openapi_examples={" and ".join(body): {"value": body} for body in bodies})
+
+
+def _one_of(*names: str, or_else: str | None = None) -> Callable[[Schema], None]:
+    """Adds to a schema that exactly one of these fields is given, or that another one will do when none is."""
+
+    def needs(schema: Schema, name: str) -> Schema:
+        return {"required": [name], "properties": {name: _without_null(schema["properties"][name])}}
+
+    def add(schema: Schema) -> None:
+        schema["oneOf"] = [needs(schema, name) for name in names]
+        if or_else is not None:
+            alone = needs(schema, or_else)
+            schema["oneOf"].append(alone | {"properties": alone["properties"] | {name: {"type": "null"} for name in names}})
+
+    return add
+
+
+def _as_form(schema: Schema) -> None:
+    """Leaves out of a schema what forms cannot express, null, and other ways to name a picture; without a text a file is needed."""
+    fields = schema["properties"].items()
+    schema["properties"] = {name: _without_null(field) for name, field in fields if name not in _NOT_IN_FORMS}
+    schema["anyOf"] = [{"required": [name]} for name in ("image", "query") if name in schema["properties"]]
+
+
+def _without_null(field: Schema) -> Schema:
+    kinds = [kind for kind in field.get("anyOf", ()) if kind != {"type": "null"}]
+    rest = {name: value for name, value in field.items() if name != "anyOf" and not (name == "default" and value is None)}
+    if not kinds:
+        return rest
+    return rest | (kinds[0] if len(kinds) == 1 else {"anyOf": kinds})
+
+
+ItemAttributes = Annotated[
+    dict[Annotated[str, Field(min_length=1, max_length=200)], Annotated[str, Field(max_length=2_000)]],
+    Field(max_length=100),
+    BeforeValidator(_value),
 ]
 
 
 class Question(BaseModel):
     """Base of all bodies."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class Reference(Question):
@@ -103,20 +165,69 @@ class TextSearchRequest(PagedSearchOptions, Reference):
 class PictureSource(BaseModel):
     """Exactly one picture: an item's, an address, or a file `image` in a form."""
 
-    image_id: Id | None = None
     image_url: Address | None = None
 
+    @property
+    def file(self) -> UploadFile | None:
+        """The picture's file; JSON has none."""
+        return None
 
-class ImageSearchRequest(PagedSearchOptions, PictureSource, Reference):
+    @property
+    def pictures(self) -> int:
+        """How many pictures are named or sent."""
+        return (self.file is not None) + sum(getattr(self, name, None) is not None for name in _NOT_IN_FORMS)
+
+    def check_one_picture(self) -> None:
+        """Raises QueryError `bad_request` unless there is exactly one."""
+        if self.pictures != 1:
+            what = "No picture is named or sent." if not self.pictures else f"{self.pictures} pictures are named or sent."
+            names = ", ".join(sorted(_NOT_IN_FORMS & type(self).model_fields.keys()))
+            raise bad_request(what, f"Give exactly one: {names}, or a file in the field image.")
+
+    async def picture(self) -> bytes | str | None:
+        """The bytes of the file, or the address; None where an item is named."""
+        return self.image_url if self.file is None else await self.file.read()
+
+
+class ItemPictureSource(PictureSource):
+    """The same, of which one way is an item of the collection."""
+
+    image_id: Id | None = None
+
+
+class Form(BaseModel):
+    """The last base of a body in a form: numbers are texts there."""
+
+    model_config = ConfigDict(strict=False, json_schema_extra=_as_form)
+
+
+class PictureForm(PictureSource, Form):
+    """The same, with a file."""
+
+    image: Annotated[UploadFile, WithJsonSchema(_FILE)] | None = None
+
+    @property
+    def file(self) -> UploadFile | None:
+        """See `PictureSource`."""
+        return self.image
+
+
+class ImageSearchRequest(PagedSearchOptions, ItemPictureSource, Reference):
+    model_config = ConfigDict(json_schema_extra=_one_of("image_id", "image_index", "image_url"))
+
     image_index: Annotated[int, Field(ge=0, le=2**53, description="place in the list of all items, from 0"), WHOLE] | None = None
 
 
-class CaptionRequest(PictureSource, Reference):
+class CaptionRequest(ItemPictureSource, Reference):
+    model_config = ConfigDict(json_schema_extra=_one_of("image_id", "image_url"))
+
     top_k: Annotated[int, Field(ge=1, le=MAX_TOP_K), WHOLE] = 5
 
 
-class AnySearchRequest(PagedSearchOptions, PictureSource, Question):
+class AnySearchRequest(PagedSearchOptions, ItemPictureSource, Question):
     """Text, picture, or both; `weight` is the picture's share when it is both."""
+
+    model_config = ConfigDict(json_schema_extra=_one_of("image_id", "image_url", or_else="query"))
 
     query: QueryText | None = None
     weight: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.5
@@ -130,20 +241,21 @@ class CorrectionRequest(Question):
     query: QueryText
 
 
-class NewItemRequest(Question):
+class NewItemRequest(PictureSource, Question):
     """A picture to add, with what is known of it."""
 
-    image_url: Address | None = None
+    model_config = ConfigDict(json_schema_extra=_one_of("image_url"))
+
     title: Annotated[str, Field(max_length=2_000)] | None = None
     source: Annotated[str, Field(max_length=4_096, description="where it came from: shown, never opened")] = ""
     captions: Annotated[list[Annotated[str, Field(max_length=2_000)]], Field(max_length=20)] = []
-    attributes: Annotated[
-        dict[Annotated[str, Field(min_length=1, max_length=200)], Annotated[str, Field(max_length=2_000)]], Field(max_length=100)
-    ] = {}
+    attributes: ItemAttributes = {}
 
 
 class AddressedItem(NewItemRequest):
     """One of many, which come as addresses."""
+
+    model_config = ConfigDict(json_schema_extra={})
 
     image_url: OneAddress
 
@@ -154,13 +266,17 @@ class NewItemsRequest(Question):
     ]  # report one error instead of thousands
 
 
+class NewItemsForm(BaseModel):
+    model_config = ConfigDict(extra="allow", json_schema_extra={"additionalProperties": False, "required": ["images"]})
+
+    images: Annotated[list[UploadFile], WithJsonSchema({"type": "array", "items": _FILE, "minItems": 1, "maxItems": 200})] = []
+
+
 class ItemChange(Question):
     """What is left out stays as it is."""
 
     title: Annotated[str, Field(max_length=2_000)] | None = None
-    attributes: dict[Annotated[str, Field(min_length=1, max_length=200)], Annotated[str, Field(max_length=2_000)]] | None = Field(
-        None, max_length=100
-    )
+    attributes: ItemAttributes | None = None
 
 
 class ImportRequest(Question):

@@ -8,10 +8,11 @@ from api.errors import Json
 from api.responses import Health, Stats
 from engine.live import LiveApp
 
+open_router = APIRouter()
 router = APIRouter()
 
 
-@router.get("/health", tags=["reference"], response_model=Health)
+@open_router.get("/health", tags=["reference"], response_model=Health, openapi_extra={"security": []})
 async def health(door: ServicesDep) -> Response:
     """Whether the server lives. Never waits behind other work: under load the number of pictures may be a moment old."""
     return Json({"status": "healthy", "model_loaded": True, "num_images": await door.count.refreshed(door.options.count_timeout_s)})

@@ -2,25 +2,25 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Form, Request
 from starlette.responses import Response
 from starlette.types import Scope
 
 from api.deps import Services, ServicesDep, item_called, restored
 from api.errors import Json, Overload, bad_request, refusal
-from api.openapi import body, problems, told
+from api.openapi import problems, told
 from api.parameters import ONLY_KNOWN, Cursor, ItemName, Limit, WhereText, filter_of
-from api.request_body import Upload, is_form, one_source, read
+from api.request_body import MANY_FILES, MULTIPART, ONE_FILE, FormRoute, JsonRoute, from_form
 from api.responses import AddedMany, Attributes, Failures, ItemCreated, ItemDetails, ItemsPage, failure_of
-from api.schemas import ItemChange, NewItemRequest, NewItemsRequest
+from api.schemas import ItemChange, NewItemRequest, NewItemsForm, NewItemsRequest, PictureForm, examples
 from crossmodal.errors import CrossmodalError
 from crossmodal.filters import Filter
 from crossmodal.items import AddOutcome, Picture
 from crossmodal.text.cleaning import display_text
 
-router = APIRouter(prefix="/api", tags=["items"], dependencies=[ONLY_KNOWN])
+router = APIRouter(prefix="/api", tags=["items"], dependencies=[ONLY_KNOWN], route_class=JsonRoute)
 
 _CHANGE = {"title": "my red mug", "attributes": {"shelf": "3"}}
 
@@ -49,15 +49,9 @@ async def get_item(door: ServicesDep, item_id: ItemName) -> Response:
     return Json(await door.details(await door.run(item_called, door.app, item_id)))
 
 
-@router.patch(
-    "/items/{item_id}",
-    response_model=ItemDetails,
-    openapi_extra=body(ItemChange, _CHANGE),
-    responses=problems(404, 415, 422, 507),
-)
-async def change_item(request: Request, door: ServicesDep, item_id: ItemName) -> Response:
+@router.patch("/items/{item_id}", response_model=ItemDetails, responses=problems(404, 415, 422, 507))
+async def change_item(door: ServicesDep, item_id: ItemName, question: Annotated[ItemChange, examples(_CHANGE)]) -> Response:
     """Replace an item's title or attributes, or both."""
-    question, _ = await read(request, ItemChange)
     item = await door.run(item_called, door.app, item_id)
     changed = await door.run(door.app.update_item, item.item_id, title=question.title, attributes=question.attributes)
     return Json(await door.details(changed))
@@ -84,11 +78,11 @@ _SHARE_OF_TIME = 0.75
 
 
 class New(NamedTuple):
-    """A picture to be added: a file, or the address in the question. The name is shown only."""
+    """A picture to be added: the bytes of a file, or an address. The name is shown, never used as a path."""
 
     name: str
-    file: Upload | None
-    question: NewItemRequest
+    image: bytes | str
+    words: NewItemRequest
 
 
 async def add(door: Services, new: New) -> AddOutcome:
@@ -97,7 +91,7 @@ async def add(door: Services, new: New) -> AddOutcome:
     Raises:
         CrossmodalError: as `LostFoundApp.add_new_item`.
     """
-    return await _write(door, new, await _look(door, new))
+    return await _write(door, new, await door.look_at(new.image))
 
 
 async def add_all(door: Services, news: Sequence[New], scope: Scope) -> list[dict[str, Any]]:
@@ -130,7 +124,7 @@ async def _outcome(door: Services, new: New, ends_at: float, scope: Scope) -> di
 
 
 async def _look_in_time(door: Services, new: New, ends_at: float) -> Picture:
-    slots = door.batch_slots["pictures" if new.file else "addresses"]
+    slots = door.batch_slots["pictures" if isinstance(new.image, bytes) else "addresses"]
     late = Overload(
         "timeout", "There was no time left for this picture.", remedy="It was not added: send it again, with fewer at once."
     )
@@ -139,30 +133,25 @@ async def _look_in_time(door: Services, new: New, ends_at: float) -> Picture:
     deadline = asyncio.timeout_at(ends_at)
     try:
         async with deadline, slots:
-            return await _look(door, new)
+            return await door.look_at(new.image)
     except TimeoutError:
         if not deadline.expired():
             raise
         raise late from None
 
 
-async def _look(door: Services, new: New) -> Picture:
-    return await door.look_at(new.file.data if new.file else new.question.image_url or "")
-
-
 async def _write(door: Services, new: New, picture: Picture) -> AddOutcome:
-    origin = new.question.source or (new.file.name if new.file else new.question.image_url or "")
-    words: dict[str, Any] = {"captions": new.question.captions, "attributes": new.question.attributes}
-    return await door.workers.run("adding", door.app.add_picture, picture, new.question.title, origin=origin, **words)
+    origin = new.words.source or new.name
+    words: dict[str, Any] = {"captions": new.words.captions, "attributes": new.words.attributes}
+    return await door.workers.run("adding", door.app.add_picture, picture, new.words.title, origin=origin, **words)
 
 
-add_router = APIRouter(tags=["items"], dependencies=[ONLY_KNOWN])
+add_router = APIRouter(tags=["items"], dependencies=[ONLY_KNOWN], route_class=JsonRoute)
 
 _ADDRESSED = {"image_url": "https://shop.example/red-disc.png", "title": "my mug", "attributes": {"shelf": "3"}}
 _PLACE = told("Location", "where the item is")
 _ADDS: dict[str, Any] = {
     "response_model": ItemCreated,
-    "openapi_extra": body(NewItemRequest, _ADDRESSED, file="image", one_of=("image_url",)),
     "responses": {
         200: {
             "model": ItemCreated,
@@ -176,50 +165,58 @@ _ADDS: dict[str, Any] = {
 
 
 @add_router.post("/upload", status_code=201, **_ADDS)
-async def upload(request: Request, door: ServicesDep) -> Response:
+async def upload(door: ServicesDep, question: NewItemRequest) -> Response:
     """Add a picture; the same as `POST /api/items`."""
-    return await _added(request, door)
+    return await add_item(door, question)
 
 
 @add_router.post("/api/items", status_code=201, **_ADDS)
-async def add_item(request: Request, door: ServicesDep) -> Response:
+async def add_item(door: ServicesDep, question: Annotated[NewItemRequest, examples(_ADDRESSED)]) -> Response:
     """Add a picture. It comes as a file or an address, with a title, captions and attributes if there are any."""
-    return await _added(request, door)
+    question.check_one_picture()
+    outcome = await add(door, await _new(question))
+    place = f"{door.options.root_path}/api/items/{outcome.item.item_id}"
+    answer = {"created": outcome.created, "item": door.item(outcome.item)}
+    return Json(answer, status_code=201 if outcome.created else 200, headers={"Location": place})
 
 
-@add_router.post(
-    "/api/items/batch",
-    response_model=AddedMany,
-    openapi_extra=body(NewItemsRequest, {"items": [_ADDRESSED]}, file="images", many=True),
-    responses=problems(415, 422, 507),
-)
-async def add_items(request: Request, door: ServicesDep) -> Response:
+@add_router.post("/api/items/batch", response_model=AddedMany, responses=problems(415, 422, 507))
+async def add_items(
+    request: Request, door: ServicesDep, question: Annotated[NewItemsRequest, examples({"items": [_ADDRESSED]})]
+) -> Response:
     """Add many pictures.
 
     They come as files in the fields `images`, or as addresses with their words. One that fails does not stop the others.
     What there is no time for ends as `timeout`, and is not added.
     """
-    if is_form(request):
-        nothing, uploads = await read(request, NewItemRequest, max_files=door.options.max_upload_files)
-        if not uploads or nothing.model_fields_set:
-            raise bad_request("A form with many pictures holds files in the fields images, and nothing else.")
-        news = [New(file.name, file, nothing) for file in uploads]
-    else:
-        question, _ = await read(request, NewItemsRequest)
-        news = [New(item.image_url, None, item) for item in question.items]
+    return await _added(request, door, [await _new(item) for item in question.items])
+
+
+forms = APIRouter(dependencies=[ONLY_KNOWN], route_class=FormRoute)
+forms.patch("/api/items/{item_id}", include_in_schema=False)(from_form(change_item))
+for path in ("/upload", "/api/items"):
+    forms.post(path, form_limits=ONE_FILE)(from_form(add_item, PictureForm))
+
+
+@forms.post("/api/items/batch", form_limits=MANY_FILES)
+async def add_files(request: Request, door: ServicesDep, question: Annotated[NewItemsForm, Form(media_type=MULTIPART)]) -> Response:
+    """Files only, of which one that fails does not stop the others."""
+    if not question.images or question.model_extra:
+        raise bad_request("A form with many pictures holds files in the fields images, and nothing else.")
+    nothing = NewItemRequest()
+    return await _added(request, door, [New(file.filename or "", await file.read(), nothing) for file in question.images])
+
+
+async def _added(request: Request, door: Services, news: Sequence[New]) -> Response:
     outcomes = await add_all(door, news, request.scope)
     created = sum(outcome["created"] for outcome in outcomes)
     failed = sum(outcome["error"] is not None for outcome in outcomes)
     return Json({"added": created, "known": len(outcomes) - created - failed, "failed": failed, "results": outcomes})
 
 
-async def _added(request: Request, door: Services) -> Response:
-    question, uploads = await read(request, NewItemRequest, max_files=1)
-    one_source(uploads, image_url=question.image_url)
-    outcome = await add(door, New("", uploads[0] if uploads else None, question))
-    place = f"{door.options.root_path}/api/items/{outcome.item.item_id}"
-    answer = {"created": outcome.created, "item": door.item(outcome.item)}
-    return Json(answer, status_code=201 if outcome.created else 200, headers={"Location": place})
+async def _new(question: NewItemRequest) -> New:
+    name = (question.file.filename if question.file else question.image_url) or ""
+    return New(name, await question.picture() or "", question)
 
 
 failures_router = APIRouter(prefix="/api", tags=["jobs"], dependencies=[ONLY_KNOWN])

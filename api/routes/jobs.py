@@ -10,15 +10,15 @@ from starlette.responses import Response
 from api.deps import Services, ServicesDep
 from api.errors import Json, Overload, error_response
 from api.exports import MEDIA_TYPES, Download, delete_export, export_file, export_files, start_export
-from api.openapi import body, problems, told
+from api.openapi import problems, told
 from api.parameters import ONLY_KNOWN, JobId
-from api.request_body import read
+from api.request_body import FormRoute, JsonRoute, from_form
 from api.responses import Exports, Job, Jobs
-from api.schemas import ExportRequest, ImportRequest
+from api.schemas import ExportRequest, ImportRequest, examples
 from crossmodal.errors import AccessError, BusyError
 from crossmodal.jobs import JobStatus
 
-router = APIRouter(prefix="/api", tags=["jobs"], dependencies=[ONLY_KNOWN])
+router = APIRouter(prefix="/api", tags=["jobs"], dependencies=[ONLY_KNOWN], route_class=JsonRoute)
 
 _CONTENT: dict[str, Any] = {
     kind.partition(";")[0]: {"schema": {"type": "string", "format": "binary"}} for kind in MEDIA_TYPES.values()
@@ -31,19 +31,14 @@ _BEGUN: dict[int | str, dict[str, Any]] = {202: {"headers": told("Location", "wh
 ExportName = Annotated[str, InPath(max_length=200, description="as `GET /api/exports` lists it")]
 
 
-@router.post(
-    "/jobs/import",
-    status_code=202,
-    response_model=Job,
-    openapi_extra=body(ImportRequest, {"location": "/path/to/folder-or.csv"}),
-    responses=_BEGUN | problems(404, 409, 415, 422),
-)
-async def start_import(request: Request, door: ServicesDep) -> Response:
+@router.post("/jobs/import", status_code=202, response_model=Job, responses=_BEGUN | problems(404, 409, 415, 422))
+async def start_import(
+    request: Request, door: ServicesDep, question: Annotated[ImportRequest, examples({"location": "/path/to/folder-or.csv"})]
+) -> Response:
     """Index a catalogue of the server's computer.
 
     A CSV or a folder, for instance; only where that is allowed: on loopback, or when its owner said so.
     """
-    question, _ = await read(request, ImportRequest)
     if not door.options.allow_paths:
         raise AccessError(
             "forbidden", "Folders of this computer are not open to the network.", remedy="Send pictures with POST /api/items/batch."
@@ -51,24 +46,24 @@ async def start_import(request: Request, door: ServicesDep) -> Response:
     return await _started(request, door, door.run(door.app.start_indexing, question.location))
 
 
-@router.post(
-    "/jobs/export",
-    status_code=202,
-    response_model=Job,
-    openapi_extra=body(ExportRequest, {"kind": "csv"}),
-    responses=_BEGUN | problems(404, 409, 415, 422, 507),
-)
-async def begin_export(request: Request, door: ServicesDep) -> Response:
+@router.post("/jobs/export", status_code=202, response_model=Job, responses=_BEGUN | problems(404, 409, 415, 422, 507))
+async def begin_export(
+    request: Request, door: ServicesDep, question: Annotated[ExportRequest, examples({"kind": "csv"})]
+) -> Response:
     """Write the collection, or what passes a filter, into a file.
 
     As CSV, as Parquet, or as vectors with the ids in a second file. `GET /api/exports` lists the file when it is done; the
     newest twenty exports are kept.
     """
-    question, _ = await read(request, ExportRequest)
     where = await door.stored(question.where)
     return await _started(
         request, door, door.run(start_export, door.app, door.options.export_dir, question.kind, where, shown=door.shown)
     )
+
+
+forms = APIRouter(prefix="/api", dependencies=[ONLY_KNOWN], route_class=FormRoute, include_in_schema=False)
+forms.post("/jobs/import")(from_form(start_import))
+forms.post("/jobs/export")(from_form(begin_export))
 
 
 @router.get("/jobs", response_model=Jobs)

@@ -5,15 +5,15 @@ import re
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from fastapi import Query as Parameter
 from starlette.responses import Response
 
 from api.deps import Services, ServicesDep, item_at, item_called
 from api.errors import Json, bad_request
-from api.openapi import body, problems
+from api.openapi import problems
 from api.parameters import ONLY_KNOWN, WhereText, filter_of
-from api.request_body import one_source, read
+from api.request_body import ONE_FILE, FormRoute, JsonRoute, from_form
 from api.responses import BatchResults, Captions, Correction, ImageSearch, Results, TextSearch, captions_of, rows_of
 from api.schemas import (
     AnySearchRequest,
@@ -22,47 +22,40 @@ from api.schemas import (
     CorrectionRequest,
     ImageSearchRequest,
     PagedSearchOptions,
+    PictureForm,
     QueryText,
     TextSearchRequest,
+    examples,
 )
 from api.settings import MAX_OFFSET, MAX_TOP_K
 from crossmodal.text.cleaning import clean_query
 from engine.live import LiveApp
 
-legacy_router = APIRouter(prefix="/api/search", tags=["reference"])
+legacy_router = APIRouter(prefix="/api/search", tags=["reference"], route_class=JsonRoute)
 
 
-@legacy_router.post(
-    "/text",
-    response_model=TextSearch,
-    openapi_extra=body(TextSearchRequest, {"query": "red striped mug", "top_k": 5}),
-    responses=problems(415),
-)
-async def search_text(request: Request, door: ServicesDep) -> Response:
+@legacy_router.post("/text", response_model=TextSearch, responses=problems(415))
+async def search_text(
+    door: ServicesDep, question: Annotated[TextSearchRequest, examples({"query": "red striped mug", "top_k": 5})]
+) -> Response:
     """Pictures that fit a description."""
-    question, _ = await read(request, TextSearchRequest)
     answer = await door.search(await door.query(question, text=question.query))
     return Json({"query": question.query} | rows_of(answer.results, door.options))
 
 
-@legacy_router.post(
-    "/image",
-    response_model=ImageSearch,
-    openapi_extra=body(
-        ImageSearchRequest, {"image_id": "1", "top_k": 5}, file="image", one_of=("image_id", "image_index", "image_url")
-    ),
-    responses=problems(404, 415, 502, 504),
-)
-async def search_image(request: Request, door: ServicesDep) -> Response:
+@legacy_router.post("/image", response_model=ImageSearch, responses=problems(404, 415, 502, 504))
+async def search_image(
+    door: ServicesDep, question: Annotated[ImageSearchRequest, examples({"image_id": "1", "top_k": 5})]
+) -> Response:
     """Pictures like another one.
 
     That is one of the collection, named by `image_id` (or its place, `image_index`), or one sent as a file or an address. It is left out of
     its own results.
     """
-    question, uploads = await read(request, ImageSearchRequest, max_files=1)
-    one_source(uploads, image_id=question.image_id, image_index=question.image_index, image_url=question.image_url)
-    if uploads or question.image_url is not None:
-        query = await door.query(question, image=uploads[0].data if uploads else question.image_url)
+    question.check_one_picture()
+    image = await question.picture()
+    if image is not None:
+        query = await door.query(question, image=image)
     elif question.image_id is not None:
         query = await door.query(question, item_id=await _item_id(door, question.image_id))
     else:
@@ -72,20 +65,14 @@ async def search_image(request: Request, door: ServicesDep) -> Response:
     return Json({"image_id": image_id} | rows_of((await door.search(query)).results, door.options))
 
 
-@legacy_router.post(
-    "/image-to-text",
-    response_model=Captions,
-    openapi_extra=body(CaptionRequest, {"image_id": "1"}, file="image", one_of=("image_id", "image_url")),
-    responses=problems(404, 415, 502, 504),
-)
-async def search_captions(request: Request, door: ServicesDep) -> Response:
+@legacy_router.post("/image-to-text", response_model=Captions, responses=problems(404, 415, 502, 504))
+async def search_captions(door: ServicesDep, question: Annotated[CaptionRequest, examples({"image_id": "1"})]) -> Response:
     """Texts of the collection that fit a picture."""
-    question, uploads = await read(request, CaptionRequest, max_files=1)
-    one_source(uploads, image_id=question.image_id, image_url=question.image_url)
+    question.check_one_picture()
     if question.image_id is not None:
         item_id = await _item_id(door, question.image_id)
         return Json(captions_of(await door.run_pictures(door.app.captions_for_item, item_id, question.top_k)))
-    picture = await door.look_at(uploads[0].data if uploads else question.image_url or "")
+    picture = await door.look_at(await question.picture() or "")
     return Json(captions_of(await door.run_pictures(door.app.captions_for_image, picture, question.top_k)))
 
 
@@ -128,7 +115,12 @@ def _always(word: str, _: re.Match[str]) -> str:
     return word
 
 
-router = APIRouter(tags=["search"], dependencies=[ONLY_KNOWN])
+legacy_forms = APIRouter(prefix="/api/search", route_class=FormRoute)
+legacy_forms.post("/text", include_in_schema=False)(from_form(search_text))
+legacy_forms.post("/image", form_limits=ONE_FILE)(from_form(search_image, PictureForm))
+legacy_forms.post("/image-to-text", form_limits=ONE_FILE)(from_form(search_captions, PictureForm))
+
+router = APIRouter(tags=["search"], dependencies=[ONLY_KNOWN], route_class=JsonRoute)
 
 _SEARCHES: tuple[dict[str, Any], ...] = (
     {"query": "red striped mug", "top_k": 5},
@@ -142,25 +134,17 @@ _SLICE = 16
 _ROWS = 10_000
 
 
-@router.post(
-    "/search",
-    response_model=Results,
-    openapi_extra=body(AnySearchRequest, *_SEARCHES, file="image", one_of=("image_id", "image_url"), or_else="query"),
-    responses=problems(404, 415, 422, 502, 504),
-)
-async def search(request: Request, door: ServicesDep) -> Response:
+@router.post("/search", response_model=Results, responses=problems(404, 415, 422, 502, 504))
+async def search(door: ServicesDep, question: Annotated[AnySearchRequest, examples(*_SEARCHES)]) -> Response:
     """Pictures that fit a text, a picture, or both together."""
-    question, uploads = await read(request, AnySearchRequest, max_files=1)
-    image = None
-    if uploads or question.image_id is not None or question.image_url is not None:
-        one_source(uploads, image_id=question.image_id, image_url=question.image_url)
-        image = uploads[0].data if uploads else question.image_url
+    if question.pictures:
+        question.check_one_picture()
     elif question.query is None:
         raise bad_request(
             "Neither a text nor a picture was given.", "Give query, image_id, image_url, or a file in the field image."
         )
     item_id = None if question.image_id is None else await _item_id(door, question.image_id)
-    query = await door.query(question, text=question.query, image=image, item_id=item_id, weight=question.weight)
+    query = await door.query(question, text=question.query, image=await question.picture(), item_id=item_id, weight=question.weight)
     return Json(await door.results(query))
 
 
@@ -185,15 +169,9 @@ async def search_by_parameters(
     return Json(await door.results(await door.query(options, text=q, item_id=item_id, weight=weight)))
 
 
-@router.post(
-    "/api/search/batch",
-    response_model=BatchResults,
-    openapi_extra=body(BatchSearchRequest, _MANY),
-    responses=problems(415, 422),
-)
-async def search_batch(request: Request, door: ServicesDep) -> Response:
+@router.post("/api/search/batch", response_model=BatchResults, responses=problems(415, 422))
+async def search_batch(door: ServicesDep, question: Annotated[BatchSearchRequest, examples(_MANY)]) -> Response:
     """Many text queries in one call. Each has its own results; the queries times `top_k` are 10,000 at most."""
-    question, _ = await read(request, BatchSearchRequest)
     if len(question.queries) * question.top_k > _ROWS:
         what = f"{len(question.queries)} queries with {question.top_k:,} results each are more than {_ROWS:,} results in one call."
         raise bad_request(what, "Ask for fewer results, or in several calls.")
@@ -204,13 +182,12 @@ async def search_batch(request: Request, door: ServicesDep) -> Response:
     return Json(b'{"answers":[' + b",".join(answers) + b"]}")
 
 
-@router.post(
-    "/correct-query",
-    response_model=Correction,
-    openapi_extra=body(CorrectionRequest, _MISSPELT),
-    responses=problems(415, 422),
-)
-async def correct_query(request: Request, door: ServicesDep) -> Response:
+@router.post("/correct-query", response_model=Correction, responses=problems(415, 422))
+async def correct_query(door: ServicesDep, question: Annotated[CorrectionRequest, examples(_MISSPELT)]) -> Response:
     """What a query may have meant, in the words of this collection. Nothing is searched, and no search ever replaces a query."""
-    question, _ = await read(request, CorrectionRequest)
     return Json(await door.run(correction_of, door.app, question.query))
+
+
+forms = APIRouter(dependencies=[ONLY_KNOWN], route_class=FormRoute)
+forms.post("/search", form_limits=ONE_FILE)(from_form(search, PictureForm))
+forms.post("/correct-query", include_in_schema=False)(from_form(correct_query))

@@ -131,7 +131,7 @@ def test_every_example_is_one(document: dict[str, Any]) -> None:
 
 
 def test_the_bounds_are_those_that_hold(document: dict[str, Any]) -> None:
-    search = document["paths"]["/search"]["post"]["requestBody"]["content"]["application/json"]["schema"]["properties"]
+    search = document["components"]["schemas"]["AnySearchRequest"]["properties"]
     assert {kind.get("maxLength") for kind in search["image_url"]["anyOf"]} == {2_048, None}
     export = document["paths"]["/api/exports/{name}"]["get"]["responses"]["200"]["content"]
     assert "text/csv" in export

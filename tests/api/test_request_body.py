@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from starlette.testclient import TestClient
 
 from api.middleware.limits import _Held
-from api.parameters import value_of
+from api.json_text import value_of
 from api.schemas import NewItemsRequest
 from api.settings import ApiOptions
 from crossmodal.errors import QueryError
