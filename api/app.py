@@ -1,15 +1,16 @@
 """`create_api`: routes and the layers around them, in order."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute
 from starlette.types import Lifespan
 
 from api import openapi
@@ -17,7 +18,7 @@ from api.deps import Services
 from api.errors import bad_request, error_response, invalid, path_of
 from api.metrics import Metrics
 from api.middleware.access import Gate, Preflight, Readable, cors_terms
-from api.middleware.limits import Heads, Intake, Throttle
+from api.middleware.limits import Intake, Throttle
 from api.middleware.observability import Observing
 from api.routes import health, images, items, jobs, search
 from api.settings import ApiOptions
@@ -83,6 +84,18 @@ ROUTERS = (
 """The forms come first: a request that is none passes them by."""
 
 
+def _heads(routes: Iterable[BaseRoute]) -> APIRouter:
+    """HEAD for whatever can be asked by GET: the same answer, of which the server sends no body."""
+    heads = APIRouter()
+    for route in routes:
+        if isinstance(route, APIRoute) and "GET" in (route.methods or ()):
+            heads.add_api_route(route.path, route.endpoint, methods=["HEAD"], name=route.name, dependencies=route.dependencies)
+    return heads
+
+
+HEADS = _heads(route for router in ROUTERS for route in router.routes)
+
+
 def create_api(app: LiveApp, options: ApiOptions | None = None) -> FastAPI:
     """The API over a collection, as an ASGI application. The app stays its maker's, who closes it.
 
@@ -99,13 +112,15 @@ def create_api(app: LiveApp, options: ApiOptions | None = None) -> FastAPI:
 
     api = _framework(lifespan, docs=options.docs)
     api.state.door = Services(app, options, metrics)
+    heads = _heads(api.routes)  # of the documentation
     for router in ROUTERS:
         keys = openapi.KEYS if options.keys and router is not health.open_router else ()
         api.include_router(router, dependencies=keys, include_in_schema=router not in FORMS)
+    for router in (heads, HEADS):
+        api.include_router(router, include_in_schema=False)
     install(api, _methods)
     openapi.install(api, [route for router in FORMS for route in router.routes])
     # The last one added is the first one met.
-    api.add_middleware(Heads)
     api.add_middleware(Intake, options=options)
     api.add_middleware(Throttle, options=options)
     if options.cors_origins:

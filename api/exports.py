@@ -8,8 +8,8 @@ from itertools import groupby
 from pathlib import Path
 
 from starlette.datastructures import Headers
-from starlette.responses import FileResponse, MalformedRangeHeader, RangeNotSatisfiable
-from starlette.types import Receive, Scope, Send
+from starlette.responses import FileResponse
+from starlette.types import Message, Receive, Scope, Send
 
 from api.errors import bad_request, error_response
 from api.responses import EXPORT
@@ -133,29 +133,24 @@ class Download(FileResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
-        if scope.get("state", {}).get("wants_head"):
-            scope = {**scope, "method": "HEAD"}
-        wanted = self._wanted(Headers(scope=scope))
-        if wanted is None:
+        unit, equals, _ = Headers(scope=scope).get("range", "").partition("=")
+        if equals and unit.strip().lower() != "bytes":  # HTTP passes over a unit that the server does not know
             scope = {**scope, "headers": [each for each in scope["headers"] if each[0] != b"range"]}
-        else:
-            try:
-                self._parse_range_header(wanted, self._size)
-            except MalformedRangeHeader:
-                error = bad_request("The header Range cannot be understood.", "Send bytes=0-99, for instance, or leave it out.")
-                await error_response(error, scope, status=400)(scope, receive, send)
-                return
-            except RangeNotSatisfiable:
-                error = bad_request(f"The file has {self._size:,} bytes, and the header Range begins after them.", "Ask for less.")
-                answer = error_response(error, scope, status=416, headers=[("Content-Range", f"bytes */{self._size}")])
-                await answer(scope, receive, send)
-                return
-        await super().__call__(scope, receive, send)
+        refused = 0
 
-    def _wanted(self, headers: Headers) -> str | None:
-        """The header `Range` where it counts: HTTP passes over an unknown unit, and parts of a file that is another one by now."""
-        wanted, unless = headers.get("range"), headers.get("if-range")
-        unit, equals, _ = (wanted or "").partition("=")
-        if (equals and unit.strip().lower() != "bytes") or (unless is not None and not self._should_use_range(unless)):
-            return None
-        return wanted
+        async def shaped(message: Message) -> None:
+            nonlocal refused
+            if message["type"] == "http.response.start" and message["status"] >= 400:
+                refused = message["status"]
+            if not refused:
+                await send(message)
+
+        await super().__call__(scope, receive, shaped)
+        if refused == 416:
+            error = bad_request(f"The file has {self._size:,} bytes, and the header Range begins after them.", "Ask for less.")
+            await error_response(error, scope, status=416, headers=[("Content-Range", f"bytes */{self._size}")])(
+                scope, receive, send
+            )
+        elif refused:
+            error = bad_request("The header Range cannot be understood.", "Send bytes=0-99, for instance, or leave it out.")
+            await error_response(error, scope, status=400)(scope, receive, send)

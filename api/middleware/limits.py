@@ -203,26 +203,3 @@ class Throttle:
         if self._limiter.hit(self._limit, client):
             return 0
         return max(1, math.ceil(self._limiter.get_window_stats(self._limit, client).reset_time - time.time()))
-
-
-class Heads:
-    """Routes HEAD requests as GET. `wants_head` in the request state lets handlers skip reading a file."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI."""
-        if scope["type"] != "http" or scope["method"] != "HEAD":
-            await self._app(scope, receive, send)
-            return
-
-        async def without_body(message: Message) -> None:
-            await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
-
-        scope.setdefault("state", {})["wants_head"] = True
-        scope["method"] = "GET"  # in the scope itself: the layers outside read the matched route from it
-        try:
-            await self._app(scope, receive, without_body)
-        finally:
-            scope["method"] = "HEAD"
