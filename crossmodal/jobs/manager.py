@@ -117,10 +117,12 @@ class JobManager:
 
     Args:
         store: shared with other processes.
+        report_every_s: time between two reports of a job's progress to the store, and two looks for other processes' requests.
     """
 
-    def __init__(self, store: JobStore) -> None:
+    def __init__(self, store: JobStore, *, report_every_s: float = _REPORT_EVERY_S) -> None:
         self._store = store
+        self._report_every_s = report_every_s
         self._lock = threading.Lock()
         self._ended_before = {status.job_id for status in store.jobs() if status.state not in UNDER_WAY}
         self._own: RunningJob | None = None
@@ -229,10 +231,10 @@ class JobManager:
             self._store.request(status.job_id, request)
 
     def _report(self, job: RunningJob, slot: ExitStack) -> None:
-        """Twice a second until the job ends: record how it stands, and apply the other processes' requests."""
+        """Now and then until the job ends: record how it stands, and apply the other processes' requests."""
         job_id, recorded = job.status.job_id, job.status
         with slot:
-            while not job.ended.wait(_REPORT_EVERY_S):
+            while not job.ended.wait(self._report_every_s):
                 while (request := self._store.next_request(job_id)) is not None:
                     _apply(job, request)
                 if job.status is not recorded:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import pytest
 from crossmodal.errors import BusyError, QueryError, SourceError
 from crossmodal.jobs import JobManager, JobStatus, JobStore
 from crossmodal.progress import OnProgress, Progress, check_stop
+from tests.waiting import wait_until
 
 PROJECT = Path(__file__).resolve().parents[3]
 LONG_S = 20.0
@@ -32,13 +33,6 @@ board = JobManager(JobStore(Path(sys.argv[1])))
 print(board.start("index", "Indexing your catalogue", work).job_id, flush=True)
 print(board.wait().state, flush=True)
 """
-
-
-def until(seen: Callable[[], bool]) -> None:
-    end = time.monotonic() + LONG_S
-    while not seen():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.02)
 
 
 class Slow:
@@ -65,7 +59,8 @@ def slow() -> Iterator[Slow]:
 @pytest.fixture
 def boards(tmp_path: Path) -> tuple[JobManager, JobManager]:
     """As two programs have them: nothing in common but the folder."""
-    return JobManager(JobStore(tmp_path / "jobs.sqlite3")), JobManager(JobStore(tmp_path / "jobs.sqlite3"))
+    here, there = (JobManager(JobStore(tmp_path / "jobs.sqlite3"), report_every_s=0.01) for _ in range(2))
+    return here, there
 
 
 def test_the_other_sees_it_and_its_progress_and_its_end(boards: tuple[JobManager, JobManager], slow: Slow) -> None:
@@ -75,7 +70,7 @@ def test_the_other_sees_it_and_its_progress_and_its_end(boards: tuple[JobManager
     assert seen is not None
     assert (seen.job_id, seen.name, seen.state) == (begun.job_id, "index", "running")
     assert there.running()
-    until(lambda: (there.status(begun.job_id).progress.done or 0) > 3)
+    wait_until(lambda: (there.status(begun.job_id).progress.done or 0) > 3)
     assert there.status(begun.job_id).progress.total == 100
     slow.let_go.set()
     ended = here.wait(LONG_S)
@@ -105,12 +100,12 @@ def test_the_other_pauses_resumes_and_stops_it(boards: tuple[JobManager, JobMana
     job_id = here.start("index", "Indexing", slow).job_id
     named = job_id if by_id else None
     there.pause(named)
-    until(lambda: there.status(job_id).state == "paused")
+    wait_until(lambda: there.status(job_id).state == "paused")
     assert here.status(job_id).state == "paused"
     there.resume(named)
-    until(lambda: there.status(job_id).state == "running")
+    wait_until(lambda: there.status(job_id).state == "running")
     there.stop(named)
-    until(lambda: there.status(job_id).state == "stopped")
+    wait_until(lambda: there.status(job_id).state == "stopped")
     there.stop(job_id)  # it has ended: nothing happens
     with pytest.raises(QueryError):
         there.stop("../running")
@@ -121,7 +116,8 @@ def test_a_program_that_ends_stops_its_own_job_and_no_other(boards: tuple[JobMan
     job_id = here.start("index", "Indexing", slow).job_id
     there.cancel_own()
     assert there.wait(0.1) is None
-    time.sleep(0.7)  # longer than it takes to hear a wish
+    done = there.status(job_id).progress.done
+    wait_until(lambda: there.status(job_id).progress.done > done + 3)  # it has looked for requests since
     assert there.status(job_id).state == "running"
 
 
@@ -152,7 +148,7 @@ def test_a_job_ends_with_its_killed_program(tmp_path: Path) -> None:
     with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None
         job_id = other.stdout.readline().strip()
-        until(lambda: board.status(job_id).progress.done > 1)
+        wait_until(lambda: board.status(job_id).progress.done > 1)
         with pytest.raises(BusyError, match="PictureTask"):
             board.start("train", "Training", lambda note, stop: "fine")
         other.send_signal(signal.SIGKILL)
