@@ -3,7 +3,6 @@
 import asyncio
 import select
 import socket
-import time
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -14,6 +13,7 @@ from api.settings import ApiOptions
 from api.slow_clients import STALL_BYTES, Counted, ReaderWatch
 from engine.live import LiveApp
 from tests.api.conftest import Served, raw
+from tests.waiting import wait_until
 
 KEY = "a key of twenty-four chars"
 FOREIGN = b"POST /search HTTP/1.1\r\nHost: evil.test\r\nContent-Length: 100000\r\n\r\n"
@@ -53,8 +53,7 @@ def test_who_is_cut_off_by_the_servers_end_is_told_so(live_app: LiveApp, caplog:
         host, _, port = address.removeprefix("http://").partition(":")
         connection = socket.create_connection((host, int(port)), timeout=10)
         connection.sendall(b"POST /search HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\n{")
-        while "crossmodal_requests_under_way 2.0" not in requests.get(f"{address}/metrics", timeout=10).text:
-            time.sleep(0.01)
+        wait_until(lambda: "crossmodal_requests_under_way 2.0" in requests.get(f"{address}/metrics", timeout=10).text)
     answer = b""
     with connection:
         while part := connection.recv(65_536):
@@ -91,12 +90,9 @@ def test_a_client_that_does_not_read_holds_no_place(
         with socket.create_connection((host, int(port)), timeout=10) as connection:
             connection.sendall(b"GET /api/exports/items-20260101-000000-000.csv HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
             assert connection.recv(16)
-            for _ in range(200):
-                if requests.get(f"{address}/api/items", timeout=10).status_code == 200:
-                    break
-                time.sleep(0.1)
-            else:
-                pytest.fail("its place was never given back")
+            wait_until(
+                lambda: requests.get(f"{address}/api/items", timeout=10).status_code == 200, "its place was never given back"
+            )
 
 
 @pytest.mark.parametrize("size", [0, 1, 65_535, 65_536, 65_537, 131_072, 300_001])
@@ -128,12 +124,9 @@ def test_a_large_answer_that_is_not_read_keeps_its_place(live_app: LiveApp, monk
             connection.sendall(b"GET /api/attributes HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
             assert connection.recv(16)
             assert requests.get(f"{address}/api/items", timeout=10).status_code == 503
-            for _ in range(200):
-                if requests.get(f"{address}/api/items", timeout=10).status_code == 200:
-                    break
-                time.sleep(0.1)
-            else:
-                pytest.fail("its place was never given back")
+            wait_until(
+                lambda: requests.get(f"{address}/api/items", timeout=10).status_code == 200, "its place was never given back"
+            )
 
 
 class Pipe:

@@ -32,6 +32,7 @@ from engine.live import LiveApp
 from tests.api.conftest import BASE, filled_app
 from tests.app_parts import png
 from tests.commands.shell import installed, settled
+from tests.waiting import wait_until
 
 PROJECT = Path(__file__).resolve().parents[2]
 KEY = "a key of twenty-four chars"
@@ -224,9 +225,8 @@ def test_streamlit_run_serves_both_from_one_port(tmp_path: Path, monkeypatch: py
         subprocess.Popen(command, cwd=PROJECT, stdout=log, stderr=log) as process,
     ):
         try:
-            while not _answers(f"http://127.0.0.1:{port}/health"):
-                assert process.poll() is None, (tmp_path / "log").read_text()
-                time.sleep(0.1)
+            wait_until(lambda: process.poll() is not None or _answers(f"http://127.0.0.1:{port}/health"))
+            assert process.poll() is None, (tmp_path / "log").read_text()
             assert _answers(f"http://127.0.0.1:{port}/_stcore/health")
             connection = http.client.HTTPConnection("127.0.0.1", port)
             took = []

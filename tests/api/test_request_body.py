@@ -5,21 +5,21 @@ import json
 import logging
 import socket
 import struct
-import time
 
 import pytest
 import requests
 from pydantic import ValidationError
 from starlette.testclient import TestClient
 
-from api.middleware.limits import _Held
 from api.json_text import value_of
+from api.middleware.limits import _Held
 from api.schemas import NewItemsRequest
 from api.settings import ApiOptions
 from crossmodal.errors import QueryError
 from engine.live import LiveApp
 from tests.api.conftest import Served
 from tests.app_parts import png
+from tests.waiting import wait_until
 
 JSON = {"Content-Type": "application/json"}
 
@@ -110,18 +110,16 @@ def test_bodies_together_are_bounded(live_app: LiveApp, monkeypatch: pytest.Monk
         picture = {"image": ("a.png", png("red", "disc", 8_100) + b"\0" * 20_000)}
         with socket.create_connection((host, int(port)), timeout=10) as slow:
             slow.sendall(head + b'--b\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n' + b"x" * 40_000)
-            while arrived[0] < 40_000:  # whoever is half in when the other comes would be the one who is refused
-                time.sleep(0.01)
+            wait_until(lambda: arrived[0] >= 40_000)  # whoever is half in when the other comes would be the one who is refused
             answers = [requests.post(f"{address}/search", files=picture, timeout=10) for _ in range(20)]
             refused = next(answer for answer in answers if answer.status_code != 200)
             assert (refused.status_code, refused.json()["error"]["code"]) == (503, "busy")
             assert refused.headers["Retry-After"] == "1"
             assert requests.get(f"{address}/health", timeout=10).status_code == 200
-        for _ in range(50):
-            if requests.post(f"{address}/search", files=picture, timeout=10).status_code == 200:
-                break
-        else:
-            pytest.fail("the room was never given back")
+        wait_until(
+            lambda: requests.post(f"{address}/search", files=picture, timeout=10).status_code == 200,
+            "the room was never given back",
+        )
 
 
 def test_a_form_with_too_much_says_what_is_too_much(client: TestClient) -> None:
@@ -209,6 +207,10 @@ def test_a_file_that_nobody_reads_is_refused(client: TestClient, method: str, pa
 
 def test_a_client_that_hangs_up_is_no_fault_of_ours(server: str, caplog: pytest.LogCaptureFixture) -> None:
     """It closes in the middle of its upload, and with a reset, which the server hears at once."""
+
+    def metrics() -> str:
+        return requests.get(f"{server}/metrics", timeout=10).text
+
     host, _, port = server.removeprefix("http://").partition(":")
     heads = [
         (b"multipart/form-data; boundary=b", FILE + b"x" * 5_000),
@@ -221,14 +223,9 @@ def test_a_client_that_hangs_up_is_no_fault_of_ours(server: str, caplog: pytest.
         connection.sendall(
             b"POST /search HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: " + kind + b"\r\nContent-Length: 60000\r\n\r\n" + body
         )
-        time.sleep(0.1)
+        wait_until(lambda: "crossmodal_requests_under_way 2.0" in metrics())
         connection.close()
-    wanted = 'crossmodal_requests_total{method="POST",route="/search",status="499"} 3.0'
-    for _ in range(100):
-        text = requests.get(f"{server}/metrics", timeout=10).text
-        if wanted in text:
-            break
-        time.sleep(0.05)
-    assert wanted in text
-    assert 'route="/search",status="500"' not in text
+        wait_until(lambda: "crossmodal_requests_under_way 1.0" in metrics())
+    assert 'crossmodal_requests_total{method="POST",route="/search",status="499"} 3.0' in metrics()
+    assert 'route="/search",status="500"' not in metrics()
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]

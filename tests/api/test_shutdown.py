@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pytest
 from benchmarks.index_kills import write_pictures
 from crossmodal.store import Store
 from tests.commands.shell import Shell, installed, settled
+from tests.waiting import wait_until
 
 PROJECT = Path(__file__).resolve().parents[2]
 PICTURES = 600
@@ -57,8 +57,7 @@ def test_a_server_told_to_end_stops_its_job_and_closes_everything(
         stderr=subprocess.PIPE,
         text=True,
     )
-    while process.poll() is None and not (count(store_path) and answers(port)):
-        time.sleep(0.02)
+    wait_until(lambda: process.poll() is not None or (count(store_path) and answers(port)))
     process.send_signal(number)
     _, said = process.communicate(timeout=LONGEST_S)
     assert process.returncode == code, said

@@ -1,7 +1,6 @@
 """Pages of listed origins: they can read every answer, and learn beforehand what they may ask, from a server called by its own name."""
 
 import threading
-import time
 from dataclasses import replace
 
 import pytest
@@ -218,9 +217,11 @@ def test_a_fault_of_ours_is_no_answer_that_came_too_late(live_app: LiveApp, monk
 
 
 def test_an_answer_that_takes_too_long_is_a_busy_server(live_app: LiveApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live_app, "attribute_values", lambda: time.sleep(1))
+    release = threading.Event()
+    monkeypatch.setattr(live_app, "attribute_values", lambda: release.wait(20))
     with api_client(live_app, request_timeout_s=0.1) as client:
         response = client.get("/api/attributes")
+        release.set()
         assert (response.status_code, response.json()["error"]["code"]) == (503, "busy")
 
 
