@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from contextlib import closing
 from importlib import import_module
 from pathlib import Path
@@ -13,7 +14,7 @@ from config import read_settings
 from engine.models.loading import load_model
 from initialize import build_system
 from tests.app_parts import csv_source, things
-from tests.commands.shell import Shell
+from tests.commands.shell import Shell, settled
 from tests.tiny import SPEC, untrained
 from training.presets import PRESETS
 
@@ -22,15 +23,27 @@ pytestmark = pytest.mark.slow
 SMALL = ("--random-weights", "--image-size", 32, "--dim", 48, "--epochs", 2, "--batch-size", 4)
 
 
-@pytest.fixture
-def run(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A run of the default model on the installation's own catalogue."""
-    monkeypatch.setenv("CROSSMODAL_RUNS_DIR", str(shell.folder / "runs"))
-    result = shell("train", "--preset", "mobilenet-gru", *SMALL)
+@pytest.fixture(scope="module")
+def trained(filled_installation: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An installation with a run of a small model on its own catalogue."""
+    folder = Path(shutil.copytree(filled_installation, tmp_path_factory.mktemp("trained") / "here"))
+    with pytest.MonkeyPatch.context() as patch:
+        result = shell_in(folder, patch)("train", "--preset", "mobilenet-gru", *SMALL)
     assert result.exit_code == 0, result.output
     assert "recall sum" in result.stdout
     assert "search with it: python cli.py use" in result.stdout
-    return shell.folder / "runs" / "mobilenet-gru"
+    return folder
+
+
+@pytest.fixture
+def run(trained: Path) -> Path:
+    return trained / "runs" / "mobilenet-gru"
+
+
+def shell_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
+    settled(folder, monkeypatch)
+    monkeypatch.setenv("CROSSMODAL_RUNS_DIR", str(folder / "runs"))
+    return Shell(folder)
 
 
 def test_a_run_is_evaluated_drawn_and_used(shell: Shell, run: Path) -> None:
@@ -60,7 +73,8 @@ def test_a_run_is_evaluated_drawn_and_used(shell: Shell, run: Path) -> None:
     assert shell.lines("search", "red disc", "-k", 1)[0][3] == "red disc"
 
 
-def test_a_second_run_does_not_overwrite_the_first(shell: Shell, run: Path) -> None:
+def test_a_second_run_does_not_overwrite_the_first(trained: Path, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shell = shell_in(trained, monkeypatch)
     before = (run / "model.pth").read_bytes()
     result = shell("train", "--preset", "mobilenet-gru", *SMALL)
     assert result.exit_code == 5
@@ -75,8 +89,8 @@ def test_a_second_run_does_not_overwrite_the_first(shell: Shell, run: Path) -> N
 
 
 def test_the_page_and_the_shell_take_each_others_models(empty_shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    shell, pictures = empty_shell, csv_source(empty_shell.folder / "mine", things(100))
-    for name, value in {"MAX_EPOCHS": 8, "BATCH_SIZE": 16, "CATALOGUE": pictures, "RUNS_DIR": shell.folder / "runs"}.items():
+    shell, pictures = empty_shell, csv_source(empty_shell.folder / "mine", things(60))
+    for name, value in {"MAX_EPOCHS": 6, "BATCH_SIZE": 16, "CATALOGUE": pictures, "RUNS_DIR": shell.folder / "runs"}.items():
         monkeypatch.setenv(f"CROSSMODAL_{name}", str(value))
     first = untrained(SPEC, seed=5).save(shell.folder / "trained_model.pth").model_id
     assert shell("index").exit_code == 0
@@ -90,10 +104,10 @@ def test_the_page_and_the_shell_take_each_others_models(empty_shell: Shell, monk
     listed = shell.json("models")
     assert [(entry["model_id"], entry["active"]) for entry in listed] == [(from_page, True), (first, False)]
     figures = json.loads(shell("evaluate", "--model", shell.folder / "trained_model.pth", "--side", "all", "--json").stdout)
-    assert figures["text_to_image"]["queries"] == 100
+    assert figures["text_to_image"]["queries"] == 60
     assert len(shell.lines("search", "red disc", "-k", 3)) == 3
 
-    result = shell("train", "--preset", "resnet18-gru", *SMALL)
+    result = shell("train", "--preset", "resnet18-gru", *SMALL, "--epochs", 1, "--batch-size", 16)
     assert result.exit_code == 0, result.output
     model = shell.folder / "runs" / "resnet18-gru" / "model.pth"
     with closing(build_system(read_settings(), fill=False)) as app:
