@@ -1,8 +1,7 @@
 """The interface of backbones: they map pictures or texts to a sequence of feature vectors and can be split in two.
 
-The split serves training. The part before it (the stem) is frozen, so its output for a picture is the same in every epoch and is
-cached; the
-part after it (the tail) is trained. `tail(stem(x, k), k)` equals `forward(x)` for every number k of blocks that the backbone offers.
+The split serves training. The part before it (the stem) is frozen, so its output for a picture is the same in every epoch and is cached.
+The part after it (the tail) is trained. `tail(stem(x, k), k)` equals `forward(x)` for every number k of blocks that the backbone offers.
 """
 
 import hashlib
@@ -22,19 +21,19 @@ Config: TypeAlias = dict[str, JSON]
 
 
 class Features(NamedTuple):
-    """A sequence for each picture or text.
+    """A padded batch of sequences, one per picture or text.
 
     Attributes:
         values: (n, length, features) float32, or bfloat16 from a cache: regions of a picture, words of a text, or one vector (length 1).
             Zero where the mask is False.
-        mask: (n, length) bool, True where there is something; every row has at least one True.
+        mask: (n, length) bool, False for padding; every row has at least one True.
     """
 
     values: Tensor
     mask: Tensor
 
     def to(self, device: torch.device) -> "Features":
-        """The same on another device."""
+        """A copy on another device."""
         return Features(self.values.to(device), self.mask.to(device))
 
 
@@ -93,7 +92,7 @@ class Backbone(nn.Module, ABC):
 
     def check_blocks(self, trainable_blocks: int) -> None:
         """Raises:
-        QueryError: `bad_request`; the backbone does not offer this number of blocks.
+        QueryError: `bad_request`; the backbone does not have this number of blocks.
         """
         if not 0 <= trainable_blocks <= self.blocks:
             offered = f"0 to {self.blocks} blocks" if self.blocks else "none: it is used as it is"
@@ -194,12 +193,12 @@ def state_digest(state: dict[str, Tensor]) -> str:
 
 
 def vectors(values: Tensor) -> Features:
-    """One vector each as a sequence of length 1, float32. Shape: (n, features) → (n, 1, features)."""
+    """Sequences of length 1, float32. Shape: (n, features) → (n, 1, features)."""
     return sequence(values[:, None])
 
 
 def sequence(values: Tensor, mask: Tensor | None = None) -> Features:
-    """Features in float32, zero where there is nothing. Shape: (n, length, features) and (n, length); without a mask all is something."""
+    """Features in float32, with zeros as padding. Shape: (n, length, features) and (n, length) bool; None means no padding."""
     if mask is None:
         return Features(values.float(), torch.ones(values.shape[:2], dtype=torch.bool, device=values.device))
     return Features(values.float().masked_fill(~mask[:, :, None], 0.0), mask)

@@ -1,7 +1,6 @@
-"""CLIP (Radford et al. 2021) and SigLIP (Zhai et al. 2023) through `transformers`: two backbones of one checkpoint, used as they are.
+"""CLIP (Radford et al. 2021) and SigLIP (Zhai et al. 2023) through `transformers`: two frozen backbones of one checkpoint.
 
-Each side gives one vector, already in a space that both share. `clip` is ViT-B/32 of OpenAI; `clip:ORGANISATION/NAME` is any other
-checkpoint of either kind.
+Each side gives one vector in a joint space. `clip` is ViT-B/32 of OpenAI; `clip:ORGANISATION/NAME` is any other checkpoint of either kind.
 """
 
 import re
@@ -54,7 +53,7 @@ SHARED: Config = {"kind": "clip", "projection_dim": 512}
 
 
 class CLIPImage(ImageBackbone):
-    """The image side: one vector, the projected class token of CLIP or the pooled patches of SigLIP.
+    """The image side. Its feature is one vector: the projected class token of CLIP or the pooled patches of SigLIP.
 
     Args:
         name: `clip` or `clip:ORGANISATION/NAME`.
@@ -100,7 +99,7 @@ class CLIPImage(ImageBackbone):
 
 
 class CLIPText(TextBackbone):
-    """The text side: one vector, the projected state at the end of the text.
+    """The text side. Its feature is one vector: the projected state at the end of the text.
 
     Args:
         name: `clip` or `clip:ORGANISATION/NAME`.
@@ -144,7 +143,7 @@ class CLIPText(TextBackbone):
         if not texts:
             return vectors(next(self.parameters()).new_zeros((0, self.features)))
         ids, mask = (tensor.to(next(self.parameters()).device) for tensor in self.tokens(texts))
-        seen = {} if self.tokens.fixed else {"attention_mask": mask}  # SigLIP was trained to read its padding
+        seen = {} if self.tokens.fixed else {"attention_mask": mask}  # SigLIP was trained with its padding unmasked
         return vectors(self.projection(self.network(input_ids=ids, **seen).pooler_output))
 
     def tail(self, hidden: Features, trainable_blocks: int) -> Features:

@@ -1,4 +1,4 @@
-"""The settings of a network: defaults, what a person or a model file changes of them, and the range each may have."""
+"""Settings of backbones: defaults, changes by the user or a model file, and their ranges."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,8 +11,8 @@ SCALINGS: dict[str, tuple[tuple[float, float, float], tuple[float, float, float]
     "symmetric": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
     "clip": ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),
 }
-"""Name → mean and deviation of pixels in [0, 1]. `imagenet`: statistics of ImageNet, what torchvision's weights expect; `symmetric`: pixels
-to [-1, 1], what weights that come from TensorFlow expect; `clip`: statistics of the pictures CLIP was trained on."""
+"""Name → mean and deviation of pixels in [0, 1]. `imagenet`: statistics of ImageNet, as expected by torchvision's weights; `symmetric`:
+pixels in [-1, 1], as expected by weights from TensorFlow; `clip`: statistics of the training pictures of CLIP."""
 
 RANGES: dict[str, tuple[float, float]] = {
     "image_size_px": (16, 1024),
@@ -35,13 +35,13 @@ RANGES: dict[str, tuple[float, float]] = {
     "layer_norm_eps": (0.0, 1.0),
     "dropout": (0.0, 0.95),
 }
-"""Least and most of each number: a model file may ask for no network that fills the memory before its weights are looked at."""
+"""Minimum and maximum of each number, so that a model file cannot request a network that exhausts the memory."""
 
 ACTIVATIONS = ("gelu", "quick_gelu", "gelu_new", "gelu_pytorch_tanh", "relu")
 
 
 def settle(name: str, defaults: Config, given: Config | None) -> dict[str, Any]:
-    """The defaults with what was given in their place; `scaling` names a row of `SCALINGS` in place of `mean` and `std`.
+    """Merge settings into the defaults; `scaling` names an entry of `SCALINGS` in place of `mean` and `std`.
 
     Raises:
         QueryError: `bad_request`; a setting is unknown, of another type, or out of its range.
@@ -83,15 +83,15 @@ def _check_together(name: str, settled: dict[str, Any]) -> None:
 
 
 def refused(name: str, why: str) -> QueryError:
-    """The error of a setting; `why` goes on after the backbone's name."""
+    """The error of an invalid setting; `why` continues the sentence after the name of the backbone."""
     return QueryError("bad_request", f"The backbone {name} {why}.", remedy="Change the setting, or leave it out.")
 
 
 def only(name: str, given: Config | None, *allowed: str) -> Config:
-    """What may still be changed of a network that comes with its weights.
+    """Check that only `allowed` settings of a network with pretrained weights are changed.
 
     Raises:
-        QueryError: `bad_request`; another setting was given.
+        QueryError: `bad_request`; another setting is given.
     """
     if fixed := [key for key in given or {} if key not in allowed]:
         raise refused(name, f"has its {fixed[0]!r:.60} from its weights; {', '.join(allowed)} can be changed")
@@ -99,7 +99,7 @@ def only(name: str, given: Config | None, *allowed: str) -> Config:
 
 
 def picture_settings(image_size_px: int, scaling: str) -> Config:
-    """The defaults that every image backbone has."""
+    """The default settings common to all image backbones."""
     return {"image_size_px": image_size_px, **_scaled(scaling)}
 
 
@@ -109,7 +109,7 @@ def _scaled(scaling: str) -> Config:
 
 
 def preprocessing(settled: dict[str, Any]) -> Preprocessing:
-    """What an image backbone with these settings reads."""
+    """The preprocessing of an image backbone with these settings."""
     return Preprocessing(settled["image_size_px"], _three(settled["mean"]), _three(settled["std"]))
 
 

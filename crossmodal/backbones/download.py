@@ -1,4 +1,4 @@
-"""Weights from a server, in a time a person waits for: torchvision's and the Hugging Face hub, each through its own client."""
+"""Download of weights from torchvision and the Hugging Face hub through their own clients, with a timeout."""
 
 import logging
 import math
@@ -15,11 +15,11 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 CHECKPOINT = (("config.json",), ("model.safetensors", "pytorch_model.bin"))
-"""Files without which a folder of the hub is no checkpoint; of several in a group the first one that is there is taken."""
+"""Required files of a checkpoint; of each group, the first existing one is used."""
 EXTRAS = ("preprocessor_config.json", "tokenizer_config.json", "tokenizer.json", "special_tokens_map.json")
-"""Small files that are fetched where a repository has them."""
+"""Optional small files."""
 VOCABULARIES = ("vocab.txt", "vocab.json", "merges.txt", "spiece.model")
-"""The same for repositories without `tokenizer.json`."""
+"""Optional files of repositories without `tokenizer.json`."""
 
 
 def in_time(
@@ -29,14 +29,14 @@ def in_time(
     *,
     wait: Callable[[threading.Thread, float], None] = threading.Thread.join,
 ) -> T | None:
-    """What `work` answers; None when it fails, or when `timeout_s` go by without a new byte.
+    """The result of `work`; None if it fails, or if no byte arrives for `timeout_s` seconds.
 
-    It runs in a thread that may be left behind: no time-out reaches a name server that does not answer, and every address of a server gets
-    its own. Once bytes arrive a slow line may take as long as it needs.
+    `work` runs in a thread that may be abandoned, because no timeout covers a name server that does not respond, and each address of a
+    server has a timeout of its own. A slow connection may take as long as it needs.
 
     Args:
-        arrived: bytes so far; infinity when all are there and only the last steps remain.
-        wait: waits for the end of a thread, at most so many seconds.
+        arrived: number of bytes so far; infinity if all have arrived and only the last steps remain.
+        wait: waits for the end of a thread, at most for a number of seconds.
     """
     answer: list[T] = []
 
@@ -57,30 +57,30 @@ def in_time(
 
 
 def from_torchvision(weights: Any, timeout_s: float) -> Mapping[str, torch.Tensor] | None:
-    """The state_dict of one of torchvision's `…_Weights` entries, from its cache or its server; None when it cannot be had.
+    """The state_dict of one of torchvision's `…_Weights` entries, from its cache or its server; None if it is not available.
 
-    Torch's loader takes no time-out, and one for all sockets would reach those of others: `in_time` alone watches this download.
+    Torch's loader has no timeout, and a default timeout of all sockets would affect other code, so `in_time` watches the download.
 
     Args:
-        timeout_s: longest wait for the server's first byte, and for each one after it.
+        timeout_s: timeout of the server in seconds, for the first byte and between bytes.
     """
     file = Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
 
     def work() -> Mapping[str, torch.Tensor]:
-        if not file.exists():  # the loader that does all of this at once prints what it does
+        if not file.exists():  # torch's own loader prints to stderr
             file.parent.mkdir(parents=True, exist_ok=True)
             torch.hub.download_url_to_file(weights.url, str(file), hash_prefix=file.stem.rpartition("-")[2], progress=False)
         return torch.load(file, map_location="cpu", weights_only=True)  # type: ignore[no-any-return]
 
     def arrived() -> float:
         so_far = sum(_size(part) for part in file.parent.glob(f"{file.name}*.partial"))
-        return math.inf if file.exists() else so_far  # looked for last: the partial file is renamed to it
+        return math.inf if file.exists() else so_far  # checked last: the partial file is renamed to it
 
     return in_time(work, timeout_s, arrived)
 
 
 def _size(part: Path) -> int:
-    """Bytes of a file that its writer may rename or delete at any moment; 0 when it is gone."""
+    """Size in bytes of a file that may be renamed or deleted at any moment; 0 if it is gone."""
     try:
         return part.stat().st_size
     except FileNotFoundError:
@@ -88,27 +88,27 @@ def _size(part: Path) -> int:
 
 
 def from_hub(repository: str, *, download: bool, timeout_s: float) -> Path | None:
-    """The folder of a checkpoint on the Hugging Face hub, from its cache or its server; None when it cannot be had.
+    """The folder of a checkpoint of the Hugging Face hub, from its cache or its server; None if it is not available.
 
     Args:
         repository: `organisation/name`.
-        download: whether the server may be asked.
-        timeout_s: longest wait for the server's first byte, and for each one after it.
+        download: whether it may be downloaded.
+        timeout_s: timeout of the server in seconds, for the first byte and between bytes.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import huggingface_hub
         import huggingface_hub.utils.logging
 
-        huggingface_hub.utils.logging.set_verbosity(logging.CRITICAL)  # what matters of it is said in our own words
+        huggingface_hub.utils.logging.set_verbosity(logging.CRITICAL)  # errors are reported by the caller
     if (folder := _cached(huggingface_hub, repository)) is not None or not download:
         return folder
-    heard = _counting_bar(huggingface_hub)
-    return in_time(lambda: _fetch(huggingface_hub, repository, timeout_s, heard), timeout_s, lambda: heard.received)
+    counter = _counting_bar(huggingface_hub)
+    return in_time(lambda: _fetch(huggingface_hub, repository, timeout_s, counter), timeout_s, lambda: counter.received)
 
 
 def _cached(hub: Any, repository: str) -> Path | None:
-    """The folder in the client's cache, when all of a checkpoint is in it."""
+    """The folder in the client's cache, if it contains a complete checkpoint."""
     folders = set()
     for names in CHECKPOINT:
         found = [path for name in names if isinstance(path := hub.try_to_load_from_cache(repository, name), str)]
@@ -117,16 +117,16 @@ def _cached(hub: Any, repository: str) -> Path | None:
 
 
 def _fetch(hub: Any, repository: str, timeout_s: float, bar: Any) -> Path:
-    """One file after another in this thread: the client's own crowd of threads would outlive us and hold up the end of the program."""
+    """Download file by file in this thread: the client's own threads would delay the exit of the program."""
 
     def fetch(name: str) -> bool:
         try:
             hub.hf_hub_download(repository, name, etag_timeout=timeout_s, tqdm_class=bar)
         except hub.errors.EntryNotFoundError as error:
-            if isinstance(error, hub.errors.LocalEntryNotFoundError):  # not "it has no such file" but "nobody answers"
+            if isinstance(error, hub.errors.LocalEntryNotFoundError):  # the server does not respond
                 raise
             return False
-        bar.received += 1  # a file that was in the cache moves no bar
+        bar.received += 1  # a cached file does not update the bar
         return True
 
     fetch("config.json")
@@ -142,7 +142,7 @@ def _fetch(hub: Any, repository: str, timeout_s: float, bar: Any) -> Path:
 
 
 def _counting_bar(hub: Any) -> Any:
-    """A progress bar of the hub's kind that draws nothing and counts."""
+    """A subclass of the hub's progress bar that draws nothing and counts bytes."""
 
     class Counting(hub.utils.tqdm):  # type: ignore[misc]
         received = 0.0

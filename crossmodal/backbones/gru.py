@@ -1,4 +1,4 @@
-"""Words to vectors: hashed embeddings and a GRU over the words, both ways (Cho et al. 2014)."""
+"""Text backbone: hashed word embeddings and a bidirectional GRU over the words (Cho et al. 2014)."""
 
 import random
 from collections.abc import Sequence
@@ -15,19 +15,19 @@ from crossmodal.text.tokenizer import PADDING, TOKENIZER_VERSION, HashingTokeniz
 
 NAME = "gru"
 MISSPELT, DROPPED = 0.1, 0.05
-"""How often, in training, a word is misspelt or left out, so that the network does not lean on any one of them."""
+"""Probabilities that a word is misspelt or dropped in training, as augmentation."""
 
 
 class GRUBackbone(TextBackbone):
-    """A sequence of the GRU's states, one for each word, forwards and backwards.
+    """Hidden states of the GRU, one per word, forward and backward.
 
-    A word is the mean of its buckets' vectors (its own and its n-grams'). The GRU is the one block; it is small and learns from nothing, so
-    that one usually freezes none of it.
+    The vector of a word is the mean over its hash buckets: that of the word and those of its character n-grams. The GRU is the only block.
+    There are no pretrained weights, so it is usually trained whole.
 
     Args:
-        given: settings to change: `vocab_size` (hash buckets), `max_tokens` (words of a text that are read), `width` (length of a word's
-            vector; the features are twice as many), `word_spread` (standard deviation of the words' vectors before training; with many
-            rare words a small one serves better, because theirs stay nearly what chance made them).
+        given: settings to change: `vocab_size` (hash buckets), `max_tokens` (maximum words of a text), `width` (dimension of a word vector;
+            half that of the features), `word_spread` (initial standard deviation of the word vectors; smaller is better with many rare
+            words, whose vectors hardly change in training).
     """
 
     pooling = "max"
@@ -60,7 +60,7 @@ class GRUBackbone(TextBackbone):
         return dict(self.settings)
 
     def stem(self, texts: Sequence[str], trainable_blocks: int) -> Features:
-        """See `TextBackbone`; the words' vectors for 1, the GRU's states for 0."""
+        """See `TextBackbone`; the word vectors for 1, the states of the GRU for 0."""
         self.check_blocks(trainable_blocks)
         vectors = word_vectors(self.embedding, _tokens(self.tokenizer, texts, self.noise if self.training else None))
         return vectors if trainable_blocks else states(self.gru, vectors)
@@ -75,20 +75,20 @@ class GRUBackbone(TextBackbone):
         return [self.gru] if trainable_blocks else []
 
 
-def load_gru(source: WeightsSource, given: Config | None = None) -> GRUBackbone:  # noqa: ARG001 - every family is loaded alike
-    """As built: there are no weights of it to be had."""
+def load_gru(source: WeightsSource, given: Config | None = None) -> GRUBackbone:  # noqa: ARG001 - the interface of loaders
+    """Build the backbone: there are no pretrained weights."""
     return GRUBackbone(given)
 
 
 def _tokens(tokenizer: HashingTokenizer, texts: Sequence[str], noise: random.Random | None) -> list[list[tuple[int, ...]]]:
-    """Buckets of each word of each text, with slips where there is noise."""
+    """Buckets of each word of each text, misspelt or dropped at random if `noise` is given."""
     if noise is None:
         return [tokenizer(text) for text in texts]
     return [tokenizer.encode_words(noisy(words(text), noise, misspelt=MISSPELT, dropped=DROPPED)) for text in texts]
 
 
 def word_vectors(embedding: nn.EmbeddingBag, tokens: Sequence[Sequence[tuple[int, ...]]]) -> Features:
-    """The mean of each word's buckets. Shape: n texts of at least one word → (n, longest, width); no text gives (0, 1, width)."""
+    """The mean over the buckets of each word. Shape: n texts of at least one word → (n, longest, width); no text gives (0, 1, width)."""
     if not tokens:
         return Features(
             embedding.weight.new_zeros((0, 1, embedding.embedding_dim)),
@@ -101,13 +101,13 @@ def word_vectors(embedding: nn.EmbeddingBag, tokens: Sequence[Sequence[tuple[int
     buckets = torch.tensor([bucket for ids in flat for bucket in ids])
     vectors = embedding(buckets.to(device), offsets.to(device))  # (all words, width)
     mask = torch.arange(int(lengths.max())) < lengths[:, None]
-    # One copy for all texts: padding them one by one costs a step of the gradient for each.
+    # Padding all texts in one copy: one by one, each would be a node of the gradient's graph.
     padded = vectors.new_zeros((mask.numel(), vectors.shape[1])).index_copy(0, mask.flatten().nonzero()[:, 0].to(device), vectors)
     return Features(padded.view(*mask.shape, -1), mask.to(device))
 
 
 def states(gru: nn.GRU, vectors: Features) -> Features:
-    """What the GRU says at each word, forwards then backwards. Shape: (n, longest, width) → (n, longest, 2 * width)."""
+    """Hidden states at each word, forward then backward. Shape: (n, longest, width) → (n, longest, 2 * width)."""
     if not len(vectors.values):
         return Features(vectors.values.new_zeros((0, 1, 2 * gru.hidden_size)), vectors.mask)
     with torch.autocast(

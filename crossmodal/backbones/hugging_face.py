@@ -1,4 +1,4 @@
-"""The `transformers` library, loaded only when a backbone needs it, kept quiet, and never sent to the network."""
+"""Adapter of the `transformers` library: imported late, silenced, and always offline."""
 
 import logging
 import warnings
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 def import_transformers() -> ModuleType:
     """`transformers`, without its warnings and progress bars.
 
-    torchvision comes first: where it does not load, no model of the library does (see `crossmodal.torchvision_compat`).
+    torchvision is imported first: if it fails to load, no model of the library loads (see `crossmodal.torchvision_compat`).
     """
     import_torchvision()
     with warnings.catch_warnings():
@@ -37,15 +37,15 @@ def import_transformers() -> ModuleType:
 
 
 def find_checkpoint(name: str, repository: str, source: WeightsSource, *, extra: str = "") -> Path:
-    """The folder of a checkpoint: the named one, the one in the weights folder, the hub's cache, the hub.
+    """The folder of a checkpoint: named by the user, in the weights folder, in the hub's cache, or downloaded from the hub.
 
     Args:
-        name: the backbone's; its folder in the weights folder bears this name or the repository's last part.
+        name: of the backbone; its folder in the weights folder has this name or the last part of the repository.
         repository: `organisation/name` on the hub.
-        extra: files it needs beside `config.json` and `model.safetensors`, for the message.
+        extra: required files besides `config.json` and `model.safetensors`, for the message.
 
     Raises:
-        WeightsError: there is none; the remedy says what to put where.
+        WeightsError: no checkpoint is available; the remedy says which files to put where.
     """
     short = repository.rpartition("/")[2]
     folders = dict.fromkeys([short, name]) if set(name) & set("/:") else dict.fromkeys([name, short])
@@ -63,7 +63,7 @@ def find_checkpoint(name: str, repository: str, source: WeightsSource, *, extra:
 
 
 def origin_of(folder: Path) -> Origin:
-    """Where a checkpoint came from, for a person: the hub's cache names its folders after repository and commit."""
+    """The origin of a checkpoint for display; folders of the hub's cache are named after repository and commit."""
     repository = folder.parent.parent.name.removeprefix("models--").replace("--", "/")
     return Origin(
         True, f"Loaded from {repository}." if folder.parent.name == "snapshots" else f"Loaded from the folder {folder.name}."
@@ -71,10 +71,10 @@ def origin_of(folder: Path) -> Origin:
 
 
 def load_config(folder: Path, *, kinds: tuple[str, ...], name: str) -> Any:
-    """The configuration in a checkpoint's folder.
+    """The configuration of a checkpoint.
 
     Raises:
-        WeightsError: it cannot be read, or is of another kind of network.
+        WeightsError: it cannot be read, or its model type is not one of `kinds`.
     """
     try:
         found = import_transformers().AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
@@ -89,14 +89,14 @@ def load_config(folder: Path, *, kinds: tuple[str, ...], name: str) -> Any:
 
 
 def load_network(model: Any, folder: Path, *, name: str, **options: object) -> nn.Module:
-    """A network of the library with the weights in a folder, in float32; `.bin` files are read as tensors only.
+    """A network of the library with the weights of a checkpoint, in float32; `.bin` files are read as tensors only.
 
     Args:
         model: a model class of the library.
-        options: what its constructor takes besides.
+        options: further arguments of its constructor.
 
     Raises:
-        WeightsError: weights are missing, broken, of another shape, or not finite.
+        WeightsError: weights are missing, damaged, of another shape, or not finite.
     """
     try:
         with warnings.catch_warnings():
@@ -115,12 +115,12 @@ def load_network(model: Any, folder: Path, *, name: str, **options: object) -> n
 
 
 def network_settings(config: Any, keys: tuple[str, ...]) -> Config:
-    """Those settings of a configuration of the library."""
+    """The values of these keys of a configuration of the library."""
     return {key: getattr(config, key) for key in keys}
 
 
 def with_positions(network: nn.Module) -> nn.Module:
-    """Fill the counters of a network that no state_dict holds, so that one built on the meta device is whole once its state is loaded."""
+    """Create the position buffers of a network, which no state_dict contains, so that one built on the meta device is complete."""
     for module in network.modules():
         for name, buffer in list(module.named_buffers(recurse=False)):
             if name in module._non_persistent_buffers_set:
@@ -134,24 +134,24 @@ def with_positions(network: nn.Module) -> nn.Module:
 
 
 HASHED = f"hashed words, {TOKENIZER_VERSION}"
-"""What stands in a config in place of a tokenizer's JSON: numbers by hashing, so that a network without a checkpoint can be trained too."""
+"""In a config in place of a tokenizer's JSON: token ids by hashing, for a network without a checkpoint."""
 
 OLDER_FILES = ("vocab.txt", "vocab.json", "spiece.model")
-"""Where folders without `tokenizer.json` have their vocabulary."""
+"""Vocabulary files of checkpoints without `tokenizer.json`."""
 
 
 class Subwords:
-    """Texts to token numbers.
+    """Subword tokenizer.
 
     Args:
         description: `tokenizer.json` as text, or `HASHED`.
-        vocab_size: tokens there are; hashed words use all of them, the last two as start and end of a text.
-        max_tokens: tokens of a text that are read, start and end among them.
-        pad_id: token that fills up.
-        fixed: fill up to `max_tokens` always, as SigLIP was trained.
+        vocab_size: number of tokens; hashed words use all of them, the last two as start and end of a text.
+        max_tokens: maximum number of tokens of a text, including start and end.
+        pad_id: the padding token.
+        fixed: always pad to `max_tokens`, as in the training of SigLIP.
 
     Raises:
-        CheckpointError: the description is no tokenizer, or one with more tokens than the network knows.
+        CheckpointError: the description is not a tokenizer, or has more tokens than the network.
     """
 
     def __init__(self, description: str, *, vocab_size: int, max_tokens: int, pad_id: int, fixed: bool = False) -> None:
@@ -162,10 +162,10 @@ class Subwords:
             raise _refused("knows more tokens than the network")
 
     def __deepcopy__(self, memo: dict[int, object]) -> "Subwords":
-        return self  # never changed after it is made
+        return self  # immutable
 
     def __call__(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
-        """Token numbers and where there are any. Shape: n texts → (n, longest) int64, (n, longest) bool; no text gives (0, 1)."""
+        """Token ids and their mask. Shape: n texts → (n, longest) int64, (n, longest) bool; no text gives (0, 1)."""
         found = [self._ids(text) for text in texts]
         longest = self.max_tokens if self.fixed else max(map(len, found), default=1)
         ids = torch.tensor([row + [self.pad_id] * (longest - len(row)) for row in found], dtype=torch.int64).reshape(-1, longest)
@@ -174,7 +174,7 @@ class Subwords:
 
     def _ids(self, text: str) -> list[int]:
         if self._tokenizer is not None:
-            # One text at a time: the library's batches start threads that do not survive a fork. Never empty: a mask wants a True.
+            # One text at a time: the batches of the library start threads that do not survive a fork. Never empty: a mask needs a True.
             return list(self._tokenizer.encode(plain_text(text)).ids) or [self.pad_id]
         read = words(text)[: self.max_tokens - 2]
         return [self.vocab_size - 2, *(buckets(word, self.vocab_size - 2)[0] for word in read), self.vocab_size - 1]

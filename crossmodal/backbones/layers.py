@@ -1,4 +1,4 @@
-"""From a backbone's features to the joint space: one linear layer, or a small network with hidden layers."""
+"""Poolings and projection heads between a backbone and the joint space, and initialisation without random numbers."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,14 +12,14 @@ from torch.overrides import TorchFunctionMode
 
 
 class ProjectionHead(nn.Module):
-    """Linear, or hidden layers of (linear, batch norm, ReLU, dropout) before the last linear layer.
+    """A linear layer, optionally preceded by hidden layers of (linear, batch norm, ReLU, dropout).
 
     Args:
-        in_features: length of a feature vector.
-        out_features: length of an embedding, before it is brought to length 1.
-        hidden: lengths of the hidden layers; none gives one linear layer.
+        in_features: dimension of a feature vector.
+        out_features: dimension of an embedding, which is normalised afterwards.
+        hidden: dimensions of the hidden layers; none gives one linear layer.
         batch_norm: normalise each hidden layer over the batch (Ioffe and Szegedy 2015).
-        dropout: share of a hidden layer, or of the features when there is none, that is left out in training, in [0, 1).
+        dropout: dropout probability in hidden layers, or of the features if there are none, in [0, 1).
 
     Shape: (n, in_features) → (n, out_features).
     """
@@ -45,10 +45,10 @@ class ProjectionHead(nn.Module):
 
 
 class MeanPooling(nn.Module):
-    """The mean of what is there.
+    """The mean over the sequence without padding.
 
     Args:
-        features: length of a vector; every pooling is told, some need it.
+        features: dimension of a vector; part of the interface of poolings.
 
     Shape: values (n, length, features), mask (n, length) bool → (n, features); every row of the mask has a True.
     """
@@ -59,12 +59,12 @@ class MeanPooling(nn.Module):
 
     def forward(self, values: Tensor, mask: Tensor) -> Tensor:
         """See above."""
-        here = mask[:, :, None].to(values.dtype)
-        return (values * here).sum(dim=1) / here.sum(dim=1).clamp(min=1)
+        weight = mask[:, :, None].to(values.dtype)
+        return (values * weight).sum(dim=1) / weight.sum(dim=1).clamp(min=1)
 
 
 class MaxPooling(MeanPooling):
-    """The largest value that each feature reaches."""
+    """The maximum of each feature over the sequence without padding."""
 
     def forward(self, values: Tensor, mask: Tensor) -> Tensor:
         """See `MeanPooling`."""
@@ -72,19 +72,19 @@ class MaxPooling(MeanPooling):
 
 
 class FirstPooling(MeanPooling):
-    """The first vector: a class token, or the only one."""
+    """The first vector of the sequence: a class token, or the only vector."""
 
-    def forward(self, values: Tensor, mask: Tensor) -> Tensor:  # noqa: ARG002 - the first one is always there
+    def forward(self, values: Tensor, mask: Tensor) -> Tensor:  # noqa: ARG002 - the first position is never padding
         """See `MeanPooling`."""
         return values[:, 0]
 
 
 POOLINGS: dict[str, Callable[[int], nn.Module]] = {"mean": MeanPooling, "max": MaxPooling, "first": FirstPooling}
-"""Name → how to build it from the number of features."""
+"""Name → constructor that takes the dimension of the features."""
 
 
-# The functions of `init` too: what they call is out of the reach of a function mode that has seen the outer call.
-_DRAWING: frozenset[Callable[..., Any]] = frozenset(
+# Includes the functions of `init`: a function mode that intercepted the outer call does not see the inner ones.
+_RANDOM_INIT: frozenset[Callable[..., Any]] = frozenset(
     {
         *(torch.Tensor.normal_, torch.Tensor.uniform_),
         *(init.normal_, init.uniform_, init.trunc_normal_, init.orthogonal_),
@@ -94,21 +94,21 @@ _DRAWING: frozenset[Callable[..., Any]] = frozenset(
 
 
 @contextmanager
-def undrawn() -> Iterator[None]:
-    """Inside, drawing a tensor's numbers leaves the tensor as it is.
+def skip_init() -> Iterator[None]:
+    """Inside the block, random initialisation leaves tensors unchanged.
 
-    For networks on the device `meta`, which have shapes and no numbers: torch draws even those, through a Python path that loads its
-    compiler first, which takes longer than reading the whole model.
+    For networks on the device `meta`, whose tensors have no storage: torch initialises even those, through a Python path that first loads
+    its compiler, which takes longer than reading the whole model.
     """
-    with _Undrawn():
+    with _SkipInit():
         yield
 
 
-class _Undrawn(TorchFunctionMode):
+class _SkipInit(TorchFunctionMode):
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         given = kwargs or {}
-        if func in _DRAWING:
+        if func in _RANDOM_INIT:
             return args[0] if args else given["tensor"]
         return func(*args, **given)

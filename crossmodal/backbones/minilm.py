@@ -1,6 +1,6 @@
 """MiniLM (Wang et al. 2020), trained for sentences (Reimers and Gurevych 2019, "Sentence-BERT"), through `transformers`.
 
-`sentence_transformers` is not used: it loads the same network and takes the mean of the same vectors, but imports a package `datasets`.
+`sentence_transformers` is not used: it computes the same mean of the same vectors, but imports a package `datasets`.
 """
 
 from collections.abc import Sequence
@@ -42,7 +42,7 @@ SIZES: Config = {
 
 
 class MiniLM(TextBackbone):
-    """The layers are the blocks; the features are the tokens of a text, start and end among them.
+    """MiniLM; its layers are the blocks, and the features are the tokens of a text, including start and end.
 
     Args:
         name: `minilm-l6` or `minilm-l12`.
@@ -93,17 +93,17 @@ class MiniLM(TextBackbone):
         return list(self.network.get_submodule("encoder.layer").children())
 
     def _through(self, layers: list[nn.Module], hidden: Tensor, mask: Tensor) -> Features:
-        attended = mask[:, None, None, :]  # every token looks at every token that is there
-        for layer in layers if len(mask) else ():  # the library cannot reshape nothing
+        attended = mask[:, None, None, :]  # every token attends to every token that is not padding
+        for layer in layers if len(mask) else ():  # the library cannot reshape an empty batch
             hidden = layer(hidden, attended)
         return sequence(hidden, mask)
 
 
 def load_minilm(name: str, source: WeightsSource, given: Config | None = None) -> MiniLM:
-    """With the weights and the tokenizer of a checkpoint, and its sizes.
+    """Load the weights, the tokenizer and the sizes of a checkpoint.
 
     Raises:
-        WeightsError: there are none, or they do not fit.
+        WeightsError: they are not available or do not fit.
     """
     changes = only(name, given, "max_tokens")
     folder = find_checkpoint(name, REPOSITORIES[name], source, extra="tokenizer.json")

@@ -1,4 +1,4 @@
-"""Every backbone by name: built from its settings with random weights, or loaded with those it was trained to."""
+"""Registry of backbones by name: built with random weights from their settings, or loaded with pretrained weights."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ B = TypeVar("B", covariant=True)
 
 @dataclass(frozen=True, slots=True)
 class Family(Generic[B]):
-    """One backbone: how it is built with random weights from its settings, and how it is loaded with its own."""
+    """The constructors of one backbone: `build` from settings with random weights, `load` with pretrained weights."""
 
     build: Callable[[Config | None], B]
     load: Callable[[WeightsSource, Config | None], B]
@@ -45,14 +45,14 @@ TEXT_BACKBONES: dict[str, Family[TextBackbone]] = {
     **{name: Family(partial(MiniLM, name), partial(load_minilm, name)) for name in LAYERS},
     "clip": Family(partial(CLIPText, "clip"), partial(load_clip_text, "clip")),
 }
-"""The same for texts."""
+"""Text backbones by name."""
 
 
 def image_backbone(name: str) -> Family[ImageBackbone]:
-    """The family of a name; `clip:ORGANISATION/NAME` is one too.
+    """The image backbone with a name; `clip:ORGANISATION/NAME` is an image tower of the Hugging Face hub.
 
     Raises:
-        QueryError: `bad_request`; there is none of this name. The remedy lists the known ones.
+        QueryError: `bad_request`; the name is unknown. The remedy lists the known ones.
     """
     if name.startswith("clip:") and repository_of(name):
         return Family(partial(CLIPImage, name), partial(load_clip_image, name))
@@ -60,7 +60,7 @@ def image_backbone(name: str) -> Family[ImageBackbone]:
 
 
 def text_backbone(name: str) -> Family[TextBackbone]:
-    """The same for texts."""
+    """The text backbone with a name, as `image_backbone`."""
     if name.startswith("clip:") and repository_of(name):
         return Family(partial(CLIPText, name), partial(load_clip_text, name))
     return lookup(TEXT_BACKBONES, name, kind="text backbone")

@@ -16,14 +16,14 @@ from crossmodal.backbones.weights import WeightsSource, fitted, local_file, read
 from crossmodal.torchvision_compat import import_torchvision
 
 MAX_MAP_PIXELS = 4
-"""Largest output map, in pixels, for which the matrix product was the faster one."""
+"""Largest output map, in pixels, for which the matrix product is faster."""
 MAX_BF16_MAP_PIXELS = 1
-"""In bfloat16 the library is fast on small maps too. On a single pixel its gradient of the weights is not even the same from call to call
-(torch 2.13, AVX512-BF16) and sometimes not finite, so there the matrix product stays."""
+"""The same in bfloat16, where the library is fast on small maps too. On a single pixel its gradient of the weights is not deterministic
+(torch 2.13, AVX512-BF16) and sometimes not finite, so the matrix product is used."""
 
 
 class SmallMapConv2d(nn.Conv2d):
-    """A `Conv2d` without groups or dilation that multiplies matrices when its output map has at most 4 pixels."""
+    """A `Conv2d` without groups or dilation that uses a matrix product if its output map has at most 4 pixels."""
 
     def forward(self, images: Tensor) -> Tensor:
         """Shape: as `nn.Conv2d`."""
@@ -35,7 +35,7 @@ class SmallMapConv2d(nn.Conv2d):
         padded = functional.pad(images.permute(0, 2, 3, 1), (0, 0, right, right, down, down))  # (n, h, w, c)
         patches = padded.unfold(1, size[0], stride[0]).unfold(2, size[1], stride[1])  # (n, height, width, c, kernel, kernel)
         rows = patches.permute(0, 1, 2, 4, 5, 3).reshape(len(images) * height * width, size[0] * size[1] * self.in_channels)
-        # In channels-last memory this order of the weights is the one they lie in: no copy of them is made.
+        # This is the memory order of channels-last weights, so they are not copied.
         flat = functional.linear(rows, self.weight.permute(0, 2, 3, 1).reshape(self.out_channels, -1), self.bias)
         return flat.view(len(images), height, width, self.out_channels).permute(0, 3, 1, 2)
 
@@ -44,7 +44,7 @@ class SmallMapConv2d(nn.Conv2d):
 
 
 def use_small_maps(network: nn.Module) -> nn.Module:
-    """Let every plain 3 by 3 convolution of a network be a `SmallMapConv2d`, with its weights and under its name; in place."""
+    """Replace every plain 3 × 3 convolution by a `SmallMapConv2d` with the same weights. In place; returns `network`."""
     for module in network.modules():
         for name, child in list(module.named_children()):
             if type(child) is nn.Conv2d and child.kernel_size == (3, 3) and child.groups == 1 and child.bias is None:
@@ -64,11 +64,11 @@ PRETRAINED = "ImageNet weights"
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """Where a backbone starts from.
+    """Initial weights of a ResNet18.
 
     Attributes:
         name: `ImageNet weights` or `random weights`.
-        note: one line for a person: which file or server, or why not.
+        note: one line for display: the file or server, or the reason for random weights.
         state: the backbone's `state_dict` without its classifier, None for random weights.
     """
 
@@ -78,7 +78,7 @@ class Weights:
 
 
 class ResNet18(ConvolutionalBackbone):
-    """The four layers are the blocks; the features are the 512 channels of the last map, 32 times smaller than the picture.
+    """ResNet18; its four layers are the blocks, and the features are the 512 channels of the last map, a 32nd of the picture's side.
 
     Args:
         given: settings to change: `image_size_px`, and `scaling` or `mean` and `std`.
@@ -95,10 +95,10 @@ class ResNet18(ConvolutionalBackbone):
 
 
 def load_resnet18(source: WeightsSource, given: Config | None = None) -> ResNet18:
-    """With ImageNet weights where they can be had and random ones otherwise; `origin` says which.
+    """Load ImageNet weights if they are available, else use random ones; `origin` says which.
 
     Raises:
-        WeightsError: a named file does not exist.
+        WeightsError: the file named by the user does not exist.
     """
     weights = find_weights(local_file(source, NAME, "resnet18-f37072fd"), download=source.download, timeout_s=source.timeout_s)
     backbone = ResNet18(given)
@@ -119,12 +119,12 @@ def resnet18() -> nn.Module:
 
 
 def find_weights(file: Path | None, *, download: bool, timeout_s: float) -> Weights:
-    """ImageNet weights when they can be had, random ones otherwise; never an exception, never a long wait.
+    """ImageNet weights if they are available, else random ones; raises no exception.
 
     Args:
-        file: a `state_dict` of torchvision's `resnet18`, tried first.
-        download: ask torchvision's own loader (its cache first, then its server).
-        timeout_s: longest wait for the server's first byte, and for each one after it.
+        file: a `state_dict` of torchvision's `resnet18`; if set, nothing else is tried.
+        download: whether to use torchvision's cache and server.
+        timeout_s: timeout of the server in seconds, for the first byte and between bytes.
     """
     if file is not None:
         return _from_file(file)
@@ -138,7 +138,7 @@ def _from_file(file: Path) -> Weights:
         return Weights("random weights", f"The weights file {file.name} does not exist, so training starts from random weights.")
     try:
         return Weights(PRETRAINED, f"Loaded from {file.name}.", fitted(read_state(file), _wanted(), "a ResNet18"))
-    except Exception as error:  # noqa: BLE001 - a broken file ends in many exception types; the reason goes to the log, the choice to the person
+    except Exception as error:  # noqa: BLE001 - a damaged file raises many exception types; the note reports it
         log.warning("weights file %s refused: %s", file.name, type(error).__name__)
         return Weights(
             "random weights", f"The weights file {file.name} is not a ResNet18 state_dict, so training starts from random weights."

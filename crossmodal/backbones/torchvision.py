@@ -1,4 +1,4 @@
-"""What the convolutional families share: a row of layers over maps, cut anywhere among its last ones."""
+"""Convolutional backbones of torchvision, which can be split between any two of their last layers."""
 
 import math
 from abc import abstractmethod
@@ -16,16 +16,16 @@ from crossmodal.torchvision_compat import import_torchvision
 
 
 class ConvolutionalBackbone(ImageBackbone):
-    """A row of layers; the features are the pixels of the last map.
+    """A sequence of layers; the features are the pixels of the last map.
 
     Args:
         name: name in the registry.
         features: channels of the last map.
-        blocks: layers, counted from the end, that may be unfrozen.
-        defaults: every setting with its default; `given` replaces some of them.
+        blocks: number of layers at the end that can be unfrozen.
+        defaults: default settings; `given` replaces some of them.
 
     Raises:
-        QueryError: `bad_request`; a setting is unknown or out of its range.
+        QueryError: `bad_request`; a setting is unknown or out of range.
     """
 
     pooling = "mean"
@@ -47,7 +47,7 @@ class ConvolutionalBackbone(ImageBackbone):
         """See `ImageBackbone`.
 
         Raises:
-            ValueError: the pictures are no squares.
+            ValueError: the pictures are not square.
         """
         self.check_blocks(trainable_blocks)
         if images.shape[2] != images.shape[3]:
@@ -65,7 +65,7 @@ class ConvolutionalBackbone(ImageBackbone):
         side = math.isqrt(hidden.values.shape[1])
         maps = (
             hidden.values.to(self.dtype()).reshape(-1, side, side, hidden.values.shape[2]).permute(0, 3, 1, 2)
-        )  # channels-last in memory, as it came
+        )  # channels-last in memory
         for layer in self.tail_modules(trainable_blocks):
             maps = layer(maps)
         return _pixels(maps)
@@ -81,17 +81,17 @@ def _pixels(maps: Tensor) -> Features:
 
 
 def load_imagenet(backbone: ImageBackbone, network: nn.Module, *, weights: str, source: WeightsSource) -> None:
-    """Fill `network`, a part of `backbone`, and note where the weights came from.
+    """Load ImageNet weights into `network`, a part of `backbone`, and set the origin.
 
     Args:
-        weights: torchvision's name of the set: `MobileNet_V2_Weights.IMAGENET1K_V1`.
+        weights: torchvision's name of the weights, such as `MobileNet_V2_Weights.IMAGENET1K_V1`.
 
     Raises:
-        WeightsError: there are none, or they do not fit; the remedy says what to put where.
+        WeightsError: they are not available or do not fit; the remedy says which file to put where.
     """
     kind, _, entry = weights.partition(".")
     chosen: Any = getattr(getattr(import_torchvision().models, kind), entry)
-    published = chosen.url.rpartition("/")[2].rpartition(".")[0]  # a file as the server calls it is welcome too
+    published = chosen.url.rpartition("/")[2].rpartition(".")[0]  # the name of the file on the server is accepted, too
     name = backbone.name
     if (file := local_file(source, name, published)) is not None:
         load_fitted(network, read_state(file), what=f"torchvision's {name}", file=file.name)
@@ -118,11 +118,12 @@ STAGES = (
     (6, 5, 2, 112, 192, 4),
     (6, 3, 1, 192, 320, 1),
 )
-"""Table 1 of the paper: expansion, kernel, stride, channels in and out, layers."""
+"""Table 1 of Tan and Le 2019: expansion, kernel, stride, channels in and out, layers."""
 
 
 class EfficientNetB0(ConvolutionalBackbone):
-    """Seven stages and the last convolution are the 8 blocks; the features are the channels of the last map, 1280 at full width.
+    """EfficientNet-B0; its seven stages and the last convolution are the 8 blocks, and the features are the channels of the last map,
+    1280 at full width.
 
     Args:
         given: settings to change: `image_size_px`, `scaling` or `mean` and `std`, `width_multiplier`, `depth_multiplier` (both 1.0).
@@ -145,10 +146,10 @@ class EfficientNetB0(ConvolutionalBackbone):
 
 
 def load_efficientnet_b0(source: WeightsSource, given: Config | None = None) -> EfficientNetB0:
-    """With ImageNet weights.
+    """Load ImageNet weights.
 
     Raises:
-        WeightsError: there are none, or they do not fit.
+        WeightsError: they are not available or do not fit.
     """
     backbone = EfficientNetB0(given)
     load_imagenet(backbone, backbone.network, weights="EfficientNet_B0_Weights.IMAGENET1K_V1", source=source)
@@ -159,7 +160,8 @@ MOBILENET = "mobilenet_v2"
 
 
 class MobileNetV2(ConvolutionalBackbone):
-    """17 inverted residuals and the last convolution are the 18 blocks; the features are the channels of the last map, at least 1280.
+    """MobileNetV2; its 17 inverted residuals and the last convolution are the 18 blocks, and the features are the channels of the last
+    map, at least 1280.
 
     Args:
         given: settings to change: `image_size_px`, `scaling` or `mean` and `std`, `width_multiplier` (1.0; smaller is thinner).
@@ -179,10 +181,10 @@ class MobileNetV2(ConvolutionalBackbone):
 
 
 def load_mobilenet_v2(source: WeightsSource, given: Config | None = None) -> MobileNetV2:
-    """With ImageNet weights. Some files expect `scaling: symmetric` in place of torchvision's; name it in `given`.
+    """Load ImageNet weights. Some files expect `scaling: symmetric` in place of torchvision's; set it in `given`.
 
     Raises:
-        WeightsError: there are none, or they do not fit.
+        WeightsError: they are not available or do not fit.
     """
     backbone = MobileNetV2(given)
     load_imagenet(backbone, backbone.network, weights="MobileNet_V2_Weights.IMAGENET1K_V1", source=source)

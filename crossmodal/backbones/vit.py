@@ -34,7 +34,7 @@ SIZES: Config = {
 
 
 class ViTB16(ImageBackbone):
-    """The layers are the blocks; the features are the class token, then every patch row by row.
+    """ViT-B/16; its layers are the blocks, and the features are the class token and the patches, row by row.
 
     Args:
         given: settings to change: those of `SIZES`, `image_size_px`, `scaling` or `mean` and `std`.
@@ -94,10 +94,10 @@ class ViTB16(ImageBackbone):
 
 
 def load_vit_b_16(source: WeightsSource, given: Config | None = None) -> ViTB16:
-    """With ImageNet weights.
+    """Load ImageNet weights.
 
     Raises:
-        WeightsError: there are none, or they do not fit.
+        WeightsError: they are not available or do not fit.
     """
     backbone = ViTB16(given)
     load_imagenet(backbone, backbone.network, weights="ViT_B_16_Weights.IMAGENET1K_V1", source=source)
@@ -105,11 +105,11 @@ def load_vit_b_16(source: WeightsSource, given: Config | None = None) -> ViTB16:
 
 
 def picture_settings_of(folder: Path, image_size_px: int, scaling: str) -> Config:
-    """Size, mean and deviation of a checkpoint's pictures.
+    """The picture settings of a checkpoint: size, mean and deviation.
 
     Args:
-        image_size_px: side, from the network's own configuration.
-        scaling: row of `SCALINGS` for a checkpoint that does not say.
+        image_size_px: side in pixels, from the configuration of the network.
+        scaling: entry of `SCALINGS` for a checkpoint without preprocessing settings.
     """
     found = picture_settings(image_size_px, scaling)
     try:
@@ -137,7 +137,7 @@ HF_SIZES: Config = {
 
 
 class ViTGoogle(ImageBackbone):
-    """The layers are the blocks; the features are the class token, then every patch row by row.
+    """ViT-B/16; its layers are the blocks, and the features are the class token and the patches, row by row.
 
     Args:
         given: settings to change: those of `SIZES`, `image_size_px`, `scaling` or `mean` and `std`.
@@ -161,7 +161,9 @@ class ViTGoogle(ImageBackbone):
         """See `ImageBackbone`."""
         self.check_blocks(trainable_blocks)
         hidden = self.network.get_submodule("embeddings")(images)
-        for layer in self._layers()[: self.blocks - trainable_blocks] if len(images) else ():  # it cannot reshape nothing
+        for layer in (
+            self._layers()[: self.blocks - trainable_blocks] if len(images) else ()
+        ):  # the library cannot reshape an empty batch
             hidden = layer(hidden)
         return sequence(hidden if trainable_blocks else self.network.get_submodule("layernorm")(hidden))
 

@@ -1,4 +1,4 @@
-"""Where weights come from, in one order for every family: the file a person named, the weights folder, a server; and whether they fit."""
+"""Finding and checking weights: a file named by the user, the weights folder, then a download."""
 
 import logging
 from collections.abc import Mapping
@@ -17,13 +17,13 @@ SUFFIXES = (".safetensors", ".pt", ".pth")
 
 @dataclass(frozen=True, slots=True)
 class WeightsSource:
-    """Where a backbone may look.
+    """Where the weights of a backbone may come from.
 
     Attributes:
-        folder: the weights folder, searched by the backbone's name; None leaves it out.
-        file: a file or folder that a person named for this backbone; nothing else is looked at then.
-        download: whether a server may be asked when nothing is at hand.
-        timeout_s: longest wait for the server's first byte, and for each one after it.
+        folder: the weights folder, searched by the name of the backbone; None for no folder.
+        file: a file or folder named by the user; if set, nothing else is tried.
+        download: whether weights that are not on disk are downloaded.
+        timeout_s: timeout of the server in seconds, for the first byte and between bytes.
     """
 
     folder: Path | None = None
@@ -32,13 +32,13 @@ class WeightsSource:
     timeout_s: float = 5.0
 
     def place(self, name: str) -> str:
-        """How a file of the weights folder is called in a message: from the working folder where it lies in it."""
+        """The path of a file in the weights folder for messages, relative to the working directory if it is inside."""
         wanted = (self.folder or Path("weights")) / name
         return str(wanted.relative_to(Path.cwd()) if wanted.is_relative_to(Path.cwd()) else wanted)
 
 
 def local_file(source: WeightsSource, *names: str) -> Path | None:
-    """The file to read: the named one, else the first of `names` in the weights folder, with any of the usual endings.
+    """The weights file named by the user, else the first of `names` in the weights folder, with one of `SUFFIXES`; None if missing.
 
     Raises:
         WeightsError: the named file does not exist.
@@ -53,7 +53,7 @@ def local_file(source: WeightsSource, *names: str) -> Path | None:
 
 
 def local_folder(source: WeightsSource, *names: str) -> Path | None:
-    """The same for a folder with a checkpoint in it.
+    """The checkpoint folder named by the user, else the first of `names` in the weights folder; None if missing.
 
     Raises:
         WeightsError: the named folder does not exist.
@@ -69,10 +69,10 @@ def local_folder(source: WeightsSource, *names: str) -> Path | None:
 
 
 def read_state(file: Path) -> Mapping[str, object]:
-    """The tensors of a file; nothing in it is executed.
+    """The tensors of a weights file; loads no code.
 
     Raises:
-        WeightsError: it is no such file.
+        WeightsError: the file cannot be read as tensors by name.
     """
     try:
         if file.suffix == ".safetensors":
@@ -89,12 +89,12 @@ def read_state(file: Path) -> Mapping[str, object]:
 
 
 def fitted(state: Mapping[str, object], wanted: Mapping[str, Tensor], what: str) -> dict[str, Tensor]:
-    """The tensors a network wants, in its number format; whatever else a file holds (a classifier) is left.
+    """The tensors of a network from a state_dict, in the dtypes of the network; other tensors (a classifier) are ignored.
 
-    Files of torch before 0.4 do not count the batches of their batch norms; nothing here needs that number, and 0 stands in for it.
+    Files of torch before 0.4 lack `num_batches_tracked` of batch norms, which is not needed here and set to 0.
 
     Raises:
-        ValueError: one is missing, of another shape, or not finite.
+        ValueError: a tensor is missing, has another shape, or is not finite.
     """
     kept = {}
     for name, expected in wanted.items():
@@ -109,10 +109,10 @@ def fitted(state: Mapping[str, object], wanted: Mapping[str, Tensor], what: str)
 
 
 def load_fitted(network: nn.Module, state: Mapping[str, object], *, what: str, file: str) -> None:
-    """Put a state into a network, or say why not.
+    """Load a state_dict into a network.
 
     Raises:
-        WeightsError: it does not fit.
+        WeightsError: it does not fit the network.
     """
     try:
         network.load_state_dict(fitted(state, network.state_dict(), what))
@@ -121,5 +121,5 @@ def load_fitted(network: nn.Module, state: Mapping[str, object], *, what: str, f
 
 
 def missing(message: str, remedy: str) -> WeightsError:
-    """The error of weights that are not there or not usable."""
+    """The error of weights that are missing or not usable."""
     return WeightsError("weights_missing", message, remedy=remedy)

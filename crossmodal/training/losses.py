@@ -1,13 +1,13 @@
 """Losses over a batch of pictures and texts: pure functions of embeddings.
 
-A batch may hold several texts of a picture, and so be no square: n pictures, m texts. A group number says which of them describe the same
-thing (texts of one picture, pictures of equal texts). Two of one group are never negatives of each other, in any of the losses. A row or
-column that finds nobody of its group in the batch costs nothing where there is nothing to say about it.
+A batch has n pictures and m texts, possibly several texts per picture. Group numbers say which of them describe the same thing (texts of
+one picture, pictures with equal texts). Members of one group are positives of each other, never negatives. A row or column without a
+positive in the batch contributes 0 where the loss needs one.
 
-Common to all of them:
-    image_embeddings: (n, embed_dim), text_embeddings: (m, embed_dim), both of length 1, any floating type.
+Common to all losses:
+    image_embeddings: (n, embed_dim), text_embeddings: (m, embed_dim), unit length, any floating type.
     logit_scale: scalar, the factor on the cosine (not its logarithm).
-    groups: (n,) int64 of the pictures; text_groups: (m,) int64 of the texts, None when text i belongs to picture i (then m = n).
+    groups: (n,) int64 of the pictures; text_groups: (m,) int64 of the texts, None if text i belongs to picture i (then m = n).
     Returns a scalar ≥ 0, computed in float32 also under autocast: in bfloat16 a logit near 100 is rounded to 0.5.
     Raises ValueError: the shapes do not fit or the batch is empty.
 """
@@ -29,8 +29,8 @@ def contrastive_loss(
 ) -> Tensor:
     """Symmetric cross-entropy over the batch's similarities (Radford et al. 2021, CLIP, figure 3), with shared targets.
 
-    The target of a row is spread evenly over its group, as in supervised contrastive learning (Khosla et al. 2020, equation 2). With all
-    groups different this is CLIP's loss. The least it can be is the mean entropy of the targets. A row without a partner counts 0.
+    The target of a row is uniform over its group, as in supervised contrastive learning (Khosla et al. 2020, equation 2). With all groups
+    different this is CLIP's loss. Its minimum is the mean entropy of the targets. A row without a positive contributes 0.
     """
     cosines, same = compared(image_embeddings, text_embeddings, groups, text_groups)
     logits_per_image = logit_scale.float() * cosines  # (n images, m texts)
@@ -50,10 +50,10 @@ def infonce_loss(
     direction: str = "both",
     hardness: float = 0.0,
 ) -> Tensor:
-    """InfoNCE (van den Oord et al. 2018, equation 4), one cross-entropy for each pair: this positive against all negatives.
+    """InfoNCE (van den Oord et al. 2018, equation 4), one cross-entropy per positive pair: the positive against all negatives.
 
-    Other positives of the query are left out of the sum below the fraction, whereas in `contrastive_loss` they share it. With all groups
-    different and without hardness both are the same.
+    Other positives of the query are not in the denominator, unlike in `contrastive_loss`. With all groups different and without hardness
+    both losses are equal.
 
     Args:
         direction: `text_to_image` (every text is a query among the pictures), `image_to_text`, or `both`, their mean.
@@ -119,9 +119,9 @@ def siglip_loss(
     groups: Tensor,
     text_groups: Tensor | None = None,
 ) -> Tensor:
-    """Each picture with each text is a yes-or-no question (Zhai et al. 2023, "Sigmoid Loss", equation 1 and algorithm 1).
+    """Binary classification of each picture with each text (Zhai et al. 2023, "Sigmoid Loss", equation 1 and algorithm 1).
 
-    The sum over all questions is divided by max(n, m), which is the paper's batch size when n = m.
+    The sum over all combinations is divided by max(n, m), which is the paper's batch size when n = m.
 
     Args:
         logit_bias: scalar, learnable; −10 at the start, as nearly every answer is no.
@@ -134,7 +134,7 @@ def siglip_loss(
 def compared(
     image_embeddings: Tensor, text_embeddings: Tensor, groups: Tensor, text_groups: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    """Every picture with every text. Returns cosines (n, m) float32 and whether both are of one group (n, m) bool."""
+    """Compare every picture with every text. Returns cosines (n, m) float32 and whether both have the same group (n, m) bool."""
     others = groups if text_groups is None else text_groups
     fits = image_embeddings.ndim == text_embeddings.ndim == 2 and image_embeddings.shape[1] == text_embeddings.shape[1]
     if not fits or groups.shape != image_embeddings.shape[:1] or others.shape != text_embeddings.shape[:1]:
@@ -154,15 +154,15 @@ def _spread(wanted: Tensor) -> Tensor:
 
 
 def _mean_where(values: Tensor, chosen: Tensor) -> Tensor:
-    """Mean of the chosen values; 0.0 of none."""
+    """Mean of the chosen values; 0.0 if there are none."""
     return torch.where(chosen, values, 0.0).sum() / chosen.sum().clamp(min=1)
 
 
 class PairLoss(nn.Module, ABC):
-    """What a training makes small.
+    """Base of the losses as modules.
 
     Attributes:
-        initial_logit_scale: where the factor on the cosine starts with this loss.
+        initial_logit_scale: initial factor on the cosine with this loss.
     """
 
     initial_logit_scale: float = 1 / 0.07
@@ -185,7 +185,7 @@ class ClipLoss(PairLoss):
 
 
 class InfoNCELoss(PairLoss):
-    """`infonce`: each pair against its negatives; both directions by default; hard negatives can be weighted more."""
+    """`infonce`: each pair against its negatives, by default in both directions; hard negatives can have a higher weight."""
 
     def __init__(self, *, direction: str = "both", hardness: float = 0.0) -> None:
         super().__init__()
@@ -207,7 +207,7 @@ class InfoNCELoss(PairLoss):
 
 
 class TripletLoss(PairLoss):
-    """`triplet`: the hardest wrong one of the batch stays a margin behind. Cosines need no factor; it is left as it is."""
+    """`triplet`: a margin to the hardest negative of the batch. The factor on the cosine is not used and not trained."""
 
     def __init__(self, *, margin: float = 0.2, hardest: bool = True) -> None:
         super().__init__()
@@ -216,13 +216,13 @@ class TripletLoss(PairLoss):
     def forward(
         self, image_embeddings: Tensor, text_embeddings: Tensor, logit_scale: Tensor, groups: Tensor, text_groups: Tensor
     ) -> Tensor:
-        """See `triplet_loss`. The factor is given a gradient of zero, as every other loss gives it one."""
+        """See `triplet_loss`. The factor on the cosine gets a gradient of zero."""
         loss = triplet_loss(image_embeddings, text_embeddings, groups, text_groups, margin=self.margin, hardest=self.hardest)
         return loss + 0.0 * logit_scale.float()
 
 
 class SiglipLoss(PairLoss):
-    """`siglip`: yes or no for every picture with every text, with a learnable bias."""
+    """`siglip`: binary classification of every picture with every text, with a learnable bias."""
 
     initial_logit_scale = 10.0
 
@@ -246,7 +246,7 @@ LOSSES: dict[str, Callable[..., PairLoss]] = {
 
 
 def loss_named(name: str, **options: float | str | bool) -> PairLoss:
-    """A new loss.
+    """Create the loss with a name.
 
     Args:
         options: see the class: `direction`, `hardness` (infonce), `margin`, `hardest` (triplet), `bias` (siglip).

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from crossmodal.backbones.layers import undrawn
+from crossmodal.backbones.layers import skip_init
 from crossmodal.errors import CheckpointError, CrossmodalError
 from crossmodal.runtimes.torch import torch_threads
 from crossmodal.store.checksums import UNIT_TOLERANCE
@@ -37,7 +37,7 @@ def load_model(path: Path) -> TrainedModel:
     try:
         with (
             torch.device("meta"),
-            undrawn(),
+            skip_init(),
         ):  # shapes only: no weights are initialised or allocated for a network that may be refused
             system = assemble(spec)
     except CrossmodalError as error:

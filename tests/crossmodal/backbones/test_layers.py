@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from crossmodal.backbones.layers import POOLINGS, ProjectionHead, undrawn
+from crossmodal.backbones.layers import POOLINGS, ProjectionHead, skip_init
 from crossmodal.backbones.registry import image_backbone, text_backbone
 from tests.crossmodal.backbones.tiny_backbones import IMAGES, TEXTS
 from tests.crossmodal.test_torchvision_compat import run
@@ -120,7 +120,7 @@ BUILDS: dict[str, Callable[[], nn.Module]] = {
 @pytest.mark.slow
 @pytest.mark.parametrize("name", BUILDS)
 def test_the_shapes_are_those_of_the_drawn_network(name: str) -> None:
-    with torch.device("meta"), undrawn():
+    with torch.device("meta"), skip_init():
         shapes = BUILDS[name]().state_dict()
     drawn = BUILDS[name]().state_dict()
     assert {key: (value.shape, value.dtype) for key, value in shapes.items()} == {
@@ -130,7 +130,7 @@ def test_the_shapes_are_those_of_the_drawn_network(name: str) -> None:
 
 
 def test_nothing_is_drawn_inside_and_everything_outside() -> None:
-    with undrawn():
+    with skip_init():
         left = [torch.zeros(8).normal_(), nn.init.normal_(torch.zeros(8)), nn.init.uniform_(tensor=torch.zeros(8))]
         left.append(nn.init.kaiming_normal_(torch.zeros(4, 4)))
         filled = nn.init.constant_(torch.zeros(8), 3.0)
@@ -146,8 +146,8 @@ def test_building_shapes_does_not_load_the_compiler() -> None:
         import sys
         import torch
         from crossmodal.backbones.registry import image_backbone, text_backbone
-        from crossmodal.backbones.layers import undrawn
-        with torch.device("meta"), undrawn():
+        from crossmodal.backbones.layers import skip_init
+        with torch.device("meta"), skip_init():
             image_backbone("resnet18")(), text_backbone("gru")()
         print("torch._dynamo" in sys.modules)
         """
