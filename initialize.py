@@ -8,7 +8,7 @@ from contextlib import ExitStack, closing
 from functools import cache
 from pathlib import Path
 
-from app_logic import Limits
+from app_logic import Limits, LostFoundApp
 from config import Settings, read_settings
 from crossmodal.backbones.resnet import Weights, find_weights
 from crossmodal.demo.catalogue import COLUMNS, write_demo_catalogue
@@ -68,7 +68,7 @@ def build_system(settings: Settings, progress: OnProgress = ignore_progress, *, 
 
 
 def _assembled(settings: Settings, model: TrainedModel, store: Store, decoder: Decoder) -> LiveApp:
-    return LiveApp(
+    engine = LostFoundApp(
         model,
         store,
         fetcher=_fetcher(settings),
@@ -77,12 +77,13 @@ def _assembled(settings: Settings, model: TrainedModel, store: Store, decoder: D
         index_kind=settings.index_kind,
         model_path=settings.model_path,
         limits=Limits(settings.max_query_chars, settings.max_top_k, settings.max_image_bytes),
-        tasks=TaskSettings(
-            open_source=lambda location: open_named(location, settings),
-            training=_training(settings),
-            max_pictures=settings.max_training_pictures,
-        ),
     )
+    tasks = TaskSettings(
+        open_source=lambda location: open_named(location, settings),
+        training=_training(settings),
+        max_pictures=settings.max_training_pictures,
+    )
+    return LiveApp(engine, tasks)
 
 
 def initialize_system(progress: OnProgress = ignore_progress, settings: Settings | None = None) -> LiveApp:

@@ -2,21 +2,20 @@
 
 import logging
 import threading
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
 
-from app_logic import LostFoundApp
 from crossmodal.errors import QueryError
 from crossmodal.filters import Filter, Where
-from crossmodal.images.decoder import Decoder
-from crossmodal.images.fetch import Fetcher
 from crossmodal.items import Failure, Item
 from crossmodal.jobs import UNDER_WAY, JobManager, JobStatus, JobStore
 from crossmodal.progress import OnProgress, ignore_progress
-from crossmodal.store import Store
+from engine.core import SearchEngine
 from engine.info import ADDED, ModelGeneration, SystemInfo, TrainingEstimate, device_text, model_info, model_name, source_infos
 from engine.models.store import ModelFiles
 from engine.models.switch import Switching
-from engine.models.trained import TrainedModel
 from engine.query import why_nothing
 from engine.self_evaluation import CollectionMetrics, evaluate_on_collection
 from engine.spelling import CollectionVocabulary
@@ -32,42 +31,79 @@ _EXAMPLE_WORDS = 6
 _LONGEST_EXAMPLE = 40
 
 
-class LiveApp(LostFoundApp):
-    """A `LostFoundApp` that keeps itself up: long work runs in the background, one job at a time, while searching goes on.
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _of_engine(method: Callable[Concatenate[SearchEngine, P], R]) -> Callable[Concatenate["LiveApp", P], R]:
+    """A method of the engine as one of the app that holds it, with its signature and its docstring."""
+
+    @wraps(method)
+    def forward(self: "LiveApp", /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return method(self.engine, *args, **kwargs)
+
+    return forward
+
+
+class LiveApp:
+    """A search engine with its background work, one job at a time, while searching goes on.
+
+    Args:
+        engine: closed with this app.
+        tasks: settings of the background work.
 
     Attributes:
         jobs: the running and the last job.
-        upkeep: the work itself, for a caller that waits for it.
+        tasks: the work itself, for a caller that waits for it.
     """
 
-    def __init__(
-        self,
-        model: TrainedModel,
-        store: Store,
-        *,
-        fetcher: Fetcher,
-        decoder: Decoder,
-        index_path: Path,
-        model_path: Path,
-        limits: Limits,
-        tasks: TaskSettings,
-        index_kind: str = "exact",
-    ) -> None:
-        super().__init__(
-            model,
-            store,
-            fetcher=fetcher,
-            decoder=decoder,
-            index_path=index_path,
-            index_kind=index_kind,
-            model_path=model_path,
-            limits=limits,
-        )
-        self.jobs = JobManager(JobStore(store.path.with_name("jobs.sqlite3")))
-        self.switching = Switching(self, ModelFiles(store.path.parent / "models", model_path))
-        self.tasks = Tasks(self, tasks, self.switching)
-        self._vocabulary_of_collection = CollectionVocabulary(store)
+    def __init__(self, engine: SearchEngine, tasks: TaskSettings) -> None:
+        self.engine = engine
+        self.store = engine.store
+        self.fetcher = engine.fetcher
+        self.decoder = engine.decoder
+        self.encoding = engine.encoding
+        self.generations = engine.generations
+        self.model_path = engine.model_path
+        self.jobs = JobManager(JobStore(self.store.path.with_name("jobs.sqlite3")))
+        self.switching = Switching(engine, ModelFiles(self.store.path.parent / "models", engine.model_path))
+        self.tasks = Tasks(engine, tasks, self.switching)
+        self._vocabulary_of_collection = CollectionVocabulary(self.store)
         self._collection_metrics: CollectionMetrics | None = None
+
+    @property
+    def limits(self) -> Limits:
+        """Bounds of queries and additions."""
+        return self.engine.limits
+
+    # The engine's own methods
+
+    search = _of_engine(SearchEngine.search)
+    search_many = _of_engine(SearchEngine.search_many)
+    search_by_text = _of_engine(SearchEngine.search_by_text)
+    search_by_texts = _of_engine(SearchEngine.search_by_texts)
+    search_by_image = search_by_picture = _of_engine(SearchEngine.search_by_image)
+    search_by_item = _of_engine(SearchEngine.search_by_item)
+    search_by_both = search_by_query_and_picture = _of_engine(SearchEngine.search_by_both)
+    captions_for_image = captions_for_picture = _of_engine(SearchEngine.captions_for_image)
+    captions_for_item = _of_engine(SearchEngine.captions_for_item)
+    look_at = _of_engine(SearchEngine.look_at)
+    add_new_item = _of_engine(SearchEngine.add_new_item)
+    add_picture = _of_engine(SearchEngine.add_picture)
+    update_item = _of_engine(SearchEngine.update_item)
+    remove_item = _of_engine(SearchEngine.remove_item)
+    restore_item = _of_engine(SearchEngine.restore_item)
+    item = _of_engine(SearchEngine.item)
+    item_sources = _of_engine(SearchEngine.item_sources)
+    thumbnail = _of_engine(SearchEngine.thumbnail)
+    rendition = _of_engine(SearchEngine.rendition)
+    count = _of_engine(SearchEngine.count)
+    generation = _of_engine(SearchEngine.generation)
+    switch_to = _of_engine(SearchEngine.switch_to)
+    index_dataset = _build_index_from_dataset = _of_engine(SearchEngine.index_dataset)
+    _find_similar = _of_engine(SearchEngine.find_similar)
+    _load_index_from_disk = _of_engine(SearchEngine.load_index)
+    _save_index_to_disk = _of_engine(SearchEngine.save_index)
 
     # Long work
 
@@ -160,7 +196,7 @@ class LiveApp(LostFoundApp):
             if ended is not None and ended.state in UNDER_WAY:
                 log.warning("A job did not stop within %g s: %s", _STOPPING_S, ended.message)
         finally:
-            super().close()
+            self.engine.close()
 
     def training_estimate(self) -> TrainingEstimate:
         """Whether training on the collection's titles is worthwhile, and its estimated duration."""
@@ -243,7 +279,7 @@ class LiveApp(LostFoundApp):
         return f"{said} {changed}".strip()
 
     def _measure(self, on_progress: OnProgress, stop: threading.Event) -> str:
-        self._collection_metrics = figures = evaluate_on_collection(self, on_progress, stop)
+        self._collection_metrics = figures = evaluate_on_collection(self.engine, on_progress, stop)
         return f"Measured on {figures.items:,} pictures of this collection: see the page Model."
 
 

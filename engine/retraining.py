@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from app_logic import LostFoundApp
 from crossmodal.backbones.resnet import Weights
 from crossmodal.errors import PictureError, QueryError, StoreError, TrainingError
 from crossmodal.evaluation.metrics import RetrievalFigures
@@ -19,6 +18,7 @@ from crossmodal.store import Store
 from crossmodal.text.cleaning import counted, were
 from crossmodal.training.plan import EpochFigures, TrainingPlan
 from datasets import LostFoundDataset, held_out_hashes
+from engine.core import SearchEngine
 from engine.info import DEMO, TrainingEstimate, source_infos
 from engine.models.spec import DEFAULT_PRESET, ModelCard, ModelSpec
 from engine.models.trained import TrainedModel, build_untrained
@@ -185,7 +185,7 @@ _MAX_LOGGED = 20  # damaged items
 
 
 def collect_training_data(
-    app: LostFoundApp, max_pictures: int, on_progress: OnProgress, stop: threading.Event | None = None
+    app: SearchEngine, max_pictures: int, on_progress: OnProgress, stop: threading.Event | None = None
 ) -> DatasetSplit:
     """The collection's pictures with titles, split by the source's own mark if it has one, else by content hash.
 
@@ -230,7 +230,7 @@ def collect_training_data(
     )
 
 
-def estimate_training(app: LostFoundApp, max_pictures: int) -> TrainingEstimate:
+def estimate_training(app: SearchEngine, max_pictures: int) -> TrainingEstimate:
     """Whether training on the collection's titles is worthwhile, and its duration, extrapolated from the last training."""
     card = app.generation().model.card
     pictures = min(app.store.items.count(), max_pictures)
@@ -258,7 +258,7 @@ def why_not_trained_here(model: TrainedModel) -> str | None:
 
 
 def _titled_pictures(
-    app: LostFoundApp,
+    app: SearchEngine,
     size: int,
     max_pictures: int,
     on_damaged: Callable[[int], None],

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from app_logic import LostFoundApp
 from crossmodal.errors import QueryError
 from crossmodal.evaluation.evaluator import evaluate_groups
 from crossmodal.evaluation.result import RetrievalResult
 from crossmodal.items import Embedding, Item, texts_of
 from crossmodal.progress import OnProgress, Progress, check_stop
 from crossmodal.text.cleaning import title_key
+from engine.core import SearchEngine
 from engine.encoding import encoded_texts, reads_titles
 from engine.models.generations import Generation
 
@@ -44,7 +44,7 @@ class CollectionMetrics:
     result: RetrievalResult
 
 
-def evaluate_on_collection(app: LostFoundApp, on_progress: OnProgress, stop: threading.Event | None = None) -> CollectionMetrics:
+def evaluate_on_collection(app: SearchEngine, on_progress: OnProgress, stop: threading.Event | None = None) -> CollectionMetrics:
     """Run `measure_collection` and describe what was evaluated. Raises the same."""
     model, total = app.generation().model, app.count()
     result = measure_collection(app, on_progress, stop)
@@ -58,7 +58,7 @@ def evaluate_on_collection(app: LostFoundApp, on_progress: OnProgress, stop: thr
     )
 
 
-def measure_collection(app: LostFoundApp, on_progress: OnProgress, stop: threading.Event | None = None) -> RetrievalResult:
+def measure_collection(app: SearchEngine, on_progress: OnProgress, stop: threading.Event | None = None) -> RetrievalResult:
     """Search every text among the pictures and every picture among the texts, for at most 5,000 items.
 
     Items are sampled by picture hash, so that the same collection is always evaluated on the same items. Items with the same text form
@@ -95,7 +95,7 @@ def measure_collection(app: LostFoundApp, on_progress: OnProgress, stop: threadi
     )
 
 
-def _sample(app: LostFoundApp, stop: threading.Event | None) -> list[Item]:
+def _sample(app: SearchEngine, stop: threading.Event | None) -> list[Item]:
     """At most `MOST_ITEMS` items with text, those with the lowest picture hashes."""
 
     def titled() -> Iterator[Item]:
@@ -109,7 +109,7 @@ def _sample(app: LostFoundApp, stop: threading.Event | None) -> list[Item]:
 
 
 def _pictures(
-    app: LostFoundApp, generation: Generation, items: list[Item], on_progress: OnProgress, stop: threading.Event | None
+    app: SearchEngine, generation: Generation, items: list[Item], on_progress: OnProgress, stop: threading.Event | None
 ) -> Iterator[tuple[int, Embedding]]:
     """Picture embeddings by item id; items removed meanwhile are omitted."""
     model, began = generation.model, time.monotonic()

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from app_logic import LostFoundApp
 from crossmodal.backbones.resnet import PRETRAINED, Weights
 from crossmodal.errors import SourceError, TrainingError
 from crossmodal.evaluation.metrics import RetrievalFigures
@@ -21,6 +20,7 @@ from crossmodal.runtimes.device import resolve_device
 from crossmodal.store import SourceInfo
 from crossmodal.text.cleaning import counted
 from datasets import SimpleIndexDataset
+from engine.core import SearchEngine
 from engine.info import DEMO, TrainingEstimate
 from engine.models.reembed import embed_missing
 from engine.models.switch import Switching
@@ -62,7 +62,7 @@ class TaskSettings:
 class Tasks:
     """Tasks on the collection of one app that may take minutes."""
 
-    def __init__(self, app: LostFoundApp, settings: TaskSettings, switching: Switching) -> None:
+    def __init__(self, app: SearchEngine, settings: TaskSettings, switching: Switching) -> None:
         self._app = app
         self._settings = settings
         self._switching = switching

@@ -69,7 +69,7 @@ def make_live_app(
         training=training,
         max_pictures=max_pictures,
     )
-    return LiveApp(model, Store(folder / "catalog.sqlite3"), **_parts(folder, fetcher), tasks=parts)
+    return LiveApp(make_app(folder, model, fetcher), parts)
 
 
 def _parts(folder: Path, fetcher: FakeFetcher | None) -> dict[str, object]:

@@ -50,36 +50,18 @@ ROOMS: dict[str, set[str]] = {
     "training": {ERRORS, ITEMS, ATOMIC, PROGRESS, TEXT, RUNTIMES, REGISTRY, IMAGES, INGEST, BACKBONES, TRAINING, EVALUATION}
     | {INSTALLATION, "datasets", "encoders"},  # below the application: it knows no store, no settings and no door
     "system": {TRAINING, EVALUATION, "datasets", "encoders", "training"},
-    "engine": {
-        ERRORS,
-        INSTALLATION,
-        ITEMS,
-        FILTERS,
-        PROGRESS,
-        TEXT,
-        BACKBONES,
-        EVALUATION,
-        RUNTIMES,
-        TRAINING,
-        STORE,
-        IMAGES,
-        INDEXES,
-    }
-    | {INGEST, "datasets", "encoders", "system", "training"},
-    "app_logic": {ITEMS, FILTERS, PROGRESS, STORE, IMAGES, INGEST, "datasets", "engine"},
-    "engine (live)": {ERRORS, INSTALLATION, ITEMS, FILTERS, JOBS, LOCKS, ATOMIC, PROGRESS, RUNTIMES, TEXT, STORE, IMAGES, INGEST}
-    | {BACKBONES, EVALUATION, TRAINING, "app_logic", "datasets", "engine", "system", "training"},
+    "engine": {ERRORS, INSTALLATION, ITEMS, FILTERS, PROGRESS, ATOMIC, LOCKS, JOBS, TEXT, STORE, IMAGES, INDEXES, INGEST}
+    | {RUNTIMES, BACKBONES, TRAINING, EVALUATION, "datasets", "encoders", "system", "training"},
+    "app_logic": {"engine"},
     "initialize": {ERRORS, ITEMS, LOCKS, PROGRESS, BACKBONES, STORE, DEMO, IMAGES, INGEST}
-    | {"app_logic", "config", "datasets", "engine", "engine (live)", "training"},
-    "api": {ERRORS, ITEMS, FILTERS, JOBS, PROGRESS, TEXT, STORE, IMAGES, INGEST}
-    | {"config", "engine", "engine (live)", "initialize"},
-    "ui": {ERRORS, INSTALLATION, ITEMS, JOBS, PROGRESS, EVALUATION}
-    | {"config", "engine", "engine (live)", "training", "initialize"},
+    | {"app_logic", "config", "datasets", "engine", "training"},
+    "api": {ERRORS, ITEMS, FILTERS, JOBS, PROGRESS, TEXT, STORE, IMAGES, INGEST} | {"config", "engine", "initialize"},
+    "ui": {ERRORS, INSTALLATION, ITEMS, JOBS, PROGRESS, EVALUATION} | {"config", "engine", "training", "initialize"},
     "app": {"ui", "api"},  # the page mounts the API; a door enters no other otherwise
     # The command line, and what it does besides.
     "doctor": {ERRORS, INSTALLATION, ITEMS, PROGRESS, TEXT, STORE, IMAGES, INDEXES, "config", "engine", "initialize"},
     "commands": {ERRORS, INSTALLATION, ITEMS, FILTERS, JOBS, PROGRESS, TEXT, STORE, INGEST, EVALUATION, TRAINING, RUNTIMES}
-    | {"config", "engine", "engine (live)", "initialize", "training", "doctor"}
+    | {"config", "engine", "initialize", "training", "doctor"}
     | {"api"},  # `serve` starts it, `search` and `add` ask one that runs; a door enters no other otherwise
     "cli": {INSTALLATION, "commands"},
     # The entry point of the installed package.
@@ -87,11 +69,8 @@ ROOMS: dict[str, set[str]] = {
 }
 """Room → the rooms it may import, itself apart. Benchmarks may import all of these, tests those and benchmarks."""
 
-LIVE = ("tasks", "live", "retraining", "self_evaluation", "watch", "export", "export_formats", "import_vectors", "spelling")
-LIVE_FILES = {f"engine.{name}" for name in LIVE} | {"engine.models.store", "engine.models.switch"}
-
 TORCH_ROOMS = {BACKBONES, TRAINING, EVALUATION, INDEXES, RUNTIMES, TORCHVISION}
-TORCH_ROOMS |= {"datasets", "encoders", "system", "engine", "engine.self_evaluation", "training"}
+TORCH_ROOMS |= {"datasets", "encoders", "system", "engine", "training"}
 OUTSIDE: dict[str, set[str]] = {
     "streamlit": {"app", "ui", "initialize", "commands.page"},  # in initialize only inside `initialize_system`, see below
     "torch": TORCH_ROOMS | {"crossmodal.images.transforms"},
@@ -105,7 +84,6 @@ OUTSIDE: dict[str, set[str]] = {
         EVALUATION,
         TRAINING,
         "engine",
-        "engine (live)",
         "training",
         "datasets",
         "doctor",
@@ -188,8 +166,6 @@ def modules() -> dict[str, Path]:
 
 def room_of(module: str) -> str:
     parts = module.split(".")
-    if module in LIVE_FILES:
-        return "engine (live)"
     return ".".join(parts[:2]) if parts[0] == "crossmodal" else parts[0]
 
 

@@ -14,10 +14,10 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from app_logic import LostFoundApp
 from crossmodal.errors import BusyError, CheckpointError, QueryError, StoreError
 from crossmodal.locks import is_locked, try_lock
 from crossmodal.progress import OnProgress, check_stop
+from engine.core import SearchEngine
 from engine.encoding import reads_titles
 from engine.info import ModelGeneration, model_name
 from engine.models.loading import load_model
@@ -38,7 +38,7 @@ class Switching:
         files: the model files.
     """
 
-    def __init__(self, app: LostFoundApp, files: ModelFiles) -> None:
+    def __init__(self, app: SearchEngine, files: ModelFiles) -> None:
         self._app = app
         self._files = files
         self._lock = app.store.path.with_name("switching.lock")

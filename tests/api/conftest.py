@@ -41,7 +41,7 @@ BASE = "http://127.0.0.1"
 def filled_app(folder: Path, n: int = THINGS) -> LiveApp:
     """A live app with `n` drawn things of a catalogue, named 000.png and so on."""
     app = make_live_app(folder, shared_model(), SHELF)
-    app.limits = replace(LIMITS, max_query_chars=2_000, max_top_k=1_000)
+    app.engine.limits = replace(LIMITS, max_query_chars=2_000, max_top_k=1_000)
     app.tasks.index(str(csv_source(folder / "things", things(n))), lambda _: None, threading.Event())
     return app
 

@@ -42,7 +42,7 @@ def main() -> None:
     app = filled_app(folder, 6)
     app.decoder.close()
     app.decoder = app.encoding._decoder = Decoder(DecodeLimits(), workers=2)
-    app.limits = replace(app.limits, max_image_bytes=DecodeLimits().max_bytes)
+    app.engine.limits = replace(app.limits, max_image_bytes=DecodeLimits().max_bytes)
     app.fetcher = TrappedFetcher(EvilServer(evil, canary))  # type: ignore[assignment]
     with Served(app, ApiOptions()) as address:
         print(address, flush=True)  # noqa: T201  what the test reads

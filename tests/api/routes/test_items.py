@@ -199,7 +199,7 @@ def live_app_waits(server: str) -> float:
 
 
 def test_more_results_than_the_app_gives_are_refused_alike(live_app: LiveApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live_app, "limits", replace(live_app.limits, max_top_k=5))
+    monkeypatch.setattr(live_app.engine, "limits", replace(live_app.limits, max_top_k=5))
     with TestClient(create_api(live_app, ApiOptions()), base_url=BASE) as client:
         for path, question in (
             ("/search", {"query": "red"}),
