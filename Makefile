@@ -13,10 +13,13 @@ run: $(RUN_READY)
 api: $(RUN_READY)
 	@$(BIN)/python cli.py serve
 
+# The browser's tests mostly wait for Chromium, so they run beside the others.
 test: $(TEST_READY)
 	@sh scripts/ensure_chromium.sh
-	@$(BIN)/python -m pytest -n 2 --dist worksteal --ignore tests/browser
-	@$(BIN)/python -m pytest tests/browser
+	@mkdir -p build; $(BIN)/python -m pytest tests/browser > build/browser-tests.log 2>&1 & browser=$$!; \
+	$(BIN)/python -m pytest -n 2 --dist worksteal --ignore tests/browser; others=$$?; \
+	wait $$browser; browser=$$?; cat build/browser-tests.log; \
+	exit $$((others | browser))
 
 test-fast: $(TEST_READY)
 	@$(BIN)/python -m pytest -n 2 --dist worksteal --ignore tests/browser -m "not slow"
