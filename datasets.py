@@ -49,10 +49,10 @@ class LostFoundDataset(Dataset[tuple[Tensor, str]]):
         """Build from (pixels, texts, content hash) of each picture; pictures without text are skipped."""
         pixels, captions, content_hashes = [], [], []
         for picture, texts, content_hash in pairs:
-            said = tuple(text for text in texts if words(text))
-            if said:
+            usable = tuple(text for text in texts if words(text))
+            if usable:
                 pixels.append(torch.from_numpy(picture))
-                captions.append(said)
+                captions.append(usable)
                 content_hashes.append(content_hash)
         return cls(pixels, captions, content_hashes)
 

@@ -53,7 +53,7 @@ class GRUBackbone(TextBackbone):
             self.embedding.weight.mul_(settings["word_spread"])
         self.gru = nn.GRU(width, width, batch_first=True, bidirectional=True)
         self.noise = random.Random(0)
-        self.origin = Origin(False, "This backbone learns from nothing; there are no weights to look for.")
+        self.origin = Origin(False, "This backbone has no pretrained weights.")
 
     def config(self) -> Config:
         """See `Backbone`."""

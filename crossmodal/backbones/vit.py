@@ -113,10 +113,10 @@ def picture_settings_of(folder: Path, image_size_px: int, scaling: str) -> Confi
     """
     found = picture_settings(image_size_px, scaling)
     try:
-        said: Any = json.loads((folder / "preprocessor_config.json").read_text(encoding="utf-8"))
+        settings: Any = json.loads((folder / "preprocessor_config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return found
-    mean, std = (said.get(f"image_{key}") if isinstance(said, dict) else None for key in ("mean", "std"))
+    mean, std = (settings.get(f"image_{key}") if isinstance(settings, dict) else None for key in ("mean", "std"))
     if isinstance(mean, list) and isinstance(std, list):
         found |= {"mean": mean, "std": std}
     return found
@@ -186,7 +186,7 @@ class ViTGoogle(ImageBackbone):
 
 
 def load_vit_google(source: WeightsSource, given: Config | None = None) -> ViTGoogle:
-    """With the weights of a checkpoint of this architecture; its own sizes, and its own scaling where it says one.
+    """Load the weights and sizes of a checkpoint of this architecture, and its scaling if it defines one.
 
     Raises:
         WeightsError: there are none, or they do not fit.

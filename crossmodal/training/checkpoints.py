@@ -2,8 +2,8 @@
 
 The file is a `torch.save` of {"format", "details", "digest", "state_dict"}: tensors and plain text only, so that it loads with
 `weights_only=True`. `details` is JSON (settings, tokenizer version, metrics). The digest covers details and every tensor, so a flipped bit,
-an edited number and a mixed-up file are all noticed; its first characters are the model's id. The digest finds accidents, not malice:
-whoever edits a file can write a fitting one. Hence everything read from a file is checked by itself.
+an edited number and a swapped file are all detected; its first characters are the model's id. The digest detects accidents, not malice: an
+edited file can have a matching digest. Hence everything read from a file is validated.
 """
 
 import hashlib
@@ -42,11 +42,11 @@ _Read = TypeVar("_Read")
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What a model file held.
+    """The contents of a model file.
 
     Attributes:
         state: name → tensor, dense and finite.
-        details: settings, tokenizer version, metrics: whatever JSON holds.
+        details: JSON object of settings, tokenizer version and metrics.
         digest: SHA-256 in hex over details and tensors.
     """
 
@@ -56,16 +56,16 @@ class Checkpoint:
 
     @property
     def model_id(self) -> str:
-        """Short name of exactly these weights; stored with every embedding they make."""
+        """Identifier of these weights; stored with every embedding computed with them."""
         return self.digest[:16]
 
 
 def save_checkpoint(path: Path, state: Mapping[str, Tensor], details: Mapping[str, Any]) -> Checkpoint:
-    """Write a model so that `path` holds either the former file or this one, whatever happens meanwhile.
+    """Write a model file atomically.
 
     Raises:
         CheckpointError: a tensor is not finite.
-        StoreError: `disk_full`, `read_only`. The former file is untouched either way.
+        StoreError: `disk_full`, `read_only`. An existing file is unchanged after an error.
     """
     kept = {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}
     _check_tensors(path, kept)
@@ -75,18 +75,18 @@ def save_checkpoint(path: Path, state: Mapping[str, Tensor], details: Mapping[st
     try:
         with atomic_path(path) as draft, draft.open("wb") as file:
             torch.save(content, file)
-    except RuntimeError as error:  # so torch's zip writer reports a full disk
+    except RuntimeError as error:  # torch's zip writer reports a full disk like this
         raise errors.disk_full(path, "the model could not be written whole") from error
     return checkpoint
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Read a model file and check that it is what it says: layout, types, density, finiteness, digest.
+    """Read and validate a model file: layout, types, density, finiteness, digest.
 
     Raises:
         CheckpointError: what is in it is wrong; the message says what. Nothing in the file is ever executed. CheckpointMissing: there is
             no such file.
-        StoreError: it could not be read, which says nothing against what is in it (too many open files, a disk that failed, ...).
+        StoreError: it could not be read, although it may be valid (too many open files, a failed disk, ...).
         MemoryError: there was too little memory to read it.
     """
     with _opened(path) as source:
@@ -121,10 +121,10 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 
 def check_state(path: Path, state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
-    """Compare names, shapes and dtypes with those of the network that is to be filled.
+    """Compare names, shapes and dtypes with those of a network.
 
     Raises:
-        CheckpointError: names the first difference with both sides.
+        CheckpointError: they differ; the message names the first difference.
     """
     missing, unknown = sorted(expected.keys() - state.keys()), sorted(state.keys() - expected.keys())
     if missing or unknown:
@@ -138,7 +138,7 @@ def check_state(path: Path, state: Mapping[str, Tensor], expected: Mapping[str, 
 
 
 class _WatchedFile(io.FileIO):
-    """A file that remembers a read that failed: torch's reader passes on a `ValueError` then, zipfile that this is no zip archive."""
+    """A file that keeps the error of a failed read, which torch and zipfile replace by errors about the format."""
 
     failure: OSError | None = None
 
@@ -158,7 +158,7 @@ class _WatchedFile(io.FileIO):
 
 def _opened(path: Path) -> _WatchedFile:
     try:
-        if stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for somebody to write
+        if stat.S_ISREG(path.stat().st_mode):  # opening a pipe would block
             return _WatchedFile(path)
     except (FileNotFoundError, NotADirectoryError, ValueError) as error:
         what = f"The model file {path.name} does not exist."
@@ -169,14 +169,14 @@ def _opened(path: Path) -> _WatchedFile:
 
 
 def _unread(path: Path, error: OSError) -> StoreError:
-    if isinstance(error, PermissionError):  # `read_only` would speak of writing
+    if isinstance(error, PermissionError):  # not `read_only`, which is about writing
         why = error.strerror or type(error).__name__
-        return StoreError("index_missing", f"{path} cannot be read: {why}.", remedy="Let whoever runs this program read the file.")
+        return StoreError("index_missing", f"{path} cannot be read: {why}.", remedy="Give this program permission to read it.")
     return errors.from_oserror(error, path)
 
 
 def _check_container(path: Path, file: IO[bytes], size: int) -> None:
-    """What can be known before torch reads a byte: it is a plain zip of stored entries, of bearable size."""
+    """Check before torch reads the file that it is a zip archive of uncompressed entries within the size limit."""
     if size > MAX_BYTES:
         raise _refused(path, f"has {size:,} bytes; {MAX_BYTES:,} are the most")
     start = file.read(40)
@@ -199,7 +199,7 @@ def _check_container(path: Path, file: IO[bytes], size: int) -> None:
 
 
 def _check_tensors(path: Path, state: Mapping[Any, Any], *, max_bytes: int = MAX_BYTES) -> None:
-    """Nothing of a tensor's content is touched before its size is known to be honest."""
+    """Check names, types, sizes and finiteness; contents are read only after the sizes were checked."""
     if not state:
         raise _refused(path, "holds no weights")
     claimed = 0
@@ -217,7 +217,7 @@ def _check_tensors(path: Path, state: Mapping[Any, Any], *, max_bytes: int = MAX
 
 
 def _is_plain(value: Tensor) -> bool:
-    """Numbers in memory, of a usual type: not sparse, nested, negated by a flag, quantised, complex or on a device without storage."""
+    """Whether a tensor is dense, in CPU memory and of a supported dtype: not sparse, nested, lazily negated, quantised or complex."""
     dense = value.layout is torch.strided and not value.is_nested and not value.is_neg()
     return dense and value.device.type == "cpu" and value.dtype in _DTYPES
 

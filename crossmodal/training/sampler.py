@@ -106,7 +106,7 @@ class BatchSampler:
 
     def _deal(self, generator: torch.Generator) -> Tensor:
         used = torch.randperm(len(self._groups), generator=generator)[: self.steps_per_epoch * self.batch_size]
-        # A random number for every group, and pictures sorted by it: equal groups lie together, in random order of groups.
+        # Sort the pictures by a random number of their group: groups are contiguous and in random order.
         names, group_of = torch.unique(self._groups[used], return_inverse=True)
         by_group = used[torch.randperm(len(names), generator=generator)[group_of].argsort(stable=True)]
         dealt = by_group.view(self.batch_size, self.steps_per_epoch).T

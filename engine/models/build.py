@@ -19,14 +19,14 @@ from training.presets import Preset
 
 @dataclass(frozen=True, slots=True)
 class WeightsRequest:
-    """Where weights may come from.
+    """Sources of the initial weights.
 
     Attributes:
         folder: the weights folder.
-        image, text: a file or folder for one side.
-        random: start from random weights; look for none.
-        download: whether weights that are not on the disk are downloaded.
-        timeout_s: longest wait for a server.
+        image, text: a file or folder named by the user for one side.
+        random: use random weights.
+        download: whether weights that are not on disk are downloaded.
+        timeout_s: timeout of a server in seconds.
         image_config, text_config: backbone settings that replace the preset's, for instance `{"scaling": "symmetric"}`.
     """
 
@@ -42,11 +42,11 @@ class WeightsRequest:
 
 @dataclass(frozen=True, slots=True)
 class Assembled:
-    """An untrained system on trained or random backbones.
+    """An untrained system with pretrained or random backbones.
 
     Attributes:
-        pretrained: whether the picture backbone has pretrained weights.
-        notes: for the picture and the text side, where its weights came from.
+        pretrained: whether the image backbone has pretrained weights.
+        notes: origin of the weights of the image and the text side.
     """
 
     system: LostFoundSystem
@@ -58,13 +58,13 @@ class Assembled:
 def assemble(
     preset: Preset, request: WeightsRequest, *, seed: int = 0, embed_dim: int | None = None, image_px: int | None = None
 ) -> Assembled:
-    """Both towers of a preset with the weights that can be had.
+    """Build both encoders of a preset with their initial weights.
 
     Args:
-        embed_dim, image_px: in place of the preset's.
+        embed_dim, image_px: override those of the preset.
 
     Raises:
-        WeightsError: weights are missing; says what to put where. QueryError: a setting of a backbone is impossible, or the preset has
+        WeightsError: weights are missing; the remedy says which files to put where. QueryError: a setting is invalid, or the preset has
             no head that could give another length.
     """
     torch.manual_seed(seed)
@@ -91,7 +91,7 @@ def assemble(
 
 
 def _side(image: ImageBackbone, preset: Preset) -> int:
-    """The side of the pictures: a network without weights is taught on smaller ones, so that it gets anywhere in its time."""
+    """Side of the pictures in pixels; smaller for a network with random weights, so that its training is affordable."""
     if preset.untrained_image_px is not None and not image.origin.pretrained:
         return preset.untrained_image_px
     return image.preprocessing.image_size_px

@@ -1,4 +1,4 @@
-"""From an untrained system to a measured model in a run folder."""
+"""Train and evaluate a model in a run folder."""
 
 import threading
 import time
@@ -21,7 +21,7 @@ MODEL = "model.pth"
 
 @dataclass(frozen=True, slots=True)
 class TrainingReport:
-    """A trained model with its metrics on the test side. `training_seconds` leaves out `encoding_seconds`."""
+    """A trained model with its metrics on the test side. `training_seconds` does not include `encoding_seconds`."""
 
     model: TrainedModel
     result: RetrievalResult
@@ -37,7 +37,7 @@ def train_model(
     on_progress: OnProgress,
     stop: threading.Event | None = None,
 ) -> TrainingReport:
-    """Train, measure on the test side, and save `model.pth` and the reports in the run folder.
+    """Train, evaluate on the test side, and save `model.pth` and the reports in the run folder.
 
     Raises:
         TrainingError, Stopped: see `train_run`. StoreError: the folder cannot be written.

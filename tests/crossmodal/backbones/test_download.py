@@ -151,7 +151,7 @@ def test_without_a_network_each_name_ends_in_one_line(tmp_path: Path, silent: bo
         f"The weights of google/vit-base-patch16-224 {gone} Put the folder of google/vit-base-patch16-224 "
         "(config.json, model.safetensors) at weights/vit-base-patch16-224/.",
         f"The weights of clip {gone} Put the folder of openai/clip-vit-base-patch32 {clip}",
-        "This backbone learns from nothing; there are no weights to look for.",
+        "This backbone has no pretrained weights.",
         *minilm,
         f"The weights of clip {gone} Put the folder of openai/clip-vit-base-patch32 {clip}",
         "The weights of clip:google/siglip-base-patch16-224 are not on this computer, and downloading is switched off. "
