@@ -96,13 +96,13 @@ class _Batch:
     failures: list[Failure] = field(default_factory=list)
     texts: list[ItemTexts] = field(default_factory=list)
     restored: list[int] = field(default_factory=list)
-    mended: list[str] = field(default_factory=list)
+    recovered: list[str] = field(default_factory=list)
     begun_at: float = field(default_factory=time.monotonic)
 
     @property
     def notes(self) -> int:
         """Rows that are written without encoding."""
-        return len(self.failures) + len(self.texts) + len(self.restored) + len(self.mended)
+        return len(self.failures) + len(self.texts) + len(self.restored) + len(self.recovered)
 
 
 class Batches:
@@ -192,9 +192,9 @@ class Batches:
         )
         texts = [text for entry in entries for text in texts_of(entry.title, entry.captions)]
         texts += [text for row in batch.texts for text in texts_of(row.title, row.captions)]
-        said = text_embeddings(texts, self._store, encode_texts=self._encode_texts, model_id=self._model_id)
+        encoded = text_embeddings(texts, self._store, encode_texts=self._encode_texts, model_id=self._model_id)
         self._wait(_MAX_COMMITS - 1)
-        self._commits.append(self._writer.submit(self._commit, batch, entries, said))
+        self._commits.append(self._writer.submit(self._commit, batch, entries, encoded))
         self._tally.indexed += len(entries)
 
     def _put_unchanged(self, outcome: Unchanged) -> None:
@@ -204,23 +204,25 @@ class Batches:
         if outcome.restore:
             self._batch.restored.append(task.known.item.item_id)
         if task.key in self._failed:
-            self._batch.mended.append(task.key)
+            self._batch.recovered.append(task.key)
         if _texts_differ(row, task.known.row):
             self._batch.texts.append(ItemTexts(task.key, row.title, row.location, row.captions, row.attributes, row.held_out))
 
-    def _commit(self, batch: _Batch, entries: list[NewItem], said: TextEmbeddings) -> None:
+    def _commit(self, batch: _Batch, entries: list[NewItem], texts_encoded: TextEmbeddings) -> None:
         titled = [self._model_id] if self._encode_titled is not None else []
         if entries:
-            written = self._store.items.add_many(entries, model_id=self._model_id, text_embeddings=said, title_models=titled)
+            written = self._store.items.add_many(
+                entries, model_id=self._model_id, text_embeddings=texts_encoded, title_models=titled
+            )
             self._tally.refused += len(entries) - len(written)
         if batch.failures:
             self._store.failures.record(batch.failures)
         if batch.texts:
-            self._store.items.update_texts(batch.texts, text_embeddings=said, title_models=titled)
+            self._store.items.update_texts(batch.texts, text_embeddings=texts_encoded, title_models=titled)
         if batch.restored:
             self._store.items.restore(batch.restored)
-        if batch.mended:
-            self._store.failures.clear(batch.mended)
+        if batch.recovered:
+            self._store.failures.clear(batch.recovered)
 
     def _wait(self, most: int) -> None:
         while len(self._commits) > most:

@@ -41,14 +41,14 @@ def row_of(item_id: int, row: Row) -> ItemSource:
     """
     key, source, title, origin, captions, attributes, held_out = row[:WIDTH]
     try:
-        said, named = words_of(captions, attributes)
+        texts_read, named = words_of(captions, attributes)
     except (ValueError, RecursionError) as error:
         raise damaged_item(item_id, "the words of one of its sources cannot be read") from error
-    return ItemSource(key, source, title, origin, said, named, bool(held_out))
+    return ItemSource(key, source, title, origin, texts_read, named, bool(held_out))
 
 
 def of_item(db: Connection, item_id: int) -> list[ItemSource]:
-    """The rows of an item, those that joined it first first; empty for an unknown item."""
+    """The rows of an item, in the order in which they joined it; empty for an unknown item."""
     rows = db.execute(f"SELECT {COLUMNS} FROM item_sources WHERE item_id = ? ORDER BY row_no", (item_id,)).fetchall()
     return [row_of(item_id, row) for row in rows]
 
@@ -98,7 +98,7 @@ def matching_item(db: Connection, entry: NewItem, *, but: int = 0) -> int | None
     same_row = db.execute(
         "SELECT items.item_id FROM item_sources JOIN items USING (item_id) WHERE item_sources.key IN (SELECT value FROM json_each(?))"
         f" AND item_sources.content_hash = ? AND {is_other} ORDER BY items.item_id LIMIT 1",
-        (json.dumps(_keys_elsewhere(db, entry)), content_hash, but, source),
+        (json.dumps(keys_elsewhere(db, entry)), content_hash, but, source),
     ).fetchone()
     if same_row is not None:
         return int(same_row[0])
@@ -124,19 +124,14 @@ def matching_item(db: Connection, entry: NewItem, *, but: int = 0) -> int | None
     return None if found is None else int(found[0])
 
 
-def is_refused(db: Connection, entry: NewItem, *, same_row: bool) -> bool:
-    """Whether a person removed the entry's picture, met in another source, and it has been purged since.
-
-    Args:
-        same_row: only if it was the row with the same name there.
-    """
-    content_hash, source = entry.picture.content_hash, storable(entry.source)
-    sql = "SELECT key FROM refused WHERE content_hash = ? AND catalogue <> ?"
-    keys = {key for (key,) in db.execute(sql, (content_hash, source))}
-    return bool(keys and (not same_row or keys.intersection(_keys_elsewhere(db, entry))))
+def refused_elsewhere(db: Connection, entry: NewItem) -> list[str]:
+    """Keys of rows in other sources with the entry's picture whose item a person removed, and which has been purged since."""
+    sql = "SELECT key FROM refused WHERE content_hash = ? AND catalogue <> ? LIMIT ?"
+    found = db.execute(sql, (entry.picture.content_hash, storable(entry.source), _MOST_COMPARED))
+    return [key for (key,) in found]
 
 
-def _keys_elsewhere(db: Connection, entry: NewItem) -> list[str]:
+def keys_elsewhere(db: Connection, entry: NewItem) -> list[str]:
     """The keys that the entry's row would have in the other sources."""
     _, row, row_key = storable(entry.key).partition("\n")
     names = db.execute("SELECT name FROM catalogues WHERE name <> ?", (storable(entry.source),)).fetchall() if row else []
@@ -233,15 +228,15 @@ def joined(rows: Sequence[ItemSource], *, edited: str | None = None) -> ItemSour
     given = [row.title for row in rows if row.title.strip() and row.title != title_from_location(row.origin)]
     chosen = (given or [row.title for row in rows if row.title.strip()] or [""])[0]
     title = chosen if edited is None else edited
-    said: dict[str, None] = {}
+    captions: dict[str, None] = {}
     for row in rows:
         own_title = row.title if row.title in given and row.title != chosen else title
         is_a_file_name = edited is None and row.title not in given
-        said.update(dict.fromkeys(texts_of("" if is_a_file_name else own_title, row.captions)))
+        captions.update(dict.fromkeys(texts_of("" if is_a_file_name else own_title, row.captions)))
     return replace(
         first,
         title=title,
-        captions=() if tuple(said) == (title,) else tuple(said),
+        captions=() if tuple(captions) == (title,) else tuple(captions),
         attributes={name: value for row in (*reversed(others), first) for name, value in row.attributes.items()},
         held_out=any(row.held_out for row in rows),
     )

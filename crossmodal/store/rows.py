@@ -38,13 +38,13 @@ def item_of(row: Row) -> Item:
 
 def words_of(captions: str, attributes: str) -> tuple[tuple[str, ...], dict[str, str]]:
     """Captions and attributes as stored in their columns. Raises ValueError or RecursionError for anything else."""
-    said = json.loads(captions) if captions != "[]" else []
-    named = json.loads(attributes) if attributes != "{}" else {}
-    if not isinstance(said, list) or not all(isinstance(text, str) for text in said):
+    texts = json.loads(captions) if captions != "[]" else []
+    values = json.loads(attributes) if attributes != "{}" else {}
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         raise ValueError
-    if not isinstance(named, dict) or not all(isinstance(value, str) for value in named.values()):
+    if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
         raise ValueError
-    return tuple(said), named
+    return tuple(texts), values
 
 
 def one_item(db: Connection, item_id: int) -> Item:

@@ -127,23 +127,23 @@ def _write(
 
 
 def _place(db: Connection, entry: NewItem, title_models: Collection[str]) -> tuple[int | None, bool]:
-    """The item of a row that is new, and whether it is new too; None where a person removed it from another source for good.
+    """The item of a new row, and whether the item is new too; None if a person removed it from another source, and it was purged.
 
-    What a person removed otherwise stays removed with the new row, unless that is the person's own, by hand.
+    An item that a person removed and that is still there stays removed with the new row, unless the row was added by hand.
     """
     by_hand = not item_sources.is_listed(db, entry.source)
-    item_id = None
-    if by_hand or not item_sources.is_refused(db, entry, same_row=True):
-        item_id = item_sources.matching_item(db, entry)
-        if item_id is None and (by_hand or not item_sources.is_refused(db, entry, same_row=False)):
-            return _insert(db, entry), True
+    refused = [] if by_hand else item_sources.refused_elsewhere(db, entry)
+    is_that_row = bool(refused) and not set(refused).isdisjoint(item_sources.keys_elsewhere(db, entry))
+    item_id = None if is_that_row else item_sources.matching_item(db, entry)
+    if item_id is None and not refused:
+        return _insert(db, entry), True
     if item_id is None:
         sql = "INSERT OR REPLACE INTO refused (key, catalogue, content_hash) VALUES (?, ?, ?)"
         db.execute(sql, (storable(entry.key), storable(entry.source), entry.picture.content_hash))
         return None, False
     pictures.write(db, entry.picture)
     removed, vanished = db.execute("SELECT removed_at IS NOT NULL, vanished FROM items WHERE item_id = ?", (item_id,)).fetchone()
-    if vanished:  # its rows are gone: whatever had them is read anew before they count again
+    if vanished:  # its rows are gone from their sources; one that is found again is written anew
         db.execute("DELETE FROM item_sources WHERE item_id = ?", (item_id,))
     item_sources.insert(db, item_id, entry, added_at=time.time())
     item_sources.refresh(db, item_id, title_models=title_models)

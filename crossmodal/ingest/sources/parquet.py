@@ -26,8 +26,8 @@ class ParquetColumns:
     """Names of the columns, and of the leaves in them that are read.
 
     Attributes:
-        bytes_leaf: where a row's picture lies in the file; empty when the file only names pictures.
-        place_leaf: where a row's path or address lies; empty when the file only holds pictures.
+        bytes_leaf: column with a row's picture; empty if the file only names pictures.
+        place_leaf: column with a row's path or address; empty if the file only holds pictures.
         words: titles or captions; None when there are none. A list of texts is several captions.
         attributes: columns of plain values without another meaning, the id included.
     """

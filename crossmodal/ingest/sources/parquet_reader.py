@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from crossmodal.errors import SourceError
 from crossmodal.ingest.sources.base import SourceLimits, shown
 
-# The pipeline asks for pictures nearly in their order, from some threads at once: a row asked for late is still here.
+# The pipeline requests pictures nearly in order, from several threads at once: a row requested late is still cached.
 _ROWS_KEPT = 256
 _BYTES_KEPT = 256 * 2**20
 _BUFFER_BYTES = 2**20
@@ -87,7 +87,7 @@ def rows_of(path: Path, leaves: Sequence[str], *, limits: SourceLimits) -> Itera
 
 
 def _text_parts(file: pq.ParquetFile, leaves: Sequence[str]) -> list[Any]:
-    """Of every row group, what the footer says of the columns of texts that are these leaves or lie in them."""
+    """The footer's entries, of every row group, for the text columns that are these leaves or are inside them."""
     columns = map(file.schema.column, range(len(file.schema)))
     places = [
         place
@@ -174,7 +174,7 @@ def translated(path: Path) -> Iterator[None]:
 
 
 class PictureColumn:
-    """The bytes in one column of a file, asked for by row, nearly in order. Safe to use from several threads.
+    """The bytes in one column of a file, requested by row, nearly in order. Thread-safe.
 
     Read forward row by row; the last ones are kept, so memory does not grow with the file. A row further back is reached by reading its
     row group again.
@@ -225,7 +225,7 @@ class PictureColumn:
         groups = list(range(group, self._file.num_row_groups))
         number = self._starts[group]
         column, _, field = self._leaf.partition(".")
-        # One row at a time: a batch of pictures that share a dictionary may be far larger than it lies in the file.
+        # One row at a time: a batch of pictures that share a dictionary may be far larger than in the file.
         for batch in self._file.iter_batches(batch_size=1, row_groups=groups, columns=[self._leaf], use_threads=False):
             values = batch.column(column)
             for cell in values.field(field) if field else values:

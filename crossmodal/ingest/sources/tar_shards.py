@@ -214,8 +214,8 @@ class TarSource:
     def _row(self, key: str, shard: Path, sample: Sample) -> SourceRow:
         lines = tuple(text for text in map(one_line, self._text(shard, sample, ".txt").splitlines()) if text)
         named = self._named(shard, sample)
-        said = next((named[word] for word in _WORDS if named.get(word)), "")
-        words = lines or ((one_line(said),) if one_line(said) else ())
+        words_named = next((named[word] for word in _WORDS if named.get(word)), "")
+        words = lines or ((one_line(words_named),) if one_line(words_named) else ())
         label = one_line(self._text(shard, sample, ".cls"))
         attributes = {name: value for name, value in named.items() if name not in _WORDS} | ({"cls": label} if label else {})
         return SourceRow(
