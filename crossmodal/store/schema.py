@@ -212,9 +212,12 @@ def _give_name(draft: Path, path: Path) -> None:
         # Another process was faster; its collection is the one.
         return
     except OSError:
-        # Some memory sticks know no second names.
-        if not path.exists():
-            draft.rename(path)
+        # FAT has no hard links. The name is taken first, so that the collection of a faster process is never replaced.
+        try:
+            path.open("xb").close()
+        except FileExistsError:
+            return
+        draft.replace(path)
 
 
 def _version(db: Connection, path: Path, *, latest: int) -> int:

@@ -108,6 +108,20 @@ def test_a_disk_without_second_names_is_good_enough(tmp_path: Path, monkeypatch:
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
+def test_a_faster_process_is_not_replaced_where_there_are_no_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, faster = tmp_path / "catalog.sqlite3", tmp_path / "faster" / "catalog.sqlite3"
+    with Store(faster) as store:
+        uuid = store.store_uuid
+
+    def no_links(*_: object) -> None:
+        faster.replace(path)
+        raise OSError(1, "Operation not permitted")
+
+    monkeypatch.setattr("os.link", no_links)
+    with Store(path) as opened:
+        assert opened.store_uuid == uuid
+
+
 def test_a_copy_without_a_log_gets_one_again(path: Path) -> None:
     with sqlite3.connect(path) as db:
         assert db.execute("PRAGMA journal_mode = DELETE").fetchone() == ("delete",)
