@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from crossmodal import errors
+from crossmodal.errors import QueryError
 
 log = logging.getLogger(__name__)
 
@@ -34,21 +35,26 @@ def write_whole(path: Path, content: bytes, *, durable: bool = False) -> Path:
 
 
 @contextmanager
-def atomic_path(path: Path, *, durable: bool = True) -> Iterator[Path]:
+def atomic_path(path: Path, *, durable: bool = True, replace: bool = True) -> Iterator[Path]:
     """A temporary path for a file or folder that is renamed to `path` at the end of the block and deleted on an error.
 
     Also deletes drafts in that folder that have not changed for a day (left by killed processes).
 
     Args:
         durable: sync a file's content, or only a folder's name, to disk at the end of the block.
+        replace: whether a file that exists at the end of the block is replaced; a folder with content never is.
 
     Raises:
         StoreError: `disk_full`, `read_only`, `index_missing`, for any OSError of the block; `path` is then unchanged.
+        QueryError: `bad_request`: the file exists and `replace` is False.
     """
     with _draft(path.parent, path) as draft:
         _sweep(draft.parent)
         yield draft
-        put_in_place(draft, path, durable=durable)
+        try:
+            put_in_place(draft, path, durable=durable, replace=replace)
+        except FileExistsError as error:
+            raise QueryError("bad_request", f"{path} already exists.", remedy="Choose another name.") from error
 
 
 @contextmanager
@@ -59,19 +65,34 @@ def temporary_path(folder: Path) -> Iterator[Path]:
         yield draft
 
 
-def put_in_place(draft: Path, path: Path, *, durable: bool = True) -> None:
-    """Rename a complete file or folder to `path`. Raises OSError."""
+def put_in_place(draft: Path, path: Path, *, durable: bool = True, replace: bool = True) -> None:
+    """Rename a complete file or folder to `path`. Raises OSError; FileExistsError if the file exists and `replace` is False."""
     if draft.is_dir():
         with suppress(FileNotFoundError):  # Windows cannot replace a folder, not even an empty one
             path.rmdir()
     elif durable:
         _sync(draft)
-    draft.replace(path)
+    if replace or draft.is_dir():
+        draft.replace(path)
+    else:
+        _name_new(draft, path)
     if durable and os.name == "posix":  # Windows cannot open a folder, and needs no such step
         try:
             _sync(path.parent)
         except OSError as error:  # some network shares cannot; the file is renamed anyway
             log.debug("%s cannot be synchronised: %s", path.parent, error)
+
+
+def _name_new(draft: Path, path: Path) -> None:
+    """Rename a file to a name that must be free. The check and the act are one system call where the disk has hard links."""
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        raise
+    except OSError as error:  # FAT has none
+        log.debug("%s cannot be linked: %s", draft, error)
+        path.open("xb").close()
+        draft.replace(path)
 
 
 @contextmanager

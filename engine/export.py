@@ -65,7 +65,7 @@ def export_items(
     }
     items = _Items(exported.store, where, ids, shown or _as_it_is, on_progress, stop)
     began = time.monotonic()
-    with atomic_path(path) as draft:
+    with atomic_path(path, replace=overwrite) as draft:
         written = writers[kind](exported, items, draft)
     rate = written / max(time.monotonic() - began, 1e-3)
     message = f"{counted(written, 'item')} written"

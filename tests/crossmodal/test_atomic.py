@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from crossmodal.atomic import atomic_path, put_in_place, temporary_path, write_whole
-from crossmodal.errors import StoreError
+from crossmodal.errors import QueryError, StoreError
 
 
 def names(folder: Path) -> list[str]:
@@ -91,3 +91,33 @@ def test_a_file_where_a_folder_is_needed_is_said(tmp_path: Path) -> None:
     with pytest.raises(StoreError) as raised:
         write_whole(tmp_path / "file" / "x", b"new")
     assert raised.value.code == "read_only"
+
+
+@pytest.mark.parametrize("has_links", [True, False])
+def test_a_file_that_appears_meanwhile_is_replaced_only_if_allowed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_links: bool
+) -> None:
+    def no_links(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    if not has_links:
+        monkeypatch.setattr(os, "link", no_links)
+    path = tmp_path / "out.csv"
+    with atomic_path(path, replace=False) as draft:
+        draft.write_bytes(b"new")
+    assert path.read_bytes() == b"new"
+    path.unlink()
+
+    def write_beside_another() -> None:
+        with atomic_path(path, replace=False) as draft:
+            draft.write_bytes(b"new")
+            path.write_bytes(b"of another process")
+
+    with pytest.raises(QueryError, match="already exists"):
+        write_beside_another()
+
+    assert path.read_bytes() == b"of another process"
+    with atomic_path(path) as draft:
+        draft.write_bytes(b"new")
+    assert path.read_bytes() == b"new"
+    assert list(tmp_path.iterdir()) == [path]

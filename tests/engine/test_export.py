@@ -292,20 +292,21 @@ def test_an_export_reports_its_rate(app: LiveApp, tmp_path: Path) -> None:
 
 
 # The content, its name, the folder that holds the name; the pictures of a folder are not waited for, its table is.
-_ONE_FILE = ["fsync", "replace", "fsync"]
+_ONE_FILE = ["fsync", "name", "fsync"]
 
 
 @pytest.mark.parametrize(
     ("kind", "steps"),
-    [("csv", _ONE_FILE), ("parquet", _ONE_FILE), ("npy", _ONE_FILE * 2), ("folder", [*_ONE_FILE, "replace", "fsync"])],
+    [("csv", _ONE_FILE), ("parquet", _ONE_FILE), ("npy", _ONE_FILE * 2), ("folder", [*_ONE_FILE, "name", "fsync"])],
 )
 def test_every_file_is_on_the_disk_before_it_has_its_name(
     app: LiveApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, steps: list[str]
 ) -> None:
     done = []
-    fsync, replace = os.fsync, Path.replace
+    fsync, replace, link = os.fsync, Path.replace, os.link
     monkeypatch.setattr(os, "fsync", lambda handle: (done.append("fsync"), fsync(handle))[1])
-    monkeypatch.setattr(Path, "replace", lambda self, target: (done.append("replace"), replace(self, target))[1])
+    monkeypatch.setattr(Path, "replace", lambda self, target: (done.append("name"), replace(self, target))[1])
+    monkeypatch.setattr(os, "link", lambda draft, target: (done.append("name"), link(draft, target))[1])
     export_items(Exported.of(app), tmp_path / "out", kind)
     assert done == steps
 
@@ -335,6 +336,7 @@ def test_what_a_killed_export_left_is_in_nobodys_way(
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "replace", killed)
+        patch.setattr(os, "link", killed)
         patch.setattr(Path, "unlink", killed)
         patch.setattr("shutil.rmtree", killed)
         with pytest.raises(KeyboardInterrupt):
