@@ -34,6 +34,7 @@ from crossmodal.ingest.sources.base import Source
 from crossmodal.items import NewItem, Picture, texts_of
 from crossmodal.progress import ignore_progress
 from crossmodal.store import Store
+from engine.core import SearchEngine
 from engine.encoding import encoded_texts
 from engine.live import LiveApp
 from engine.models.loading import load_model
@@ -133,7 +134,7 @@ def opened(folder: Path) -> LiveApp:
         raise SourceError("file_missing", f"{location:.80} is not read here.")
 
     training = TrainingSettings(max_epochs=1, batch_size=2, learning_rate=1e-3, patience=1, seed=0)
-    app = LiveApp(
+    engine = SearchEngine(
         load_model(folder / "model.pth"),
         Store(folder / "catalog.sqlite3"),
         fetcher=NoNetwork(),  # type: ignore[arg-type]
@@ -141,8 +142,8 @@ def opened(folder: Path) -> LiveApp:
         index_path=folder / "image_features.pt",
         model_path=folder / "model.pth",
         limits=_LIMITS,
-        tasks=TaskSettings(open_source=nothing, training=training, max_pictures=100),
     )
+    app = LiveApp(engine, TaskSettings(open_source=nothing, training=training, max_pictures=100))
     model = app.generation().model
     app.tasks.embed_missing(model, ignore_progress)
     app.generations.set_initial()
