@@ -1,1 +1,1 @@
-"""The REST API: one of the doors to a collection. `api.app` makes it, `api.server` runs it."""
+"""The REST API of a collection. `api.app` creates it, `api.server` runs it."""

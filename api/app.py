@@ -27,7 +27,7 @@ from engine.live import LiveApp
 
 
 def install(api: FastAPI, allowed: Callable[[str], list[str]]) -> None:
-    """Answer our errors, the framework's and its validation in our shape. What is left is caught by `api.middleware.observability`.
+    """Return all errors in the documented shape. Unexpected ones are caught by `api.middleware.observability`.
 
     Args:
         allowed: the methods of a path, for the header `Allow`.
@@ -39,12 +39,12 @@ def install(api: FastAPI, allowed: Callable[[str], list[str]]) -> None:
 
     async def validation(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        # Each begins with where it was: in the query, the path or a header. A field may have such a name, too.
+        # Each location begins with the part of the request, such as "query" or "body".
         return error_response(invalid([{**fault, "loc": fault["loc"][1:]} for fault in error.errors()]), request.scope)
 
     async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        if error.__cause__ is not None:  # the framework's word for whatever went wrong while it read the body
+        if error.__cause__ is not None:  # FastAPI wraps every exception raised while it reads a body
             if isinstance(error.__cause__, CrossmodalError):
                 return error_response(error.__cause__, request.scope)
             raise error.__cause__
@@ -81,11 +81,11 @@ ROUTERS = (
     jobs.router,
     items.failures_router,
 )
-"""The forms come first: a request that is none passes them by."""
+"""Forms come first; their routes match no other request."""
 
 
 def _heads(routes: Iterable[BaseRoute]) -> APIRouter:
-    """HEAD for whatever can be asked by GET: the same answer, of which the server sends no body."""
+    """HEAD for every GET route; uvicorn leaves the body out."""
     heads = APIRouter()
     for route in routes:
         if isinstance(route, APIRoute) and "GET" in (route.methods or ()):
@@ -97,10 +97,11 @@ HEADS = _heads(route for router in ROUTERS for route in router.routes)
 
 
 def create_api(app: LiveApp, options: ApiOptions | None = None) -> FastAPI:
-    """The API over a collection, as an ASGI application. The app stays its maker's, who closes it.
+    """The API over a collection, as an ASGI application. The caller closes `app`.
 
-    A request meets, in this order: what lets a listed page read the answer, its reference number, the gate (name, origin, key), the
-    answer to a preflight, the throttle, the limits of its body, its route.
+    A request passes, in this order: CORS headers, its request id, the checks of host, origin and key, CORS preflight, the rate limit, the
+    limits of its body, its route. Preflight comes after the host check (a foreign name learns nothing), CORS headers before all (a page
+    of a listed origin can read errors, too).
     """
     options = options or ApiOptions()
     metrics = Metrics()
@@ -120,7 +121,7 @@ def create_api(app: LiveApp, options: ApiOptions | None = None) -> FastAPI:
         api.include_router(router, include_in_schema=False)
     install(api, _methods)
     openapi.install(api, [route for router in FORMS for route in router.routes])
-    # The last one added is the first one met.
+    # The last one added runs first.
     api.add_middleware(Intake, options=options)
     api.add_middleware(Throttle, options=options)
     if options.cors_origins:
@@ -151,7 +152,7 @@ def _framework(lifespan: Lifespan[FastAPI], *, docs: bool) -> FastAPI:
 
 
 def _methods(path: str) -> list[str]:
-    """What a path can be asked for, by all routes that match it; by those of exactly this path, where there are any."""
+    """The methods of a path: of its own routes, or else of all that match it."""
     routes = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
     matching = [route for route in routes if route.path == path] or [route for route in routes if route.path_regex.match(path)]
     methods = {method for route in matching for method in route.methods or ()} | {"OPTIONS"}

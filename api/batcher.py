@@ -1,4 +1,4 @@
-"""Text queries that arrive together are answered together: one encoding, one pass over the index."""
+"""Batching of concurrent text queries: one encoding and one pass over the index for all of them."""
 
 import asyncio
 import contextvars
@@ -22,22 +22,23 @@ _THREADS = {"store": 8, "pictures": 2, "resizing": 1, "adding": 1, "addresses": 
 class Workers:
     """Named pools of threads.
 
-    `store` is for the database, `pictures` for decoding and searching by pictures, `resizing` for our own pictures made smaller, `adding`
-    for encoding and writing new ones (one thread: searches keep the other cores), `addresses` for whatever asks the network, `texts` for
-    batches of queries, `bodies` for large JSON, `health` for what must always answer.
+    `store` is for the database, `pictures` for decoding and searching by pictures, `resizing` for thumbnails, `adding` for encoding and
+    writing new pictures (one thread: searches keep the other cores), `addresses` for the network, `texts` for batches of queries, `bodies`
+    for large JSON, `health` for what must always respond. Executors rather than anyio's limiter: their bound also counts work whose request
+    has ended, such as a picture that takes too long to decode.
     """
 
     def __init__(self) -> None:
         self._pools = {name: ThreadPoolExecutor(threads, f"api-{name}") for name, threads in _THREADS.items()}
 
     async def run(self, pool: str, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """The work's answer, or its exception, without holding up the event loop."""
+        """Return the result of `work`, or raise its exception, without blocking the event loop."""
         loop = asyncio.get_running_loop()
         context = contextvars.copy_context()
         return await loop.run_in_executor(self._pools[pool], lambda: context.run(work, *args, **kwargs))
 
     def close(self) -> None:
-        """Let go of the threads; what they are at work on is not waited for."""
+        """Stop the threads without waiting for work under way."""
         for pool in self._pools.values():
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -51,14 +52,13 @@ class _Waiting(NamedTuple):
 
 
 class TextBatcher:
-    """Collects text queries while a batch is at work and sends them off as the next one; queries of one batch differ in their text only.
+    """Collects text queries while a batch is processed, and processes them as the next batch; its queries differ only in their text.
 
-    A query alone is answered at once: nothing is ever held back to wait for company, and no query waits longer than the batch before it
-    and its own. Belongs to one event loop.
+    A single query is processed at once: none is delayed to fill a batch. Belongs to one event loop.
 
     Args:
-        note_size: told the size of every batch.
-        max_batch: most queries of one pass.
+        note_size: called with the size of every batch.
+        max_batch: largest number of queries of one batch.
     """
 
     def __init__(self, app: LiveApp, workers: Workers, *, note_size: Callable[[int], object], max_batch: int = MAX_BATCH) -> None:
@@ -70,7 +70,7 @@ class TextBatcher:
         self._task: asyncio.Task[None] | None = None
 
     async def search(self, query: ValidQuery) -> SearchAnswer:
-        """The answer to a query by text alone.
+        """Search by text alone.
 
         Raises:
             CrossmodalError: as `LostFoundApp.search`.
@@ -85,7 +85,7 @@ class TextBatcher:
         batch: list[_Waiting] = []
         try:
             while self._waiting:
-                kind = next(iter(self._waiting))  # the one that has waited longest
+                kind = next(iter(self._waiting))  # the oldest
                 batch = self._waiting.pop(kind)
                 if len(batch) > self._max_batch:
                     self._waiting[kind] = batch[self._max_batch :]
@@ -102,9 +102,9 @@ class TextBatcher:
         self._note_size(len(batch))
         try:
             answers = await self._workers.run("texts", self._app.search_many, [waiting.query for waiting in batch])
-        except Exception as error:  # noqa: BLE001  handed on to each who waits
+        except Exception as error:  # noqa: BLE001  raised in each waiting request
             if len(batch) > 1 and isinstance(error, CrossmodalError):
-                for waiting in batch:  # one by one, so that each gets its own answer
+                for waiting in batch:  # one by one, so that only the failing query fails
                     await self._answer([waiting])
                 return
             for waiting in batch:
@@ -120,7 +120,7 @@ log = logging.getLogger(__name__)
 
 
 class ItemCount:
-    """The number as it was last counted; one counting is under way at most. Belongs to one event loop."""
+    """The number of items as last counted; at most one count runs at a time. Belongs to one event loop."""
 
     def __init__(self, app: LiveApp, workers: Workers) -> None:
         self._app = app
@@ -130,7 +130,7 @@ class ItemCount:
         self.known = app.count()
 
     async def refreshed(self, within_s: float) -> int:
-        """The current number if counting is fast enough; otherwise the last known one, while counting continues for the next request."""
+        """The current number if counting takes at most `within_s`; otherwise the last known one, while counting continues."""
         if self._counting is None or self._counting.done():
             self._counting = asyncio.ensure_future(self._workers.run("health", self._app.count))
             self._counting.add_done_callback(self._counted)

@@ -1,4 +1,4 @@
-"""What every route holds: the app, the threads it is called in, and the batches of text queries."""
+"""The services that routes depend on: the app, its threads, and the batching of text queries."""
 
 import asyncio
 import re
@@ -26,16 +26,16 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _FEW = 50
-"""So many rows are written as JSON in less time than a thread takes to begin."""
+"""Up to so many rows, serializing costs less than passing them to a thread."""
 
 
 class Services:
-    """One API's way to its collection. Belongs to one event loop.
+    """Access of one API to its collection. Belongs to one event loop.
 
     Attributes:
-        app: the collection; called through `run`, never on the event loop.
-        count: how many items a search can find.
-        batch_slots: places for additions of batches, all batches together: beside them there is always a thread for somebody else's search.
+        app: called through `run`, never on the event loop.
+        count: the number of items.
+        batch_slots: limits of pictures of batches that are read at once, so that a thread is left for searches.
     """
 
     def __init__(self, app: LiveApp, options: ApiOptions, metrics: Metrics) -> None:
@@ -49,15 +49,15 @@ class Services:
         self.batch_slots = {"addresses": asyncio.Semaphore(4), "pictures": asyncio.Semaphore(1)}
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call what asks the database only."""
+        """Run work that uses only the database."""
         return await self.workers.run("store", work, *args, **kwargs)
 
     async def run_pictures(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call what decodes or encodes pictures."""
+        """Run work that decodes or encodes pictures."""
         return await self.workers.run("pictures", work, *args, **kwargs)
 
     async def run_addresses(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call what may wait for the network."""
+        """Run work that may wait for the network."""
         return await self.workers.run("addresses", work, *args, **kwargs)
 
     async def look_at(self, image: bytes | str) -> Picture:
@@ -70,7 +70,7 @@ class Services:
         return await run(self.app.look_at, image)
 
     async def stored(self, where: Where | None) -> Where | None:
-        """A client's filter as the store understands it. Raises QueryError `bad_request`."""
+        """Translate a client's filter to the store's. Raises QueryError `bad_request`."""
         return where if self.options.allow_paths or not where else await self.run(stored_where, self.app, where)
 
     async def query(
@@ -87,7 +87,7 @@ class Services:
         return validated(_with_options(query, options), self.app.limits)
 
     async def queries(self, options: SearchOptions, texts: Sequence[str]) -> list[ValidQuery]:
-        """The queries of a batch. Raises QueryError as `query`, naming the place of the first one that is wrong."""
+        """The queries of a batch. Raises QueryError as `query`, naming the position of the first invalid one."""
         query = _with_options(Query(where=await self.stored(options.where)), options)
 
         def valid() -> Iterator[ValidQuery]:
@@ -100,7 +100,7 @@ class Services:
         return await self.run(lambda: list(valid()))
 
     async def search(self, query: ValidQuery) -> SearchAnswer:
-        """The answer to a query. One by text is answered together with whatever others wait at this moment.
+        """Search. Queries by text alone are batched with others that arrive at the same time.
 
         Raises:
             CrossmodalError: as `LostFoundApp.search`.
@@ -125,7 +125,7 @@ class Services:
         return job_of(status, paths=self.options.allow_paths)
 
     def shown(self, item: Item) -> Item:
-        """An item as the clients of this API may see it."""
+        """An item as clients of this API may see it."""
         return item if self.options.allow_paths else shown_item(item)
 
     async def results(self, query: ValidQuery) -> bytes:
@@ -138,7 +138,7 @@ class Services:
         return await self.written(lambda: results_of(answer, self.options, note=note), rows=rows)
 
     async def written(self, answer: Callable[[], Any], *, rows: int) -> bytes:
-        """An answer as JSON; one of many rows is put together in a thread, where it does not hold up the event loop."""
+        """Serialize an answer as JSON; one of many rows in a thread, where it does not block the event loop."""
         if rows <= _FEW:
             return Json.bytes_of(answer())
         return await self.run(lambda: Json.bytes_of(answer()))
@@ -188,7 +188,7 @@ def item_called(app: LiveApp, name: str) -> Item:
 
 
 def restored(app: LiveApp, name: str) -> Item:
-    """A removed item, brought back, by its id; one that is there already stays as it is, by whichever name.
+    """Restore a removed item by its id; an item that is not removed stays as it is.
 
     Raises:
         QueryError: `not_found`.

@@ -1,4 +1,4 @@
-"""The error table of the API: every refusal in one JSON shape, and in the flat one where a client of the reference expects it."""
+"""Error responses: one JSON shape, and the flat shape of the compatibility contract."""
 
 import json
 import logging
@@ -30,14 +30,14 @@ _HIDDEN = dict.fromkeys(
 
 
 class Json(JSONResponse):
-    """JSON in ASCII: whatever text is in it, the bytes are sound."""
+    """JSON in ASCII: lone surrogates in a text cannot break the encoding."""
 
     def render(self, content: Any) -> bytes:
         return content if isinstance(content, bytes) else self.bytes_of(content)
 
     @staticmethod
     def bytes_of(content: Any) -> bytes:
-        """What is answered for a value. Bytes that were made so before are taken as they are."""
+        """Serialize a value."""
         return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii")
 
 
@@ -46,7 +46,7 @@ class Overload(BusyError):
 
 
 class UnreadableForm(QueryError):
-    """A form that is none, or has more parts than are read: 400 at every address."""
+    """A malformed form, or one with too many parts: 400 on every endpoint."""
 
     def __init__(self, message: str, *, remedy: str = "The documentation at /docs shows what is read.") -> None:
         super().__init__("bad_request", message, remedy=remedy)
@@ -60,22 +60,22 @@ def path_of(scope: Scope) -> str:
 
 
 def is_reference(path: str) -> bool:
-    """Whether a path is one whose clients read `error` as a text."""
+    """Whether a path belongs to the compatibility contract, whose clients read `error` as a string."""
     return path in REFERENCE_PATHS or path.startswith(REFERENCE_PREFIX)
 
 
 def error_response(
     error: CrossmodalError, scope: Scope, *, status: int | None = None, headers: Iterable[tuple[str, str]] = ()
 ) -> Response:
-    """The answer for an error.
+    """The response for an error.
 
-    On the paths of the reference `error` is a text, with our shape beside it as `details`, and a fault of the question is always 400;
-    a client that prefers one shape everywhere says `X-Error-Shape: object`.
+    On the endpoints of the compatibility contract `error` is a string, with the usual shape in `details`, and an invalid request is always
+    400; a client that sends `X-Error-Shape: object` gets the usual shape everywhere.
     """
     flat = is_reference(path_of(scope))
-    if status is None:  # a picture that takes too long is the fault of the picture, not of a server behind us
+    if status is None:  # a picture that takes too long to decode is the picture's fault, not a gateway timeout
         status = 422 if isinstance(error, PictureError) and error.code == "timeout" else error.http_status
-        if flat and error.code == "text_too_long":  # as every other fault of the question; a body that is too large stays 413
+        if flat and error.code == "text_too_long":  # as every invalid request; a body that is too large stays 413
             status = 400
     details = refusal(error, scope, status=status)
     if flat and status == 422:
@@ -94,7 +94,7 @@ def said(error: CrossmodalError, reference: str = "") -> dict[str, str]:
     """Build the `ErrorDetails` of an error, without server paths.
 
     Args:
-        reference: the request's number, under which the log has what is not told.
+        reference: the request id, under which the log has the full message.
     """
     if not _is_hidden(error):
         return {"code": error.code, "message": error.message, "remedy": error.remedy}
@@ -103,10 +103,10 @@ def said(error: CrossmodalError, reference: str = "") -> dict[str, str]:
 
 
 def refusal(error: CrossmodalError, scope: Scope, *, status: int | None = None) -> dict[str, str]:
-    """`said`, with the whole error in the log where the client is not told, or the fault is ours."""
+    """As `said`; logs the full error if the client does not get it, or the server is at fault."""
     state = scope.get("state", {})
     reference = str(state.get("reference", ""))
-    # A far side that fails and a crowd are no faults of ours; the middleware has logged what was unforeseen.
+    # Failing remote servers and overload are not the server's fault; the middleware logs internal errors.
     ours = (status or error.http_status) >= 500 and error.code != "internal" and not isinstance(error, FetchError | Overload)
     if ours or _is_hidden(error):
         log.error("%s: %s Reference %s.", error.code, error.sentence, reference or "none")
@@ -120,7 +120,7 @@ def _is_hidden(error: CrossmodalError) -> bool:
 
 
 def bad_request(message: str, remedy: str = "The documentation at /docs shows what is read.") -> QueryError:
-    """A question in a form that cannot be read."""
+    """An invalid request."""
     return QueryError("bad_request", message, remedy=remedy)
 
 
@@ -153,10 +153,10 @@ _SHOWN_CHARS = 60
 
 
 def invalid(faults: Iterable[Mapping[str, Any]], what: str = "The body") -> QueryError:
-    """One sentence for the first of a validation's faults, with its field and value. A place in a list counts from 0.
+    """One sentence for the first of the validation errors, with its field and value. Positions in lists count from 0.
 
     Args:
-        what: stands for the whole, where no field of it is at fault.
+        what: names the whole if the error is not in a field.
     """
     fault = next(iter(faults))
     field, words = _field_of(fault["loc"]), _words_of(fault)

@@ -1,4 +1,4 @@
-"""Export jobs, and the files they leave in the data folder."""
+"""Export jobs and the files they write to the data folder."""
 
 import re
 import threading
@@ -38,10 +38,10 @@ def start_export(
     shown: Callable[[Item], Item],
     now: Callable[[], datetime] = datetime.now,
 ) -> JobStatus:
-    """Begin writing a new file into the folder; it appears there when it is complete, and then only the newest twenty exports stay.
+    """Start a job that writes a new file; it appears when it is complete, and only the newest twenty exports are kept.
 
     Args:
-        shown: what is written in place of an item.
+        shown: maps an item to what is exported of it.
 
     Raises:
         QueryError: `not_found`, this API exports nothing. BusyError: another job is running.
@@ -60,7 +60,7 @@ def start_export(
 
 
 def _new_name(folder: Path, now: datetime) -> str:
-    """The time, in a form that sorts; or one more than the newest export's, because a clock may be set back."""
+    """A name that sorts after every other: the time, or one more than the newest export's if the clock was set back."""
     number = int(f"{now:%Y%m%d%H%M%S}{now.microsecond // 1_000:03}")
     newest = next(iter(export_files(folder)), None)
     if newest is not None and (parts := _OURS.fullmatch(newest.name)):
@@ -98,7 +98,7 @@ def delete_export(folder: Path | None, name: str) -> None:
 
 
 def _drop_older(folder: Path) -> None:
-    """Keep the newest exports; vectors and the ids beside them are one."""
+    """Keep the newest exports; vectors and their ids file count as one."""
     exports = [list(files) for _, files in groupby(export_files(folder), lambda path: path.name.partition(".")[0])]
     for files in exports[_KEPT:]:
         for path in files:
@@ -116,7 +116,7 @@ MEDIA_TYPES = {
 
 
 class Download(FileResponse):
-    """A file as an attachment, whole or in the parts that a header `Range` names; a wrong one is refused in our shape.
+    """A file as an attachment, whole or in the parts named by `Range`; errors have the documented shape.
 
     Raises:
         QueryError: `not_found`, the file was deleted meanwhile.
@@ -134,7 +134,7 @@ class Download(FileResponse):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
         unit, equals, _ = Headers(scope=scope).get("range", "").partition("=")
-        if equals and unit.strip().lower() != "bytes":  # HTTP passes over a unit that the server does not know
+        if equals and unit.strip().lower() != "bytes":  # HTTP ignores unknown units
             scope = {**scope, "headers": [each for each in scope["headers"] if each[0] != b"range"]}
         refused = 0
 

@@ -1,4 +1,4 @@
-"""JSON that strangers send, read within bounds: a few MB of it must not hold up the interpreter, nor come out as errors by the thousand."""
+"""Bounded reading of untrusted JSON: a few MB must neither block the interpreter nor produce thousands of errors."""
 
 import json
 import re
@@ -15,15 +15,14 @@ _MAY_HOLD_SURROGATES = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]|\x00")
 
 
 def value_of(text: bytes, what: str) -> Any:
-    """What the JSON says, named `what` in messages.
+    """Parse JSON; `what` names it in error messages.
 
-    Surrogates that stand alone, which JSON can bring, become the control character that stands for what cannot be read: a text shows
-    nothing there, an address with it is refused.
+    Lone surrogates become U+001A: in a text nothing is shown there, and an address that contains it is refused.
 
     Raises:
-        QueryError: `bad_request`, it is no JSON, or has more values, fields or depth than any question.
+        QueryError: `bad_request`, it is not JSON, or has more values, fields or depth than any request needs.
     """
-    # Reading is one call that nothing interrupts: its time grows with the values, of which no text has more than these signs.
+    # json.loads cannot be interrupted. Its time grows with the number of values, which these characters bound.
     if sum(text.count(sign) for sign in (b",", b":", b"[", b"{")) > _MOST_VALUES:
         raise bad_request(f"{what} has more values than any question.")
     try:

@@ -1,4 +1,4 @@
-"""The API for the shell of the same person: on a socket in the data folder that its owner alone may open."""
+"""The API for the command line: on a Unix socket in the data folder that only its owner can open."""
 
 import contextlib
 import json
@@ -27,10 +27,10 @@ from engine.live import LiveApp
 log = logging.getLogger(__name__)
 
 _WAITING = 128
-"""Callers in the queue: one more would be refused at once, and load a model of its own."""
+"""Backlog: a client beyond it is refused at once, and loads its own model."""
 _KEEP_ALIVE_S = 3_600
 _FORM_BYTES = 2**20
-"""What a form has besides its picture."""
+"""Size of a form besides its picture."""
 _END_S = 5
 
 Identity = tuple[int, int, int]
@@ -40,18 +40,17 @@ router = APIRouter(prefix="/api", include_in_schema=False)
 
 @router.get("/program")
 async def program(door: ServicesDep) -> Response:
-    """What a shell needs to know before it asks: the version of the answers, the model in use, the bounds of a query."""
+    """The protocol version, the model in use and the limits of a query."""
     app = door.app
     about = {"version": VERSION, "pid": os.getpid(), "model_path": str(app.model_path.absolute()), "limits": asdict(app.limits)}
     return Json(about)
 
 
 class LocalApi:
-    """Answers the shell from an app that is loaded already, in a thread of its own. The first program of a collection has the socket,
-    others do without.
+    """Serves the command line from an app that is already loaded, in a thread. Only the first process of a collection has the socket.
 
-    The file system lets in whoever may read the collection anyway, so there is no key, and nothing is hidden. Where the system has no such
-    sockets, it listens on a free port of this computer and asks for a token, both in a file beside the collection.
+    File permissions admit only users who can read the collection, so no key is required and nothing is redacted. Where the system has no
+    Unix sockets, it listens on a free loopback port and requires a token; both are in a file beside the collection.
 
     Args:
         app: closed by its maker, after this.
@@ -123,7 +122,7 @@ class LocalApi:
 
 
 def _for_owner(api: ASGIApp) -> ASGIApp:
-    """The API to somebody who may see everything, see `api.errors.refusal`."""
+    """The API without redaction, see `api.errors.refusal`."""
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -138,7 +137,7 @@ def _listening(path: Path) -> socket.socket:
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         listening.bind(str(path))
-        # Until it listens, every caller is refused, whoever it is: so early enough. The umask would be that of all threads.
+        # Before `listen` every connection is refused, so the mode is set in time; a umask would apply to all threads.
         path.chmod(0o600)
         listening.listen(_WAITING)
     except OSError:
@@ -161,7 +160,7 @@ def _listening_with_token(path: Path, token: str) -> socket.socket:
 
 
 def _identity(path: Path) -> Identity | None:
-    """What tells a file from another one made later at its path."""
+    """What distinguishes a file from a later one at the same path."""
     try:
         found = path.stat()
     except OSError:

@@ -51,7 +51,7 @@ class MountedApi:
 
     Args:
         running: the collection, or None while it is being opened.
-        options: what the API allows; asked when the collection is open.
+        options: called when the collection is open.
         base_path: of the page's server, such as `/photos`; empty for none.
     """
 

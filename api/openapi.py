@@ -13,44 +13,43 @@ from api.responses import ErrorAnswer, FlatErrorAnswer
 from api.schemas import FORM_MEDIA
 
 DESCRIPTION = """
-Search a collection of pictures by words, by a picture, or by both, and keep it. The same collection is open in the app and from the
-command line; all of them see the same items at the same moment.
+Search a collection of pictures by words, by a picture, or by both, and manage it. The app and the command line use the same collection and
+see changes at once.
 
-**Refusals** have one shape, `{"error": {"code", "message", "remedy"}}`. Under the addresses marked *reference* `error` is a text, as
-clients of that contract expect, with the same three fields beside it in `details`; send `X-Error-Shape: object` to get the one shape
-there too.
+**Errors** have one shape, `{"error": {"code", "message", "remedy"}}`. On the endpoints marked *reference*, `error` is a string, as clients
+of that contract expect, with the same three fields in `details`; send `X-Error-Shape: object` to get the one shape there too.
 """
 
 TAGS = [
-    {"name": "reference", "description": "The contract that existing clients speak."},
+    {"name": "reference", "description": "The compatibility contract: what clients of an older system call."},
     {"name": "search", "description": "Text, picture, both; many queries at once; spelling."},
     {"name": "items", "description": "List, add, change, remove."},
     {"name": "jobs", "description": "Long work: import and export."},
-    {"name": "operation", "description": "Figures for monitoring."},
+    {"name": "operation", "description": "Metrics for monitoring."},
 ]
 
 SENTENCES = {
-    200: "As asked.",
-    201: "It is in the collection.",
-    202: "As it stands now.",
-    204: "It is gone.",
-    400: "The request cannot be understood.",
-    401: "No key, or a wrong one.",
-    403: "Not from this page or origin.",
-    404: "It is not there.",
-    405: "Another method is meant.",
+    200: "Success.",
+    201: "Stored in the collection.",
+    202: "Accepted; the current state.",
+    204: "Deleted.",
+    400: "Invalid request.",
+    401: "No valid API key.",
+    403: "Not allowed for this origin, or on this server.",
+    404: "Not found.",
+    405: "Method not allowed; `Allow` lists those that are.",
     408: "The body took too long to arrive.",
     409: "Another job is running.",
-    413: "Too much, or too long.",
-    415: "Of a type that is not read.",
-    416: "The file has no such part.",
-    422: "A field, a text or a picture is not as it must be.",
-    429: "Too many requests; `Retry-After` says when to come again.",
+    413: "The body, a text or a picture is too large.",
+    415: "Unsupported type of body or picture.",
+    416: "The header `Range` lies outside the file.",
+    422: "A field, a text or a picture is invalid.",
+    429: "Too many requests; retry after `Retry-After` seconds.",
     431: "The headers are too long.",
-    500: "A fault of the program; the log has the details under the reference number.",
-    502: "The address did not answer as it should.",
-    503: "Too much at once, or the collection cannot be written; `Retry-After` says when to come again.",
-    504: "The address or the picture took too long.",
+    500: "Internal error; the log has the details under the request id.",
+    502: "The picture's URL returned an error.",
+    503: "Too many concurrent requests, or the collection is busy; retry after `Retry-After` seconds.",
+    504: "Fetching the URL or decoding the picture took too long.",
     507: "The disk is full.",
 }
 _FRAMEWORKS_OWN = "Successful Response"
@@ -58,7 +57,7 @@ _EVERYWHERE = (400, 401, 403, 405, 408, 413, 429, 431, 500, 503)
 
 
 def told(header: str, what: str) -> dict[str, Any]:
-    """A header of an answer, for `headers=`."""
+    """A response header, for `headers=`."""
     return {header: {"description": what, "schema": {"type": "string"}}}
 
 
@@ -66,7 +65,7 @@ _RETRY = told("Retry-After", "seconds")
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The refusals of a route beyond those that every route has, for `responses=`."""
+    """The error responses of a route beyond those of every route, for `responses=`."""
     return {status: {"description": SENTENCES[status]} for status in statuses}
 
 
@@ -74,11 +73,11 @@ KEYS = [
     Depends(APIKeyHeader(name="X-API-Key", scheme_name="key", auto_error=False)),
     Depends(HTTPBearer(scheme_name="bearer", auto_error=False)),
 ]
-"""Documents that either is needed. `api.middleware.access` asks for it, before anything of the body is read."""
+"""Documents that one of the two is required. `api.middleware.access` checks it, before the body is read."""
 
 
 def install(api: FastAPI, forms: Sequence[BaseRoute]) -> None:
-    """Complete the document the framework draws up.
+    """Complete the document that FastAPI generates.
 
     Args:
         forms: routes that read as a form what another route of their path reads as JSON.
@@ -97,7 +96,7 @@ def install(api: FastAPI, forms: Sequence[BaseRoute]) -> None:
 
 
 def _add_forms(document: dict[str, Any], forms: dict[str, Any]) -> None:
-    """A path has one operation of a method, with a body in one of several types."""
+    """Merge two routes of a path: in OpenAPI they are one operation with several types of body."""
     schemas = document["components"]["schemas"]
     schemas |= forms["components"]["schemas"]
     for path, operations in forms["paths"].items():
@@ -110,7 +109,7 @@ def _add_forms(document: dict[str, Any], forms: dict[str, Any]) -> None:
 
 
 def _add_errors(document: dict[str, Any]) -> None:
-    """Every operation's refusals, in our shape; declared as models of every route, they would take a tenth of a second at each start."""
+    """Add the error responses of every operation. As `responses=` of each route, their models would slow down each start."""
     schemas = document["components"]["schemas"]
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
@@ -126,7 +125,7 @@ def _complete(operation: dict[str, Any], path: str) -> None:
     operation["summary"] = operation.get("description", "").partition(". ")[0].partition("\n")[0].rstrip(".")
     reference = is_reference(path)
     responses: dict[str, Any] = operation["responses"]
-    responses.pop("422", None)  # the framework's own, of another shape
+    responses.pop("422", None)  # FastAPI's own, in another shape
     for number in (*_EVERYWHERE, *(() if reference else (422,))):
         responses.setdefault(str(number), {"description": SENTENCES[number]})
     shape = {"$ref": f"#/components/schemas/{'FlatErrorAnswer' if reference else 'ErrorAnswer'}"}

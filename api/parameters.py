@@ -1,4 +1,4 @@
-"""Parameters of an address: what they may be, and that there are no others."""
+"""Query and path parameters."""
 
 from typing import Annotated, Any
 
@@ -22,7 +22,7 @@ _WHERE: TypeAdapter[dict[str, Any]] = TypeAdapter(Where)
 
 
 def filter_of(text: str | None) -> dict[str, Any] | None:
-    """The filter in a parameter, within the same bounds as in a body. Raises QueryError `bad_request`."""
+    """Parse the filter in a query parameter, with the same bounds as in a body. Raises QueryError `bad_request`."""
     if text is None:
         return None
     value = value_of(text.encode("utf-8", "surrogatepass"), "The parameter where")
@@ -33,7 +33,7 @@ def filter_of(text: str | None) -> dict[str, Any] | None:
 
 
 def _only_known(request: Request) -> None:
-    """A parameter that is misspelt, or the first of two, would be passed over, and the answer be one to another question.
+    """Refuse unknown and repeated parameters, which FastAPI would ignore.
 
     Raises:
         QueryError: `bad_request`.
@@ -49,4 +49,4 @@ def _only_known(request: Request) -> None:
 
 
 ONLY_KNOWN = Depends(_only_known)
-"""For the routes that are ours; clients of the reference may send what they like."""
+"""For all endpoints but those of the compatibility contract, which ignore unknown parameters."""

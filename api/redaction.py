@@ -1,5 +1,4 @@
-"""Where items come from, as a client sees it. A folder or file that was indexed is named by its path on the server's computer, of which a
-stranger is shown the last part only."""
+"""Redaction of where items come from: clients that may not send server paths see only the last part of one."""
 
 import re
 from dataclasses import replace
@@ -11,21 +10,21 @@ from engine.live import LiveApp
 
 
 def shown_name(name: str) -> str:
-    """The last part of an absolute path; anything else, such as a web address or a chosen name, as it is."""
+    """The last part of an absolute path; anything else, such as a URL or a chosen name, unchanged."""
     if name.startswith("/"):
         return PurePosixPath(name).name or "/"
     return PureWindowsPath(name).name if PureWindowsPath(name).is_absolute() else name
 
 
 def shown_source(source: str) -> str:
-    """Of a file's absolute path the last part; of a web address what comes before its query, which may hold a signed token."""
+    """The last part of an absolute path; a URL without its query, which may contain a signed token."""
     if source.lower().startswith(("http://", "https://")):
         return re.split(r"[?#]", source, maxsplit=1)[0]
     return shown_name(source)
 
 
 def shown_item(item: Item) -> Item:
-    """An item as a stranger is shown it."""
+    """An item with redacted sources."""
     return replace(item, source=shown_name(item.source), origin=shown_source(item.origin))
 
 

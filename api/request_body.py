@@ -1,4 +1,4 @@
-"""Requests with a body: JSON, or a form with the same fields.
+"""Reading request bodies: JSON, or a form with the same fields.
 
 FastAPI reads and validates both. Added here is what a hostile body makes necessary: no packed body, of which a few bytes become any number,
 and no text but UTF-8, because Python would read any of its codecs; bounds on values, parts and depth; large JSON read beside the event
@@ -30,7 +30,7 @@ _FORMS = (MULTIPART, "application/x-www-form-urlencoded")
 _JSON = "application/json"
 ONE_FILE: Any = {"max_files": 1}
 MANY_FILES: Any = {"max_files": 10_000}
-"""As many as the options say, when the form comes."""
+"""Replaced by the option `max_upload_files` when a form is read."""
 _MAX_FIELDS = 50
 _MAX_FIELD_BYTES = 256 * 2**10
 _SMALL_BYTES = 16 * 2**10
@@ -43,14 +43,14 @@ Endpoint = Callable[..., Awaitable[Response]]
 
 
 class UnsupportedType(CrossmodalError):
-    """The body is neither JSON nor a form, is packed, or its text is not UTF-8."""
+    """The body is neither JSON nor a form, is compressed, or its text is not UTF-8."""
 
     def __init__(self, message: str, *, remedy: str) -> None:
         super().__init__("unsupported_format", message, remedy=remedy)
 
 
 class JsonRoute(APIRoute):
-    """A route whose body is JSON, also without a `Content-Type`."""
+    """A route with a JSON body; a missing `Content-Type` counts as JSON."""
 
     def get_route_handler(self) -> Any:
         """See `APIRoute`."""
@@ -65,7 +65,7 @@ class JsonRoute(APIRoute):
         return checked
 
     def _typed(self, scope: Scope, kind: str) -> Scope:
-        """The scope with the one type that FastAPI takes for JSON."""
+        """The scope with a content type that FastAPI reads as JSON."""
         if kind != _JSON and not kind.endswith("+json"):
             what = f"The body is of the type {kind:.60}."
             raise UnsupportedType(what, remedy="Send application/json, or multipart/form-data for a file.")
@@ -74,7 +74,7 @@ class JsonRoute(APIRoute):
 
 
 class FormRoute(JsonRoute):
-    """The route of a path for forms, beside the one for JSON."""
+    """Matches requests with a form; the JSON route of the same path matches the others."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """See `starlette.routing.BaseRoute`."""
@@ -87,7 +87,7 @@ class FormRoute(JsonRoute):
 
 
 def from_form(endpoint: Endpoint, base: type[BaseModel] = schemas.Form) -> Endpoint:
-    """An endpoint with its parameter `question` read from a form instead of from JSON, with the fields of `base` besides."""
+    """A copy of an endpoint whose parameter `question` is read from a form, with the fields of `base` added."""
 
     @functools.wraps(endpoint)
     async def read(**given: Any) -> Response:
@@ -103,7 +103,7 @@ def from_form(endpoint: Endpoint, base: type[BaseModel] = schemas.Form) -> Endpo
 
 
 class BodyRequest(Request):
-    """A request whose body is read within bounds. FastAPI turns what is raised here into a cause, see `api.app.install`."""
+    """A request whose body is read within bounds. FastAPI wraps what is raised here, see `api.app.install`."""
 
     async def json(self) -> Any:
         """The value of the body. Raises QueryError `bad_request`, as `api.json_text.value_of`."""
@@ -113,7 +113,7 @@ class BodyRequest(Request):
         return await self.app.state.door.workers.run("bodies", value_of, body, "The body")
 
     async def form(self, *, max_files: float = 0, **_: Any) -> FormData:  # type: ignore[override]
-        """The fields and files, a file in the field `image`, or where several are read, `images`.
+        """The fields and files; a file is in the field `image`, or `images` where several are allowed.
 
         Raises:
             QueryError: `bad_request`, the form cannot be read, breaks off, has too many parts or one at a wrong place; `text_too_long`.
@@ -145,7 +145,8 @@ def _placed(form: FormData, field: str, known: Container[str]) -> Iterator[tuple
                 raise bad_request(f"There is a file in the field {name!r:.40}.", "Send it in the field image.")
             yield field, value
         elif name in _FILE_FIELDS:
-            raise bad_request(f"The field {name} holds a text, not a file.", "Send a file with a file name.")
+            if value:  # a form without a chosen file may have an empty text there
+                raise bad_request(f"The field {name} holds a text, not a file.", "Send a file with a file name.")
         elif name in names and name in known and name not in _REPEATED:
             raise bad_request(f"The field {name!r:.40} comes twice.")
         else:
@@ -154,26 +155,26 @@ def _placed(form: FormData, field: str, known: Container[str]) -> Iterator[tuple
 
 
 class _Parts(MultiPartParser):
-    """The framework's parser, which takes a form that breaks off for a shorter one."""
+    """Starlette's parser, which accepts a truncated form as a shorter one."""
 
     _ended = False
 
     def on_end(self) -> None:
-        """The closing boundary came."""
+        """The closing boundary was read."""
         self._ended = True
 
     async def whole(self) -> FormData:
-        """The form. Raises QueryError when its closing boundary did not come, MultiPartException for what is no form."""
+        """The form. Raises QueryError if its closing boundary is missing, MultiPartException if it is malformed."""
         form = await self.parse()
         if not self._ended:
-            for file in self._files_to_close_on_error:  # also the one that was under way, which is no part of the form yet
+            for file in self._files_to_close_on_error:  # including the incomplete one, which is not yet in the form
                 file.close()
             raise bad_request("The form breaks off before its closing boundary.", "Send it again, to its end.")
         return form
 
 
 def _fault(detail: str, max_files: int) -> QueryError:
-    """The framework's refusal of a form, in our words."""
+    """The error for a detail of Starlette's MultiPartException."""
     if "exceeded maximum size" in detail:
         what = f"A field of the form has more than {_MAX_FIELD_BYTES // 2**10} KB."
         return QueryError("text_too_long", what, remedy="Shorten it; send a picture with a file name.")

@@ -17,7 +17,7 @@ from crossmodal.jobs import JobStatus
 from engine.query import SearchAnswer
 
 Code = Annotated[str, Field(json_schema_extra={"enum": sorted(HTTP_STATUS)})]
-"""What went wrong, from the closed list."""
+"""Error code, from a closed list."""
 
 
 class ErrorDetails(BaseModel):
@@ -35,7 +35,7 @@ class ErrorAnswer(BaseModel):
 
 
 class FlatErrorAnswer(BaseModel):
-    """The same for clients that read `error` as a text; with `X-Error-Shape: object` the answer is an `ErrorAnswer`."""
+    """An error for clients that read `error` as a string; with `X-Error-Shape: object` it is an `ErrorAnswer`."""
 
     error: str | ErrorDetails
     details: ErrorDetails | None = None
@@ -96,7 +96,7 @@ class Captions(BaseModel):
 
 
 class ItemAnswer(BaseModel):
-    """One thing of the collection. `added_at` in seconds since 1970. A `catalogue` or `source` that is a path of the server's computer is
+    """An item of the collection. `added_at` in seconds since 1970. A `catalogue` or `source` that is a path on the server is
     shown by its last part, unless the server takes paths from its clients. `content_hash` is the SHA-256 of the picture's file: items with
     the same one show the same picture."""
 
@@ -137,7 +137,7 @@ class SearchHit(BaseModel):
 
 
 class Results(BaseModel):
-    """`note` says why a filter lets nothing through: no item has such an attribute, or there is no such catalogue. `same_picture`
+    """`note` says why a filter matches nothing: no item has the attribute, or there is no such catalogue. `same_picture`
     has the items that are left out because they show the very picture searched with."""
 
     num_results: int
@@ -153,7 +153,7 @@ class BatchResults(BaseModel):
 
 
 class Correction(BaseModel):
-    """What the query may have meant. Nothing was searched, nothing was replaced. `similar_words` are those of the collection that are
+    """A spelling suggestion; nothing was searched. `similar_words` are those of the collection that are
     closest to any unknown word."""
 
     query: str
@@ -172,14 +172,14 @@ class ItemsPage(BaseModel):
 
 
 class ItemCreated(BaseModel):
-    """`created` is false when the very same file was in the collection already; then `item` is that one."""
+    """`created` is false if the same file was already in the collection; `item` is then that one."""
 
     created: bool
     item: ItemAnswer
 
 
 class AddedOrNot(BaseModel):
-    """What came of one picture of many."""
+    """The outcome for one picture of a batch."""
 
     name: str
     created: bool = False
@@ -206,7 +206,7 @@ class Attributes(BaseModel):
 
 
 class Job(BaseModel):
-    """Long work as it stands; `running` and `paused` are under way. `total` is 0 while it is not known; what an import counts as `failed`
+    """The state of a background job; `running` and `paused` are under way. `total` is 0 while unknown; what an import counts as `failed`
     is named by `GET /api/failures`. Times in seconds since 1970."""
 
     job_id: str
@@ -253,7 +253,7 @@ class Exports(BaseModel):
 
 
 EXPORT = "export"
-"""What jobs are called that any client may begin."""
+"""The name of the jobs that every client may start."""
 
 
 def _image_path(item: Item, options: ApiOptions) -> str:
@@ -354,15 +354,14 @@ def failure_of(failure: Failure, *, paths: bool) -> dict[str, Any]:
 def job_of(status: JobStatus, *, paths: bool) -> dict[str, Any]:
     """A `Job`; `paths` says whether server paths are included.
 
-    Where they are not, nobody but the owner begins anything but an export, and how another job ended is told in figures only: its own words
-    name the folders it read.
+    If not, only the owner can have started a job other than an export, and its messages, which name folders, are replaced.
     """
     at, error = status.progress, None if status.error is None else said(status.error)
     message = status.message
     told = paths or status.name == EXPORT
     if error is not None and not told:
         error = {"code": error["code"], "message": "The job failed.", "remedy": "Its owner finds the details in the log."}
-    if status.state == "failed":  # the job's own words may name files of this computer
+    if status.state == "failed":  # the job's own message may name files on the server
         message = f"{error['message']} {error['remedy']}".strip() if error else "Something went wrong inside the program."
     elif status.state == "done" and not told:
         message = "The job is done."
@@ -386,10 +385,10 @@ _KEPT_BYTES = 32 * 2**20
 
 
 class Resizer:
-    """Makes JPEGs smaller and keeps what it made lately. May be used from many threads.
+    """Resizes JPEGs, with a cache. Thread-safe.
 
     Args:
-        kept_bytes: of all that is kept.
+        kept_bytes: size of the cache.
     """
 
     def __init__(self, kept_bytes: int = _KEPT_BYTES) -> None:
@@ -399,10 +398,10 @@ class Resizer:
         self._lock = threading.Lock()
 
     def resized(self, jpeg: bytes, long_px: int, digest: str) -> bytes:
-        """A JPEG with its long side at most `long_px`; never enlarged. For pictures this program encoded: it decodes in this process.
+        """A JPEG with its long side at most `long_px`, never enlarged. Only for pictures this program encoded: it decodes in this process.
 
         Args:
-            digest: of `jpeg`, by which what was made of it is found again.
+            digest: of `jpeg`; the key of the cache.
         """
         with self._lock:
             known = self._kept.get((digest, long_px))

@@ -12,7 +12,7 @@ from api.settings import MAX_OFFSET, MAX_TOP_K
 
 
 def _id_text(value: Any) -> Any:
-    """Ids are texts that look like numbers: both are understood."""
+    """Ids are strings; whole numbers are accepted."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, int) and not isinstance(value, bool):
@@ -41,10 +41,10 @@ Id = Annotated[
     WithJsonSchema({"anyOf": [{"type": "string", "maxLength": _ID_CHARS}, {"type": "integer", "minimum": 1}]}),
 ]
 _SENT_CHARS = 200_000
-Address = Annotated[  # its real bound is that of `crossmodal.images.public_address`, which says `url_malformed`
+Address = Annotated[  # longer ones are refused by `crossmodal.images.public_address` as `url_malformed`
     str, Field(max_length=_SENT_CHARS, json_schema_extra={"format": "picture-address", "maxLength": 2_048})
 ]
-OneAddress = Annotated[  # one of many, of which each has its own end
+OneAddress = Annotated[  # one of many, each with its own outcome
     str,
     Field(
         max_length=_SENT_CHARS,
@@ -52,11 +52,11 @@ OneAddress = Annotated[  # one of many, of which each has its own end
     ),
 ]
 QueryText = Annotated[
-    str,  # its real bounds are the engine's, which says `text_empty` and `text_too_long`
+    str,  # other lengths are refused by the engine as `text_empty` and `text_too_long`
     Field(json_schema_extra={"format": "search-text", "minLength": 1, "maxLength": 2_000}),
 ]
 WHOLE = BeforeValidator(lambda value: int(value) if isinstance(value, float) and value.is_integer() else value)
-"""JSON knows one kind of number: 5.0 is as whole as 5. Comes last in `Annotated`, or the bounds are left out of the document."""
+"""Accepts 5.0 as 5. Must come last in `Annotated`, or the bounds are missing from the OpenAPI document."""
 TopK = Annotated[int, Field(ge=1, le=MAX_TOP_K), WHOLE]
 Offset = Annotated[int, Field(ge=0, le=MAX_OFFSET), WHOLE]
 Score = Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False)]
@@ -69,7 +69,7 @@ Values = Annotated[
 
 
 def _value(given: Any, info: ValidationInfo) -> Any:
-    """What is JSON in JSON is a text with JSON in a form."""
+    """Parse JSON text where the model is read from a form."""
     if isinstance(given, str) and (info.config or {}).get("strict") is False:
         return value_of(given.encode("utf-8", "surrogatepass"), f"The field {info.field_name}")
     return given
@@ -89,12 +89,12 @@ _NOT_IN_FORMS = frozenset({"image_id", "image_index", "image_url"})
 
 
 def examples(*bodies: dict[str, Any]) -> Any:
-    """`Body`, with bodies that can be tried as they are."""
+    """`Body` with examples for the documentation."""
     return Body(openapi_examples={" and ".join(body): {"value": body} for body in bodies})
 
 
 def _one_of(*names: str, or_else: str | None = None) -> Callable[[Schema], None]:
-    """Adds to a schema that exactly one of these fields is given, or that another one will do when none is."""
+    """A schema change: exactly one of these fields is required, or `or_else` if none of them is given."""
 
     def needs(schema: Schema, name: str) -> Schema:
         return {"required": [name], "properties": {name: _without_null(schema["properties"][name])}}
@@ -109,7 +109,7 @@ def _one_of(*names: str, or_else: str | None = None) -> Callable[[Schema], None]
 
 
 def _as_form(schema: Schema) -> None:
-    """Leaves out of a schema what forms cannot express, null, and other ways to name a picture; without a text a file is needed."""
+    """Remove from a schema what forms cannot express (null) and other ways to name a picture; require a file or a text."""
     fields = schema["properties"].items()
     schema["properties"] = {name: _without_null(field) for name, field in fields if name not in _NOT_IN_FORMS}
     schema["anyOf"] = [{"required": [name]} for name in ("image", "query") if name in schema["properties"]]
@@ -137,13 +137,13 @@ class Question(BaseModel):
 
 
 class Reference(Question):
-    """Bodies of the reference's addresses: fields it does not know are passed over, as there."""
+    """Base of bodies of the compatibility contract: unknown fields are ignored."""
 
     model_config = ConfigDict(extra="ignore")
 
 
 class SearchOptions(BaseModel):
-    """What every search takes."""
+    """Options of every search."""
 
     top_k: TopK = 10
     min_score: Score | None = None
@@ -152,7 +152,7 @@ class SearchOptions(BaseModel):
 
 
 class PagedSearchOptions(SearchOptions):
-    """What a search of one query takes."""
+    """Options of a search with one query."""
 
     offset: Annotated[Offset, Field(description="how many of the best results are skipped: pages of results")] = 0
     include_self: Annotated[bool, Field(description="items with the very picture searched with may be results")] = False
@@ -174,7 +174,7 @@ class PictureSource(BaseModel):
 
     @property
     def pictures(self) -> int:
-        """How many pictures are named or sent."""
+        """Number of pictures that are named or sent."""
         return (self.file is not None) + sum(getattr(self, name, None) is not None for name in _NOT_IN_FORMS)
 
     def check_one_picture(self) -> None:
@@ -196,13 +196,13 @@ class ItemPictureSource(PictureSource):
 
 
 class Form(BaseModel):
-    """The last base of a body in a form: numbers are texts there."""
+    """Last base of a model that is read from a form: numbers arrive as text."""
 
     model_config = ConfigDict(strict=False, json_schema_extra=_as_form)
 
 
 class PictureForm(PictureSource, Form):
-    """The same, with a file."""
+    """A form with a file."""
 
     image: Annotated[UploadFile, WithJsonSchema(_FILE)] | None = None
 
@@ -253,7 +253,7 @@ class NewItemRequest(PictureSource, Question):
 
 
 class AddressedItem(NewItemRequest):
-    """One of many, which come as addresses."""
+    """One of many items, each with a URL."""
 
     model_config = ConfigDict(json_schema_extra={})
 
@@ -273,7 +273,7 @@ class NewItemsForm(BaseModel):
 
 
 class ItemChange(Question):
-    """What is left out stays as it is."""
+    """Omitted fields stay unchanged."""
 
     title: Annotated[str, Field(max_length=2_000)] | None = None
     attributes: ItemAttributes | None = None

@@ -31,7 +31,7 @@ BACKLOG = 512
 class Listener:
     """Sockets bound to every address of a host, to reserve the port while the model is loaded. A context manager.
 
-    Whoever comes before `listen` is refused, and knows that the server is not there yet.
+    Connections before `listen` are refused, so that clients know that the server has not started.
 
     Args:
         port: 0 takes a free one.
@@ -52,7 +52,7 @@ class Listener:
 
     @property
     def address(self) -> str:
-        """Where clients find the server, with the port that was taken."""
+        """The URL of the server, with the actual port."""
         return f"http://{name_of(self._host)}:{self.sockets[0].getsockname()[1]}"
 
     def listen(self) -> None:
@@ -64,7 +64,7 @@ class Listener:
             raise self._fault(error) from error
 
     def close(self) -> None:
-        """Give the port up. Twice is fine."""
+        """Release the port. Idempotent."""
         for each in self.sockets:
             each.close()
 
@@ -80,7 +80,7 @@ class Listener:
         for family, kind, protocol, _, address in dict.fromkeys(found):
             try:
                 self.sockets.append(_bound(family, kind, protocol, address))
-            except OSError as error:  # a name may have an address of a kind that is switched off here
+            except OSError as error:  # a name may have an address of a family that is disabled here
                 if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
                     raise
                 missing = error
@@ -116,7 +116,7 @@ def _bound(family: int, kind: int, protocol: int, address: Any) -> socket.socket
 log = logging.getLogger(__name__)
 
 CONNECTIONS = 4
-"""Connections for each request that may be under way; the others wait between two requests, and the longest of them gives way."""
+"""Connections per concurrent request; the others are idle, and the one idle for longest is closed first."""
 MIN_CONNECTIONS = 256
 
 
@@ -124,7 +124,7 @@ def serve(settings: Settings, progress: OnProgress = ignore_progress, *, ready: 
     """Assemble the system and serve until stopped; then stop the running job and close everything.
 
     Args:
-        ready: told the server's address when it answers.
+        ready: called with the server's URL when it accepts connections.
 
     Raises:
         CrossmodalError: the system cannot be assembled, or the address is not to be opened or not to be had; the latter before anything
@@ -136,7 +136,7 @@ def serve(settings: Settings, progress: OnProgress = ignore_progress, *, ready: 
     with _sigterm_unwinds(), Listener(settings.api_host, settings.api_port) as listener:
         app = build_system(settings, progress)
         gc.collect()
-        gc.freeze()  # what is here stays: looking through all of it again and again would hold up every answer
+        gc.freeze()  # collecting what stays for ever again and again would delay every response
         try:
             server = uvicorn.Server(server_config(create_api(app, options), settings))
             with LocalApi(app):
@@ -156,7 +156,7 @@ def _sigterm_unwinds() -> Iterator[None]:
         signal.signal(signal.SIGTERM, lambda *_: None)  # a second one does not cut the closing short
         raise SystemExit(0)
 
-    if threading.current_thread() is not threading.main_thread():  # only the main thread hears signals
+    if threading.current_thread() is not threading.main_thread():  # only the main thread receives signals
         yield
         return
     former = signal.signal(signal.SIGTERM, end)
@@ -167,7 +167,7 @@ def _sigterm_unwinds() -> Iterator[None]:
 
 
 def server_config(api: FastAPI, settings: Settings) -> uvicorn.Config:
-    """uvicorn as this API wants it: one process, our limits on headers, no word about itself."""
+    """uvicorn's configuration: one process, our limits on headers, no `Server` header."""
     most = max(MIN_CONNECTIONS, CONNECTIONS * settings.api_max_concurrent)
     return uvicorn.Config(
         api,

@@ -1,4 +1,4 @@
-"""What a running API allows: read from the settings here, handed in everywhere below."""
+"""Bounds and permissions of a running API, from the settings."""
 
 import ipaddress
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from config import Settings
 from crossmodal.errors import QueryError
 
 LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
-"""Names a browser of this computer may call a loopback server by; any other name is a rebinding attack."""
+"""Host names of a loopback server; a request with any other is a DNS rebinding attack."""
 
 DOCS_PATHS = frozenset({"/", "/docs", "/docs/oauth2-redirect", "/openapi.json"})
 DOCS_PREFIX = "/static-offline-docs/"
@@ -18,12 +18,12 @@ MAX_OFFSET = 10_000
 MAX_SIZE_PX = 2_048
 
 OPEN_RATE = 1_200
-"""Requests a minute of one client, where others than this computer can come and the settings say nothing else."""
+"""Requests per minute and client if the server is reachable from other computers and no other rate is set."""
 BODIES = 4
 """How many of the largest bodies may be in memory at once."""
 MIN_KEY_CHARS = 16
 SWITCH_S = 0.001
-"""How long one thread may hold up the event loop with Python code; the interpreter's own 5 ms add up to a slow `/health`."""
+"""The interpreter's switch interval: with its default of 5 ms, busy threads delay `/health` too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,21 +31,20 @@ class ApiOptions:
     """Bounds and permissions of one API.
 
     Attributes:
-        keys: any one of these must come with each request but `GET /health` and the documentation; none asks for none.
+        keys: each request but `GET /health` and the documentation must carry one of these; empty requires none.
         cors_origins: web origins whose pages may call the API from a browser.
         hosts: names the server may be called by; empty takes any, which is right only with a key.
-        allow_paths: whether an import job may name a folder or file of this computer.
-        export_dir: where export jobs write, and what `GET /api/exports/{name}` reads; None offers no exports.
-        max_question_bytes, max_json_bytes, max_body_bytes: largest JSON that asks for one thing, largest JSON, and largest body of any
-            kind.
-        max_bodies_bytes: bodies of all requests under way together; a request that brings more is told to come again.
-        max_header_bytes: all header lines together.
-        max_concurrent: requests under way at once; more are told to come again.
-        requests_per_minute: of one client; None counts none.
+        allow_paths: whether an import job may name a folder or file of the server.
+        export_dir: the folder of exports; None offers none.
+        max_question_bytes, max_json_bytes, max_body_bytes: largest JSON of a single search, largest JSON, and largest body of any kind.
+        max_bodies_bytes: total size of the bodies of all concurrent requests; beyond it requests get 503.
+        max_header_bytes: total size of the headers.
+        max_concurrent: concurrent requests; more get 503.
+        requests_per_minute: per client; None sets no limit.
         max_upload_files: pictures in one request.
         body_timeout_s: longest time for a body to arrive.
         request_timeout_s: longest time until an answer begins.
-        count_timeout_s: longest time that `/health` and `/metrics` wait for the current number of items; then they give the last known.
+        count_timeout_s: longest time that `/health` and `/metrics` wait for the current number of items before they return the last known.
         thumbnail_px, rendition_px: long sides of what the store keeps.
         docs: whether `/docs` and `/openapi.json` are served.
         root_path: ASGI's `root_path` of all requests, such as `/photos`, with which paths in answers begin.
@@ -82,7 +81,7 @@ def is_loopback(host: str) -> bool:
 
 
 def name_of(host: str) -> str:
-    """What a client calls a server at this address by, in the header `Host`."""
+    """The name of a server at this address in the header `Host`."""
     try:
         address = ipaddress.ip_address(host.strip("[]"))
     except ValueError:
@@ -91,7 +90,7 @@ def name_of(host: str) -> str:
 
 
 def options_from(settings: Settings) -> ApiOptions:
-    """What the settings allow.
+    """The options that follow from the settings.
 
     Raises:
         QueryError: `bad_request`, the address is open to others and there is no key, or one too short to be secret; `*` among the CORS

@@ -1,4 +1,4 @@
-"""uvicorn's connection, with limits on how long a client may take to speak and to listen, and refusals in our shape."""
+"""uvicorn's HTTP protocol with time limits for slow clients, which would otherwise hold connections for ever (slow loris)."""
 
 import asyncio
 import json
@@ -9,11 +9,11 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 STALL_S = 30.0
 STALL_BYTES = 32 * 2**10
-"""A client that takes less than this in that time, and not all that waits for it, is given up."""
+"""A client that reads less than this within `STALL_S`, while more is waiting, is disconnected."""
 
 
 class Counted:
-    """A transport that knows how much it was given to write."""
+    """A transport that counts the bytes written to it."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
@@ -26,7 +26,7 @@ class Counted:
 
     @property
     def taken(self) -> int:
-        """How much of it the client's side has taken, in bytes."""
+        """Bytes that have left the write buffer."""
         return self._written - self._transport.get_write_buffer_size()
 
     def __getattr__(self, name: str) -> Any:
@@ -34,7 +34,7 @@ class Counted:
 
 
 class ReaderWatch:
-    """Ends a connection whose client stops reading, also one that was closed with an answer still waiting."""
+    """Aborts a connection whose client stops reading, also one that was closed with data still in its buffer."""
 
     def __init__(self, transport: Counted, loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport
@@ -43,7 +43,7 @@ class ReaderWatch:
         self._wanted = 0
 
     def begin(self) -> None:
-        """Something was written: look again later whether it was read."""
+        """Data was written: check later whether it was read."""
         waits = self._transport.get_write_buffer_size()
         if waits and self._timer is None:
             self._wanted = self._transport.taken + min(waits, STALL_BYTES)
@@ -65,18 +65,17 @@ class ReaderWatch:
 
 HEADER_TIMEOUT_S = 10.0
 LINGER_S = 2.0
-"""How long the rest of a body is passed over after its answer, so that the answer is read before the connection ends."""
+"""How long the rest of a body is discarded after the response, so that the client reads the response before the connection ends."""
 MAX_HEADER_EVENT_BYTES = 256 * 2**10
-"""Read so much before giving up on a header: what is less but still too long gets a proper 431 from `api.middleware.access`."""
+"""Most bytes of headers that are read; fewer, but still too many, get 431 from `api.middleware.access`."""
 
 
 class TimeoutProtocol(H11Protocol):
-    """Closes a connection that has been opened, or has begun a request, and does not bring its headers to an end in time; that sends on
-    and on after its answer; or that does not read what was asked for. uvicorn itself limits only how long a connection may lie idle
-    between two requests.
+    """Closes a connection whose headers are not complete in time, that keeps sending after the response, or that does not read it. uvicorn
+    itself limits only the idle time between two requests.
 
     Attributes:
-        max_connections: beyond so many, the one that has been without a request for longest gives way, so that descriptors never run out.
+        max_connections: beyond so many, the one idle for longest is closed, so that file descriptors do not run out.
     """
 
     max_connections = 256
@@ -110,7 +109,7 @@ class TimeoutProtocol(H11Protocol):
             self._close_in(HEADER_TIMEOUT_S)
 
     def on_response_complete(self) -> None:
-        """As uvicorn, and see that what is left on both sides comes to its end."""
+        """As uvicorn, and start the limits for the rest of the body and of the response."""
         self._idle_since = self.loop.time()
         super().on_response_complete()
         if self.is_idle and self.conn.their_state is h11.SEND_BODY:
@@ -129,7 +128,7 @@ class TimeoutProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002  as uvicorn calls it
-        """Refuse bytes that are no HTTP."""
+        """Refuse bytes that are not HTTP."""
         said = {"code": "bad_request", "message": "This is not a valid HTTP request.", "remedy": ""}
         body = json.dumps({"error": said}).encode()
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), (b"connection", b"close")]

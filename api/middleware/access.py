@@ -1,4 +1,4 @@
-"""Who is let in: the name the server was called by, the page a browser came from, the key."""
+"""Access checks: host name, origin, API key; and CORS."""
 
 import hmac
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Gate:
-    """Refuses requests that were called by a foreign name (DNS rebinding), sent by a foreign page (forgery), carry too many headers or
+    """Refuses requests with a foreign host name (DNS rebinding) or from a foreign page (forgery), or that carry too many headers or
     two lengths (smuggling), or lack a valid API key when one is required."""
 
     def __init__(self, app: ASGIApp, options: ApiOptions) -> None:
@@ -39,7 +39,9 @@ class Gate:
             too_long = bad_request(f"The headers have {size:,} bytes.", "Send fewer.")
             await error_response(too_long, scope, status=431)(scope, receive, send)
             return
-        if b"transfer-encoding" in headers and b"content-length" in headers:  # another server before us may end it elsewhere
+        if (
+            b"transfer-encoding" in headers and b"content-length" in headers
+        ):  # a proxy may take the body to end elsewhere (request smuggling)
             twofold = bad_request("The length of the body is said twice.", "Send Content-Length or Transfer-Encoding.")
             await error_response(twofold, scope, status=400, headers=[("Connection", "close")])(scope, receive, send)
             return
@@ -83,13 +85,13 @@ def _is_documentation(path: str) -> bool:
 
 
 def key_of(headers: dict[bytes, bytes]) -> bytes:
-    """The key a request carries; empty when there is none."""
+    """The key of a request; empty if there is none."""
     bearer = headers.get(b"authorization", b"")
     return headers.get(b"x-api-key") or (bearer[7:].strip() if bearer[:7].lower() == b"bearer " else b"")
 
 
 def _is_one_of(key: bytes, digests: Iterable[bytes]) -> bool:
-    """In the same time whichever it is, and whether it is one."""
+    """In constant time."""
     given = _digest(key)
     return bool(key) & any([hmac.compare_digest(given, digest) for digest in digests])  # noqa: C419  all of them, always
 
@@ -99,7 +101,7 @@ def _digest(key: str | bytes) -> bytes:
 
 
 def _place_of(origin: str) -> str | None:
-    """Host and port of an origin; None for one that is no address, which equals no host."""
+    """Host and port of an origin; None if it is not a URL."""
     try:
         return urlsplit(origin).netloc
     except ValueError:
@@ -107,12 +109,12 @@ def _place_of(origin: str) -> str | None:
 
 
 def _name_of(host: str) -> str:
-    """Without its port; an IPv6 address keeps its brackets."""
+    """The host without its port; an IPv6 address keeps its brackets."""
     return host[: host.find("]") + 1] if host.startswith("[") else host.partition(":")[0]
 
 
 def cors_terms(options: ApiOptions) -> dict[str, Any]:
-    """What both take."""
+    """Arguments of both CORS middlewares."""
     return {
         "allow_origins": list(options.cors_origins),
         "allow_methods": ["GET", "HEAD", "POST", "PATCH", "DELETE"],
@@ -144,7 +146,7 @@ class Preflight(CORSMiddleware):
             await self.app(scope, receive, send)
 
     def preflight_response(self, request_headers: Headers) -> Response:
-        """As the framework, with a refusal in our shape."""
+        """As Starlette, with a refusal in the documented shape."""
         answer = super().preflight_response(request_headers)
         if answer.status_code < 400:
             return answer

@@ -1,4 +1,4 @@
-"""What a body may weigh and how long it may take, and how long an answer may be waited for."""
+"""Limits of request bodies, response time, rate and concurrency."""
 
 import asyncio
 import math
@@ -15,11 +15,11 @@ from crossmodal.errors import CrossmodalError, QueryError
 
 _PIECE_BYTES = 64 * 2**10
 _OF_MANY_WORDS = ("/api/search/batch", "/api/items", "/upload")
-"""Addresses whose JSON may be as large as any: many queries, or all that is known of a picture."""
+"""Endpoints with large JSON bodies: many queries, or the words of many items."""
 
 
 class _Refused(Exception):
-    """Ends the work on a request from inside; the answer is `error` with `status`."""
+    """Ends a request with `error` as its response, with `status`."""
 
     def __init__(self, error: CrossmodalError, status: int) -> None:
         super().__init__(str(error))
@@ -28,9 +28,9 @@ class _Refused(Exception):
 
 
 class Intake:
-    """Counts a body while it arrives, whatever its headers claim, and ends what takes too long.
+    """Limits the size of a body as it arrives, whatever its headers claim, and the time of a request.
 
-    What is left of a refused body is for `api.slow_clients`, which passes it over or closes the connection.
+    The rest of a refused body is discarded by `api.slow_clients`, or the connection is closed.
     """
 
     def __init__(self, app: ASGIApp, options: ApiOptions) -> None:
@@ -50,7 +50,7 @@ class Intake:
                 await self._app(scope, request.receive, request.send)
         except (_Refused, TimeoutError) as ended:
             late = request.deadline is not None and request.deadline.expired()
-            if request.answering or (isinstance(ended, TimeoutError) and not late):  # some other work's limit is a fault of ours
+            if request.answering or (isinstance(ended, TimeoutError) and not late):  # a timeout raised inside is an internal error
                 raise
             if isinstance(ended, TimeoutError):
                 what = f"No answer was found within {self._options.request_timeout_s:g} seconds."
@@ -61,21 +61,21 @@ class Intake:
 
 
 class _Held:
-    """The bytes of all bodies in memory."""
+    """Total size of the bodies in memory."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._bytes = 0
 
     def take(self, size: int) -> None:
-        """Raises `_Refused` when there is no room for so many more."""
+        """Raises `_Refused` beyond the limit."""
         if self._bytes + size > self._most:
             what = f"The requests under way have more than {self._most / 2**20:g} MB already."
             raise _Refused(Overload("busy", what, remedy="Come again in a moment."), 503)
         self._bytes += size
 
     def give_back(self, size: int) -> None:
-        """The request they came with has ended."""
+        """Release the bytes of a request that has ended."""
         self._bytes -= size
 
 
@@ -102,14 +102,14 @@ class _Request:
         self.deadline: asyncio.Timeout | None = None
 
     def check_claim(self) -> None:
-        """Raises `_Refused` for a length that is too large already as it is announced."""
+        """Raises `_Refused` if the declared length is too large."""
         if not self._claim.isdigit() or len(self._claim) > 18 or int(self._claim) > self._most:
             raise self._too_large(int(self._claim) if self._claim.isdigit() and len(self._claim) <= 18 else None)
 
     async def receive(self) -> Message:
         """The next part of the body."""
         if self._complete:
-            return await self._receive()  # waiting for the client to go away is no part of the body
+            return await self._receive()  # waits for the client to disconnect
         now = asyncio.get_running_loop().time()
         if self._body_ends_at is None:
             self._body_ends_at = now + self._body_s
@@ -129,14 +129,14 @@ class _Request:
         return message
 
     def close(self) -> None:
-        """The request has ended, and nothing of its body is kept."""
+        """Release the body when the request has ended."""
         self._held.give_back(self._taken)
 
     async def send(self, message: Message) -> None:
-        """Pass on the answer; from here on only the client decides how long it takes.
+        """Send the response; from here on the request timeout no longer applies.
 
-        In pieces, before each of which the connection waits until little is left of the last one: else all of a large answer would lie
-        in the connection, where nobody counts it, and the request would have ended.
+        In pieces, so that uvicorn's flow control holds the request until the client has read most of a large response; sent at once, it
+        would stay in the connection's buffer, uncounted, after the request has ended.
         """
         if message["type"] == "http.response.start":
             self.answering = True
@@ -150,7 +150,7 @@ class _Request:
         await self._send({**message, "body": body[start:]} if start else message)
 
     def _too_large(self, size: int | None) -> _Refused:
-        if size is not None and self._most < size <= self._most_json:  # no picture, and more than any text that is read
+        if size is not None and self._most < size <= self._most_json:  # not a picture, and more than any accepted text
             what = f"The body is larger than {self._most / 2**10:g} KB, which no text that is read needs."
             return _Refused(QueryError("text_too_long", what, remedy="Shorten the text."), 413)
         most = f"{self._most / 2**20:g} MB" if self._most >= 2**20 else f"{self._most / 2**10:g} KB"
@@ -162,9 +162,9 @@ ALWAYS = frozenset({"/health"})
 
 
 class Throttle:
-    """Returns 429 or 503 with `Retry-After` instead of queueing requests. `/health` always passes.
+    """Refuses requests beyond the rate or concurrency with 429 or 503 and `Retry-After`. `/health` always passes.
 
-    A client is its key where `api.middleware.access` knows it, else its address: made-up keys make no new clients.
+    A client is identified by its valid key, otherwise by its address, so that invalid keys do not evade the rate.
     """
 
     def __init__(self, app: ASGIApp, options: ApiOptions) -> None:
@@ -196,7 +196,7 @@ class Throttle:
                 self._under_way -= 1
 
     def _wait_s(self, scope: Scope) -> int:
-        """0 when the client may go on, else how long it has to wait."""
+        """Seconds that the client has to wait; 0 if the request is allowed."""
         if self._limiter is None or self._limit is None:
             return 0
         client = scope.get("state", {}).get("client_key") or (scope.get("client") or ("unknown",))[0]

@@ -1,4 +1,4 @@
-"""The outermost layer: every request gets a reference number, is counted, and ends in an answer of ours whatever happens inside."""
+"""Request ids, metrics, and responses for unexpected exceptions."""
 
 import asyncio
 import logging
@@ -22,7 +22,7 @@ _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"
 
 
 class Observing:
-    """Counts, times, numbers and catches."""
+    """Counts and times every request, gives it an id, and turns unexpected exceptions into a 500 response."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
@@ -49,13 +49,13 @@ class Observing:
         self._metrics.under_way.inc()
         try:
             await self._app(scope, receive, noted)
-        except ClientDisconnect:  # disconnected while sending its body: there is no one to respond to; counted as 499
+        except ClientDisconnect:  # disconnected while sending its body: counted as 499
             pass
-        except Exception:  # the client gets a number, the log the traceback
+        except Exception:  # the client gets the request id, the log the traceback
             log.exception("%s %.200r failed, reference %s", scope["method"], scope["path"], reference)
             if not status:
                 await error_response(_internal(reference), scope)(scope, receive, noted)
-        except asyncio.CancelledError:  # the server ends and waits no longer; this task ends here, too, so it need not be raised
+        except asyncio.CancelledError:  # the server shuts down; this task ends here, so it need not be raised
             if not status:
                 await error_response(_ENDING, scope)(scope, receive, noted)
         finally:
@@ -69,6 +69,6 @@ def _internal(reference: str) -> CrossmodalError:
 
 
 def _pattern(scope: Scope) -> str:
-    """The route's own words, not the client's: there are few of them."""
+    """The route's pattern rather than the path, which bounds the number of metrics."""
     route = scope.get("route")
     return str(getattr(route, "path", "none"))

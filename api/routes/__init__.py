@@ -1,1 +1,1 @@
-"""The addresses of the API, one noun a file; no logic."""
+"""The endpoints of the API, one file per resource."""

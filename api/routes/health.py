@@ -1,4 +1,4 @@
-"""How it stands: `/health`, `/api/stats`, `/metrics`."""
+"""`/health`, `/api/stats` and `/metrics`."""
 
 from fastapi import APIRouter
 from starlette.responses import Response
@@ -14,13 +14,13 @@ router = APIRouter()
 
 @open_router.get("/health", tags=["reference"], response_model=Health, openapi_extra={"security": []})
 async def health(door: ServicesDep) -> Response:
-    """Whether the server lives. Never waits behind other work: under load the number of pictures may be a moment old."""
+    """Whether the server is running. Never waits for other work: under load the number of pictures may be outdated."""
     return Json({"status": "healthy", "model_loaded": True, "num_images": await door.count.refreshed(door.options.count_timeout_s)})
 
 
 @router.get("/api/stats", tags=["reference"], response_model=Stats)
 async def stats(door: ServicesDep) -> Response:
-    """The collection and its model in numbers."""
+    """Figures of the collection and its model."""
     return Json(await door.run(_stats, door.app))
 
 

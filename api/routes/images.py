@@ -1,4 +1,4 @@
-"""Pictures of items: re-encoded pixels, never a stranger's bytes."""
+"""Pictures of items: always re-encoded, never the original bytes. They are in the database, so there is no file for `FileResponse`."""
 
 from hashlib import sha256
 from typing import Annotated, Any
@@ -13,9 +13,9 @@ from api.settings import MAX_SIZE_PX
 
 router = APIRouter(prefix="/api/image", tags=["reference"])
 
-_ETAG = {"headers": told("ETag", "sent back as `If-None-Match`, an unchanged picture costs a 304")}
+_ETAG = {"headers": told("ETag", "send it as `If-None-Match`: an unchanged picture returns 304")}
 _PICTURE: dict[str, Any] = {"content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}}} | _ETAG
-_UNCHANGED = {"description": "It is as you have it."} | _ETAG
+_UNCHANGED = {"description": "Not modified."} | _ETAG
 _ANSWERS: dict[int | str, dict[str, Any]] = {**problems(404), 200: _PICTURE, 304: _UNCHANGED}
 _HEADERS = {
     "Cache-Control": "private, no-cache",
@@ -28,14 +28,14 @@ Size = Annotated[int, Query(ge=1, le=MAX_SIZE_PX, description="long side in pixe
 
 @router.get("/{image_id}", response_class=Response, responses=_ANSWERS)
 async def get_image(request: Request, door: ServicesDep, image_id: ItemName) -> Response:
-    """The picture of an item, as the collection keeps it."""
+    """The picture of an item, re-encoded as stored."""
     item = await door.run(item_called, door.app, image_id)
     return await _picture(request, door, await door.run(door.app.rendition, item.item_id), None)
 
 
 @router.get("/{image_id}/thumbnail", response_class=Response, responses=_ANSWERS)
 async def get_thumbnail(request: Request, door: ServicesDep, image_id: ItemName, size: Size = 256) -> Response:
-    """The picture of an item, made smaller."""
+    """The picture of an item, resized."""
     item = await door.run(item_called, door.app, image_id)
     options = door.options
     stored = door.app.thumbnail if size <= options.thumbnail_px else door.app.rendition
@@ -44,10 +44,9 @@ async def get_thumbnail(request: Request, door: ServicesDep, image_id: ItemName,
 
 
 async def _picture(request: Request, door: Services, stored: bytes, size: int | None) -> Response:
-    """A stored JPEG, reduced if a size is requested.
+    """A stored JPEG, resized if a size is requested.
 
-    The ETag is made of the stored bytes, not of the original's: another size of renditions is another picture. What is made smaller
-    follows from them, so it need not be made to know that it is unchanged.
+    The ETag is a digest of the stored bytes and the size, so that an unchanged picture is recognized without resizing it.
     """
     digest = sha256(stored).hexdigest()
     etag = f'"{digest[:32]}-{size or "stored"}"'

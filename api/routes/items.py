@@ -1,4 +1,4 @@
-"""The collection's items: list, look, change, remove."""
+"""Items: list, get, add, change, remove."""
 
 import asyncio
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ _CHANGE = {"title": "my red mug", "attributes": {"shelf": "3"}}
 
 @router.get("/items", response_model=ItemsPage, responses=problems(422))
 async def list_items(door: ServicesDep, limit: Limit = 50, cursor: Cursor = "0", where: WhereText = None) -> Response:
-    """Items, oldest first, page by page. Items added or removed meanwhile shift no page."""
+    """List items, oldest first, in pages. Items added or removed meanwhile do not shift pages."""
     chosen = Filter.of(await door.stored(filter_of(where)))
     found = await door.run(door.app.store.items.matching_page, limit + 1, int(cursor), chosen)
     page = found[:limit]  # one more tells whether this is the last page
@@ -37,7 +37,7 @@ async def list_items(door: ServicesDep, limit: Limit = 50, cursor: Cursor = "0",
 
 @router.get("/attributes", response_model=Attributes)
 async def list_attributes(door: ServicesDep) -> Response:
-    """What filters can be made of: attributes with their most frequent values."""
+    """List attributes with their most frequent values, for filters."""
     found = await door.run(door.app.attribute_values)
     named = {name: [{"value": value, "count": count} for value, count in values] for name, values in found.items()}
     return Json({"attributes": named})
@@ -45,7 +45,7 @@ async def list_attributes(door: ServicesDep) -> Response:
 
 @router.get("/items/{item_id}", response_model=ItemDetails, responses=problems(404))
 async def get_item(door: ServicesDep, item_id: ItemName) -> Response:
-    """One item, by its id or by the name of its file."""
+    """Get an item by its id or the name of its file."""
     return Json(await door.details(await door.run(item_called, door.app, item_id)))
 
 
@@ -59,7 +59,7 @@ async def change_item(door: ServicesDep, item_id: ItemName, question: Annotated[
 
 @router.delete("/items/{item_id}", status_code=204, response_class=Response, responses=problems(404, 507))
 async def delete_item(door: ServicesDep, item_id: ItemName) -> Response:
-    """Take an item out of the collection. `restore` undoes it until the page or the API is started the next time."""
+    """Remove an item from the collection. `restore` undoes it until the app or the API is next started."""
     item = await door.run(item_called, door.app, item_id)
     await door.run(door.app.remove_item, item.item_id)
     return Response(status_code=204)
@@ -67,18 +67,18 @@ async def delete_item(door: ServicesDep, item_id: ItemName) -> Response:
 
 @router.post("/items/{item_id}/restore", response_model=ItemDetails, responses=problems(404, 507))
 async def restore_item(door: ServicesDep, item_id: ItemName) -> Response:
-    """Bring a removed item back, by the id it had; one that is there stays as it is."""
+    """Restore a removed item by its id; an item that is not removed stays as it is."""
     return Json(await door.details(await door.run(restored, door.app, item_id)))
 
 
 _NAME_CHARS = 200
 _AT_ONCE = 4
 _SHARE_OF_TIME = 0.75
-"""Of the time for an answer: what was begun then still has some to come to its end."""
+"""Share of the request timeout after which no picture is started, so that those under way can finish."""
 
 
 class New(NamedTuple):
-    """A picture to be added: the bytes of a file, or an address. The name is shown, never used as a path."""
+    """A picture to be added: the bytes of a file, or a URL. The name is shown, never used as a path."""
 
     name: str
     image: bytes | str
@@ -95,10 +95,10 @@ async def add(door: Services, new: New) -> AddOutcome:
 
 
 async def add_all(door: Services, news: Sequence[New], scope: Scope) -> list[dict[str, Any]]:
-    """An `AddedOrNot` for each, in their order. Few are under way at once, whatever comes at the same time.
+    """An `AddedOrNot` for each, in order; few at a time.
 
-    What is not fetched and decoded when the time is nearly over ends as `timeout`; what is being written by then is waited for, so that
-    an answer always tells what is on the disk. A fault of the program ends the whole batch.
+    Pictures not fetched and decoded when the time is nearly over get `timeout`; those being written are waited for, so that the response
+    always states what is stored. An internal error ends the whole batch.
     """
     ends_at = asyncio.get_running_loop().time() + _SHARE_OF_TIME * door.options.request_timeout_s
     outcomes: list[dict[str, Any]] = [{}] * len(news)
@@ -128,7 +128,7 @@ async def _look_in_time(door: Services, new: New, ends_at: float) -> Picture:
     late = Overload(
         "timeout", "There was no time left for this picture.", remedy="It was not added: send it again, with fewer at once."
     )
-    if asyncio.get_running_loop().time() >= ends_at:  # a deadline ends what waits, but something would be begun before it does
+    if asyncio.get_running_loop().time() >= ends_at:  # asyncio.timeout_at ends only what waits: something would be started first
         raise late
     deadline = asyncio.timeout_at(ends_at)
     try:
@@ -149,7 +149,7 @@ async def _write(door: Services, new: New, picture: Picture) -> AddOutcome:
 add_router = APIRouter(tags=["items"], dependencies=[ONLY_KNOWN], route_class=JsonRoute)
 
 _ADDRESSED = {"image_url": "https://shop.example/red-disc.png", "title": "my mug", "attributes": {"shelf": "3"}}
-_PLACE = told("Location", "where the item is")
+_PLACE = told("Location", "path of the item")
 _ADDS: dict[str, Any] = {
     "response_model": ItemCreated,
     "responses": {
@@ -165,14 +165,14 @@ _ADDS: dict[str, Any] = {
 
 
 @add_router.post("/upload", status_code=201, **_ADDS)
-async def upload(door: ServicesDep, question: NewItemRequest) -> Response:
+async def upload(door: ServicesDep, question: Annotated[NewItemRequest, examples(_ADDRESSED)]) -> Response:
     """Add a picture; the same as `POST /api/items`."""
     return await add_item(door, question)
 
 
 @add_router.post("/api/items", status_code=201, **_ADDS)
 async def add_item(door: ServicesDep, question: Annotated[NewItemRequest, examples(_ADDRESSED)]) -> Response:
-    """Add a picture. It comes as a file or an address, with a title, captions and attributes if there are any."""
+    """Add a picture. It is sent as a file or named by a URL, optionally with a title, captions and attributes."""
     question.check_one_picture()
     outcome = await add(door, await _new(question))
     place = f"{door.options.root_path}/api/items/{outcome.item.item_id}"
@@ -186,8 +186,8 @@ async def add_items(
 ) -> Response:
     """Add many pictures.
 
-    They come as files in the fields `images`, or as addresses with their words. One that fails does not stop the others.
-    What there is no time for ends as `timeout`, and is not added.
+    They are sent as files in the fields `images`, or as URLs with their texts. One that fails does not stop the others.
+    Those not processed in time get `timeout` and are not added.
     """
     return await _added(request, door, [await _new(item) for item in question.items])
 
@@ -200,7 +200,7 @@ for path in ("/upload", "/api/items"):
 
 @forms.post("/api/items/batch", form_limits=MANY_FILES)
 async def add_files(request: Request, door: ServicesDep, question: Annotated[NewItemsForm, Form(media_type=MULTIPART)]) -> Response:
-    """Files only, of which one that fails does not stop the others."""
+    """See `add_items`."""
     if not question.images or question.model_extra:
         raise bad_request("A form with many pictures holds files in the fields images, and nothing else.")
     nothing = NewItemRequest()
@@ -224,9 +224,9 @@ failures_router = APIRouter(prefix="/api", tags=["jobs"], dependencies=[ONLY_KNO
 
 @failures_router.get("/failures", response_model=Failures)
 async def list_failures(door: ServicesDep, limit: Limit = 50, cursor: Cursor = "0") -> Response:
-    """What imports could not bring in. Each row has its reason and how often it was tried.
+    """List rows that imports could not index. Each has the reason and the number of attempts.
 
-    One that comes in later, because it or its catalogue was mended and imported again, leaves the list.
+    A row leaves the list when it is indexed after the picture or the catalogue was fixed and imported again.
     """
     found = await door.run(door.app.failures)
     start, end = int(cursor), int(cursor) + limit

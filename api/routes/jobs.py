@@ -1,4 +1,4 @@
-"""Long work: import and export, one at a time, with progress; and the files that exports left."""
+"""Background jobs (import, export; one at a time) and exported files."""
 
 from collections.abc import Awaitable
 from typing import Annotated, Any
@@ -25,9 +25,9 @@ _CONTENT: dict[str, Any] = {
 }
 _FILE: dict[int | str, dict[str, Any]] = {
     200: {"description": "The file.", "content": _CONTENT},
-    206: {"description": "The parts that were asked for.", "content": _CONTENT | {"multipart/byteranges": {}}},
+    206: {"description": "The requested parts.", "content": _CONTENT | {"multipart/byteranges": {}}},
 }
-_BEGUN: dict[int | str, dict[str, Any]] = {202: {"headers": told("Location", "where the job stands")}}
+_BEGUN: dict[int | str, dict[str, Any]] = {202: {"headers": told("Location", "path of the job")}}
 ExportName = Annotated[str, InPath(max_length=200, description="as `GET /api/exports` lists it")]
 
 
@@ -35,9 +35,9 @@ ExportName = Annotated[str, InPath(max_length=200, description="as `GET /api/exp
 async def start_import(
     request: Request, door: ServicesDep, question: Annotated[ImportRequest, examples({"location": "/path/to/folder-or.csv"})]
 ) -> Response:
-    """Index a catalogue of the server's computer.
+    """Index a catalogue on the server.
 
-    A CSV or a folder, for instance; only where that is allowed: on loopback, or when its owner said so.
+    For instance a CSV or a folder. Allowed on loopback, or if the server is configured so.
     """
     if not door.options.allow_paths:
         raise AccessError(
@@ -50,7 +50,7 @@ async def start_import(
 async def begin_export(
     request: Request, door: ServicesDep, question: Annotated[ExportRequest, examples({"kind": "csv"})]
 ) -> Response:
-    """Write the collection, or what passes a filter, into a file.
+    """Export the collection, or the items that match a filter.
 
     As CSV, as Parquet, or as vectors with the ids in a second file. `GET /api/exports` lists the file when it is done; the
     newest twenty exports are kept.
@@ -68,34 +68,34 @@ forms.post("/jobs/export")(from_form(begin_export))
 
 @router.get("/jobs", response_model=Jobs)
 async def list_jobs(door: ServicesDep) -> Response:
-    """The last jobs, newest first."""
+    """List the last jobs, newest first."""
     jobs = await door.run(door.app.jobs.history)
     return Json({"jobs": [door.job(status) for status in jobs]})
 
 
 @router.get("/jobs/{job_id}", response_model=Job, responses=problems(404))
 async def get_job(door: ServicesDep, job_id: JobId) -> Response:
-    """A job as it stands."""
+    """Get the state of a job."""
     return Json(door.job(await door.run(door.app.jobs.status, job_id)))
 
 
 @router.post("/jobs/{job_id}/cancel", status_code=202, response_model=Job, responses=problems(404))
 async def cancel_job(door: ServicesDep, job_id: JobId) -> Response:
-    """Ask a job to stop; what it did so far is kept. A job that has ended stays as it is."""
+    """Cancel a job; completed work is kept. A job that has ended stays as it is."""
     await door.run(door.app.jobs.stop, job_id)
     return Json(door.job(await door.run(door.app.jobs.status, job_id)), status_code=202)
 
 
 @router.get("/exports", response_model=Exports)
 async def list_exports(door: ServicesDep) -> Response:
-    """Names of the finished exports, newest first."""
+    """List the names of finished exports, newest first."""
     found = await door.run(export_files, door.options.export_dir)
     return Json({"exports": [path.name for path in found]})
 
 
 @router.get("/exports/{name}", response_class=Response, responses=_FILE | problems(404, 416))
 async def get_export(door: ServicesDep, name: ExportName) -> Response:
-    """A finished export, or the parts of it that a header `Range` names."""
+    """Download a finished export, or the parts named by the header `Range`."""
     return await door.run(Download, await door.run(export_file, door.options.export_dir, name))
 
 
@@ -109,7 +109,7 @@ async def remove_export(door: ServicesDep, name: ExportName) -> Response:
 async def _started(request: Request, door: Services, starting: Awaitable[JobStatus]) -> Response:
     try:
         status = await starting
-    except BusyError as error:  # not an overload, but a conflict with the state of the one desk there is for jobs
+    except BusyError as error:  # not an overload, but a conflict: only one job runs at a time
         conflict = Overload(error.code, error.message, remedy=error.remedy)
         return error_response(conflict, request.scope, status=409)
     return Json(door.job(status), status_code=202, headers={"Location": f"{door.options.root_path}/api/jobs/{status.job_id}"})

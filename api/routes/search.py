@@ -1,4 +1,4 @@
-"""Searching by the reference's addresses: `/api/search/text`, `/api/search/image`, `/api/search/image-to-text`."""
+"""Search endpoints: those of the compatibility contract (`/api/search/...`), `/search`, batches and spelling."""
 
 import asyncio
 import re
@@ -38,7 +38,7 @@ legacy_router = APIRouter(prefix="/api/search", tags=["reference"], route_class=
 async def search_text(
     door: ServicesDep, question: Annotated[TextSearchRequest, examples({"query": "red striped mug", "top_k": 5})]
 ) -> Response:
-    """Pictures that fit a description."""
+    """Search pictures by a text."""
     answer = await door.search(await door.query(question, text=question.query))
     return Json({"query": question.query} | rows_of(answer.results, door.options))
 
@@ -47,10 +47,10 @@ async def search_text(
 async def search_image(
     door: ServicesDep, question: Annotated[ImageSearchRequest, examples({"image_id": "1", "top_k": 5})]
 ) -> Response:
-    """Pictures like another one.
+    """Search pictures by a picture.
 
-    That is one of the collection, named by `image_id` (or its place, `image_index`), or one sent as a file or an address. It is left out of
-    its own results.
+    It is one of the collection, named by `image_id` or its position `image_index`, or one sent as a file or named by a URL. It is excluded
+    from the results.
     """
     question.check_one_picture()
     image = await question.picture()
@@ -67,7 +67,7 @@ async def search_image(
 
 @legacy_router.post("/image-to-text", response_model=Captions, responses=problems(404, 415, 502, 504))
 async def search_captions(door: ServicesDep, question: Annotated[CaptionRequest, examples({"image_id": "1"})]) -> Response:
-    """Texts of the collection that fit a picture."""
+    """Search the texts of the collection by a picture."""
     question.check_one_picture()
     if question.image_id is not None:
         item_id = await _item_id(door, question.image_id)
@@ -86,9 +86,9 @@ _SUGGESTIONS = 3
 
 
 def correction_of(app: LiveApp, query: str) -> dict[str, Any]:
-    """A `Correction`: each unknown word with the nearest known ones, and the query with the nearest of each in its place.
+    """A `Correction`: the nearest known words of each unknown word, and the query with each replaced by the nearest.
 
-    Words without a near one stay as they are; so does everything while the collection has no titles.
+    Words without a near one stay; so does the whole query while the collection has no titles.
 
     Raises:
         QueryError: `text_empty`, `text_too_long`.
@@ -99,7 +99,7 @@ def correction_of(app: LiveApp, query: str) -> dict[str, Any]:
     corrected = cleaned
     for word, near in suggestions.items():
         if near:
-            # A function, because in a text re.sub would read backslashes as its own signs.
+            # A function, because re.sub interprets backslashes in a replacement text.
             corrected = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", partial(_always, near[0]), corrected, flags=re.IGNORECASE)
     return {
         "query": cleaned,
@@ -136,7 +136,7 @@ _ROWS = 10_000
 
 @router.post("/search", response_model=Results, responses=problems(404, 415, 422, 502, 504))
 async def search(door: ServicesDep, question: Annotated[AnySearchRequest, examples(*_SEARCHES)]) -> Response:
-    """Pictures that fit a text, a picture, or both together."""
+    """Search pictures by a text, a picture, or both."""
     if question.pictures:
         question.check_one_picture()
     elif question.query is None:
@@ -151,7 +151,7 @@ async def search(door: ServicesDep, question: Annotated[AnySearchRequest, exampl
 @router.get("/search", name="search_by_parameters", response_model=Results, responses=problems(404, 422))
 async def search_by_parameters(
     door: ServicesDep,
-    q: Annotated[QueryText, Parameter(description="what is looked for, in words")],
+    q: Annotated[QueryText, Parameter(description="the text to search for")],
     image_id: Annotated[str | None, Parameter(description="a picture as well: the id of an item, or its file's name")] = None,
     weight: Annotated[float, Parameter(ge=0, le=1, allow_inf_nan=False, description="share of the picture")] = 0.5,
     top_k: Annotated[int, Parameter(ge=1, le=MAX_TOP_K, description="results at most")] = 10,
@@ -161,7 +161,7 @@ async def search_by_parameters(
     *,
     collapse_duplicates: Annotated[bool, Parameter(description="only the best of items with the same picture file")] = True,
 ) -> Response:
-    """Pictures that fit a text, or a text and the picture of an item, by address."""
+    """Search pictures with query parameters. By a text, or by a text and the picture of an item."""
     options = PagedSearchOptions(
         top_k=top_k, offset=offset, min_score=min_score, where=filter_of(where), collapse_duplicates=collapse_duplicates
     )
@@ -171,20 +171,20 @@ async def search_by_parameters(
 
 @router.post("/api/search/batch", response_model=BatchResults, responses=problems(415, 422))
 async def search_batch(door: ServicesDep, question: Annotated[BatchSearchRequest, examples(_MANY)]) -> Response:
-    """Many text queries in one call. Each has its own results; the queries times `top_k` are 10,000 at most."""
+    """Search by many texts in one call. Each has its own results; queries times `top_k` are at most 10,000."""
     if len(question.queries) * question.top_k > _ROWS:
         what = f"{len(question.queries)} queries with {question.top_k:,} results each are more than {_ROWS:,} results in one call."
         raise bad_request(what, "Ask for fewer results, or in several calls.")
-    queries = await door.queries(question, question.queries)  # one that is wrong is refused before any work is done
+    queries = await door.queries(question, question.queries)  # an invalid one is refused before anything is searched
     answers: list[bytes] = []
-    for start in range(0, len(queries), _SLICE):  # in slices, so that single searches get their turn in between
+    for start in range(0, len(queries), _SLICE):  # in slices, so that single searches can run in between
         answers += await asyncio.gather(*map(door.results, queries[start : start + _SLICE]))
     return Json(b'{"answers":[' + b",".join(answers) + b"]}")
 
 
 @router.post("/correct-query", response_model=Correction, responses=problems(415, 422))
 async def correct_query(door: ServicesDep, question: Annotated[CorrectionRequest, examples(_MISSPELT)]) -> Response:
-    """What a query may have meant, in the words of this collection. Nothing is searched, and no search ever replaces a query."""
+    """Suggest a spelling for a query from the words of this collection. Nothing is searched; searches never change a query."""
     return Json(await door.run(correction_of, door.app, question.query))
 
 

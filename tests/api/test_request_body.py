@@ -168,6 +168,16 @@ def test_a_body_of_no_type_is_json(client: TestClient, kind: str | None) -> None
     assert client.post("/search", content=b'{"query": "red"}', headers=headers).status_code == 200
 
 
+def test_an_empty_field_of_a_form_counts_as_left_out(client: TestClient) -> None:
+    """Browsers send all fields of a form, the empty ones and a file that was not chosen, too."""
+    nothing = {"top_k": "", "where": "", "image_id": "", "image": ""}
+    answer = client.post("/search", data={"query": "red disc"} | nothing)
+    assert (answer.status_code, answer.json()) == (200, client.post("/search", json={"query": "red disc"}).json())
+    picture = {"image": ("a.png", png("red", "disc", 1))}
+    assert client.post("/search", files=picture, data={"query": ""}).status_code == 200
+    assert client.post("/search", data={"query": ""}).json()["error"]["code"] == "bad_request"
+
+
 @pytest.mark.parametrize("charset", ["utf-8", "UTF-8", '"utf8"'])
 def test_utf_8_may_be_said(client: TestClient, charset: str) -> None:
     kind = f"multipart/form-data; charset={charset}; boundary=b"
