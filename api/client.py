@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 SOCKET_NAME = "api.sock"
 PORT_NAME = "api.port"
-VERSION = 1
+VERSION = 2
 """Of what a running program answers; a program of another version is not asked."""
 
 _MAX_SOCKET_PATH = 100
@@ -131,8 +131,15 @@ class RemoteApp:
     def captions_for_image(self, image: Image, top_k: int = 10) -> list[CaptionResult]:
         """See `LostFoundApp.captions_for_image`."""
         answer = self._ask("/api/search/image-to-text", {"top_k": top_k}, self._image(image))
-        items = {name: self.item(int(name)) for name in {each["image_id"] for each in answer["captions"]}}
-        return [CaptionResult(items[each["image_id"]], each["caption"], each["score"], each["rank"]) for each in answer["captions"]]
+        found = answer["captions"]
+        ids = ",".join({each["image_id"] for each in found})
+        known = self._json("GET", f"/api/program/items?ids={ids}")["items"]
+        items = {each["item_id"]: _item_of(each) for each in known}
+        return [
+            CaptionResult(items[each["image_id"]], each["caption"], each["score"], each["rank"])
+            for each in found
+            if each["image_id"] in items
+        ]
 
     def unknown_words(self, query: str) -> list[str]:
         """See `LiveApp.unknown_words`."""
@@ -240,7 +247,8 @@ def _form(fields: Document, image: bytes) -> tuple[bytes, str]:
             parts.append(
                 f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{text}\r\n'.encode(errors="replace")
             )
-    head = f'--{boundary}\r\nContent-Disposition: form-data; name="image"; filename=""\r\n\r\n'
+    name = "" if image else "empty"  # an empty file without a name counts as none
+    head = f'--{boundary}\r\nContent-Disposition: form-data; name="image"; filename="{name}"\r\n\r\n'
     parts += [head.encode(), image, f"\r\n--{boundary}--\r\n".encode()]
     return b"".join(parts), f"multipart/form-data; boundary={boundary}"
 

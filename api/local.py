@@ -46,6 +46,13 @@ async def program(door: ServicesDep) -> Response:
     return Json(about)
 
 
+@router.get("/program/items")
+async def items(door: ServicesDep, ids: str) -> Response:
+    """Items by their ids, separated by commas. Those not there any more are left out."""
+    wanted = [int(each) for each in ids.split(",") if each.isdecimal()]
+    return Json({"items": [door.item(item) for item in await door.run(door.app.store.items.get_many, wanted)]})
+
+
 class LocalApi:
     """Serves the command line from an app that is already loaded, in a thread. Only the first process of a collection has the socket.
 
