@@ -155,7 +155,7 @@ def compare(paths: Sequence[Path], table: Path, *, square_px: int, options: argp
 def copy_pictures(options: argparse.Namespace, folder: Path) -> tuple[list[Path], Path]:
     """Copy the pictures and write a table of them: both variants read the same files, already in the disk cache."""
     limits = SourceLimits()
-    source = open_source(options.source, limits=limits)
+    source = open_source(options.catalogue, limits=limits)
     load = PictureLoader(source.folder, fetch=None, max_image_bytes=limits.max_image_bytes)
     rows = (row for row in source.rows() if isinstance(row, SourceRow))
     chosen = (row for row in rows if not options.split or row.attributes.get("split") == options.split)

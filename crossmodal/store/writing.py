@@ -113,9 +113,9 @@ def _write(
             return None, False
     else:
         item_id, created = _update(db, entry, *row, title_models=title_models, model_ids=model_ids), False
-    (title,) = db.execute("SELECT title FROM items WHERE item_id = ?", (item_id,)).fetchone()
+    item = item_of(db.execute(f"SELECT {ITEM_COLUMNS} FROM items WHERE item_id = ?", (item_id,)).fetchone())
     for model, embedding in zip(numbered, rows, strict=True):
-        if model[2] in title_models and title != storable(entry.title):
+        if model[2] in title_models and item.title != storable(entry.title):
             continue  # it would be that of another title; the caller makes the item's
         sql = "SELECT embedding FROM embeddings WHERE item_id = ? AND model_no = ?"
         stored = db.execute(sql, (item_id, model[0])).fetchone()
@@ -123,7 +123,7 @@ def _write(
         if stored is None or stored[0] != embedding_blob(embedding, key=entry.key, embed_dim=model[1]):
             content_hash = entry.picture.content_hash
             embeddings.write(db, model, item_id, key=entry.key, content_hash=content_hash, embedding=embedding)
-    return item_of(db.execute(f"SELECT {ITEM_COLUMNS} FROM items WHERE item_id = ?", (item_id,)).fetchone()), created
+    return item, created
 
 
 def _place(db: Connection, entry: NewItem, title_models: Collection[str]) -> tuple[int | None, bool]:
