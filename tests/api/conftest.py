@@ -24,7 +24,7 @@ THINGS = 24
 
 
 class StrictFetcher(FakeFetcher):
-    """Refuses what the network's own fetcher refuses before it asks."""
+    """Refuses the URLs that the real fetcher refuses before any request."""
 
     def fetch(self, url: str) -> bytes:
         if len(url) > MAX_CHARS:
@@ -39,7 +39,7 @@ BASE = "http://127.0.0.1"
 
 
 def filled_app(folder: Path, n: int = THINGS) -> LiveApp:
-    """A live app with `n` drawn things of a catalogue, named 000.png and so on."""
+    """A live app with a catalogue of `n` drawn pictures, named 000.png and so on."""
     app = make_live_app(folder, shared_model(), SHELF)
     app.engine.limits = replace(LIMITS, max_query_chars=2_000, max_top_k=1_000)
     app.tasks.index(str(csv_source(folder / "things", things(n))), lambda _: None, threading.Event())
@@ -48,7 +48,7 @@ def filled_app(folder: Path, n: int = THINGS) -> LiveApp:
 
 @pytest.fixture(scope="module")
 def live_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveApp]:
-    """One collection for the tests of a file."""
+    """One collection per test file."""
     app = filled_app(tmp_path_factory.mktemp("collection"))
     yield app
     app.close()
@@ -56,7 +56,7 @@ def live_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveApp]:
 
 @pytest.fixture(scope="module")
 def options(tmp_path_factory: pytest.TempPathFactory) -> ApiOptions:
-    """As on loopback."""
+    """The options of a loopback server."""
     return ApiOptions(export_dir=tmp_path_factory.mktemp("exports"))
 
 
@@ -95,7 +95,7 @@ def server(live_app: LiveApp, options: ApiOptions) -> Iterator[str]:
 
 
 def raw(address: str, text: bytes, more: bytes = b"") -> bytes:
-    """All that comes back until the server closes; `more` is sent after the first answer."""
+    """All bytes until the server closes the connection; `more` is sent after the first response."""
     host, _, port = address.removeprefix("http://").partition(":")
     with socket.create_connection((host, int(port)), timeout=10) as connection:
         connection.sendall(text)

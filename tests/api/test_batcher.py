@@ -1,4 +1,4 @@
-"""Queries that come together are answered together, each with its own answer."""
+"""Concurrent queries are processed in one batch, each with its own result."""
 
 import asyncio
 import threading
@@ -17,7 +17,7 @@ def valid(text: str, **options: object) -> ValidQuery:
 
 
 def searched(app: LiveApp, queries: list[ValidQuery], **options: int) -> tuple[list[object], list[int]]:
-    """Results or exceptions of queries asked at once, and the sizes of the batches."""
+    """Results or exceptions of concurrent queries, and the sizes of their batches."""
     sizes: list[int] = []
 
     async def ask() -> list[object]:

@@ -1,4 +1,4 @@
-"""Connections that are held open: by bodies nobody reads, by clients that do not read, by sheer number."""
+"""Connections held open by unread bodies, by clients that do not read, or by sheer number."""
 
 import asyncio
 import select
@@ -37,7 +37,7 @@ def test_a_refused_body_that_comes_to_its_end_ends_nothing(live_app: LiveApp) ->
 
 
 def test_a_length_said_twice_ends_the_connection(live_app: LiveApp) -> None:
-    """What lies before us may take the body to end where the other header says."""
+    """A proxy may take the body to end where the other header says (request smuggling)."""
     twice = b"POST /search HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
     hidden = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
     with Served(live_app, ApiOptions()) as address:
@@ -115,7 +115,7 @@ def test_an_answer_goes_in_pieces(size: int) -> None:
 
 
 def test_a_large_answer_that_is_not_read_keeps_its_place(live_app: LiveApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that such answers are as few as places, and is given up with its client."""
+    """Such responses are bounded by the concurrency limit, and are dropped with their client."""
     monkeypatch.setattr("api.slow_clients.STALL_S", 3.0)
     monkeypatch.setattr(live_app, "attribute_values", lambda: {"much": [("x" * 2**25, 1)]})
     with Served(live_app, ApiOptions(max_concurrent=1)) as address:
@@ -130,7 +130,7 @@ def test_a_large_answer_that_is_not_read_keeps_its_place(live_app: LiveApp, monk
 
 
 class Pipe:
-    """A transport whose client reads when it is told to."""
+    """A transport whose client reads on demand."""
 
     def __init__(self) -> None:
         self.waiting = 0
@@ -147,7 +147,7 @@ class Pipe:
 
 
 class Clock:
-    """A loop whose time passes when it is told to."""
+    """An event loop whose time passes on demand."""
 
     def __init__(self) -> None:
         self.due: list[Callable[[], None]] = []

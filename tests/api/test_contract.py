@@ -1,4 +1,4 @@
-"""The contract existing clients speak, over real HTTP: their calls as they write them, the port apart."""
+"""The compatibility contract over real HTTP, with the calls of existing clients on another port."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""The OpenAPI document is one: every reference leads somewhere, every schema is one, every example is what it is an example of."""
+"""The OpenAPI document is valid: references resolve, schemas are schemas, examples validate."""
 
 import re
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ def document(live_app: LiveApp) -> dict[str, Any]:
 
 
 def inside(value: Any) -> Iterator[dict[str, Any]]:
-    """Every table in the document."""
+    """Every object in the document."""
     if isinstance(value, dict):
         yield value
     for each in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():

@@ -1,4 +1,4 @@
-"""The examples of docs/api.md, run as they are written, against a server on another port."""
+"""The examples of docs/api.md, run unchanged against a server on another port."""
 
 import re
 import subprocess

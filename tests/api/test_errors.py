@@ -1,4 +1,4 @@
-"""What a client is told of errors that name files of this computer, and what the log is."""
+"""Errors that name files on the server: what the client gets, and what the log gets."""
 
 import logging
 import shutil
@@ -76,7 +76,7 @@ def test_a_jobs_failure_names_no_path(client: TestClient, live_app: LiveApp) -> 
 
 
 def test_where_others_come_the_owners_jobs_name_no_path(tmp_path: Path) -> None:
-    """What the page began is seen by every client: how it ended names the folders that were read."""
+    """Every client sees jobs started in the page, whose messages name folders."""
     app = make_live_app(tmp_path, shared_model(), SHELF)
     folder = tmp_path / "holiday"
     folder.mkdir()

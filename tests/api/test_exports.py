@@ -1,4 +1,4 @@
-"""Files that exports leave: fetched whole or in parts, deleted, only so many kept, and no path in them where others come."""
+"""Exported files: downloaded whole or in parts, deleted, limited in number, and without server paths where those are hidden."""
 
 import csv
 import io
@@ -90,7 +90,7 @@ def test_parts_of_an_export(live_app: LiveApp, folder: Path, asked: str, status:
 
 
 def test_parts_of_another_file_are_not_mixed(live_app: LiveApp, folder: Path) -> None:
-    """`If-Range` asks for the whole where the file has changed, whatever part was wanted."""
+    """`If-Range` returns the whole file if it has changed."""
     with TestClient(create_api(live_app, ApiOptions(export_dir=folder)), base_url=BASE) as client:
         path = f"/api/exports/{NAME.format(1, '.npy')}"
         etag = client.get(path).headers["ETag"]
@@ -105,7 +105,7 @@ def test_parts_of_another_file_are_not_mixed(live_app: LiveApp, folder: Path) ->
 
 
 def exported(client: TestClient, app: LiveApp, kind: str) -> dict[str, object]:
-    """Name → answer of each file that a new export left."""
+    """Name → response of each file of a new export."""
     assert client.post("/api/jobs/export", json={"kind": kind}).status_code == 202
     app.jobs.wait(60)
     names = [name for name in client.get("/api/exports").json()["exports"] if kind in name or kind == "npy"]

@@ -1,4 +1,4 @@
-"""A running program answers the shell as the app itself does: the same results, the same errors, for its owner alone."""
+"""The socket for the command line returns the same results and errors as the app, to its owner only."""
 
 import json
 import os
@@ -52,7 +52,7 @@ def found_nothing(folder: Path, model: Path) -> bool:
 
 
 def rounded(answer: SearchAnswer) -> SearchAnswer:
-    """As the API writes scores."""
+    """Round as the API rounds scores."""
     return replace(answer, results=[replace(each, score=round(each.score, 6)) for each in answer.results])
 
 
@@ -149,7 +149,7 @@ def test_a_fault_inside_is_one_sentence(
 
 
 def test_its_owner_is_told_of_files(app: LiveApp, remote: RemoteApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stranger is told to look into the log."""
+    """Other clients are referred to the log."""
 
     def full(item_id: int) -> None:
         raise BusyError("busy", "/srv/secret/catalog.sqlite3 is being written.", remedy="Try again.")
@@ -201,7 +201,7 @@ def test_the_first_program_has_the_socket_and_the_next_gets_it_afterwards(app: L
 
 
 def test_only_ones_own_socket_is_taken_away(tmp_path: Path) -> None:
-    """A folder was put back meanwhile, with another program's socket in it."""
+    """The folder was replaced meanwhile, with another program's socket in it."""
     app = filled_app(tmp_path, 3)
     path = tmp_path / SOCKET_NAME
     with LocalApi(app):
@@ -245,7 +245,7 @@ def test_where_the_system_has_no_such_sockets_a_port_asks_for_a_token(tmp_path: 
 
 @contextmanager
 def somebody_else(folder: Path, about: dict[str, Any], *, times: int = 1) -> Iterator[None]:
-    """A program that tells of itself in its own way, and dies."""
+    """A program that describes itself in its own way, and exits."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

@@ -1,4 +1,4 @@
-"""The API in the server of the page: its own addresses, its own guards, and everything else is the page's."""
+"""The API in the page's server: its own paths and checks; every other path belongs to the page."""
 
 import asyncio
 import http.client
@@ -43,7 +43,7 @@ EVIL = {"Origin": "https://evil.test"}
 def mounted(
     app: LiveApp | None, options: ApiOptions | Callable[[], ApiOptions] | None = None, *, base_path: str = ""
 ) -> Iterator[TestClient]:
-    """A client of a page with the API before it, once the API is open, or as it is when there is no app."""
+    """A client of a page with the API around it, once the API is open (at once if there is no app)."""
     chosen = options if callable(options) else lambda: options or ApiOptions()
     api = MountedApi(lambda: app, chosen, base_path=base_path)
 
@@ -213,7 +213,7 @@ def test_it_ends_with_its_server(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="sends signals")
 def test_streamlit_run_serves_both_from_one_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The real command: nobody visits the page, and the API opens all the same; kept connections wait for no acknowledgement."""
+    """The real command: the API opens without a visit to the page, and kept-alive connections have no delay."""
     installed(tmp_path / "here")
     settled(tmp_path / "here", monkeypatch)
     with socket.socket() as free:

@@ -1,4 +1,4 @@
-"""What a refused question is told: the field as the client wrote it, the value, and words that are not the library's."""
+"""Messages of invalid requests name the field and the value, in plain words rather than the library's."""
 
 import json
 

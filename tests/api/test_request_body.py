@@ -1,4 +1,4 @@
-"""What bodies may weigh, alone and together, and that no body is read for long."""
+"""Limits of request bodies, alone and together, and of the time to read them."""
 
 import gzip
 import json
@@ -96,7 +96,7 @@ def test_half_characters_become_what_stands_for_the_unreadable(text: bytes, quer
 
 
 def test_bodies_together_are_bounded(live_app: LiveApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One client sends slowly and holds most of the room; another is told to come again, and is taken when there is room."""
+    """One client sends slowly and holds most of the memory; another gets 503, and is served once there is room."""
     arrived, take = [0], _Held.take
 
     def counted(held: _Held, size: int) -> None:
@@ -208,7 +208,7 @@ def test_a_form_that_breaks_off_is_told_so(client: TestClient, body: bytes) -> N
     ],
 )
 def test_a_file_that_nobody_reads_is_refused(client: TestClient, method: str, path: str, fields: dict[str, str]) -> None:
-    """Passed over, it would be taken for searched with, or for the new picture of the item."""
+    """Ignored, the client would believe that it was searched with, or is the item's new picture."""
     sent = {"files": {"image": ("a.png", png("red", "disc", 1))}, "headers": {"X-Error-Shape": "object"}}
     answer = client.request(method, path, data=fields, **sent)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad_request")
@@ -216,7 +216,7 @@ def test_a_file_that_nobody_reads_is_refused(client: TestClient, method: str, pa
 
 
 def test_a_client_that_hangs_up_is_no_fault_of_ours(server: str, caplog: pytest.LogCaptureFixture) -> None:
-    """It closes in the middle of its upload, and with a reset, which the server hears at once."""
+    """It resets the connection in the middle of its upload."""
 
     def metrics() -> str:
         return requests.get(f"{server}/metrics", timeout=10).text

@@ -1,4 +1,4 @@
-"""Pictures made smaller, and how many of them are kept."""
+"""Resized pictures and the bounds of their cache."""
 
 import io
 from hashlib import sha256

@@ -40,7 +40,7 @@ REFUSALS = [400, 401, 403, 404, 405, 413, 415, 422, 431]
 
 
 class Run:
-    """What came of all phases: examples, edge cases of every field, random calls, and chains of calls that use each other's answers."""
+    """A run of all phases: examples, edge cases of every field, random calls, and chains of dependent calls."""
 
     def __init__(self, folder: Path, *, examples: int) -> None:
         app = filled_app(folder)

@@ -1,4 +1,4 @@
-"""`serve`: where it listens, and what is said when it cannot."""
+"""`serve`: its listening sockets, and errors when it cannot listen."""
 
 import socket
 import sys
@@ -20,7 +20,7 @@ from tests.api.conftest import filled_app
 
 @pytest.fixture
 def taken() -> Iterator[int]:
-    """A port that another program listens on."""
+    """A port on which another program listens."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         yield other.getsockname()[1]
 
@@ -43,7 +43,7 @@ def test_an_address_of_another_computer_is_no_place() -> None:
 
 
 def test_whoever_was_faster_has_the_port() -> None:
-    """Two may bind a port before either listens; the second one to listen is told."""
+    """Two processes may bind a port before either listens; the second one to listen gets an error."""
     with Listener("127.0.0.1", 0) as first:
         port = first.sockets[0].getsockname()[1]
         with Listener("127.0.0.1", port) as second:

@@ -1,4 +1,4 @@
-"""`serve` is told to end in the middle of an import: everything is closed, nothing is damaged, and the next start goes on from there."""
+"""`serve` is stopped during an import: everything is closed, nothing is damaged, and the next start resumes."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Pages of listed origins: they can read every answer, and learn beforehand what they may ask, from a server called by its own name."""
+"""Access checks (host, origin, key), CORS for listed origins, rate, time and size limits."""
 
 import threading
 from dataclasses import replace
@@ -262,7 +262,7 @@ def test_what_is_no_http_gets_our_shape(server: str) -> None:
 
 
 def test_keys_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every key is looked at, with the function made for it, whichever fits."""
+    """Every key is compared, with `hmac.compare_digest`, whichever matches."""
     compared: list[tuple[bytes, bytes]] = []
     monkeypatch.setattr("hmac.compare_digest", lambda a, b: compared.append((a, b)) or a == b)
     gate = Gate(lambda *_: None, replace(ApiOptions(), keys=("one" * 8, "two" * 8, "six" * 8)))

@@ -1,4 +1,4 @@
-"""`/health` and `/metrics`: never late, never frozen, never a pile of work."""
+"""`/health` and `/metrics` respond at once, stay current, and start at most one count."""
 
 import logging
 import threading

@@ -1,4 +1,4 @@
-"""Items and searches of our own: list, add, change, remove, filter, many at once, spelling; jobs and exports."""
+"""Items, batches, spelling, pictures, jobs and failures."""
 
 import io
 import json
@@ -29,7 +29,7 @@ _SEEDS = count(5_000)
 
 @pytest.fixture
 def fresh() -> bytes:
-    """A picture the collection does not have."""
+    """A picture that is not in the collection."""
     return png("green", "disc", next(_SEEDS))
 
 
@@ -40,7 +40,7 @@ def added(client: TestClient, picture: bytes, **words: str) -> dict[str, object]
 
 
 def without_sources(item: dict[str, object]) -> dict[str, object]:
-    """An item as lists of items have it."""
+    """An item as it appears in lists."""
     return {name: value for name, value in item.items() if name != "sources"}
 
 
@@ -193,7 +193,7 @@ def test_a_single_search_gets_its_turn_in_a_batch(server: str, live_app: LiveApp
 
 
 def live_app_waits(server: str) -> float:
-    """Requests under way, this one apart."""
+    """Concurrent requests besides this one."""
     text = requests.get(f"{server}/metrics", timeout=10).text
     return float(next(line for line in text.splitlines() if line.startswith("crossmodal_requests_under_way ")).split()[1]) - 1
 
@@ -250,7 +250,7 @@ def test_an_import_can_be_watched(client: TestClient, live_app: LiveApp, tmp_pat
 
 
 def test_jobs_are_read_in_a_thread(client: TestClient, live_app: LiveApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are files: on the event loop a slow disk would hold up every answer."""
+    """On the event loop, a slow disk would delay every response."""
     asked: list[str] = []
     real = live_app.jobs.history
 
@@ -267,7 +267,7 @@ def test_jobs_are_read_in_a_thread(client: TestClient, live_app: LiveApp, monkey
 
 
 def test_a_long_page_is_written_in_a_thread(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Five hundred items with their attributes take long enough to hold up every other answer."""
+    """Serializing 500 items on the event loop would delay every other response."""
     written: list[str] = []
     real = Json.bytes_of
 
@@ -285,7 +285,7 @@ def test_a_long_page_is_written_in_a_thread(client: TestClient, monkeypatch: pyt
 def test_captions_of_an_address_are_made_where_pictures_are(
     client: TestClient, live_app: LiveApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Eight threads wait for the network: as many encoding at once would leave no core to anybody."""
+    """Eight threads wait for the network; encoding in all of them would take every core."""
     encoded: list[str] = []
     real = live_app.encoding.picture
 

@@ -1,4 +1,4 @@
-"""Searches in the address, pages of results, equal pictures, and the way to the documentation."""
+"""Search by query parameters, pages of results, equal pictures, and the redirect to the documentation."""
 
 import json
 import threading
