@@ -36,7 +36,7 @@ R = TypeVar("R")
 
 
 def _of_engine(method: Callable[Concatenate[SearchEngine, P], R]) -> Callable[Concatenate["LiveApp", P], R]:
-    """A method of the engine as one of the app that holds it, with its signature and its docstring."""
+    """Return a method of `LiveApp` that calls the engine's, with the same signature and docstring."""
 
     @wraps(method)
     def forward(self: "LiveApp", /, *args: P.args, **kwargs: P.kwargs) -> R:
