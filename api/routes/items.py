@@ -216,7 +216,8 @@ async def _added(request: Request, door: Services, news: Sequence[New]) -> Respo
 
 async def _new(question: NewItemRequest) -> New:
     name = (question.file.filename if question.file else question.image_url) or ""
-    return New(name, await question.picture() or "", question)
+    image = await question.picture()
+    return New(name, "" if image is None else image, question)
 
 
 failures_router = APIRouter(prefix="/api", tags=["jobs"], dependencies=[ONLY_KNOWN])

@@ -72,7 +72,8 @@ async def search_captions(door: ServicesDep, question: Annotated[CaptionRequest,
     if question.image_id is not None:
         item_id = await _item_id(door, question.image_id)
         return Json(captions_of(await door.run_pictures(door.app.captions_for_item, item_id, question.top_k)))
-    picture = await door.look_at(await question.picture() or "")
+    image = await question.picture()
+    picture = await door.look_at("" if image is None else image)
     return Json(captions_of(await door.run_pictures(door.app.captions_for_image, picture, question.top_k)))
 
 

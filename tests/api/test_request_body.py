@@ -178,6 +178,12 @@ def test_an_empty_field_of_a_form_counts_as_left_out(client: TestClient) -> None
     assert client.post("/search", data={"query": ""}).json()["error"]["code"] == "bad_request"
 
 
+@pytest.mark.parametrize("path", ["/upload", "/api/items", "/search", "/api/search/image", "/api/search/image-to-text"])
+def test_an_empty_file_is_refused_as_such(client: TestClient, path: str) -> None:
+    answer = client.post(path, files={"image": ("a.png", b"")}, headers={"X-Error-Shape": "object"})
+    assert answer.json()["error"]["code"] == "empty_file"
+
+
 @pytest.mark.parametrize("charset", ["utf-8", "UTF-8", '"utf8"'])
 def test_utf_8_may_be_said(client: TestClient, charset: str) -> None:
     kind = f"multipart/form-data; charset={charset}; boundary=b"
