@@ -151,7 +151,17 @@ def _placed(form: FormData, field: str, known: Container[str]) -> Iterator[tuple
             raise bad_request(f"The field {name!r:.40} comes twice.")
         else:
             names.add(name)
-            yield name, value
+            yield name, _EmptyTitle() if name == "title" and not value else value
+
+
+class _EmptyTitle(str):
+    """An empty text that is sent on purpose: an item without a title. FastAPI leaves out form fields that equal an empty text."""
+
+    __slots__ = ()
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
 
 
 class _Parts(MultiPartParser):

@@ -178,6 +178,16 @@ def test_an_empty_field_of_a_form_counts_as_left_out(client: TestClient) -> None
     assert client.post("/search", data={"query": ""}).json()["error"]["code"] == "bad_request"
 
 
+def test_an_empty_title_of_a_form_is_an_empty_title(client: TestClient, live_app: LiveApp) -> None:
+    picture = {"image": ("a-red-thing.png", png("red", "disc", 8_200))}
+    item = client.post("/upload", files=picture, data={"title": ""}).json()["item"]
+    assert item["title"] == ""
+    path = f"/api/items/{item['item_id']}"
+    assert client.patch(path, data={"title": "red"}).json()["title"] == "red"
+    assert client.patch(path, data={"title": ""}).json()["title"] == ""
+    live_app.remove_item(int(item["item_id"]))
+
+
 @pytest.mark.parametrize("path", ["/upload", "/api/items", "/search", "/api/search/image", "/api/search/image-to-text"])
 def test_an_empty_file_is_refused_as_such(client: TestClient, path: str) -> None:
     answer = client.post(path, files={"image": ("a.png", b"")}, headers={"X-Error-Shape": "object"})
