@@ -109,10 +109,10 @@ def create_api(app: LiveApp, options: ApiOptions | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
-        api.state.door.close()
+        api.state.services.close()
 
     api = _framework(lifespan, docs=options.docs)
-    api.state.door = Services(app, options, metrics)
+    api.state.services = Services(app, options, metrics)
     heads = _heads(api.routes)  # of the documentation
     for router in ROUTERS:
         keys = openapi.KEYS if options.keys and router is not health.open_router else ()

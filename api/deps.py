@@ -160,8 +160,8 @@ def _with_options(query: Query, options: SearchOptions) -> Query:
 
 
 def _door(request: Request) -> Services:
-    door: Services = request.app.state.door
-    return door
+    services: Services = request.app.state.services
+    return services
 
 
 ServicesDep = Annotated[Services, Depends(_door)]

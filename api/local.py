@@ -39,18 +39,18 @@ router = APIRouter(prefix="/api", include_in_schema=False)
 
 
 @router.get("/program")
-async def program(door: ServicesDep) -> Response:
+async def program(services: ServicesDep) -> Response:
     """The protocol version, the model in use and the limits of a query."""
-    app = door.app
+    app = services.app
     about = {"version": VERSION, "pid": os.getpid(), "model_path": str(app.model_path.absolute()), "limits": asdict(app.limits)}
     return Json(about)
 
 
 @router.get("/program/items")
-async def items(door: ServicesDep, ids: str) -> Response:
+async def items(services: ServicesDep, ids: str) -> Response:
     """Items by their ids, separated by commas. Those not there any more are left out."""
     wanted = [int(each) for each in ids.split(",") if each.isdecimal()]
-    return Json({"items": [door.item(item) for item in await door.run(door.app.store.items.get_many, wanted)]})
+    return Json({"items": [services.item(item) for item in await services.run(services.app.store.items.get_many, wanted)]})
 
 
 class LocalApi:

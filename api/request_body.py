@@ -110,7 +110,7 @@ class BodyRequest(Request):
         body = await self.body()
         if len(body) <= _SMALL_BYTES:
             return value_of(body, "The body")
-        return await self.app.state.door.workers.run("bodies", value_of, body, "The body")
+        return await self.app.state.services.workers.run("bodies", value_of, body, "The body")
 
     async def form(self, *, max_files: float = 0, **_: Any) -> FormData:  # type: ignore[override]
         """The fields and files; a file is in the field `image`, or `images` where several are allowed.
@@ -120,7 +120,7 @@ class BodyRequest(Request):
         """
         many = max_files > 1
         if many:
-            max_files = self.app.state.door.options.max_upload_files
+            max_files = self.app.state.services.options.max_upload_files
         bounds: dict[str, Any] = {"max_fields": _MAX_FIELDS, "max_part_size": _MAX_FIELD_BYTES}
         try:
             if _kind_of(self.headers) == MULTIPART:

@@ -13,22 +13,24 @@ router = APIRouter()
 
 
 @open_router.get("/health", tags=["reference"], response_model=Health, openapi_extra={"security": []})
-async def health(door: ServicesDep) -> Response:
+async def health(services: ServicesDep) -> Response:
     """Whether the server is running. Never waits for other work: under load the number of pictures may be outdated."""
-    return Json({"status": "healthy", "model_loaded": True, "num_images": await door.count.refreshed(door.options.count_timeout_s)})
+    return Json(
+        {"status": "healthy", "model_loaded": True, "num_images": await services.count.refreshed(services.options.count_timeout_s)}
+    )
 
 
 @router.get("/api/stats", tags=["reference"], response_model=Stats)
-async def stats(door: ServicesDep) -> Response:
+async def stats(services: ServicesDep) -> Response:
     """Figures of the collection and its model."""
-    return Json(await door.run(_stats, door.app))
+    return Json(await services.run(_stats, services.app))
 
 
 @router.get("/metrics", tags=["operation"], response_class=Response, responses={200: {"content": {"text/plain": {}}}})
-async def metrics(door: ServicesDep) -> Response:
+async def metrics(services: ServicesDep) -> Response:
     """Counters and histograms for Prometheus."""
-    door.metrics.items.set(await door.count.refreshed(door.options.count_timeout_s))
-    return Response(door.metrics.text(), media_type=door.metrics.content_type)
+    services.metrics.items.set(await services.count.refreshed(services.options.count_timeout_s))
+    return Response(services.metrics.text(), media_type=services.metrics.content_type)
 
 
 def _stats(app: LiveApp) -> dict[str, object]:

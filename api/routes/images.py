@@ -27,23 +27,23 @@ Size = Annotated[int, Query(ge=1, le=MAX_SIZE_PX, description="long side in pixe
 
 
 @router.get("/{image_id}", response_class=Response, responses=_ANSWERS)
-async def get_image(request: Request, door: ServicesDep, image_id: ItemName) -> Response:
+async def get_image(request: Request, services: ServicesDep, image_id: ItemName) -> Response:
     """The picture of an item, re-encoded as stored."""
-    item = await door.run(item_called, door.app, image_id)
-    return await _picture(request, door, await door.run(door.app.rendition, item.item_id), None)
+    item = await services.run(item_called, services.app, image_id)
+    return await _picture(request, services, await services.run(services.app.rendition, item.item_id), None)
 
 
 @router.get("/{image_id}/thumbnail", response_class=Response, responses=_ANSWERS)
-async def get_thumbnail(request: Request, door: ServicesDep, image_id: ItemName, size: Size = 256) -> Response:
+async def get_thumbnail(request: Request, services: ServicesDep, image_id: ItemName, size: Size = 256) -> Response:
     """The picture of an item, resized."""
-    item = await door.run(item_called, door.app, image_id)
-    options = door.options
-    stored = door.app.thumbnail if size <= options.thumbnail_px else door.app.rendition
+    item = await services.run(item_called, services.app, image_id)
+    options = services.options
+    stored = services.app.thumbnail if size <= options.thumbnail_px else services.app.rendition
     as_it_is = size == options.thumbnail_px or size >= options.rendition_px
-    return await _picture(request, door, await door.run(stored, item.item_id), None if as_it_is else size)
+    return await _picture(request, services, await services.run(stored, item.item_id), None if as_it_is else size)
 
 
-async def _picture(request: Request, door: Services, stored: bytes, size: int | None) -> Response:
+async def _picture(request: Request, services: Services, stored: bytes, size: int | None) -> Response:
     """A stored JPEG, resized if a size is requested.
 
     The ETag is a digest of the stored bytes and the size, so that an unchanged picture is recognized without resizing it.
@@ -54,7 +54,7 @@ async def _picture(request: Request, door: Services, stored: bytes, size: int | 
     if _has(",".join(request.headers.getlist("if-none-match")), etag):
         return Response(status_code=304, headers=headers)
     if size is not None:
-        stored = await door.workers.run("resizing", door.resizer.resized, stored, size, digest)
+        stored = await services.workers.run("resizing", services.resizer.resized, stored, size, digest)
     return Response(stored, media_type="image/jpeg", headers=headers)
 
 

@@ -33,31 +33,33 @@ ExportName = Annotated[str, InPath(max_length=200, description="as `GET /api/exp
 
 @router.post("/jobs/import", status_code=202, response_model=Job, responses=_BEGUN | problems(404, 409, 415, 422))
 async def start_import(
-    request: Request, door: ServicesDep, question: Annotated[ImportRequest, examples({"location": "/path/to/folder-or.csv"})]
+    request: Request, services: ServicesDep, question: Annotated[ImportRequest, examples({"location": "/path/to/folder-or.csv"})]
 ) -> Response:
     """Index a catalogue on the server.
 
     For instance a CSV or a folder. Allowed on loopback, or if the server is configured so.
     """
-    if not door.options.allow_paths:
+    if not services.options.allow_paths:
         raise AccessError(
             "forbidden", "Folders of this computer are not open to the network.", remedy="Send pictures with POST /api/items/batch."
         )
-    return await _started(request, door, door.run(door.app.start_indexing, question.location))
+    return await _started(request, services, services.run(services.app.start_indexing, question.location))
 
 
 @router.post("/jobs/export", status_code=202, response_model=Job, responses=_BEGUN | problems(404, 409, 415, 422, 507))
 async def begin_export(
-    request: Request, door: ServicesDep, question: Annotated[ExportRequest, examples({"kind": "csv"})]
+    request: Request, services: ServicesDep, question: Annotated[ExportRequest, examples({"kind": "csv"})]
 ) -> Response:
     """Export the collection, or the items that match a filter.
 
     As CSV, as Parquet, or as vectors with the ids in a second file. `GET /api/exports` lists the file when it is done; the
     newest twenty exports are kept.
     """
-    where = await door.stored(question.where)
+    where = await services.stored(question.where)
     return await _started(
-        request, door, door.run(start_export, door.app, door.options.export_dir, question.kind, where, shown=door.shown)
+        request,
+        services,
+        services.run(start_export, services.app, services.options.export_dir, question.kind, where, shown=services.shown),
     )
 
 
@@ -67,49 +69,51 @@ forms.post("/jobs/export")(from_form(begin_export))
 
 
 @router.get("/jobs", response_model=Jobs)
-async def list_jobs(door: ServicesDep) -> Response:
+async def list_jobs(services: ServicesDep) -> Response:
     """List the last jobs, newest first."""
-    jobs = await door.run(door.app.jobs.history)
-    return Json({"jobs": [door.job(status) for status in jobs]})
+    jobs = await services.run(services.app.jobs.history)
+    return Json({"jobs": [services.job(status) for status in jobs]})
 
 
 @router.get("/jobs/{job_id}", response_model=Job, responses=problems(404))
-async def get_job(door: ServicesDep, job_id: JobId) -> Response:
+async def get_job(services: ServicesDep, job_id: JobId) -> Response:
     """Get the state of a job."""
-    return Json(door.job(await door.run(door.app.jobs.status, job_id)))
+    return Json(services.job(await services.run(services.app.jobs.status, job_id)))
 
 
 @router.post("/jobs/{job_id}/cancel", status_code=202, response_model=Job, responses=problems(404))
-async def cancel_job(door: ServicesDep, job_id: JobId) -> Response:
+async def cancel_job(services: ServicesDep, job_id: JobId) -> Response:
     """Cancel a job; completed work is kept. A job that has ended stays as it is."""
-    await door.run(door.app.jobs.stop, job_id)
-    return Json(door.job(await door.run(door.app.jobs.status, job_id)), status_code=202)
+    await services.run(services.app.jobs.stop, job_id)
+    return Json(services.job(await services.run(services.app.jobs.status, job_id)), status_code=202)
 
 
 @router.get("/exports", response_model=Exports)
-async def list_exports(door: ServicesDep) -> Response:
+async def list_exports(services: ServicesDep) -> Response:
     """List the names of finished exports, newest first."""
-    found = await door.run(export_files, door.options.export_dir)
+    found = await services.run(export_files, services.options.export_dir)
     return Json({"exports": [path.name for path in found]})
 
 
 @router.get("/exports/{name}", response_class=Response, responses=_FILE | problems(404, 416))
-async def get_export(door: ServicesDep, name: ExportName) -> Response:
+async def get_export(services: ServicesDep, name: ExportName) -> Response:
     """Download a finished export, or the parts named by the header `Range`."""
-    return await door.run(Download, await door.run(export_file, door.options.export_dir, name))
+    return await services.run(Download, await services.run(export_file, services.options.export_dir, name))
 
 
 @router.delete("/exports/{name}", status_code=204, response_class=Response, responses=problems(404))
-async def remove_export(door: ServicesDep, name: ExportName) -> Response:
+async def remove_export(services: ServicesDep, name: ExportName) -> Response:
     """Delete a finished export."""
-    await door.run(delete_export, door.options.export_dir, name)
+    await services.run(delete_export, services.options.export_dir, name)
     return Response(status_code=204)
 
 
-async def _started(request: Request, door: Services, starting: Awaitable[JobStatus]) -> Response:
+async def _started(request: Request, services: Services, starting: Awaitable[JobStatus]) -> Response:
     try:
         status = await starting
     except BusyError as error:  # not an overload, but a conflict: only one job runs at a time
         conflict = Overload(error.code, error.message, remedy=error.remedy)
         return error_response(conflict, request.scope, status=409)
-    return Json(door.job(status), status_code=202, headers={"Location": f"{door.options.root_path}/api/jobs/{status.job_id}"})
+    return Json(
+        services.job(status), status_code=202, headers={"Location": f"{services.options.root_path}/api/jobs/{status.job_id}"}
+    )

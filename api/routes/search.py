@@ -36,16 +36,16 @@ legacy_router = APIRouter(prefix="/api/search", tags=["reference"], route_class=
 
 @legacy_router.post("/text", response_model=TextSearch, responses=problems(415))
 async def search_text(
-    door: ServicesDep, question: Annotated[TextSearchRequest, examples({"query": "red striped mug", "top_k": 5})]
+    services: ServicesDep, question: Annotated[TextSearchRequest, examples({"query": "red striped mug", "top_k": 5})]
 ) -> Response:
     """Search pictures by a text."""
-    answer = await door.search(await door.query(question, text=question.query))
-    return Json({"query": question.query} | rows_of(answer.results, door.options))
+    answer = await services.search(await services.query(question, text=question.query))
+    return Json({"query": question.query} | rows_of(answer.results, services.options))
 
 
 @legacy_router.post("/image", response_model=ImageSearch, responses=problems(404, 415, 502, 504))
 async def search_image(
-    door: ServicesDep, question: Annotated[ImageSearchRequest, examples({"image_id": "1", "top_k": 5})]
+    services: ServicesDep, question: Annotated[ImageSearchRequest, examples({"image_id": "1", "top_k": 5})]
 ) -> Response:
     """Search pictures by a picture.
 
@@ -55,31 +55,31 @@ async def search_image(
     question.check_one_picture()
     image = await question.picture()
     if image is not None:
-        query = await door.query(question, image=image)
+        query = await services.query(question, image=image)
     elif question.image_id is not None:
-        query = await door.query(question, item_id=await _item_id(door, question.image_id))
+        query = await services.query(question, item_id=await _item_id(services, question.image_id))
     else:
-        item = await door.run(item_at, door.app, question.image_index or 0)
-        query = await door.query(question, item_id=item.item_id)
+        item = await services.run(item_at, services.app, question.image_index or 0)
+        query = await services.query(question, item_id=item.item_id)
     image_id = None if query.item_id is None else str(query.item_id)
-    return Json({"image_id": image_id} | rows_of((await door.search(query)).results, door.options))
+    return Json({"image_id": image_id} | rows_of((await services.search(query)).results, services.options))
 
 
 @legacy_router.post("/image-to-text", response_model=Captions, responses=problems(404, 415, 502, 504))
-async def search_captions(door: ServicesDep, question: Annotated[CaptionRequest, examples({"image_id": "1"})]) -> Response:
+async def search_captions(services: ServicesDep, question: Annotated[CaptionRequest, examples({"image_id": "1"})]) -> Response:
     """Search the texts of the collection by a picture."""
     question.check_one_picture()
     if question.image_id is not None:
-        item_id = await _item_id(door, question.image_id)
-        return Json(captions_of(await door.run_pictures(door.app.captions_for_item, item_id, question.top_k)))
+        item_id = await _item_id(services, question.image_id)
+        return Json(captions_of(await services.run_pictures(services.app.captions_for_item, item_id, question.top_k)))
     image = await question.picture()
-    picture = await door.look_at("" if image is None else image)
-    return Json(captions_of(await door.run_pictures(door.app.captions_for_image, picture, question.top_k)))
+    picture = await services.look_at("" if image is None else image)
+    return Json(captions_of(await services.run_pictures(services.app.captions_for_image, picture, question.top_k)))
 
 
-async def _item_id(door: Services, name: str) -> int:
+async def _item_id(services: Services, name: str) -> int:
     """Raises QueryError `not_found`."""
-    return (await door.run(item_called, door.app, name)).item_id
+    return (await services.run(item_called, services.app, name)).item_id
 
 
 _MOST_WORDS = 8
@@ -136,7 +136,7 @@ _ROWS = 10_000
 
 
 @router.post("/search", response_model=Results, responses=problems(404, 415, 422, 502, 504))
-async def search(door: ServicesDep, question: Annotated[AnySearchRequest, examples(*_SEARCHES)]) -> Response:
+async def search(services: ServicesDep, question: Annotated[AnySearchRequest, examples(*_SEARCHES)]) -> Response:
     """Search pictures by a text, a picture, or both."""
     if question.pictures:
         question.check_one_picture()
@@ -144,14 +144,16 @@ async def search(door: ServicesDep, question: Annotated[AnySearchRequest, exampl
         raise bad_request(
             "Neither a text nor a picture was given.", "Give query, image_id, image_url, or a file in the field image."
         )
-    item_id = None if question.image_id is None else await _item_id(door, question.image_id)
-    query = await door.query(question, text=question.query, image=await question.picture(), item_id=item_id, weight=question.weight)
-    return Json(await door.results(query))
+    item_id = None if question.image_id is None else await _item_id(services, question.image_id)
+    query = await services.query(
+        question, text=question.query, image=await question.picture(), item_id=item_id, weight=question.weight
+    )
+    return Json(await services.results(query))
 
 
 @router.get("/search", name="search_by_parameters", response_model=Results, responses=problems(404, 422))
 async def search_by_parameters(
-    door: ServicesDep,
+    services: ServicesDep,
     q: Annotated[QueryText, Parameter(description="the text to search for")],
     image_id: Annotated[str | None, Parameter(description="a picture as well: the id of an item, or its file's name")] = None,
     weight: Annotated[float, Parameter(ge=0, le=1, allow_inf_nan=False, description="share of the picture")] = 0.5,
@@ -166,27 +168,27 @@ async def search_by_parameters(
     options = PagedSearchOptions(
         top_k=top_k, offset=offset, min_score=min_score, where=filter_of(where), collapse_duplicates=collapse_duplicates
     )
-    item_id = None if image_id is None else await _item_id(door, image_id)
-    return Json(await door.results(await door.query(options, text=q, item_id=item_id, weight=weight)))
+    item_id = None if image_id is None else await _item_id(services, image_id)
+    return Json(await services.results(await services.query(options, text=q, item_id=item_id, weight=weight)))
 
 
 @router.post("/api/search/batch", response_model=BatchResults, responses=problems(415, 422))
-async def search_batch(door: ServicesDep, question: Annotated[BatchSearchRequest, examples(_MANY)]) -> Response:
+async def search_batch(services: ServicesDep, question: Annotated[BatchSearchRequest, examples(_MANY)]) -> Response:
     """Search by many texts in one call. Each has its own results; queries times `top_k` are at most 10,000."""
     if len(question.queries) * question.top_k > _ROWS:
         what = f"{len(question.queries)} queries with {question.top_k:,} results each are more than {_ROWS:,} results in one call."
         raise bad_request(what, "Ask for fewer results, or in several calls.")
-    queries = await door.queries(question, question.queries)  # an invalid one is refused before anything is searched
+    queries = await services.queries(question, question.queries)  # an invalid one is refused before anything is searched
     answers: list[bytes] = []
     for start in range(0, len(queries), _SLICE):  # in slices, so that single searches can run in between
-        answers += await asyncio.gather(*map(door.results, queries[start : start + _SLICE]))
+        answers += await asyncio.gather(*map(services.results, queries[start : start + _SLICE]))
     return Json(b'{"answers":[' + b",".join(answers) + b"]}")
 
 
 @router.post("/correct-query", response_model=Correction, responses=problems(415, 422))
-async def correct_query(door: ServicesDep, question: Annotated[CorrectionRequest, examples(_MISSPELT)]) -> Response:
+async def correct_query(services: ServicesDep, question: Annotated[CorrectionRequest, examples(_MISSPELT)]) -> Response:
     """Suggest a spelling for a query from the words of this collection. Nothing is searched; searches never change a query."""
-    return Json(await door.run(correction_of, door.app, question.query))
+    return Json(await services.run(correction_of, services.app, question.query))
 
 
 forms = APIRouter(dependencies=[ONLY_KNOWN], route_class=FormRoute)
