@@ -1,4 +1,9 @@
-"""A Parquet file opened with bounds, its words row by row, and its pictures."""
+"""A Parquet file opened with bounds, its words row by row, and its pictures.
+
+A few kilobytes can unpack to gigabytes: one long text that a dictionary gives to a million rows, texts written as what they add to the
+one before, a list of very many texts. Therefore rows are measured before they are unpacked. `pyarrow.dataset.Scanner` would replace only
+the loop over row groups, and reads ahead; the measuring would stay.
+"""
 
 import threading
 from collections import OrderedDict
