@@ -7,7 +7,9 @@
     ├── QueryError         an invalid query (text_empty, text_too_long, bad_request, not_found)
     ├── SourceError        a CSV or folder that cannot be read (csv_empty, csv_missing_columns, ...)
     ├── CheckpointError    a model file that must not be used (checkpoint_invalid)
+    │   └── CheckpointMissing  there is none at that path
     ├── StoreError         the collection on disk cannot be used (index_corrupt, disk_full, read_only, ...)
+    │   └── StoreMissing       there is none at that path
     ├── BusyError          too much load (busy, rate_limited)
     ├── AccessError        the caller is not allowed to do this (unauthorized, forbidden)
     ├── TrainingError      training cannot continue (training_failed)

@@ -89,7 +89,7 @@ def test_a_second_run_does_not_overwrite_the_first(trained: Path, run: Path, mon
 
 
 def test_the_page_and_the_shell_take_each_others_models(empty_shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    shell, pictures = empty_shell, csv_source(empty_shell.folder / "mine", things(60))
+    shell, pictures = empty_shell, csv_source(empty_shell.folder / "mine", things(120))
     for name, value in {"MAX_EPOCHS": 6, "BATCH_SIZE": 16, "CATALOGUE": pictures, "RUNS_DIR": shell.folder / "runs"}.items():
         monkeypatch.setenv(f"CROSSMODAL_{name}", str(value))
     first = untrained(SPEC, seed=5).save(shell.folder / "trained_model.pth").model_id
@@ -104,7 +104,7 @@ def test_the_page_and_the_shell_take_each_others_models(empty_shell: Shell, monk
     listed = shell.json("models")
     assert [(entry["model_id"], entry["active"]) for entry in listed] == [(from_page, True), (first, False)]
     figures = json.loads(shell("evaluate", "--model", shell.folder / "trained_model.pth", "--side", "all", "--json").stdout)
-    assert figures["text_to_image"]["queries"] == 60
+    assert figures["text_to_image"]["queries"] == 120
     assert len(shell.lines("search", "red disc", "-k", 3)) == 3
 
     result = shell("train", "--preset", "resnet18-gru", *SMALL, "--epochs", 1, "--batch-size", 16)
