@@ -159,12 +159,12 @@ def _with_options(query: Query, options: SearchOptions) -> Query:
     )
 
 
-def _door(request: Request) -> Services:
+async def _services(request: Request) -> Services:  # async: FastAPI runs plain functions in a thread, 1 ms a request
     services: Services = request.app.state.services
     return services
 
 
-ServicesDep = Annotated[Services, Depends(_door)]
+ServicesDep = Annotated[Services, Depends(_services)]
 
 
 _ID = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)

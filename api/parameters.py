@@ -32,7 +32,7 @@ def filter_of(text: str | None) -> dict[str, Any] | None:
         raise invalid([{**fault, "loc": ("where", *fault["loc"])} for fault in error.errors(include_url=False)]) from None
 
 
-def _only_known(request: Request) -> None:
+async def _only_known(request: Request) -> None:
     """Refuse unknown and repeated parameters, which FastAPI would ignore.
 
     Raises:
