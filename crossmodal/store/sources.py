@@ -3,7 +3,7 @@
 import json
 import time
 from collections import defaultdict, deque
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -104,13 +104,11 @@ class Sources:
         """
         name = storable(name)
         with self._database.writing() as db:
-            keys_of = defaultdict[int, list[str]](list)
-            for item_id, key in db.execute("SELECT item_id, key FROM item_sources WHERE catalogue = ?", (name,)):
-                keys_of[item_id].append(key)
+            rows = db.execute("SELECT item_id, key FROM item_sources WHERE catalogue = ?", (name,)).fetchall()
             db.execute("DELETE FROM failures WHERE catalogue = ?", (name,))
             db.execute("DELETE FROM catalogues WHERE name = ?", (name,))
             db.execute("DELETE FROM refused WHERE catalogue = ?", (name,))
-            gone = _drop_rows(db, keys_of)
+            gone = _drop_rows(db, rows)
             # The rows left with their source, so items removed by the user also return when it is indexed again.
             sql = "UPDATE items SET vanished = 1 WHERE item_id IN (SELECT value FROM json_each(?)) AND removed_at IS NOT NULL"
             db.execute(sql, (id_list(gone),))
@@ -136,10 +134,7 @@ class Sources:
                 rows = db.execute(f"SELECT item_id, item_sources.key FROM {_GONE}", (name,)).fetchall()
                 (missing,) = db.execute(f"SELECT COUNT(*) FROM {_MISSING}", (name,)).fetchone()
                 db.execute("DELETE FROM failures WHERE catalogue = ? AND key NOT IN (SELECT key FROM temp.present)", (name,))
-            keys_of = defaultdict[int, list[str]](list)
-            for item_id, key in rows:
-                keys_of[item_id].append(key)
-            gone = _drop_rows(db, keys_of, title_models=title_models)
+            gone = _drop_rows(db, rows, title_models=title_models)
             return removal.remove(db, gone, vanished=True), missing - len(rows)
 
     def detect_renames(
@@ -222,8 +217,15 @@ class Sources:
             return [item.item_id for item in many_items(db, list(dict.fromkeys(item_id for item_id, _ in rows)))]
 
 
-def _drop_rows(db: Connection, keys_of: Mapping[int, Collection[str]], *, title_models: Collection[str] = ()) -> list[int]:
-    """Delete rows of items that have others, and return the ids of the items that have none: their rows are kept with them."""
+def _drop_rows(db: Connection, rows: Iterable[tuple[int, str]], *, title_models: Collection[str] = ()) -> list[int]:
+    """Delete rows of items that have others, and return the ids of the items that have none: their rows are kept with them.
+
+    Args:
+        rows: the item and the key of each.
+    """
+    keys_of = defaultdict[int, list[str]](list)
+    for item_id, key in rows:
+        keys_of[item_id].append(key)
     shared = item_sources.shared(db, keys_of)
     item_sources.delete(db, [key for item_id in shared for key in keys_of[item_id]], title_models=title_models)
     return sorted(keys_of.keys() - shared)
