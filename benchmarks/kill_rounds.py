@@ -91,14 +91,25 @@ def write_until_killed(path: Path, start: int) -> None:
 
 
 def run_rounds(
-    path: Path, rounds: int, *, writers: int = 2, seed: int = 0, longest_s: float = 0.12, full_check_every: int = 25
+    path: Path,
+    rounds: int,
+    *,
+    writers: int = 2,
+    seed: int = 0,
+    longest_s: float = 0.12,
+    full_check_every: int = 25,
+    acknowledged_first: int = 0,
 ) -> Report:
-    """Kill writers `rounds` times and compare: the newest items in every round, all items in every `full_check_every`-th."""
+    """Kill writers `rounds` times and compare: the newest items in every round, all items in every `full_check_every`-th.
+
+    In every second round, beginning with the first, the time to the kill starts only when each writer has acknowledged
+    `acknowledged_first` transactions: on a busy machine a writer may otherwise never get to its first.
+    """
     report, chance = Report(), random.Random(seed)
     next_numbers = [1 + writer * WRITER_RANGE for writer in range(writers)]
     expected: set[int] = set()
     for number in range(1, rounds + 1):
-        acknowledged = _one_round(path, next_numbers, chance.uniform(0, longest_s))
+        acknowledged = _one_round(path, next_numbers, chance.uniform(0, longest_s), acknowledged_first if number % 2 else 0)
         report.rounds, report.kills = number, report.kills + writers
         new = _compare(path, acknowledged, next_numbers, expected, report)
         report.acknowledged += sum(map(len, acknowledged))
@@ -111,7 +122,7 @@ def run_rounds(
     return report
 
 
-def _one_round(path: Path, starts: list[int], delay_s: float) -> list[list[int]]:
+def _one_round(path: Path, starts: list[int], delay_s: float, acknowledged_first: int) -> list[list[int]]:
     """The numbers that each writer acknowledged before it was killed."""
     command = [sys.executable, "-m", "benchmarks.kill_rounds", "--write", str(path), "--start"]
     # Unbuffered: `communicate` would not see what `readline` has read ahead.
@@ -124,6 +135,7 @@ def _one_round(path: Path, starts: list[int], delay_s: float) -> list[list[int]]
         ready = process.stdout.readline()
         if ready != b"[]\n":
             raise RuntimeError(f"a writer did not start: {process.communicate()[1]!r}")
+    read = [b"".join(process.stdout.readline() for _ in range(acknowledged_first)) for process in processes if process.stdout]
     time.sleep(delay_s)
     for process in processes:
         process.send_signal(signal.SIGKILL)
@@ -133,8 +145,8 @@ def _one_round(path: Path, starts: list[int], delay_s: float) -> list[list[int]]
             raise RuntimeError(f"a writer ended by itself: {errors!r}")
     # An incomplete line is not an acknowledgement.
     return [
-        [number for line in output.splitlines(keepends=True) if line.endswith(b"]\n") for number in json.loads(line)]
-        for output, _ in outputs
+        [number for line in (before + after).splitlines(keepends=True) if line.endswith(b"]\n") for number in json.loads(line)]
+        for before, (after, _) in zip(read, outputs, strict=True)
     ]
 
 

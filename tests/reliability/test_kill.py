@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(signal, "SIGKILL"
 
 
 def test_nothing_acknowledged_is_lost_when_writers_are_killed(tmp_path: Path) -> None:
-    report = run_rounds(tmp_path / "catalog.sqlite3", ROUNDS, seed=int(time.time()), full_check_every=5)
+    report = run_rounds(tmp_path / "catalog.sqlite3", ROUNDS, seed=int(time.time()), full_check_every=5, acknowledged_first=2)
     assert report.lost == []
     assert report.wrong == []
     assert report.acknowledged > ROUNDS
@@ -46,7 +46,7 @@ def test_the_comparison_sees_what_is_lost_and_what_is_wrong(tmp_path: Path, monk
         return real(self, *args, **kwargs)
 
     monkeypatch.setattr(Items, "known", spoil)
-    report = run_rounds(path, 1, writers=1, longest_s=0.2)
+    report = run_rounds(path, 1, writers=1, acknowledged_first=2)
     assert report.lost
     assert any("is not what was written" in sentence for sentence in report.wrong)
 
@@ -61,7 +61,7 @@ folder = Path(sys.argv[1])
 with Store(folder / "catalog.sqlite3") as store:
     os.write(1, b"begin\\n")
     while True:
-        index = SyncedIndex(catalog, MODEL_ID, embed_dim=64, path=folder / "image_features.pt")
+        index = SyncedIndex(store, MODEL_ID, embed_dim=64, path=folder / "image_features.pt")
         index._saved_tag = None
         index.save()
         index.rebuild()
