@@ -4,6 +4,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 RUN_READY  := $(VENV)/.run-ready
 TEST_READY := $(VENV)/.test-ready
+# The tests start hundreds of processes; without compiled files each would compile all of it again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: run api test test-fast check bench screenshot clean
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-PROJECT = Path(__file__).resolve().parents[1]
+from tests.source_files import PROJECT, source_files
 
 ERRORS, ITEMS, PROGRESS, ATOMIC, LOCKS = (f"crossmodal.{name}" for name in ("errors", "items", "progress", "atomic", "locks"))
 FILTERS = "crossmodal.filters"
@@ -20,7 +20,7 @@ BACKBONES, TRAINING, EVALUATION = "crossmodal.backbones", "crossmodal.training",
 TORCHVISION, REGISTRY = "crossmodal.torchvision_compat", "crossmodal.registry"
 INSTALLATION = "crossmodal.installation"
 
-ROOMS: dict[str, set[str]] = {
+PACKAGES: dict[str, set[str]] = {
     # The library: knows neither settings, Streamlit nor any file beside its own folder.
     "crossmodal": set(),
     ERRORS: set(),
@@ -57,23 +57,23 @@ ROOMS: dict[str, set[str]] = {
     | {"app_logic", "config", "datasets", "engine", "training"},
     "api": {ERRORS, ITEMS, FILTERS, JOBS, PROGRESS, TEXT, STORE, IMAGES, INGEST} | {"config", "engine", "initialize"},
     "ui": {ERRORS, INSTALLATION, ITEMS, JOBS, PROGRESS, EVALUATION} | {"config", "engine", "training", "initialize"},
-    "app": {"ui", "api"},  # the page mounts the API; a door enters no other otherwise
+    "app": {"ui", "api"},  # the page mounts the API; a door imports no other otherwise
     # The command line, and what it does besides.
     "doctor": {ERRORS, INSTALLATION, ITEMS, PROGRESS, TEXT, STORE, IMAGES, INDEXES, "config", "engine", "initialize"},
     "commands": {ERRORS, INSTALLATION, ITEMS, FILTERS, JOBS, PROGRESS, TEXT, STORE, INGEST, EVALUATION, TRAINING, RUNTIMES}
     | {"config", "engine", "initialize", "training", "doctor"}
-    | {"api"},  # `serve` starts it, `search` and `add` ask one that runs; a door enters no other otherwise
+    | {"api"},  # `serve` starts it, `search` and `add` ask one that runs; a door imports no other otherwise
     "cli": {INSTALLATION, "commands"},
     # The entry point of the installed package.
     "packaging": {"cli"},
 }
-"""Room → the rooms it may import, itself apart. Benchmarks may import all of these, tests those and benchmarks."""
+"""Package → the packages it may import, itself apart. Benchmarks may import all of these, tests those and benchmarks."""
 
-TORCH_ROOMS = {BACKBONES, TRAINING, EVALUATION, INDEXES, RUNTIMES, TORCHVISION}
-TORCH_ROOMS |= {"datasets", "encoders", "system", "engine", "training"}
+TORCH_PACKAGES = {BACKBONES, TRAINING, EVALUATION, INDEXES, RUNTIMES, TORCHVISION}
+TORCH_PACKAGES |= {"datasets", "encoders", "system", "engine", "training"}
 OUTSIDE: dict[str, set[str]] = {
     "streamlit": {"app", "ui", "initialize", "commands.page"},  # in initialize only inside `initialize_system`, see below
-    "torch": TORCH_ROOMS | {"crossmodal.images.transforms"},
+    "torch": TORCH_PACKAGES | {"crossmodal.images.transforms"},
     "torchvision": {TORCHVISION},
     "numpy": {
         ITEMS,
@@ -121,7 +121,7 @@ OUTSIDE: dict[str, set[str]] = {
     "safetensors": {"crossmodal.backbones.weights"},
     "tokenizers": {"crossmodal.backbones.hugging_face"},
 }
-"""Package that is not ours → rooms or files that may import it. A package that is not here is not a dependency yet."""
+"""Package of others → our packages or files that may import it. One that is not here is not a dependency yet."""
 
 WITHOUT_TORCH = {ERRORS, ITEMS, PROGRESS, JOBS, TEXT, STORE, INGEST, DEMO, "config"}
 WITHOUT_TORCH_FILES = {"crossmodal.images.decoder", "crossmodal.images.decode_worker", "crossmodal.images.fetch"}
@@ -144,7 +144,7 @@ def imports_of(source: str) -> list[Import]:
             if isinstance(child, ast.Import):
                 found.extend(Import(alias.name, function) for alias in child.names)
             elif isinstance(child, ast.ImportFrom):
-                assert child.level == 0, "relative imports hide which room is entered"
+                assert child.level == 0, "relative imports hide which package is imported"
                 found.extend(Import(f"{child.module}.{alias.name}", function) for alias in child.names)
             walk(child, child.name if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef) else function)
 
@@ -152,19 +152,13 @@ def imports_of(source: str) -> list[Import]:
     return found
 
 
-def is_of_the_project(path: Path) -> bool:
-    parts = path.relative_to(PROJECT).parts
-    return not any(part.startswith(".") or part in {"build", "data", "venv"} for part in parts)
-
-
 @cache
 def modules() -> dict[str, Path]:
     """Every Python file by its dotted name; a package by its own."""
-    files = [path for path in PROJECT.rglob("*.py") if is_of_the_project(path)]
-    return {".".join(path.relative_to(PROJECT).with_suffix("").parts).removesuffix(".__init__"): path for path in files}
+    return {".".join(path.relative_to(PROJECT).with_suffix("").parts).removesuffix(".__init__"): path for path in source_files()}
 
 
-def room_of(module: str) -> str:
+def package_of(module: str) -> str:
     parts = module.split(".")
     return ".".join(parts[:2]) if parts[0] == "crossmodal" else parts[0]
 
@@ -185,25 +179,25 @@ def product() -> list[str]:
 
 def complaints(module: str, imports: list[Import]) -> list[str]:
     """What a file of the product imports and may not."""
-    room = room_of(module)
+    package = package_of(module)
     found = []
     for name, function in imports:
-        target, package = room_of(name), name.split(".")[0]
-        if target == room or package in {"__future__", "_typeshed"} or package in LIBRARIES:
+        target, top = package_of(name), name.split(".")[0]
+        if target == package or top in {"__future__", "_typeshed"} or top in LIBRARIES:
             continue
-        if target in ROOMS or package in {"tests", "benchmarks", "crossmodal"}:
-            if target not in ROOMS.get(room, set()):
-                found.append(f"{module} imports {name}: {room} may not enter {target}")
-        elif not {room, module} & OUTSIDE.get(package, set()):
-            found.append(f"{module} imports {name}: {room} may not use {package}")
-        elif package == "streamlit" and room == "initialize" and function != "initialize_system":
+        if target in PACKAGES or top in {"tests", "benchmarks", "crossmodal"}:
+            if target not in PACKAGES.get(package, set()):
+                found.append(f"{module} imports {name}: {package} may not import {target}")
+        elif not {package, module} & OUTSIDE.get(top, set()):
+            found.append(f"{module} imports {name}: {package} may not use {top}")
+        elif top == "streamlit" and package == "initialize" and function != "initialize_system":
             found.append(f"{module} imports streamlit outside initialize_system")
     return found
 
 
 @pytest.mark.parametrize("module", sorted(product()))
 def test_file_keeps_to_the_table(module: str) -> None:
-    assert room_of(module) in ROOMS, f"{module} belongs to no room: give it one in the table above"
+    assert package_of(module) in PACKAGES, f"{module} is in no package of the table above: add it"
     assert complaints(module, list(edges(module))) == []
 
 
@@ -211,14 +205,14 @@ def test_file_keeps_to_the_table(module: str) -> None:
     ("module", "source", "complaint"),
     [
         ("crossmodal.text.x", "import streamlit", "crossmodal.text may not use streamlit"),
-        ("crossmodal.text.x", "def f():\n    from config import Settings", "crossmodal.text may not enter config"),
-        ("crossmodal.text.x", "from crossmodal.images import fetch", "may not enter crossmodal.images"),
+        ("crossmodal.text.x", "def f():\n    from config import Settings", "crossmodal.text may not import config"),
+        ("crossmodal.text.x", "from crossmodal.images import fetch", "may not import crossmodal.images"),
         ("crossmodal.images.fetch", "import torch", "may not use torch"),
         ("initialize", "import streamlit as st", "outside initialize_system"),
         ("initialize", "def build_system():\n    import streamlit", "outside initialize_system"),
-        ("app_logic", "from config import Settings", "may not enter config"),
-        ("ui.x", "from app_logic import LostFoundApp", "may not enter app_logic"),
-        ("datasets", "from tests import shared_data", "may not enter tests"),
+        ("app_logic", "from config import Settings", "may not import config"),
+        ("ui.x", "from app_logic import LostFoundApp", "may not import app_logic"),
+        ("datasets", "from tests import shared_data", "may not import tests"),
         ("config", "import httpx", "may not use httpx"),
     ],
 )
@@ -231,19 +225,19 @@ def test_the_table_allows_streamlit_inside_initialize_system() -> None:
     assert complaints("initialize", imports_of("def initialize_system():\n    import streamlit as st")) == []
 
 
-def test_benchmarks_and_tests_are_entered_by_nobody_else() -> None:
+def test_benchmarks_and_tests_are_imported_by_nobody_else() -> None:
     for module in modules():
         if module.split(".")[0] == "benchmarks":
             assert not [name for name, _ in edges(module) if name.split(".")[0] == "tests"], module
 
 
-def test_every_room_of_the_table_is_there() -> None:
-    assert set(ROOMS) == {room_of(module) for module in product()}
+def test_every_package_of_the_table_is_there() -> None:
+    assert set(PACKAGES) == {package_of(module) for module in product()}
 
 
-def test_rooms_and_files_go_one_way() -> None:
+def test_packages_and_files_go_one_way() -> None:
     """Raises `CycleError` with the way around."""
-    list(TopologicalSorter(ROOMS).static_order())
+    list(TopologicalSorter(PACKAGES).static_order())
     list(TopologicalSorter({module: {name for name, _ in edges(module)} & modules().keys() for module in modules()}).static_order())
 
 
@@ -262,7 +256,7 @@ def reached(module: str) -> set[str]:
     return seen
 
 
-@pytest.mark.parametrize("module", sorted(m for m in product() if room_of(m) in WITHOUT_TORCH or m in WITHOUT_TORCH_FILES))
+@pytest.mark.parametrize("module", sorted(m for m in product() if package_of(m) in WITHOUT_TORCH or m in WITHOUT_TORCH_FILES))
 def test_file_does_not_lead_to_torch(module: str) -> None:
     """A decoding process, a reader of files and a store start in a moment; torch takes seconds and much memory."""
     assert not {name for name in reached(module) if name.split(".")[0] in {"torch", "torchvision", "streamlit"}}
@@ -282,7 +276,7 @@ def loaded_by(code: str) -> set[str]:
 
 
 def test_a_decoding_process_loads_no_torch() -> None:
-    torchless = [module for module in modules() if room_of(module) in WITHOUT_TORCH or module in WITHOUT_TORCH_FILES]
+    torchless = [module for module in modules() if package_of(module) in WITHOUT_TORCH or module in WITHOUT_TORCH_FILES]
     loaded = loaded_by("\n".join(f"import {module}" for module in torchless))
     assert "crossmodal" in loaded
     assert not loaded & {"torch", "torchvision", "streamlit", "pandas"}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from crossmodal.installation import COMMAND, IS_CHECKOUT, PROGRAM_DIR
 
-ROOMS = ("api", "commands", "crossmodal", "doctor", "engine", "training", "ui")
+PACKAGES = ("api", "commands", "crossmodal", "doctor", "engine", "training", "ui")
 SPELT_OUT = "python cli.py"
 
 
@@ -23,7 +23,7 @@ def test_a_checkout_is_started_by_its_file() -> None:
 
 
 def test_messages_take_the_command_from_here() -> None:
-    files = [path for room in ROOMS for path in (PROGRAM_DIR / room).rglob("*.py") if path.name != "installation.py"]
+    files = [path for package in PACKAGES for path in (PROGRAM_DIR / package).rglob("*.py") if path.name != "installation.py"]
     files += list(PROGRAM_DIR.glob("*.py"))
 
     assert [path for path in files if any(SPELT_OUT in text for text in strings(path))] == []
