@@ -1,4 +1,4 @@
-"""Repair missing, damaged or wrong embeddings from the stored pictures, and rebuild the caches."""
+"""Repair missing, damaged or wrong embeddings from the stored pictures, and rebuild the table of words and the caches."""
 
 import threading
 from typing import get_args
@@ -22,7 +22,7 @@ _AT_ONCE = 64
 
 
 def repair_collection(settings: Settings, on_progress: OnProgress, stop: threading.Event | None = None) -> str:
-    """Check every item's embedding and recompute wrong ones. Returns a one-sentence summary.
+    """Check every item's embedding and recompute wrong ones; write its words anew. Returns a one-sentence summary.
 
     A missing or rejected model is trained first, as at a start. Each batch is one transaction; repairs made before a stop are kept.
 
@@ -37,6 +37,7 @@ def repair_collection(settings: Settings, on_progress: OnProgress, stop: threadi
         pass
     else:
         with store:
+            store.words.rebuild()
             for model_id in store.models.counts():
                 for feed in get_args(Feed):
                     store.changes.drop_damaged(model_id, feed=feed)

@@ -15,6 +15,7 @@ CHECKS: tuple[tuple[str, Callable[[Subject], list[Finding]]], ...] = (
     ("decoder", environment.check_decoder),
     ("store", store.check_store),
     ("pictures", store.check_pictures),
+    ("words", store.check_words),
     ("failed rows", store.check_failures),
     ("model", model.check_model),
     ("model of the collection", model.check_coverage),

@@ -10,7 +10,7 @@ from crossmodal.items import Item
 from crossmodal.store import Store, schema
 from crossmodal.store.schema import origins
 from crossmodal.text.cleaning import counted, were
-from doctor.finding import Finding, Subject, quoted
+from doctor.finding import REPAIR, Finding, Subject, quoted
 
 # A single-colour thumbnail is far smaller than this; larger ones need not be decoded.
 _FLAT_BYTES = 4096
@@ -81,6 +81,21 @@ def check_pictures(subject: Subject) -> list[Finding]:
         what = f'One picture has {len(_titles(items)):,} different titles, like a "no picture" image: {_ids(ids)}.'
         found.append(Finding("placeholder_pictures", what, _remove("placeholder_pictures", ids), item_ids=tuple(ids)))
     return found
+
+
+def check_words(subject: Subject) -> list[Finding]:
+    """Check the words that text searches read against the items."""
+    if subject.store is None:
+        return []
+    try:
+        count = subject.store.words.disagreements()
+    except StoreError as error:
+        if error.code != "index_corrupt":
+            raise
+        return [Finding("words_disagree", "The table of the items' words is damaged.", REPAIR)]
+    if not count:
+        return []
+    return [Finding("words_disagree", f"The words of {counted(count, 'item')} are not those that text searches read.", REPAIR)]
 
 
 def check_failures(subject: Subject) -> list[Finding]:

@@ -165,5 +165,51 @@ ALTER TABLE refused ADD COLUMN content_hash TEXT;
 CREATE INDEX refused_by_content ON refused (content_hash, catalogue) WHERE content_hash IS NOT NULL;
 """
 
-MIGRATIONS: tuple[str, ...] = (VERSION_1, VERSION_2, VERSION_3, VERSION_4)
+# Origins are paths within their source, or addresses, of which the host says nothing about the picture.
+_FILE_NAMES = """
+SELECT group_concat(CASE WHEN source LIKE 'http%://%' THEN substr(source, instr(substr(source, 9), '/') + 9) ELSE source END, char(10))
+    FROM item_sources WHERE item_sources.item_id = items.item_id
+"""
+
+
+def _values_of(column: str) -> str:
+    """The texts in a column of JSON, a line each; none where it is damaged."""
+    sound = f"CASE WHEN json_valid(items.{column}) THEN items.{column} ELSE '[]' END"
+    return f"SELECT group_concat(value, char(10)) FROM json_each({sound}) WHERE type = 'text'"
+
+
+def _written_anew(items: str) -> str:
+    """The statements that bring the words of some items up to date."""
+    return (
+        f"DELETE FROM words WHERE rowid IN ({items});"
+        f" INSERT INTO words (rowid, title, captions, attributes, files) SELECT * FROM item_words WHERE item_id IN ({items});"
+    )
+
+
+VERSION_5 = f"""
+-- What a text search reads of each item that is there. Marks belong to their word (Thai, Hindi); "cafe" finds "Café".
+CREATE VIEW item_words AS SELECT
+    items.item_id,
+    items.title,
+    coalesce(({_values_of("captions")}), '') AS captions,
+    coalesce(({_values_of("attributes")}), '') AS attributes,
+    coalesce(({_FILE_NAMES.strip()}), '') AS files
+    FROM items WHERE removed_at IS NULL;
+CREATE VIRTUAL TABLE words USING fts5 (
+    title, captions, attributes, files, tokenize = "unicode61 remove_diacritics 2 categories 'L* M* N* Co'"
+);
+INSERT INTO words (rowid, title, captions, attributes, files) SELECT * FROM item_words;
+
+-- Triggers, so that no way of changing an item leaves its words behind. A new item's are written with its first row.
+CREATE TRIGGER words_of_new_row AFTER INSERT ON item_sources BEGIN {_written_anew("new.item_id")} END;
+CREATE TRIGGER words_of_changed_row AFTER UPDATE OF item_id, source ON item_sources
+    WHEN old.item_id <> new.item_id OR old.source <> new.source BEGIN {_written_anew("old.item_id, new.item_id")} END;
+CREATE TRIGGER words_of_deleted_row AFTER DELETE ON item_sources BEGIN {_written_anew("old.item_id")} END;
+CREATE TRIGGER words_of_changed_item AFTER UPDATE OF title, captions, attributes, removed_at ON items
+    WHEN old.title <> new.title OR old.captions <> new.captions OR old.attributes <> new.attributes
+        OR (old.removed_at IS NULL) <> (new.removed_at IS NULL) BEGIN {_written_anew("new.item_id")} END;
+CREATE TRIGGER words_of_deleted_item AFTER DELETE ON items BEGIN DELETE FROM words WHERE rowid = old.item_id; END;
+"""
+
+MIGRATIONS: tuple[str, ...] = (VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5)
 """Statement i leads from version i to i + 1. A released one is never changed, only followed by another."""

@@ -13,6 +13,7 @@ from crossmodal.store.models import Models
 from crossmodal.store.pictures import Pictures
 from crossmodal.store.sources import Sources
 from crossmodal.store.texts import Texts
+from crossmodal.store.words import Words
 
 
 class Store:
@@ -36,6 +37,7 @@ class Store:
         sources: what items come from.
         failures: rows of sources that did not become items.
         embeddings: of items. `texts`: what items say, with its embeddings.
+        words: of titles, captions, attributes and file names, for searching them as text.
         models: whose embeddings are stored, and which model is active.
         changes: the feeds that keep indexes up to date.
         meta: small values of the collection itself.
@@ -58,6 +60,7 @@ class Store:
         self.failures = Failures(self._database)
         self.embeddings = Embeddings(self._database)
         self.texts = Texts(self._database)
+        self.words = Words(self._database)
         self.models = Models(self._database)
         self.changes = ChangeFeeds(self._database)
         self.meta = Meta(self._database)

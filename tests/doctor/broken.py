@@ -112,6 +112,13 @@ def shuffle_the_cache(folder: Path) -> None:
     cache_file.write(path, kind="exact", tag=tag, item_ids=ids.clone(), embeddings=rolled)
 
 
+def lose_words(folder: Path) -> None:
+    with sqlite3.connect(folder / "catalog.sqlite3") as db:
+        db.execute("DELETE FROM words WHERE rowid = 3")
+        db.execute("UPDATE words SET title = 'of another' WHERE rowid = 5")
+    db.close()
+
+
 def _rewrite(folder: Path, change: Callable[[np.ndarray], np.ndarray]) -> None:
     """Embeddings changed in the file itself, their checksums with them, and the cache gone: what no checksum finds."""
     (folder / "image_features.pt").unlink()
@@ -152,5 +159,6 @@ BREAKS = {
     "placeholders": Break(add_placeholders, "placeholder_pictures", "python cli.py remove 21 22 23"),
     "changed model": Break(change_the_model, "model_changed", "python cli.py index --repair"),
     "nan": Break(put_nan_in, "embeddings_not_finite", "python cli.py index --repair"),
+    "words": Break(lose_words, "words_disagree", "python cli.py index --repair"),
     "cache": Break(shuffle_the_cache, "cache_disagrees", "python cli.py index --repair"),
 }

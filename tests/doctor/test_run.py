@@ -55,7 +55,7 @@ def test_the_fault_is_named_with_its_cure(healthy_folder: Path, tmp_path: Path, 
     assert digests(folder) == before
 
 
-@pytest.mark.parametrize("name", ["identical rows", "changed model", "nan", "cache"])
+@pytest.mark.parametrize("name", ["identical rows", "changed model", "nan", "words", "cache"])
 def test_mending_mends(healthy_folder: Path, tmp_path: Path, name: str) -> None:
     folder = BREAKS[name].of(healthy_folder, tmp_path / "here")
     said = repair_collection(settings_of(folder), ignore_progress)
