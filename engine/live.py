@@ -9,13 +9,18 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from crossmodal.errors import QueryError
 from crossmodal.filters import Filter, Where
+from crossmodal.images.decoder import Decoder
 from crossmodal.items import Failure, Item
 from crossmodal.jobs import UNDER_WAY, JobManager, JobStatus, JobStore
 from crossmodal.progress import OnProgress, ignore_progress
+from crossmodal.store import Store
 from engine.core import SearchEngine
+from engine.encoding import Encoding
 from engine.info import ADDED, ModelGeneration, SystemInfo, TrainingEstimate, device_text, model_info, model_name, source_infos
+from engine.models.generations import Generations
 from engine.models.store import ModelFiles
 from engine.models.switch import Switching
+from engine.models.trained import TrainedModel
 from engine.query import why_nothing
 from engine.self_evaluation import CollectionMetrics, evaluate_on_collection
 from engine.spelling import CollectionVocabulary
@@ -59,17 +64,38 @@ class LiveApp:
 
     def __init__(self, engine: SearchEngine, tasks: TaskSettings) -> None:
         self.engine = engine
-        self.store = engine.store
-        self.fetcher = engine.fetcher
-        self.decoder = engine.decoder
-        self.encoding = engine.encoding
-        self.generations = engine.generations
-        self.model_path = engine.model_path
         self.jobs = JobManager(JobStore(self.store.path.with_name("jobs.sqlite3")))
         self.switching = Switching(engine, ModelFiles(self.store.path.parent / "models", engine.model_path))
         self.tasks = Tasks(engine, tasks, self.switching)
         self._vocabulary_of_collection = CollectionVocabulary(self.store)
         self._collection_metrics: CollectionMetrics | None = None
+
+    # The engine's own parts
+
+    @property
+    def store(self) -> Store:
+        """The collection."""
+        return self.engine.store
+
+    @property
+    def decoder(self) -> Decoder:
+        """Decodes untrusted bytes to pictures."""
+        return self.engine.decoder
+
+    @property
+    def encoding(self) -> Encoding:
+        """Encodes texts and pictures."""
+        return self.engine.encoding
+
+    @property
+    def generations(self) -> Generations:
+        """The active model with its index, and how they are replaced."""
+        return self.engine.generations
+
+    @property
+    def model_path(self) -> Path:
+        """The model file."""
+        return self.engine.model_path
 
     @property
     def limits(self) -> Limits:
@@ -141,19 +167,12 @@ class LiveApp:
             CheckpointError: the file is not a usable model. QueryError: `bad_request`: it is already active. BusyError: another job is
                 running.
         """
-        model = self.switching.import_file(path)
-        return self.jobs.start(
-            "switch", f"Switching to {model_name(model)}", lambda note, stop: self.switching.run(model, note, stop)
-        )
+        return self._start_switch(self.switching.import_file(path))
 
     def resume_switch(self) -> JobStatus | None:
         """Resume a model switch that a crash interrupted; None if there is none, or if any job is running, here or elsewhere."""
         model = None if self.jobs.running() else self.switching.unfinished()
-        if model is None:
-            return None
-        return self.jobs.start(
-            "switch", f"Switching to {model_name(model)}", lambda note, stop: self.switching.run(model, note, stop)
-        )
+        return None if model is None else self._start_switch(model)
 
     def start_measuring(self) -> JobStatus:
         """Evaluate the active model on the collection's titles in the background; see `collection_metrics`. Raises BusyError."""
@@ -268,6 +287,11 @@ class LiveApp:
     def nearest_words(self, query: str, n: int = 3) -> list[str]:
         """Up to `n` words of the collection spelt similarly to the query's unknown words, best first."""
         return self._vocabulary_of_collection.vocabulary().near(query, n)
+
+    def _start_switch(self, model: TrainedModel) -> JobStatus:
+        return self.jobs.start(
+            "switch", f"Switching to {model_name(model)}", lambda note, stop: self.switching.run(model, note, stop)
+        )
 
     def _index_and_resume(self, location: str, on_progress: OnProgress, stop: threading.Event) -> str:
         try:

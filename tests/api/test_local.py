@@ -133,7 +133,7 @@ def test_an_inside_address_is_refused_over_there(app: LiveApp, remote: RemoteApp
     def refuse(url: str) -> bytes:
         raise AddressError("url_blocked_address", f"{url} leads inside.", remedy="Use another.")
 
-    monkeypatch.setattr(app.fetcher, "fetch", refuse)
+    monkeypatch.setattr(app.engine.fetcher, "fetch", refuse)
     with pytest.raises(CrossmodalError, match="leads inside"):
         remote.search(Query(image="http://10.0.0.1/x.png"))
 

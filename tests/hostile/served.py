@@ -41,9 +41,9 @@ def main() -> None:
     folder, evil, canary = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     app = filled_app(folder, 6)
     app.decoder.close()
-    app.decoder = app.engine.decoder = app.encoding._decoder = Decoder(DecodeLimits(), workers=2)
+    app.engine.decoder = app.encoding._decoder = Decoder(DecodeLimits(), workers=2)
     app.engine.limits = replace(app.limits, max_image_bytes=DecodeLimits().max_bytes)
-    app.fetcher = app.engine.fetcher = TrappedFetcher(EvilServer(evil, canary))  # type: ignore[assignment]
+    app.engine.fetcher = TrappedFetcher(EvilServer(evil, canary))  # type: ignore[assignment]
     with Served(app, ApiOptions()) as address:
         print(address, flush=True)  # noqa: T201  what the test reads
         sys.stdin.read()
