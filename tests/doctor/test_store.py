@@ -1,11 +1,11 @@
 """The stored pictures, while somebody else changes the collection."""
 
-import shutil
 from pathlib import Path
 from typing import cast
 
 import pytest
 
+from benchmarks.made_up import MODEL_ID, made_up_item
 from crossmodal.images.decoder import Decoder
 from crossmodal.store import Store
 from doctor.finding import Subject
@@ -14,9 +14,9 @@ from tests.app_parts import InProcess
 from tests.doctor.broken import place_of
 
 
-def test_an_item_removed_meanwhile_is_no_fault(healthy_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = Path(shutil.copytree(healthy_folder, tmp_path / "here"))
-    with Store(folder / "catalog.sqlite3") as store:
+def test_an_item_removed_meanwhile_is_no_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Store(tmp_path / "catalog.sqlite3") as store:
+        store.items.add_many([made_up_item(number) for number in range(20)], model_id=MODEL_ID)
         thumbnail = store.pictures.thumbnail
 
         def removed_first(item_id: int) -> bytes:
@@ -25,5 +25,5 @@ def test_an_item_removed_meanwhile_is_no_fault(healthy_folder: Path, tmp_path: P
             return thumbnail(item_id)
 
         monkeypatch.setattr(store.pictures, "thumbnail", removed_first)
-        assert check_pictures(Subject(place_of(folder), cast(Decoder, InProcess()), store)) == []
+        assert check_pictures(Subject(place_of(tmp_path), cast(Decoder, InProcess()), store)) == []
         assert store.items.count() == 19

@@ -1,5 +1,6 @@
 """Every backbone in a size for tests, with random weights; and what a checkpoint's folder looks like."""
 
+from copy import deepcopy
 from functools import cache
 
 import torch
@@ -39,15 +40,12 @@ QUERIES = ["a red mug", "mug", "", "a very long description of a large blue umbr
 
 def tiny_image(name: str) -> ImageBackbone:
     """One with random weights, in training mode; the same numbers every time."""
-    backbone = image_backbone(name)(IMAGES[name])
-    backbone.load_state_dict(_image_state(name))
-    return backbone
+    return deepcopy(_image(name))
 
 
 def tiny_text(name: str) -> TextBackbone:
     """The same for texts."""
-    torch.manual_seed(0)
-    return text_backbone(name)(TEXTS[name])
+    return deepcopy(_text(name))
 
 
 @cache
@@ -57,13 +55,21 @@ def pictures() -> torch.Tensor:
 
 
 @cache
-def _image_state(name: str) -> dict[str, torch.Tensor]:
+def _image(name: str) -> ImageBackbone:
     """Random weights, and batch norms that have seen something: fresh ones let a deep network's answer shrink to nothing."""
     torch.manual_seed(0)
     backbone = image_backbone(name)(IMAGES[name])
-    norms = [module for module in backbone.modules() if isinstance(module, torch.nn.BatchNorm2d)]
-    for norm in norms:
+    momenta = {module: module.momentum for module in backbone.modules() if isinstance(module, torch.nn.BatchNorm2d)}
+    for norm in momenta:
         norm.momentum = None  # the plain mean of what it sees
     with torch.no_grad():
-        backbone(torch.rand(16, 3, 64, 64) if norms else pictures())
-    return backbone.state_dict()
+        backbone(torch.rand(16, 3, 64, 64) if momenta else pictures())
+    for norm, momentum in momenta.items():
+        norm.momentum = momentum
+    return backbone
+
+
+@cache
+def _text(name: str) -> TextBackbone:
+    torch.manual_seed(0)
+    return text_backbone(name)(TEXTS[name])
