@@ -18,7 +18,7 @@ from crossmodal.images.decoder import Decoder
 from crossmodal.images.fetch import Fetcher, FetchLimits
 from crossmodal.ingest.sources.base import Source, SourceLimits
 from crossmodal.ingest.sources.open import open_source
-from crossmodal.items import Failure, Pixels
+from crossmodal.items import Failure, Fit, Pixels
 from crossmodal.locks import wait_for_lock
 from crossmodal.progress import OnProgress, Progress, ignore_progress
 from crossmodal.store import Store
@@ -230,7 +230,14 @@ def open_named(location: str, settings: Settings) -> Source:
 
 
 def read_captioned(
-    settings: Settings, location: str | None, *, size: int, max_pictures: int, on_progress: OnProgress, stop: threading.Event | None
+    settings: Settings,
+    location: str | None,
+    *,
+    size: int,
+    fit: Fit = "crop",
+    max_pictures: int,
+    on_progress: OnProgress,
+    stop: threading.Event | None,
 ) -> tuple[TrainingData, list[Failure], str]:
     """Pictures with captions of the source at a path, or of this installation's own, for a training or an evaluation.
 
@@ -244,7 +251,7 @@ def read_captioned(
     dataset = SimpleIndexDataset(source, fetch=_fetcher(settings).fetch, max_image_bytes=settings.max_image_bytes)
     with Decoder(decode_limits(settings), workers=settings.decode_workers) as decoder:
         data, failures = read_training_data(
-            dataset, decoder, settings.cache_dir, size=size, max_pictures=max_pictures, on_progress=on_progress, stop=stop
+            dataset, decoder, settings.cache_dir, size=size, fit=fit, max_pictures=max_pictures, on_progress=on_progress, stop=stop
         )
     return data, failures, source.label
 

@@ -31,7 +31,7 @@ from PIL import Image
 from crossmodal.errors import CrossmodalError, SourceError
 from crossmodal.images.decode import DecodeLimits, decode_picture
 from crossmodal.ingest.sources.base import Source
-from crossmodal.items import NewItem, Picture, texts_of
+from crossmodal.items import Fit, NewItem, Picture, texts_of
 from crossmodal.progress import ignore_progress
 from crossmodal.store import Store
 from engine.core import SearchEngine
@@ -94,9 +94,9 @@ class Report:
 class InProcess:
     """A decoder without a child process."""
 
-    def decode(self, data: bytes, *, square_px: int) -> Picture:
+    def decode(self, data: bytes, *, square_px: int, fit: Fit = "crop") -> Picture:
         """Decode bytes to a picture."""
-        return decode_picture(data, limits=DecodeLimits(), square_px=square_px)
+        return decode_picture(data, limits=DecodeLimits(), square_px=square_px, fit=fit)
 
     def close(self) -> None:
         """Do nothing; there is no child process."""

@@ -43,7 +43,13 @@ def evaluate(
     with stop_on_interrupt() as stop, ProgressBar(quiet=quiet) as progress:
         trained = named_model(chosen, model).to(on)
         pictures, _failures, source = read_captioned(
-            chosen, data, size=trained.spec.image_size_px, max_pictures=ALL_PICTURES, on_progress=progress, stop=stop
+            chosen,
+            data,
+            size=trained.spec.image_size_px,
+            fit=trained.spec.fit,
+            max_pictures=ALL_PICTURES,
+            on_progress=progress,
+            stop=stop,
         )
         places = (list(range(len(pictures))) if side == "all" else pictures.side(side))[:max_pictures]
         result = evaluate_model(trained, pictures, places, progress)

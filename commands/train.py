@@ -157,7 +157,13 @@ def train(
     with stop_on_interrupt() as stop, ProgressBar(quiet=quiet) as progress:
         assembled = assemble(wanted, weights.request(chosen), seed=run.seed, embed_dim=weights.dim, image_px=weights.image_size)
         pictures, failures, source = read_captioned(
-            chosen, data, size=assembled.spec.image_size_px, max_pictures=run.max_pictures, on_progress=progress, stop=stop
+            chosen,
+            data,
+            size=assembled.spec.image_size_px,
+            fit=assembled.spec.fit,
+            max_pictures=run.max_pictures,
+            on_progress=progress,
+            stop=stop,
         )
         run_settings = RunSettings(
             folder=out or chosen.runs_dir / preset.replace(":", "-").replace("/", "-"),

@@ -38,7 +38,13 @@ def visualize(
     with stop_on_interrupt() as stop, ProgressBar(quiet=quiet) as progress:
         trained = named_model(chosen, model)
         pictures, _failures, _source = read_captioned(
-            chosen, data, size=trained.spec.image_size_px, max_pictures=ALL_PICTURES, on_progress=progress, stop=stop
+            chosen,
+            data,
+            size=trained.spec.image_size_px,
+            fit=trained.spec.fit,
+            max_pictures=ALL_PICTURES,
+            on_progress=progress,
+            stop=stop,
         )
         indices = (list(range(len(pictures))) if side == "all" else pictures.side(side))[:max_pictures]
         history = RunDir(model).history() if model is not None and model.is_dir() else []

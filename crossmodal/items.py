@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 if TYPE_CHECKING:
     import numpy as np
@@ -10,6 +10,10 @@ if TYPE_CHECKING:
 
 # Named as text: the command line shows items, and starts much sooner without numpy.
 Pixels = Annotated["npt.NDArray[np.uint8]", "(height, width, 3) or (n, height, width, 3), RGB"]
+Fit = Literal["crop", "bicubic crop", "squash", "bicubic squash"]
+"""How a picture becomes the square that a model reads: the middle after the short side is scaled, or the whole picture with both sides
+scaled; bilinear unless it says bicubic."""
+FITS: tuple[Fit, ...] = get_args(Fit)
 Embedding = Annotated["npt.NDArray[np.float32]", "(embed_dim,) or (n, embed_dim), unit length"]
 
 
@@ -20,9 +24,10 @@ class Picture:
     Attributes:
         content_hash: SHA-256 of the original bytes, in hex; equal files are one picture.
         width_px, height_px: size of the original after rotation to upright.
-        pixels: (square_px, square_px, 3) uint8, the model's input: short side resized, centre cropped.
+        pixels: (square_px, square_px, 3) uint8, the model's input.
         rendition: re-encoded JPEG that is stored and shown large.
         thumbnail: re-encoded JPEG for result grids.
+        fit: how `pixels` were made of the picture.
     """
 
     content_hash: str
@@ -31,6 +36,7 @@ class Picture:
     pixels: Pixels = field(repr=False, compare=False)
     rendition: bytes = field(repr=False)
     thumbnail: bytes = field(repr=False)
+    fit: Fit = "crop"
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,9 @@ def _tells_apart(subject: Subject, stored: Changes) -> bool:
     for item_id in stored.item_ids[:16].tolist():
         try:
             rendition = subject.store.pictures.rendition(item_id)
-            square = subject.decoder.decode(rendition, square_px=subject.model.spec.image_size_px).pixels
+            square = subject.decoder.decode(
+                rendition, square_px=subject.model.spec.image_size_px, fit=subject.model.spec.fit
+            ).pixels
         except CrossmodalError:
             continue  # reported by another check
         pixels[square.tobytes()] = subject.model.encode_pixels(square[np.newaxis])[0]

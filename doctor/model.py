@@ -113,7 +113,7 @@ def _both(subject: Subject, item: Item) -> tuple[int, float] | None:
     try:
         stored = subject.store.embeddings.get(item.item_id, subject.model.model_id)
         rendition = subject.store.pictures.rendition(item.item_id)
-        pixels = subject.decoder.decode(rendition, square_px=subject.model.spec.image_size_px).pixels
+        pixels = subject.decoder.decode(rendition, square_px=subject.model.spec.image_size_px, fit=subject.model.spec.fit).pixels
     except CrossmodalError:
         return None
     fresh = subject.model.encode_items(pixels[np.newaxis], [item.title])[0]

@@ -83,7 +83,8 @@ def _repair_items(
 
 def _pixels(store: Store, model: TrainedModel, decoder: Decoder, item: Item) -> Pixels | None:
     try:
-        return decoder.decode(store.pictures.rendition(item.item_id), square_px=model.spec.image_size_px).pixels
+        rendition = store.pictures.rendition(item.item_id)
+        return decoder.decode(rendition, square_px=model.spec.image_size_px, fit=model.spec.fit).pixels
     except CrossmodalError:
         return None
 

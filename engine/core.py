@@ -155,7 +155,8 @@ class SearchEngine:
 
     def look_at(self, image: bytes | Path | str) -> Picture:
         """Fetch and decode a picture, for a preview or for `search_by_image` and `add_picture`."""
-        return self.decoder.decode(self._bytes_of(image), square_px=self.generations.latest.model.spec.image_size_px)
+        spec = self.generations.latest.model.spec
+        return self.decoder.decode(self._bytes_of(image), square_px=spec.image_size_px, fit=spec.fit)
 
     # Edit
 

@@ -33,10 +33,10 @@ class Encoding:
 
     def stored_pixels(self, model: TrainedModel, rendition: bytes) -> Pixels:
         """A stored picture at the model's input size. Shape: (size, size, 3) uint8."""
-        return self._decoder.decode(rendition, square_px=model.spec.image_size_px).pixels
+        return self._decoder.decode(rendition, square_px=model.spec.image_size_px, fit=model.spec.fit).pixels
 
     def _pixels(self, model: TrainedModel, picture: Picture) -> Pixels:
-        if picture.pixels.shape[0] == model.spec.image_size_px:
+        if picture.pixels.shape[0] == model.spec.image_size_px and picture.fit == model.spec.fit:
             return picture.pixels
         return self.stored_pixels(model, picture.rendition)
 

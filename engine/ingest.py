@@ -76,6 +76,7 @@ class Filler:
             store=self._store,
             model_id=model.model_id,
             square_px=model.spec.image_size_px,
+            fit=model.spec.fit,
             look_again=look_again,
             on_progress=on_progress,
             stop=stop,

@@ -11,7 +11,7 @@ from crossmodal.errors import FetchError
 from crossmodal.images.decode import DecodeLimits, decode_picture
 from crossmodal.ingest.sources.base import SourceLimits
 from crossmodal.ingest.sources.open import open_source
-from crossmodal.items import Picture
+from crossmodal.items import Fit, Picture
 from crossmodal.store import Store
 from engine.live import LiveApp
 from engine.models.trained import TrainedModel
@@ -46,8 +46,8 @@ class InProcess:
     def __init__(self) -> None:
         self.closed = False
 
-    def decode(self, data: bytes, *, square_px: int) -> Picture:
-        return decode_picture(data, limits=DecodeLimits(max_bytes=LIMITS.max_image_bytes), square_px=square_px)
+    def decode(self, data: bytes, *, square_px: int, fit: Fit = "crop") -> Picture:
+        return decode_picture(data, limits=DecodeLimits(max_bytes=LIMITS.max_image_bytes), square_px=square_px, fit=fit)
 
     def close(self) -> None:
         self.closed = True

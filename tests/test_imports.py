@@ -41,7 +41,7 @@ PACKAGES: dict[str, set[str]] = {
     INDEXES: {ERRORS, ATOMIC, REGISTRY, STORE, RUNTIMES},
     INGEST: {ERRORS, ITEMS, PROGRESS, TEXT, STORE, IMAGES},
     REGISTRY: {ERRORS},
-    BACKBONES: {ERRORS, REGISTRY, TEXT, TORCHVISION},
+    BACKBONES: {ERRORS, ITEMS, REGISTRY, TEXT, TORCHVISION},
     TRAINING: {ERRORS, ATOMIC, PROGRESS, REGISTRY, TEXT},
     # The application, from its settings to its doors.
     "config": {ERRORS, INSTALLATION},
@@ -118,7 +118,7 @@ OUTSIDE: dict[str, set[str]] = {
     # Loaded inside functions, when a backbone that needs them is asked for by name.
     "transformers": {"crossmodal.backbones.hugging_face"},
     "huggingface_hub": {"crossmodal.backbones.download"},
-    "safetensors": {"crossmodal.backbones.weights"},
+    "safetensors": {"crossmodal.backbones.weights", "crossmodal.backbones.mapped"},
     "tokenizers": {"crossmodal.backbones.hugging_face"},
 }
 """Package of others → our packages or files that may import it. One that is not here is not a dependency yet."""

@@ -19,7 +19,7 @@ from crossmodal.atomic import atomic_path, write_whole
 from crossmodal.errors import CrossmodalError, TrainingError
 from crossmodal.images.decoder import Decoder
 from crossmodal.ingest.sources.base import Source
-from crossmodal.items import Failure, Pixels, SourceRow
+from crossmodal.items import Failure, Fit, Pixels, SourceRow
 from crossmodal.progress import OnProgress, Progress, check_stop
 from crossmodal.text.cleaning import words
 from datasets import SimpleIndexDataset, group_numbers, held_out_hashes
@@ -83,6 +83,7 @@ def read_training_data(
     folder: Path,
     *,
     size: int,
+    fit: Fit = "crop",
     max_pictures: int,
     on_progress: OnProgress,
     stop: threading.Event | None = None,
@@ -94,7 +95,7 @@ def read_training_data(
 
     Args:
         folder: cache folder.
-        size: side of the square pictures in pixels.
+        size, fit: side of the square pictures in pixels, and how they are made.
         max_pictures: maximum number of pictures; the first ones are used.
 
     Returns:
@@ -107,10 +108,11 @@ def read_training_data(
     """
     rows, failures = _rows(dataset, max_pictures)
     folder.mkdir(parents=True, exist_ok=True)
-    pixel_file = folder / f"pictures-{_key(rows, dataset.source)}-{size}.npy"
+    square = f"{size}" if fit == "crop" else f"{size}-{fit.replace(' ', '-')}"
+    pixel_file = folder / f"pictures-{_key(rows, dataset.source)}-{square}.npy"
     list_file = pixel_file.with_suffix(".json")
     if not (pixel_file.is_file() and list_file.is_file()):
-        _decode_all(rows, dataset, decoder, pixel_file, list_file, size=size, on_progress=on_progress, stop=stop)
+        _decode_all(rows, dataset, decoder, pixel_file, list_file, size=size, fit=fit, on_progress=on_progress, stop=stop)
     known = json.loads(list_file.read_text(encoding="utf-8"))
     kept = dict(known["kept"])
     # Lists written before version 0.2 say "catalogue".
@@ -126,7 +128,7 @@ def read_training_data(
             remedy="Name a catalogue with more pictures and captions.",
         )
     pixels = np.load(pixel_file, mmap_mode="r", allow_pickle=False)
-    return _data(used, pixels, size), failures
+    return _data(used, pixels, size, fit), failures
 
 
 def _rows(dataset: SimpleIndexDataset, max_pictures: int) -> tuple[list[SourceRow], list[Failure]]:
@@ -164,6 +166,7 @@ def _decode_all(
     list_file: Path,
     *,
     size: int,
+    fit: Fit,
     on_progress: OnProgress,
     stop: threading.Event | None,
 ) -> None:
@@ -172,7 +175,7 @@ def _decode_all(
     failures: list[Failure] = []
     with atomic_path(pixel_file, durable=False) as draft:
         pixels = np.lib.format.open_memmap(draft, mode="w+", dtype=np.uint8, shape=(len(rows), size, size, 3))
-        for done, (row, found) in enumerate(_ahead(rows, dataset, decoder, size), start=1):
+        for done, (row, found) in enumerate(_ahead(rows, dataset, decoder, size, fit), start=1):
             check_stop(stop, "Reading the pictures")
             if isinstance(found, CrossmodalError):
                 failures.append(
@@ -189,13 +192,13 @@ def _decode_all(
 
 
 def _ahead(
-    rows: Sequence[SourceRow], dataset: SimpleIndexDataset, decoder: Decoder, size: int
+    rows: Sequence[SourceRow], dataset: SimpleIndexDataset, decoder: Decoder, size: int, fit: Fit
 ) -> Iterator[tuple[SourceRow, tuple[Pixels, str] | CrossmodalError]]:
     """Each row with its picture or error, in order; a few are decoded ahead."""
 
     def one(row: SourceRow) -> tuple[Pixels, str] | CrossmodalError:
         try:
-            picture = decoder.decode(dataset.load(row), square_px=size)
+            picture = decoder.decode(dataset.load(row), square_px=size, fit=fit)
         except CrossmodalError as error:
             return error
         return picture.pixels, picture.content_hash
@@ -211,11 +214,11 @@ def _ahead(
             yield earliest, future.result()
 
 
-def _data(used: Sequence[_Decoded], pixels: Pixels, size: int) -> TrainingData:
+def _data(used: Sequence[_Decoded], pixels: Pixels, size: int, fit: Fit) -> TrainingData:
     captions = tuple(texts_of(entry.row) for entry in used)
     hashes = tuple(entry.content_hash for entry in used)
     sides = _sides([entry.row for entry in used], hashes)
-    text = json.dumps([size, captions, hashes, sides])
+    text = json.dumps([size if fit == "crop" else [size, fit], captions, hashes, sides])
     names = tuple(entry.row.location for entry in used)
     return TrainingData(pixels[: len(used)], captions, names, hashes, sides, hashlib.sha256(text.encode()).hexdigest())
 

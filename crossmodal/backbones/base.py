@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from crossmodal.errors import QueryError
+from crossmodal.items import Fit
 
 JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
 Config: TypeAlias = dict[str, JSON]
@@ -49,11 +50,12 @@ RANDOM = Origin(False, "Random weights.")
 
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
-    """Input of an image backbone: squares of `image_size_px`, each channel `(pixel / 255 - mean) / std`."""
+    """Input of an image backbone: squares of `image_size_px`, made as `fit` says, each channel `(pixel / 255 - mean) / std`."""
 
     image_size_px: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    fit: Fit = "crop"
 
 
 class Backbone(nn.Module, ABC):

@@ -3,10 +3,12 @@
 Each side gives one vector in a joint space. `clip` is ViT-B/32 of OpenAI; `clip:ORGANISATION/NAME` is any other checkpoint of either kind.
 """
 
+import logging
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Tensor, nn
 
@@ -17,15 +19,24 @@ from crossmodal.backbones.hugging_face import (
     Subwords,
     find_checkpoint,
     import_transformers,
+    is_gemma,
+    json_of,
     load_config,
-    load_network,
     network_settings,
     origin_of,
+    pad_id_of,
+    preprocessor_of,
     tokenizer_of,
     with_positions,
 )
+from crossmodal.backbones.mapped import fill, mapped_tensors, on_meta
 from crossmodal.backbones.vit import picture_settings_of
-from crossmodal.backbones.weights import WeightsSource
+from crossmodal.backbones.weights import WeightsSource, missing
+from crossmodal.items import Fit
+
+log = logging.getLogger(__name__)
+
+B = TypeVar("B", "CLIPImage", "CLIPText")
 
 NAME = "clip"
 DEFAULT = "openai/clip-vit-base-patch32"
@@ -50,6 +61,10 @@ WORDS: Config = {
     "eos_token_id": 49_407,
 }
 SHARED: Config = {"kind": "clip", "projection_dim": 512}
+TEXTS: Config = {"max_tokens": 77, "tokenizer": HASHED, "lower_case": False, "logit_scale": math.log(1 / 0.07), "logit_bias": 0.0}
+"""`exp(logit_scale)` is the factor on the cosine, to which SigLIP adds `logit_bias` before the sigmoid."""
+
+_BICUBIC = 3
 
 
 class CLIPImage(ImageBackbone):
@@ -57,21 +72,16 @@ class CLIPImage(ImageBackbone):
 
     Args:
         name: `clip` or `clip:ORGANISATION/NAME`.
-        given: settings to change: those of `PICTURES` and `SHARED`, `image_size_px`, `scaling` or `mean` and `std`.
-        network: the whole model of `transformers`, of the same settings; None builds this side with random weights.
+        given: settings to change: those of `PICTURES` and `SHARED`, `image_size_px`, `fit`, `scaling` or `mean` and `std`.
     """
 
     pooling = "first"
 
-    def __init__(self, name: str = NAME, given: Config | None = None, *, network: nn.Module | None = None) -> None:
-        settings = settle(name, {**picture_settings(224, "clip"), **SHARED, **PICTURES}, given)
+    def __init__(self, name: str = NAME, given: Config | None = None) -> None:
+        settings = settle(name, {**picture_settings(224, "clip"), "fit": "crop", **SHARED, **PICTURES}, given)
         super().__init__(name, features=_features(name, settings), blocks=0)
         self.settings = settings
         self.preprocessing = preprocessing(settings)
-        if network is not None:
-            self.network = network.get_submodule("vision_model")
-            self.projection = network.get_submodule("visual_projection") if settings["kind"] == "clip" else nn.Identity()
-            return
         config, model = _parts(settings, "Vision")
         sizes = {key: settings[key] for key in PICTURES}
         self.network = _built(model, config(image_size=settings["image_size_px"], **sizes))
@@ -103,14 +113,13 @@ class CLIPText(TextBackbone):
 
     Args:
         name: `clip` or `clip:ORGANISATION/NAME`.
-        given: settings to change: those of `WORDS` and `SHARED`, `max_tokens` (77), `tokenizer` (JSON text, or `HASHED`).
-        network: the whole model of `transformers`, of the same settings; None builds this side with random weights.
+        given: settings to change: those of `WORDS`, `SHARED` and `TEXTS`; `tokenizer` is JSON text or `HASHED`.
     """
 
     pooling = "first"
 
-    def __init__(self, name: str = NAME, given: Config | None = None, *, network: nn.Module | None = None) -> None:
-        settings = settle(name, {**SHARED, **WORDS, "max_tokens": 77, "tokenizer": HASHED}, given)
+    def __init__(self, name: str = NAME, given: Config | None = None) -> None:
+        settings = settle(name, {**SHARED, **WORDS, **TEXTS}, given)
         super().__init__(name, features=_features(name, settings), blocks=0)
         if settings["tokenizer"] == HASHED and settings["kind"] == "clip":
             settings["eos_token_id"] = settings["vocab_size"] - 1  # where the network looks for the end of a text
@@ -121,11 +130,8 @@ class CLIPText(TextBackbone):
             max_tokens=min(settings["max_tokens"], settings["max_position_embeddings"]),
             pad_id=settings["pad_token_id"],
             fixed=settings["kind"] == "siglip",
+            lower_case=settings["lower_case"],
         )
-        if network is not None:
-            self.network = network.get_submodule("text_model")
-            self.projection = network.get_submodule("text_projection") if settings["kind"] == "clip" else nn.Identity()
-            return
         config, model = _parts(settings, "Text")
         sizes = {key: settings[key] for key in WORDS}
         if settings["kind"] == "siglip":
@@ -157,34 +163,35 @@ class CLIPText(TextBackbone):
 
 
 def load_clip_image(name: str, source: WeightsSource, given: Config | None = None) -> CLIPImage:
-    """The image side of a checkpoint.
+    """The image side of a checkpoint, mapped from its file.
 
     Raises:
         WeightsError: there is none, or it does not fit.
     """
     changes = only(name, given, "scaling", "mean", "std")
-    folder, found, network = _checkpoint(name, source)
+    folder, found = _checkpoint(name, source)
     pictures = picture_settings_of(folder, found.vision_config.image_size, "clip" if found.model_type == "clip" else "symmetric")
-    settings = {**network_settings(found.vision_config, tuple(PICTURES)), **_shared(found), **pictures, **changes}
-    backbone = CLIPImage(name, settings, network=network)
-    backbone.origin = origin_of(folder)
-    return backbone
+    sizes = network_settings(found.vision_config, tuple(PICTURES))
+    settings = {**sizes, **_shared(found), **pictures, "fit": _fit_of(folder, found.model_type), **changes}
+    backbone: CLIPImage = on_meta(CLIPImage, name, settings)
+    return _filled(backbone, folder, {"vision_model.": "network.", "visual_projection.": "projection."})
 
 
 def load_clip_text(name: str, source: WeightsSource, given: Config | None = None) -> CLIPText:
-    """The text side of a checkpoint.
+    """The text side of a checkpoint, mapped from its file: of SigLIP2's table of tokens, a query reads the rows of its own.
 
     Raises:
         WeightsError: there is none, or it does not fit.
     """
     changes = only(name, given, "max_tokens")
-    folder, found, network = _checkpoint(name, source)
+    folder, found = _checkpoint(name, source)
     tokenizer = tokenizer_of(folder, import_transformers().AutoTokenizer)
     sizes = network_settings(found.text_config, tuple(WORDS))
-    settings = {**sizes, **_shared(found), "max_tokens": sizes["max_position_embeddings"], "tokenizer": tokenizer, **changes}
-    backbone = CLIPText(name, settings, network=network)
-    backbone.origin = origin_of(folder)
-    return backbone
+    sizes["pad_token_id"] = pad_id_of(folder, tokenizer, otherwise=found.text_config.pad_token_id)
+    texts = {"max_tokens": sizes["max_position_embeddings"], "tokenizer": tokenizer, **_logits(folder)}
+    settings = {**sizes, **_shared(found), **texts, "lower_case": _lower_case(folder, found.model_type), **changes}
+    backbone: CLIPText = on_meta(CLIPText, name, settings)
+    return _filled(backbone, folder, {"text_model.": "network.", "text_projection.": "projection."})
 
 
 def repository_of(name: str) -> str:
@@ -199,12 +206,46 @@ def repository_of(name: str) -> str:
     return repository if colon else DEFAULT
 
 
-def _checkpoint(name: str, source: WeightsSource) -> tuple[Path, Any, nn.Module]:
+def _checkpoint(name: str, source: WeightsSource) -> tuple[Path, Any]:
     folder = find_checkpoint(name, repository_of(name), source, extra="tokenizer.json")
-    found = load_config(folder, kinds=("clip", "siglip"), name=name)
-    transformers: Any = import_transformers()
-    model = transformers.CLIPModel if found.model_type == "clip" else transformers.SiglipModel
-    return folder, found, load_network(model, folder, name=name)
+    return folder, load_config(folder, kinds=("clip", "siglip"), name=name)
+
+
+def _filled(backbone: B, folder: Path, renamed: dict[str, str]) -> B:
+    try:
+        fill(backbone, mapped_tensors(folder, renamed))
+    except Exception as error:
+        log.warning("checkpoint %s refused: %s", folder.name, type(error).__name__)
+        what = f"do not fit: {error!s:.80}" if isinstance(error, ValueError) else "cannot be read"
+        raise missing(f"The weights in {folder.name} {what}.", f"Put back the whole folder of {backbone.name}.") from error
+    backbone.origin = origin_of(folder)
+    return backbone
+
+
+def _fit_of(folder: Path, kind: str) -> Fit:
+    """SigLIP reads the whole picture as a square, CLIP the middle of it."""
+    read = preprocessor_of(folder)
+    size = read.get("size")
+    squash = {"height", "width"} <= size.keys() if isinstance(size, dict) else kind == "siglip" and size is None
+    bicubic = read.get("resample", _BICUBIC if kind == "clip" else None) == _BICUBIC
+    if squash:
+        return "bicubic squash" if bicubic else "squash"
+    return "bicubic crop" if bicubic else "crop"
+
+
+def _lower_case(folder: Path, kind: str) -> bool:
+    """SigLIP was trained on lower case. Its own tokenizer makes it, Gemma's does not."""
+    settings = json_of(folder, "tokenizer_config.json")
+    return kind == "siglip" and (is_gemma(settings) or settings.get("do_lower_case") is not False)
+
+
+def _logits(folder: Path) -> Config:
+    """What turns a cosine into a probability, as far as the checkpoint has it."""
+    try:
+        return {name: value.item() for name, value in mapped_tensors(folder, {"logit_": "logit_"}).items() if value.numel() == 1}
+    except Exception as error:  # noqa: BLE001 - of a damaged file; reading the rest of it says what is wrong
+        log.info("no scale in %s: %s", folder.name, type(error).__name__)
+        return {}
 
 
 def _shared(found: Any) -> Config:

@@ -5,6 +5,7 @@ from typing import Any
 
 from crossmodal.backbones.base import JSON, Config, Preprocessing
 from crossmodal.errors import QueryError
+from crossmodal.items import FITS
 
 SCALINGS: dict[str, tuple[tuple[float, float, float], tuple[float, float, float]]] = {
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
@@ -34,6 +35,8 @@ RANGES: dict[str, tuple[float, float]] = {
     "depth_multiplier": (0.05, 4.0),
     "layer_norm_eps": (0.0, 1.0),
     "dropout": (0.0, 0.95),
+    "logit_scale": (-10.0, 10.0),
+    "logit_bias": (-1000.0, 1000.0),
 }
 """Minimum and maximum of each number, so that a model file cannot request a network that exhausts the memory."""
 
@@ -68,6 +71,8 @@ def _check(name: str, key: str, value: JSON, default: JSON) -> None:
         return
     if key == "hidden_act" and value not in ACTIVATIONS:
         raise refused(name, f"knows the activations {', '.join(ACTIVATIONS)}, not {value!r:.40}")
+    if key == "fit" and value not in FITS:
+        raise refused(name, f"makes squares by {', '.join(FITS)}, not {value!r:.40}")
     wanted = (float, int) if isinstance(default, float) else type(default)
     if default is not None and (not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool)):
         raise refused(name, f"takes a {type(default).__name__} as {key}, not {value!r:.60}")
@@ -110,7 +115,7 @@ def _scaled(scaling: str) -> Config:
 
 def preprocessing(settled: dict[str, Any]) -> Preprocessing:
     """The preprocessing of an image backbone with these settings."""
-    return Preprocessing(settled["image_size_px"], _three(settled["mean"]), _three(settled["std"]))
+    return Preprocessing(settled["image_size_px"], _three(settled["mean"]), _three(settled["std"]), settled.get("fit", "crop"))
 
 
 def _three(values: Sequence[float]) -> tuple[float, float, float]:

@@ -1,5 +1,6 @@
 """Adapter of the `transformers` library: imported late, silenced, and always offline."""
 
+import json
 import logging
 import warnings
 from collections.abc import Sequence
@@ -149,14 +150,25 @@ class Subwords:
         max_tokens: maximum number of tokens of a text, including start and end.
         pad_id: the padding token.
         fixed: always pad to `max_tokens`, as in the training of SigLIP.
+        lower_case: make texts lower case first, for a network that was trained on such while its tokenizer keeps capitals.
 
     Raises:
         CheckpointError: the description is not a tokenizer, or has more tokens than the network.
     """
 
-    def __init__(self, description: str, *, vocab_size: int, max_tokens: int, pad_id: int, fixed: bool = False) -> None:
+    def __init__(
+        self,
+        description: str,
+        *,
+        vocab_size: int,
+        max_tokens: int,
+        pad_id: int,
+        fixed: bool = False,
+        lower_case: bool = False,
+    ) -> None:
         self.description = description
         self.vocab_size, self.max_tokens, self.pad_id, self.fixed = vocab_size, max_tokens, pad_id, fixed
+        self.lower_case = lower_case
         self._tokenizer = None if description == HASHED else _tokenizer(description, max_tokens)
         if self._tokenizer is not None and self._tokenizer.get_vocab_size() > vocab_size:
             raise _refused("knows more tokens than the network")
@@ -174,8 +186,9 @@ class Subwords:
 
     def _ids(self, text: str) -> list[int]:
         if self._tokenizer is not None:
+            plain = plain_text(text).lower() if self.lower_case else plain_text(text)
             # One text at a time: the batches of the library start threads that do not survive a fork. Never empty: a mask needs a True.
-            return list(self._tokenizer.encode(plain_text(text)).ids) or [self.pad_id]
+            return list(self._tokenizer.encode(plain).ids) or [self.pad_id]
         read = words(text)[: self.max_tokens - 2]
         return [self.vocab_size - 2, *(buckets(word, self.vocab_size - 2)[0] for word in read), self.vocab_size - 1]
 
@@ -191,7 +204,7 @@ def tokenizer_of(folder: Path, load: Any) -> str:
     """
     try:
         if (folder / "tokenizer.json").is_file():
-            return (folder / "tokenizer.json").read_text(encoding="utf-8")
+            return _with_ends((folder / "tokenizer.json").read_text(encoding="utf-8"), json_of(folder, "tokenizer_config.json"))
         if not any((folder / name).is_file() for name in OLDER_FILES):  # the library would make up an empty one
             raise FileNotFoundError(folder)
         loaded = load.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
@@ -200,6 +213,66 @@ def tokenizer_of(folder: Path, load: Any) -> str:
         raise missing(
             f"The folder {folder.name} has no tokenizer that can be read.", "Put its tokenizer.json beside config.json."
         ) from error
+
+
+def _with_ends(description: str, settings: dict[str, Any]) -> str:
+    """A Gemma tokenizer with the start and end tokens of `tokenizer_config.json`, which the library puts above those of the JSON."""
+    from tokenizers import Tokenizer, processors
+
+    if not is_gemma(settings) or not {"add_bos_token", "add_eos_token"} & settings.keys():
+        return description
+    tokenizer = Tokenizer.from_str(description)
+    first, last = (
+        _token(settings, "bos") if settings.get("add_bos_token") else "",
+        _token(settings, "eos") if settings.get("add_eos_token") else "",
+    )
+    special = [(token, tokenizer.token_to_id(token)) for token in dict.fromkeys(filter(None, (first, last)))]
+    if tokenizer.encode("").ids == [tokenizer.token_to_id(token) for token in (first, last) if token]:
+        return description
+    template = " ".join(filter(None, (first, "$A", last)))
+    tokenizer.post_processor = processors.TemplateProcessing(single=template, pair=f"{template} $B", special_tokens=special)
+    return str(tokenizer.to_str())
+
+
+def is_gemma(settings: dict[str, Any]) -> bool:
+    """Whether `tokenizer_config.json` names the tokenizer of Gemma, which SigLIP2 has."""
+    return str(settings.get("tokenizer_class", "")).startswith("Gemma")
+
+
+def pad_id_of(folder: Path, description: str, *, otherwise: int) -> int:
+    """The padding token of a checkpoint: as its tokenizer's files name it, else `otherwise`.
+
+    The `config.json` of SigLIP2 is no source: its default, 1, is another token of Gemma's vocabulary.
+    """
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_str(description)
+    named = (json_of(folder, name).get("pad_token") for name in ("tokenizer_config.json", "special_tokens_map.json"))
+    tokens = [token.get("content") if isinstance(token, dict) else token for token in named]
+    for token in (*tokens, (tokenizer.padding or {}).get("pad_token"), "<pad>"):
+        if isinstance(token, str) and (found := tokenizer.token_to_id(token)) is not None:
+            return int(found)
+    return otherwise
+
+
+def _token(settings: dict[str, Any], which: str) -> str:
+    token = settings.get(f"{which}_token") or f"<{which}>"
+    return str(token["content"] if isinstance(token, dict) else token)
+
+
+def json_of(folder: Path, name: str) -> dict[str, Any]:
+    """The object in a JSON file of a checkpoint; empty if there is none or it cannot be read."""
+    try:
+        found = json.loads((folder / name).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def preprocessor_of(folder: Path) -> dict[str, Any]:
+    """How a checkpoint prepares pictures; newer folders say so in `processor_config.json`. Empty if they do not."""
+    found = json_of(folder, "preprocessor_config.json") or json_of(folder, "processor_config.json").get("image_processor")
+    return found if isinstance(found, dict) else {}
 
 
 def _tokenizer(description: str, max_tokens: int) -> Any:

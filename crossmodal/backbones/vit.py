@@ -1,8 +1,6 @@
 """Vision transformer ViT-B/16 (Dosovitskiy et al. 2021, "An Image is Worth 16x16 Words") from torchvision, without its classifier."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +14,7 @@ from crossmodal.backbones.hugging_face import (
     load_network,
     network_settings,
     origin_of,
+    preprocessor_of,
 )
 from crossmodal.backbones.torchvision import load_imagenet
 from crossmodal.backbones.weights import WeightsSource
@@ -111,15 +110,10 @@ def picture_settings_of(folder: Path, image_size_px: int, scaling: str) -> Confi
         image_size_px: side in pixels, from the configuration of the network.
         scaling: entry of `SCALINGS` for a checkpoint without preprocessing settings.
     """
-    found = picture_settings(image_size_px, scaling)
-    try:
-        settings: Any = json.loads((folder / "preprocessor_config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return found
-    mean, std = (settings.get(f"image_{key}") if isinstance(settings, dict) else None for key in ("mean", "std"))
-    if isinstance(mean, list) and isinstance(std, list):
-        found |= {"mean": mean, "std": std}
-    return found
+    settings = preprocessor_of(folder)
+    mean, std = settings.get("image_mean"), settings.get("image_std")
+    stated = {"mean": mean, "std": std} if isinstance(mean, list) and isinstance(std, list) else {}
+    return picture_settings(image_size_px, scaling) | stated
 
 
 VIT_HF = "google/vit-base-patch16-224"

@@ -67,14 +67,25 @@ def turned(image: Image.Image, turn: Image.Transpose | None) -> Image.Image:
     return image if turn is None else image.transpose(turn)
 
 
-def square(image: Image.Image, side: int) -> Image.Image:
-    """Centre crop of `side` x `side` pixels: the short side is scaled to `side`, with antialiasing."""
+def square(image: Image.Image, side: int, fit: "Fit" = "crop") -> Image.Image:
+    """The picture as `side` x `side` pixels, scaled with antialiasing; see `Fit`."""
     width, height = image.size
     if width == height == side:
         return image
+    if fit == "squash":
+        return image.resize((side, side), Image.Resampling.BILINEAR)
+    if fit == "bicubic squash":
+        return image.resize((side, side), Image.Resampling.BICUBIC)
     short = min(width, height)
-    left, top = (width - short) / 2, (height - short) / 2
-    return image.resize((side, side), Image.Resampling.BILINEAR, box=(left, top, left + short, top + short))
+    if fit == "crop":
+        left, top = (width - short) / 2, (height - short) / 2
+        return image.resize((side, side), Image.Resampling.BILINEAR, box=(left, top, left + short, top + short))
+    # As the processor of CLIP: the scaled picture and the corner of its middle have whole pixels.
+    scaled_w, scaled_h = side * width // short, side * height // short
+    across, down = width / scaled_w, height / scaled_h
+    left, top = (scaled_w - side) // 2 * across, (scaled_h - side) // 2 * down
+    right, bottom = min(width, left + side * across), min(height, top + side * down)  # rounding may go past the edge
+    return image.resize((side, side), Image.Resampling.BICUBIC, box=(left, top, right, bottom))
 
 
 def fitted(image: Image.Image, long_px: int) -> Image.Image:
@@ -118,7 +129,7 @@ def count_scans(data: bytes, *, most: int) -> int:
 
 
 if TYPE_CHECKING:
-    from crossmodal.items import Picture
+    from crossmodal.items import Fit, Picture
 
 # Imported so that they are registered: otherwise Pillow loads its other forty decoders to find one.
 PLUGINS = (BmpImagePlugin, GifImagePlugin, JpegImagePlugin, PngImagePlugin, WebPImagePlugin)
@@ -176,11 +187,11 @@ class Decoded(NamedTuple):
     thumbnail: bytes
 
 
-def decode_picture(data: bytes, *, limits: DecodeLimits, square_px: int) -> "Picture":
+def decode_picture(data: bytes, *, limits: DecodeLimits, square_px: int, fit: "Fit" = "crop") -> "Picture":
     """Decode in this process, one picture at a time. For untrusted bytes use `Decoder`, whose processes can be killed.
 
     Args:
-        square_px: side of `Picture.pixels`.
+        square_px, fit: side of `Picture.pixels`, and how they are made.
 
     Raises:
         PictureError: `empty_file`, `too_large`, `not_an_image`, `unsupported_format`, `image_too_large`, `image_corrupt`,
@@ -191,19 +202,19 @@ def decode_picture(data: bytes, *, limits: DecodeLimits, square_px: int) -> "Pic
     from crossmodal.items import Picture
 
     with _guarded(limits):
-        width, height, pixels, rendition, thumbnail = decode_parts(data, limits=limits, square_px=square_px)
+        width, height, pixels, rendition, thumbnail = decode_parts(data, limits=limits, square_px=square_px, fit=fit)
     middle = np.frombuffer(bytearray(pixels), np.uint8).reshape(square_px, square_px, 3)
-    return Picture(hashlib.sha256(data).hexdigest(), width, height, middle, rendition, thumbnail)
+    return Picture(hashlib.sha256(data).hexdigest(), width, height, middle, rendition, thumbnail, fit)
 
 
-def decode_parts(data: bytes, *, limits: DecodeLimits, square_px: int) -> Decoded:
+def decode_parts(data: bytes, *, limits: DecodeLimits, square_px: int, fit: "Fit" = "crop") -> Decoded:
     """Like `decode_picture`, but returns plain bytes; requires `guard_pillow` to have been called in this process."""
     check_file_size(data, limits)
     kind = sniff(data)
     if kind == "JPEG":
         _check_scans(data, limits.max_jpeg_scans)
     try:
-        return _decode(data, kind, limits, square_px)
+        return _decode(data, kind, limits, square_px, fit)
     except PictureError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -223,7 +234,7 @@ def check_file_size(data: bytes, limits: DecodeLimits) -> None:
         raise PictureError("too_large", what, remedy=SMALLER)
 
 
-def _decode(data: bytes, kind: str, limits: DecodeLimits, square_px: int) -> Decoded:
+def _decode(data: bytes, kind: str, limits: DecodeLimits, square_px: int, fit: "Fit") -> Decoded:
     with _open(data, kind) as image:
         width, height = image.size
         _check_size(width, height, limits)
@@ -233,7 +244,7 @@ def _decode(data: bytes, kind: str, limits: DecodeLimits, square_px: int) -> Dec
         turn = _turn(image)
         picture = on_white(shrink(with_colours(image), need * max(width, height) / max(image.size)))
     picture.info = {}  # otherwise Pillow copies the original's comment
-    middle = turned(square(picture, square_px), turn)
+    middle = turned(square(picture, square_px, fit), turn)
     large = turned(fitted(picture, limits.rendition_px), turn)
     small = fitted(large, limits.thumbnail_px)
     rendition = jpeg(large)

@@ -5,7 +5,7 @@ its parent dies, its input ends and it exits.
 
 Wire format, all numbers big-endian:
     on start        READY
-    request         side of the square in pixels, length of the file, the file
+    request         side of the square in pixels, position of its fit in `FITS`, length of the file, the file
     response        PICTURE, width, height and three lengths, then pixels, rendition and thumbnail (length 0: same as the rendition)
                     REFUSED, three lengths, 0, 0, then code, message and remedy in UTF-8
 """
@@ -23,6 +23,7 @@ from typing import BinaryIO
 
 from crossmodal.errors import PictureError
 from crossmodal.images.decode import DecodeLimits, decode_parts, guard_pillow
+from crossmodal.items import FITS, Fit
 
 fcntl: ModuleType | None
 resource: ModuleType | None
@@ -33,7 +34,7 @@ except ImportError:  # Windows has neither
     fcntl = resource = None
 
 READY = b"ready"
-REQUEST = struct.Struct("!II")
+REQUEST = struct.Struct("!III")
 ANSWER = struct.Struct("!6I")
 PICTURE, REFUSED = 0, 1
 PIPE_BYTES = 256 * 2**10
@@ -50,18 +51,18 @@ def main() -> None:
     answers.write(READY)
     answers.flush()
     while len(head := requests.read(REQUEST.size)) == REQUEST.size:
-        square_px, length = REQUEST.unpack(head)
+        square_px, fit, length = REQUEST.unpack(head)
         data = requests.read(length)
         if len(data) < length:
             break
         _limit_time(limits)
-        answers.write(_answer(data, limits, square_px))
+        answers.write(_answer(data, limits, square_px, FITS[fit]))
         answers.flush()
 
 
-def _answer(data: bytes, limits: DecodeLimits, square_px: int) -> bytes:
+def _answer(data: bytes, limits: DecodeLimits, square_px: int, fit: Fit) -> bytes:
     try:
-        width, height, *parts = decode_parts(data, limits=limits, square_px=square_px)
+        width, height, *parts = decode_parts(data, limits=limits, square_px=square_px, fit=fit)
     except PictureError as error:
         texts = [text.encode() for text in (error.code, error.message, error.remedy)]
         return b"".join([ANSWER.pack(REFUSED, *map(len, texts), 0, 0), *texts])

@@ -22,7 +22,7 @@ from crossmodal.errors import HTTP_STATUS, BusyError, PictureError
 from crossmodal.images.decode import AGAIN, DecodeLimits, check_file_size
 from crossmodal.images.decode_worker import ANSWER, PICTURE, READY, REQUEST
 from crossmodal.images.public_address import Watchdog
-from crossmodal.items import Picture
+from crossmodal.items import FITS, Fit, Picture
 
 START_TIMEOUT_S = 30.0
 MAX_SERVED = 500
@@ -54,7 +54,7 @@ class DecodeChild:
         """Process id, or None while no process is running."""
         return self._process.pid if self._process is not None and self._process.poll() is None else None
 
-    def decode(self, data: bytes, *, square_px: int) -> Picture:
+    def decode(self, data: bytes, *, square_px: int, fit: Fit = "crop") -> Picture:
         """Decode one picture.
 
         Raises:
@@ -67,7 +67,7 @@ class DecodeChild:
         self._served += 1
         with self._watchdog.watch(self._too_late, seconds=self._limits.timeout_s):
             try:
-                return self._ask(data, square_px)
+                return self._ask(data, square_px, fit)
             except (OSError, EOFError, ValueError) as error:
                 self.stop()
                 if not self._late:
@@ -125,9 +125,9 @@ class DecodeChild:
             raise EOFError("the process was stopped")
         return self._process.stdin, self._process.stdout
 
-    def _ask(self, data: bytes, square_px: int) -> Picture:
+    def _ask(self, data: bytes, square_px: int, fit: Fit) -> Picture:
         requests, answers = self._pipes()
-        requests.write(REQUEST.pack(square_px, len(data)))
+        requests.write(REQUEST.pack(square_px, FITS.index(fit), len(data)))
         requests.write(data)
         requests.flush()
         kind, *numbers = ANSWER.unpack(_read(answers, ANSWER.size))
@@ -145,7 +145,7 @@ class DecodeChild:
             raise EOFError("the response was cut off")
         rendition = _read(answers, n_rendition)
         thumbnail = _read(answers, n_thumbnail) if n_thumbnail else rendition
-        return Picture(hashlib.sha256(data).hexdigest(), width, height, pixels, rendition, thumbnail)
+        return Picture(hashlib.sha256(data).hexdigest(), width, height, pixels, rendition, thumbnail, fit)
 
 
 def _read(stream: IO[bytes], length: int) -> bytes:
@@ -238,11 +238,11 @@ class Decoder:
         """Process ids of the running processes, for monitoring their memory."""
         return tuple(pid for child in self._children if (pid := child.pid) is not None)
 
-    def decode(self, data: bytes, *, square_px: int) -> Picture:
+    def decode(self, data: bytes, *, square_px: int, fit: Fit = "crop") -> Picture:
         """Decode a file. Waits for a free process, first come, first served.
 
         Args:
-            square_px: side of `Picture.pixels`.
+            square_px, fit: side of `Picture.pixels`, and how they are made.
 
         Raises:
             PictureError: `empty_file`, `too_large`, `not_an_image`, `unsupported_format`, `image_too_large`, `image_corrupt`,
@@ -255,7 +255,7 @@ class Decoder:
             if child is None:
                 raise BusyError("busy", "Too many pictures are waiting to be opened.", remedy="Try again in a minute.")
             try:
-                return child.decode(data, square_px=square_px)
+                return child.decode(data, square_px=square_px, fit=fit)
             except ChildDiedError:
                 continue  # the picture may not be the cause
             finally:

@@ -14,7 +14,7 @@ from crossmodal.ingest.plan import Decoded, LookAgain, Outcome, Plan, Task, Unch
 from crossmodal.ingest.report import IngestReport, Tally
 from crossmodal.ingest.sources.base import Source
 from crossmodal.ingest.workers import PerHostPool
-from crossmodal.items import Failure, Picture, SourceRow
+from crossmodal.items import Failure, Fit, Picture, SourceRow
 from crossmodal.progress import OnProgress, Stopped, ignore_progress
 from crossmodal.store import Store
 
@@ -22,7 +22,7 @@ from crossmodal.store import Store
 class Decodes(Protocol):
     """Decodes bytes to a picture; thread-safe."""
 
-    def decode(self, data: bytes, *, square_px: int) -> Picture: ...
+    def decode(self, data: bytes, *, square_px: int, fit: Fit = "crop") -> Picture: ...
 
 
 class PictureTask:
@@ -32,14 +32,16 @@ class PictureTask:
 
     Args:
         load: returns the bytes of a row's picture.
-        square_px: side of the model's input.
+        square_px, fit: side of the model's input, and how a picture becomes it.
         source: name of the source, for failures.
     """
 
-    def __init__(self, load: Callable[[SourceRow], bytes], decoder: Decodes, *, square_px: int, source: str) -> None:
+    def __init__(
+        self, load: Callable[[SourceRow], bytes], decoder: Decodes, *, square_px: int, fit: Fit = "crop", source: str
+    ) -> None:
         self._load = load
         self._decoder = decoder
-        self._square_px = square_px
+        self._square_px, self._fit = square_px, fit
         self._source = source
 
     def __call__(self, task: Task) -> Outcome:
@@ -49,7 +51,7 @@ class PictureTask:
             data = self._load(task.row)
             if known is not None and known.embedded and hashlib.sha256(data).hexdigest() == known.item.content_hash:
                 return Unchanged(task, restore=known.removed)
-            return Decoded(task, self._decoder.decode(data, square_px=self._square_px))
+            return Decoded(task, self._decoder.decode(data, square_px=self._square_px, fit=self._fit))
         except CrossmodalError as error:
             return Failure(
                 key=task.key,
@@ -80,6 +82,7 @@ def ingest(
     store: Store,
     model_id: str,
     square_px: int,
+    fit: Fit = "crop",
     encode_texts: EncodeTexts | None = None,
     encode_titled: EncodeTitled | None = None,
     look_again: LookAgain = "files",
@@ -101,7 +104,7 @@ def ingest(
         load: returns the bytes of a row's picture; called from several threads, like `decoder`.
         encode: maps (n, square_px, square_px, 3) uint8 to (n, embed_dim) float32, unit length; called from this thread only.
         model_id: id of the model behind `encode`.
-        square_px: side of its input.
+        square_px, fit: side of its input, and how a picture becomes it.
         encode_texts: maps the texts of a batch to embeddings of the same model, without those it cannot encode. None encodes no texts.
         encode_titled: used instead of `encode` by a model that also reads titles. If only a title changed, the embedding is dropped and the
             caller recomputes it.
@@ -121,7 +124,7 @@ def ingest(
     tally = Tally(source.survey(), on_progress)
     failed = frozenset(failure.key for failure in store.failures.all(source.name))
     plan = Plan(source, store, model_id=model_id, look_again=look_again, failed=failed)
-    looking = PictureTask(load, decoder, square_px=square_px, source=source.name)
+    looking = PictureTask(load, decoder, square_px=square_px, fit=fit, source=source.name)
     with (
         Batches(
             store,

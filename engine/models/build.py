@@ -87,6 +87,8 @@ def assemble(
     system = LostFoundSystem(
         ImageEncoder(length, spec=spec.image, backbone=image), TextEncoder(length, spec=spec.text, backbone=text)
     )
+    if not preset.image.head and (scale := spec.text.config.get("logit_scale")) is not None:
+        system.temperature.data.fill_(scale)  # that of the checkpoint
     return Assembled(system, spec, image.origin.pretrained, (image.origin.note, text.origin.note))
 
 

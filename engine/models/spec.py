@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from crossmodal.backbones.layers import POOLINGS
 from crossmodal.evaluation.metrics import RetrievalFigures
+from crossmodal.items import Fit
 from crossmodal.text.tokenizer import TOKENIZER_VERSION
 from crossmodal.training.plan import EpochFigures
 from encoders import GRU, RESNET18, TowerSpec
@@ -44,6 +45,12 @@ class ModelSpec:
     image: TowerSpec = RESNET18
     text: TowerSpec = GRU
     item_embedding: str = "image"
+
+    @property
+    def fit(self) -> Fit:
+        """How a picture becomes its input; a setting of the image backbone, which checks it."""
+        fit: Fit = self.image.config.get("fit", "crop")
+        return fit
 
 
 @dataclass(frozen=True, slots=True)

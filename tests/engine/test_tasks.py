@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from crossmodal.errors import BusyError, QueryError, SourceError, TrainingError
-from crossmodal.items import Picture
+from crossmodal.items import Fit, Picture
 from crossmodal.progress import Progress, Stopped, ignore_progress
 from engine.live import LiveApp
 from engine.models.loading import load_model
@@ -109,11 +109,11 @@ def test_a_stopped_index_goes_on_where_it_stopped(app: LiveApp, tmp_path: Path, 
     path = csv_source(tmp_path / "mine", things(300))
     stop, decode, decoded = threading.Event(), app.decoder.decode, []
 
-    def stop_soon(data: bytes, *, square_px: int) -> Picture:
+    def stop_soon(data: bytes, *, square_px: int, fit: Fit) -> Picture:
         decoded.append(data)
         if len(decoded) == 40:
             stop.set()
-        return decode(data, square_px=square_px)
+        return decode(data, square_px=square_px, fit=fit)
 
     monkeypatch.setattr(app.decoder, "decode", stop_soon)
     with pytest.raises(Stopped):

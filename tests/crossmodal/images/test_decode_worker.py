@@ -37,7 +37,7 @@ def worker(**limits: Any) -> Iterator[tuple[IO[bytes], IO[bytes], "subprocess.Po
 
 
 def ask(requests: IO[bytes], answers: IO[bytes], data: bytes, square_px: int = 8) -> tuple[tuple[int, ...], bytes]:
-    requests.write(REQUEST.pack(square_px, len(data)) + data)
+    requests.write(REQUEST.pack(square_px, 0, len(data)) + data)
     requests.flush()
     head = ANSWER.unpack(answers.read(ANSWER.size))
     return head, answers.read(sum(head[1:4]) if head[0] == REFUSED else sum(head[3:]))
@@ -59,7 +59,7 @@ def test_it_answers_one_picture_after_another() -> None:
 
 
 def test_it_ends_when_its_input_ends_even_in_the_middle_of_a_request() -> None:
-    for start in (b"", REQUEST.pack(8, 1000) + b"half"):
+    for start in (b"", REQUEST.pack(8, 0, 1000) + b"half"):
         with worker() as (requests, _, process):
             requests.write(start)
             requests.close()

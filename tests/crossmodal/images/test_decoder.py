@@ -18,6 +18,7 @@ from crossmodal.images.decode import DecodeLimits, decode_picture
 from crossmodal.images.decoder import ChildDiedError, DecodeChild, Decoder, FifoPool
 from crossmodal.images.formats import has_decoder
 from crossmodal.images.public_address import Watchdog
+from crossmodal.items import Fit
 from tests.crossmodal.images.drawing import corners, encode, is_upright
 from tests.waiting import wait_until
 
@@ -217,13 +218,13 @@ def test_a_death_is_forgiven_once_and_two_are_the_pictures_fault(monkeypatch: py
         child = decoder._children[0]
         ask, deaths = child._ask, 1
 
-        def dying(data: bytes, square_px: int) -> object:
+        def dying(data: bytes, square_px: int, fit: Fit) -> object:
             nonlocal deaths
             if deaths:
                 deaths -= 1
                 assert child.pid is not None
                 os.kill(child.pid, signal.SIGKILL)
-            return ask(data, square_px)
+            return ask(data, square_px, fit)
 
         monkeypatch.setattr(child, "_ask", dying)
         assert decoder.decode(data, square_px=8).width_px == 240

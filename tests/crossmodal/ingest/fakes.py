@@ -9,7 +9,7 @@ import numpy as np
 
 from crossmodal.errors import PictureError
 from crossmodal.ingest.sources.base import Entry
-from crossmodal.items import Embedding, Picture, Pixels, SourceRow
+from crossmodal.items import Embedding, Fit, Picture, Pixels, SourceRow
 
 SQUARE_PX = 4
 DIM = 8
@@ -27,7 +27,7 @@ class FakeDecoder:
         self.decoded: list[bytes] = []
         self._lock = threading.Lock()
 
-    def decode(self, data: bytes, *, square_px: int) -> Picture:
+    def decode(self, data: bytes, *, square_px: int, fit: Fit = "crop") -> Picture:
         if not data.startswith(b"PIX:"):
             raise PictureError("not_an_image", f"These {len(data)} bytes are not a picture.", remedy="Choose another file.")
         with self._lock:

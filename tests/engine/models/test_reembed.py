@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from crossmodal.errors import BusyError, CrossmodalError, QueryError, StoreError
-from crossmodal.items import Picture
+from crossmodal.items import Fit, Picture
 from crossmodal.progress import Progress, ignore_progress
 from engine.live import LiveApp
 from engine.models.loading import load_model
@@ -84,7 +84,7 @@ def test_what_was_removed_meanwhile_is_no_trouble(app: LiveApp, new: TrainedMode
 def test_what_is_no_fault_of_the_picture_ends_the_pass(
     app: LiveApp, new: TrainedModel, monkeypatch: pytest.MonkeyPatch, error: CrossmodalError
 ) -> None:
-    def fail(data: bytes, *, square_px: int) -> Picture:
+    def fail(data: bytes, *, square_px: int, fit: Fit) -> Picture:
         raise error
 
     monkeypatch.setattr(app.decoder, "decode", fail)
@@ -135,7 +135,7 @@ def test_a_picture_the_decoder_refuses_is_passed_over(app: LiveApp, monkeypatch:
     model = replace_model(app)
     decode, calls = app.decoder.decode, []
 
-    def refuse(data: bytes, *, square_px: int) -> Picture:
+    def refuse(data: bytes, *, square_px: int, fit: Fit) -> Picture:
         calls.append(1)
         return decode(b"no picture" if len(calls) == 2 else data, square_px=square_px)
 

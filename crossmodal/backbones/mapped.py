@@ -1,0 +1,90 @@
+"""Tensors of a checkpoint folder as views of its files: what a network does not touch is never read into memory."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from crossmodal.backbones.layers import skip_init
+
+WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
+"""Weights of a folder, the first that exists; an index lists the files that the tensors are spread over."""
+
+_PLAIN_NAME = re.compile(r"\w[\w.-]*", re.ASCII)
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The files with the weights of a folder.
+
+    Raises:
+        OSError, ValueError: there are none, or their index is damaged or names a file elsewhere.
+    """
+    first = next((path for name in WEIGHTS if (path := folder / name).is_file()), None)
+    if first is None:
+        raise FileNotFoundError(folder / WEIGHTS[0])
+    if first.suffix != ".json":
+        return [first]
+    names = sorted(set(json.loads(first.read_text(encoding="utf-8"))["weight_map"].values()))
+    if not all(isinstance(name, str) and _PLAIN_NAME.fullmatch(name) for name in names):
+        raise ValueError("a weights file outside its folder")
+    return [folder / name for name in names]
+
+
+def mapped_tensors(folder: Path, renamed: dict[str, str]) -> dict[str, Tensor]:
+    """The tensors whose names begin with one of these prefixes, with another prefix in its place.
+
+    They are views of the files, so the files must not be changed in place while a network uses them.
+
+    Args:
+        renamed: prefix in the file → prefix in the result.
+
+    Raises:
+        Exception: the files are missing or damaged; which exception depends on their format.
+    """
+    found = {}
+    for file in weight_files(folder):
+        for name, read in _listed(file):
+            old = next((prefix for prefix in renamed if name.startswith(prefix)), None)
+            if old is not None:
+                found[renamed[old] + name.removeprefix(old)] = read()
+    return found
+
+
+def _listed(file: Path) -> Iterator[tuple[str, Any]]:
+    if file.suffix == ".safetensors":
+        from safetensors import safe_open
+
+        with safe_open(file, "pt") as tensors:
+            for name in tensors.keys():  # noqa: SIM118 - not a mapping
+                yield name, lambda name=name: tensors.get_tensor(name)
+        return
+    try:
+        state = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
+    except RuntimeError:  # a file of torch before 1.6 cannot be mapped
+        state = torch.load(file, map_location="cpu", weights_only=True)
+    for name, value in state.items():
+        yield name, lambda value=value: value
+
+
+def fill(network: nn.Module, tensors: dict[str, Tensor]) -> nn.Module:
+    """Give a network that was built on the meta device these tensors, in float32; those it has no place for are ignored.
+
+    Raises:
+        ValueError: a tensor is missing or has another shape; the message is its name.
+    """
+    wanted = network.state_dict()
+    for name, expected in wanted.items():
+        if not isinstance(value := tensors.get(name), Tensor) or value.shape != expected.shape:
+            raise ValueError(name)
+    network.load_state_dict({name: tensors[name].detach().to(wanted[name].dtype) for name in wanted}, assign=True)
+    return network
+
+
+def on_meta(build: Any, *args: Any) -> Any:
+    """Call a constructor so that no weights are allocated or initialised."""
+    with torch.device("meta"), skip_init():
+        return build(*args)
