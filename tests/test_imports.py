@@ -282,6 +282,7 @@ def test_a_decoding_process_loads_no_torch() -> None:
     assert not loaded & {"torch", "torchvision", "streamlit", "pandas"}
 
 
+@pytest.mark.slow
 def test_assembling_the_app_loads_no_streamlit() -> None:
     loaded = loaded_by("import initialize")
     assert "torch" in loaded

@@ -176,6 +176,7 @@ def test_a_model_that_cannot_be_read_for_the_moment_is_kept(
     assert {path.name: path.read_bytes() for path in installation.glob("trained_model*")} == before
 
 
+@pytest.mark.slow
 def test_a_lost_index_is_built_anew_and_a_lost_collection_too(installation: Path, started: list[LiveApp]) -> None:
     (installation / "data" / "image_features.pt").unlink()
     app = start(started, installation)
@@ -196,6 +197,7 @@ def test_ones_own_catalogue_is_indexed_in_the_background(installation: Path, sta
     assert app.count() == 12  # the demo made room
 
 
+@pytest.mark.slow
 def test_the_demo_does_not_come_back_after_it_made_room(installation: Path, started: list[LiveApp], tmp_path: Path) -> None:
     app = start(started, installation)
     app.start_indexing(str(csv_source(tmp_path / "mine", things(12))))
@@ -221,6 +223,7 @@ def test_ones_own_file_in_the_place_of_the_demo(started: list[LiveApp], tmp_path
     assert app.generation().model.card.catalogue == "demo"
 
 
+@pytest.mark.slow
 def test_what_was_added_is_there_after_a_restart(installation: Path, started: list[LiveApp]) -> None:
     app = start(started, installation)
     item = app.add_new_item(png("red", "disc", 5), "my own disc").item
@@ -361,6 +364,7 @@ def test_a_folder_that_cannot_be_is_said_before_anything_is_drawn_or_trained(tmp
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+@pytest.mark.slow
 def test_a_demo_that_was_removed_stays_away(installation: Path, started: list[LiveApp]) -> None:
     app = start(started, installation)
     assert app.count()

@@ -114,6 +114,7 @@ def test_an_answer_goes_in_pieces(size: int) -> None:
     assert [piece.get("more_body", False) for piece in pieces] == [True] * (len(pieces) - 1) + [False]
 
 
+@pytest.mark.slow
 def test_a_large_answer_that_is_not_read_keeps_its_place(live_app: LiveApp, monkeypatch: pytest.MonkeyPatch) -> None:
     """Such responses are bounded by the concurrency limit, and are dropped with their client."""
     monkeypatch.setattr("api.slow_clients.STALL_S", 3.0)

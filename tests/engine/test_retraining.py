@@ -23,6 +23,7 @@ from tests.tiny import RANDOM, SETTINGS, SPEC, pairs, shared_model, shared_resne
 QUICK = replace(SETTINGS, max_epochs=2)
 
 
+@pytest.mark.slow
 def test_learning_beats_chance_on_pictures_it_never_saw() -> None:
     card = shared_resnet().card
     assert card.held_out is not None
@@ -32,6 +33,7 @@ def test_learning_beats_chance_on_pictures_it_never_saw() -> None:
     assert card.held_out.recall_at_5 > 1.5 * card.held_out.chance_at_5
 
 
+@pytest.mark.slow
 def test_the_card_says_how_it_came_to_be() -> None:
     card = shared_resnet().card
     assert (card.weights, card.weights_note, card.catalogue) == (RANDOM.name, RANDOM.note, "drawn")
@@ -40,6 +42,7 @@ def test_the_card_says_how_it_came_to_be() -> None:
     assert [entry.epoch for entry in card.history] == list(range(1, len(card.history) + 1))
 
 
+@pytest.mark.slow
 def test_figures_on_the_card_are_those_of_the_model_in_use() -> None:
     model = shared_resnet()
     assert evaluate_held_out(model.system, pairs(30, seed=1)) == model.card.held_out

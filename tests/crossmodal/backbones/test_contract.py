@@ -12,8 +12,12 @@ from crossmodal.backbones.registry import image_backbone, text_backbone
 from crossmodal.errors import QueryError
 from tests.crossmodal.backbones.tiny_backbones import IMAGES, QUERIES, TEXTS, pictures, tiny_image, tiny_text
 
+TRANSFORMERS = ("google/", "minilm", "clip")  # that library takes some seconds to load
 ALL = [("image", name) for name in IMAGES] + [("text", name) for name in TEXTS]
-every = pytest.mark.parametrize(("kind", "name"), ALL, ids=[f"{kind} {name}" for kind, name in ALL])
+every = pytest.mark.parametrize(
+    ("kind", "name"),
+    [pytest.param(*each, id=" ".join(each), marks=pytest.mark.slow if each[1].startswith(TRANSFORMERS) else ()) for each in ALL],
+)
 
 
 def tiny(kind: str, name: str) -> Backbone:
@@ -163,6 +167,7 @@ def test_gradients_reach_every_parameter_of_the_tail(kind: str, name: str) -> No
     assert all((value.grad is not None) == value.requires_grad for value in backbone.parameters())
 
 
+@pytest.mark.slow
 def test_only_the_gru_varies_its_words_in_training() -> None:
     for name in TEXTS:
         backbone = tiny_text(name)

@@ -17,6 +17,8 @@ from crossmodal.backbones.weights import WeightsSource
 from crossmodal.errors import CrossmodalError, QueryError, WeightsError
 from tests.crossmodal.backbones.checkpoints import network, save
 
+pytestmark = pytest.mark.slow  # loading the library takes some seconds
+
 VIT = "google/vit-base-patch16-224"
 TEXTS = ["a red mug", "blue cups in the mug.", "", "sled"]
 
@@ -152,7 +154,6 @@ def test_a_named_folder_that_is_not_there(tmp_path: Path) -> None:
         load("clip", WeightsSource(file=tmp_path / "nothing", download=True))
 
 
-@pytest.mark.slow
 def test_the_library_is_imported_quietly() -> None:
     script = "from crossmodal.backbones.hugging_face import import_transformers as i; print(i().BertModel.__name__)"
     folder = Path(__file__).resolve().parents[3]
