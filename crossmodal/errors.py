@@ -13,7 +13,7 @@
     ├── BusyError          too much load (busy, rate_limited)
     ├── AccessError        the caller is not allowed to do this (unauthorized, forbidden)
     ├── TrainingError      training cannot continue (training_failed)
-    ├── WeightsError       pretrained weights not found (weights_missing)
+    ├── WeightsError       pretrained weights not found or not fetched (weights_missing, connect_failed, forbidden, ...)
     └── Stopped            work stopped by the user (stopped; in `crossmodal.progress`)
 
 The library raises these; the front ends (page, API, command line) translate them. `str(error)` is one sentence that says what happened

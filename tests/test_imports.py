@@ -18,7 +18,7 @@ STORE, IMAGES, INDEXES, INGEST = "crossmodal.store", "crossmodal.images", "cross
 TEXT, DEMO, JOBS, RUNTIMES = "crossmodal.text", "crossmodal.demo", "crossmodal.jobs", "crossmodal.runtimes"
 BACKBONES, TRAINING, EVALUATION = "crossmodal.backbones", "crossmodal.training", "crossmodal.evaluation"
 TORCHVISION, REGISTRY = "crossmodal.torchvision_compat", "crossmodal.registry"
-INSTALLATION = "crossmodal.installation"
+INSTALLATION, HUB = "crossmodal.installation", "crossmodal.hub"
 
 PACKAGES: dict[str, set[str]] = {
     # The library: knows neither settings, Streamlit nor any file beside its own folder.
@@ -41,7 +41,8 @@ PACKAGES: dict[str, set[str]] = {
     INDEXES: {ERRORS, ATOMIC, REGISTRY, STORE, RUNTIMES},
     INGEST: {ERRORS, ITEMS, PROGRESS, TEXT, STORE, IMAGES},
     REGISTRY: {ERRORS},
-    BACKBONES: {ERRORS, ITEMS, REGISTRY, TEXT, TORCHVISION},
+    HUB: {ERRORS, ATOMIC, LOCKS, PROGRESS},
+    BACKBONES: {ERRORS, ITEMS, HUB, REGISTRY, TEXT, TORCHVISION},
     TRAINING: {ERRORS, ATOMIC, PROGRESS, REGISTRY, TEXT},
     # The application, from its settings to its doors.
     "config": {ERRORS, INSTALLATION},
@@ -50,17 +51,17 @@ PACKAGES: dict[str, set[str]] = {
     "training": {ERRORS, ITEMS, ATOMIC, PROGRESS, TEXT, RUNTIMES, REGISTRY, IMAGES, INGEST, BACKBONES, TRAINING, EVALUATION}
     | {INSTALLATION, "datasets", "encoders"},  # below the application: it knows no store, no settings and no door
     "system": {TRAINING, EVALUATION, "datasets", "encoders", "training"},
-    "engine": {ERRORS, INSTALLATION, ITEMS, FILTERS, PROGRESS, ATOMIC, LOCKS, JOBS, TEXT, STORE, IMAGES, INDEXES, INGEST}
+    "engine": {ERRORS, HUB, INSTALLATION, ITEMS, FILTERS, PROGRESS, ATOMIC, LOCKS, JOBS, TEXT, STORE, IMAGES, INDEXES, INGEST}
     | {RUNTIMES, BACKBONES, TRAINING, EVALUATION, "datasets", "encoders", "system", "training"},
     "app_logic": {"engine"},
     "initialize": {ERRORS, ITEMS, LOCKS, PROGRESS, BACKBONES, STORE, DEMO, IMAGES, INGEST}
     | {"app_logic", "config", "datasets", "engine", "training"},
     "api": {ERRORS, ITEMS, FILTERS, JOBS, PROGRESS, TEXT, STORE, IMAGES, INGEST} | {"config", "engine", "initialize"},
-    "ui": {ERRORS, INSTALLATION, ITEMS, JOBS, PROGRESS, EVALUATION} | {"config", "engine", "training", "initialize"},
+    "ui": {ERRORS, HUB, INSTALLATION, ITEMS, JOBS, PROGRESS, EVALUATION} | {"config", "engine", "training", "initialize"},
     "app": {"ui", "api"},  # the page mounts the API; a door imports no other otherwise
     # The command line, and what it does besides.
     "doctor": {ERRORS, INSTALLATION, ITEMS, PROGRESS, TEXT, STORE, IMAGES, INDEXES, "config", "engine", "initialize"},
-    "commands": {ERRORS, INSTALLATION, ITEMS, FILTERS, JOBS, PROGRESS, TEXT, STORE, INGEST, EVALUATION, TRAINING, RUNTIMES}
+    "commands": {ERRORS, HUB, INSTALLATION, ITEMS, FILTERS, JOBS, PROGRESS, TEXT, STORE, INGEST, EVALUATION, TRAINING, RUNTIMES}
     | {"config", "engine", "initialize", "training", "doctor"}
     | {"api"},  # `serve` starts it, `search` and `add` ask one that runs; a door imports no other otherwise
     "cli": {INSTALLATION, "commands"},
@@ -117,13 +118,14 @@ OUTSIDE: dict[str, set[str]] = {
     "rich": {"commands"},
     # Loaded inside functions, when a backbone that needs them is asked for by name.
     "transformers": {"crossmodal.backbones.hugging_face"},
-    "huggingface_hub": {"crossmodal.backbones.download"},
+    "huggingface_hub": {"crossmodal.backbones.download", "crossmodal.hub.remote"},
+    "httpx2": {"crossmodal.hub.remote"},  # the hub's client is made of it
     "safetensors": {"crossmodal.backbones.weights", "crossmodal.backbones.mapped"},
     "tokenizers": {"crossmodal.backbones.hugging_face"},
 }
 """Package of others → our packages or files that may import it. One that is not here is not a dependency yet."""
 
-WITHOUT_TORCH = {ERRORS, ITEMS, PROGRESS, JOBS, TEXT, STORE, INGEST, DEMO, "config"}
+WITHOUT_TORCH = {ERRORS, ITEMS, PROGRESS, JOBS, TEXT, STORE, INGEST, DEMO, HUB, "config"}
 WITHOUT_TORCH_FILES = {"crossmodal.images.decoder", "crossmodal.images.decode_worker", "crossmodal.images.fetch"}
 LIBRARIES = set(sys.stdlib_module_names) - set(OUTSIDE)
 

@@ -16,6 +16,7 @@ from tests.source_files import PROJECT, source_files
 FETCHING = {f"crossmodal.images.{name}" for name in ("fetch", "public_address")}
 DECODING = {"crossmodal.images.decode"}
 CHILD_PROCESSES = {"crossmodal.images.decoder", "doctor.model"}
+HUB = {"crossmodal.hub.remote"}  # of the weights' hub; what arrives is compared with a hash
 WEIGHT_LOADERS = {"crossmodal.backbones.download"}  # asks torchvision's server; what arrives is compared with a hash
 NETWORK = {"aiohttp", "asyncio", "ftplib", "http.client", "httpx", "httpx2", "imaplib", "poplib", "requests", "requests_hardened"}
 NETWORK |= {"smtplib", "socketserver", "ssl", "telnetlib", "urllib.request", "urllib3", "websockets", "xmlrpc"}
@@ -107,7 +108,7 @@ def is_literally(node: ast.expr | None, value: object) -> bool:
 def network(file: File) -> Iterator[str]:
     """The network is asked in the fetch files only; the API waits on an event loop and sees to its own connections, and the
     shell is answered through a file of this computer."""
-    if file.module in FETCHING or file.module in {"api.server", "api.mount"}:
+    if file.module in FETCHING | HUB or file.module in {"api.server", "api.mount"}:
         return
     if file.module in {"api.client", "api.local"}:
         yield from not_of_this_computer(file)

@@ -1,7 +1,5 @@
 """Tensors of a checkpoint folder as views of its files: what a network does not touch is never read into memory."""
 
-import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,28 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from crossmodal.backbones.layers import skip_init
-
-WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
-"""Weights of a folder, the first that exists; an index lists the files that the tensors are spread over."""
-
-_PLAIN_NAME = re.compile(r"\w[\w.-]*", re.ASCII)
-
-
-def weight_files(folder: Path) -> list[Path]:
-    """The files with the weights of a folder.
-
-    Raises:
-        OSError, ValueError: there are none, or their index is damaged or names a file elsewhere.
-    """
-    first = next((path for name in WEIGHTS if (path := folder / name).is_file()), None)
-    if first is None:
-        raise FileNotFoundError(folder / WEIGHTS[0])
-    if first.suffix != ".json":
-        return [first]
-    names = sorted(set(json.loads(first.read_text(encoding="utf-8"))["weight_map"].values()))
-    if not all(isinstance(name, str) and _PLAIN_NAME.fullmatch(name) for name in names):
-        raise ValueError("a weights file outside its folder")
-    return [folder / name for name in names]
+from crossmodal.hub.files import weight_files
 
 
 def mapped_tensors(folder: Path, renamed: dict[str, str]) -> dict[str, Tensor]:
