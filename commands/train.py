@@ -155,7 +155,8 @@ def train(
     resolve_device(device)  # refused before weights and pictures are read
     changed = recipe.apply(wanted.recipe)
     with stop_on_interrupt() as stop, ProgressBar(quiet=quiet) as progress:
-        assembled = assemble(wanted, weights.request(chosen), seed=run.seed, embed_dim=weights.dim, image_px=weights.image_size)
+        request = replace(weights.request(chosen), on_progress=progress, stop=stop)
+        assembled = assemble(wanted, request, seed=run.seed, embed_dim=weights.dim, image_px=weights.image_size)
         pictures, failures, source = read_captioned(
             chosen,
             data,

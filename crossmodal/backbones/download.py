@@ -1,4 +1,4 @@
-"""Download of weights from torchvision and the Hugging Face hub through their own clients, with a timeout."""
+"""Weights from torchvision's server, with a timeout, and from the cache of the Hugging Face hub's client."""
 
 import logging
 import math
@@ -16,10 +16,6 @@ T = TypeVar("T")
 
 CHECKPOINT = (("config.json",), ("model.safetensors", "pytorch_model.bin"))
 """Required files of a checkpoint; of each group, the first existing one is used."""
-EXTRAS = ("preprocessor_config.json", "tokenizer_config.json", "tokenizer.json", "special_tokens_map.json")
-"""Optional small files."""
-VOCABULARIES = ("vocab.txt", "vocab.json", "merges.txt", "spiece.model")
-"""Optional files of repositories without `tokenizer.json`."""
 
 
 def in_time(
@@ -87,71 +83,13 @@ def _size(part: Path) -> int:
         return 0
 
 
-def from_hub(repository: str, *, download: bool, timeout_s: float) -> Path | None:
-    """The folder of a checkpoint of the Hugging Face hub, from its cache or its server; None if it is not available.
-
-    Args:
-        repository: `organisation/name`.
-        download: whether it may be downloaded.
-        timeout_s: timeout of the server in seconds, for the first byte and between bytes.
-    """
+def from_cache(repository: str) -> Path | None:
+    """The folder of a checkpoint that another program downloaded with the client of the Hugging Face hub; None if there is none."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import huggingface_hub
-        import huggingface_hub.utils.logging
-
-        huggingface_hub.utils.logging.set_verbosity(logging.CRITICAL)  # errors are reported by the caller
-    if (folder := _cached(huggingface_hub, repository)) is not None or not download:
-        return folder
-    counter = _counting_bar(huggingface_hub)
-    return in_time(lambda: _fetch(huggingface_hub, repository, timeout_s, counter), timeout_s, lambda: counter.received)
-
-
-def _cached(hub: Any, repository: str) -> Path | None:
-    """The folder in the client's cache, if it contains a complete checkpoint."""
     folders = set()
     for names in CHECKPOINT:
-        found = [path for name in names if isinstance(path := hub.try_to_load_from_cache(repository, name), str)]
+        found = [path for name in names if isinstance(path := huggingface_hub.try_to_load_from_cache(repository, name), str)]
         folders.add(Path(found[0]).parent if found else None)
     return folders.pop() if len(folders) == 1 else None
-
-
-def _fetch(hub: Any, repository: str, timeout_s: float, bar: Any) -> Path:
-    """Download file by file in this thread: the client's own threads would delay the exit of the program."""
-
-    def fetch(name: str) -> bool:
-        try:
-            hub.hf_hub_download(repository, name, etag_timeout=timeout_s, tqdm_class=bar)
-        except hub.errors.EntryNotFoundError as error:
-            if isinstance(error, hub.errors.LocalEntryNotFoundError):  # the server does not respond
-                raise
-            return False
-        bar.received += 1  # a cached file does not update the bar
-        return True
-
-    fetch("config.json")
-    has = {name for name in EXTRAS if fetch(name)}
-    if "tokenizer.json" not in has:
-        for name in VOCABULARIES:
-            fetch(name)
-    any(fetch(name) for name in CHECKPOINT[1])
-    folder = _cached(hub, repository)
-    if folder is None:
-        raise FileNotFoundError(repository)
-    return folder
-
-
-def _counting_bar(hub: Any) -> Any:
-    """A subclass of the hub's progress bar that draws nothing and counts bytes."""
-
-    class Counting(hub.utils.tqdm):  # type: ignore[misc]
-        received = 0.0
-
-        def __init__(self, *args: object, **options: object) -> None:
-            super().__init__(*args, **{**options, "disable": True})
-
-        def update(self, n: float | None = 1) -> bool | None:
-            Counting.received += abs(n or 0)
-            return None
-
-    return Counting

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from crossmodal.backbones.base import Config, Origin
-from crossmodal.backbones.download import from_hub
+from crossmodal.backbones.download import from_cache
 from crossmodal.backbones.weights import WeightsSource, local_folder, missing
-from crossmodal.errors import CheckpointError
+from crossmodal.errors import CheckpointError, WeightsError
+from crossmodal.hub.download import download
 from crossmodal.text.cleaning import plain_text, words
 from crossmodal.text.tokenizer import TOKENIZER_VERSION, buckets
 from crossmodal.torchvision_compat import import_torchvision
@@ -51,11 +52,17 @@ def find_checkpoint(name: str, repository: str, source: WeightsSource, *, extra:
     short = repository.rpartition("/")[2]
     folders = dict.fromkeys([short, name]) if set(name) & set("/:") else dict.fromkeys([name, short])
     folders = dict.fromkeys(folder for folder in folders if not set(folder) & set("/:"))
-    folder = local_folder(source, *folders) or (
-        from_hub(repository, download=source.download, timeout_s=source.timeout_s) if source.file is None else None
-    )
+    folder = local_folder(source, *folders) or (from_cache(repository) if source.file is None else None)
     if folder is not None:
         return folder
+    if source.download and source.folder is not None:
+        try:
+            how = {"on_progress": source.on_progress, "stop": source.stop, "answer_s": source.timeout_s}
+            return download(repository, source.folder, **how).folder
+        except WeightsError as error:
+            if error.code not in ("connect_failed", "timeout"):
+                raise
+            log.info("%s", error)
     files = ", ".join(["config.json", "model.safetensors", *([extra] if extra else [])])
     tried = "could not be downloaded" if source.download else "are not on this computer, and downloading is switched off"
     raise missing(

@@ -1,6 +1,7 @@
 """Finding and checking weights: a file named by the user, the weights folder, then a download."""
 
 import logging
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from crossmodal.errors import WeightsError
+from crossmodal.progress import OnProgress, ignore_progress
 
 log = logging.getLogger(__name__)
 
@@ -23,13 +25,17 @@ class WeightsSource:
         folder: the weights folder, searched by the name of the backbone; None for no folder.
         file: a file or folder named by the user; if set, nothing else is tried.
         download: whether weights that are not on disk are downloaded.
-        timeout_s: timeout of the server in seconds, for the first byte and between bytes.
+        timeout_s: timeout of the server in seconds, for its first answer.
+        on_progress: of a download.
+        stop: stops it.
     """
 
     folder: Path | None = None
     file: Path | None = None
     download: bool = False
     timeout_s: float = 5.0
+    on_progress: OnProgress = ignore_progress
+    stop: threading.Event | None = None
 
     def place(self, name: str) -> str:
         """The path of a file in the weights folder for messages, relative to the working directory if it is inside."""

@@ -83,7 +83,13 @@ def discard(repository: str, home: Path) -> None:
 
 
 def download(
-    repository: str, home: Path, *, on_progress: OnProgress, stop: threading.Event | None = None, timing: Timing | None = None
+    repository: str,
+    home: Path,
+    *,
+    on_progress: OnProgress,
+    stop: threading.Event | None = None,
+    answer_s: float = remote.NO_ANSWER_S,
+    timing: Timing | None = None,
 ) -> Record:
     """Fetch a checkpoint into `home`, or go on with a download that stopped there. A complete one is checked instead.
 
@@ -92,6 +98,7 @@ def download(
         home: folder of the weights; the checkpoint becomes a folder in it, with a record beside it.
         on_progress: may block, which pauses the download.
         stop: looked at several times a second.
+        answer_s: how long the list of files may take, name lookup included.
 
     Raises:
         WeightsError: it cannot be fetched; the code says why (`connect_failed`, `timeout`, `not_found`, `forbidden`, `rate_limited`,
@@ -99,7 +106,7 @@ def download(
         StoreError: `disk_full`, `read_only`. BusyError: another process is downloading it. Stopped: what has arrived is kept.
     """
     with _alone(repository, home):
-        run = _Download(repository, home, on_progress, stop or threading.Event(), timing or Timing())
+        run = _Download(repository, home, on_progress, stop or threading.Event(), answer_s, timing or Timing())
         try:
             return run.record()
         except OSError as error:
@@ -121,6 +128,7 @@ class _Download:
     home: Path
     on_progress: OnProgress
     stop: threading.Event
+    answer_s: float
     timing: Timing
     done: int = 0
     total: int = 0
@@ -171,7 +179,7 @@ class _Download:
     def _listing(self) -> Listing:
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                found = remote.within(remote.NO_ANSWER_S, lambda: remote.model_info(self.repository), self.stop)
+                found = remote.within(self.answer_s, lambda: remote.model_info(self.repository), self.stop)
                 return remote.listing_of(self.repository, found)
             except CrossmodalError:
                 raise

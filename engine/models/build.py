@@ -1,5 +1,6 @@
 """Builds an untrained system from a preset: backbones, their weights, and the spec that is saved with the model."""
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from crossmodal.backbones.base import Backbone, ImageBackbone
 from crossmodal.backbones.registry import image_backbone, text_backbone
 from crossmodal.backbones.weights import WeightsSource
 from crossmodal.errors import QueryError
+from crossmodal.progress import OnProgress, ignore_progress
 from encoders import ImageEncoder, TextEncoder, TowerSpec
 from engine.models.spec import ModelSpec
 from system import LostFoundSystem
@@ -27,6 +29,7 @@ class WeightsRequest:
         random: use random weights.
         download: whether weights that are not on disk are downloaded.
         timeout_s: timeout of a server in seconds.
+        on_progress, stop: of a download.
         image_config, text_config: backbone settings that replace the preset's, for instance `{"scaling": "symmetric"}`.
     """
 
@@ -36,6 +39,8 @@ class WeightsRequest:
     random: bool = False
     download: bool = True
     timeout_s: float = 5.0
+    on_progress: OnProgress = ignore_progress
+    stop: threading.Event | None = None
     image_config: Mapping[str, Any] | None = None
     text_config: Mapping[str, Any] | None = None
 
@@ -104,5 +109,12 @@ def _backbone(family: Any, spec: TowerSpec, request: WeightsRequest, named: Path
     if request.random:
         built: Backbone = family.build(config)
         return built
-    source = WeightsSource(folder=request.folder, file=named, download=request.download, timeout_s=request.timeout_s)
+    source = WeightsSource(
+        folder=request.folder,
+        file=named,
+        download=request.download,
+        timeout_s=request.timeout_s,
+        on_progress=request.on_progress,
+        stop=request.stop,
+    )
     return family.load(source, config)

@@ -1,7 +1,5 @@
 """The hub: a whole checkpoint when it answers, a line when it does not, and never a long wait or a word of its own."""
 
-import hashlib
-import http.server
 import math
 import os
 import socket
@@ -9,8 +7,6 @@ import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,56 +15,11 @@ import torch
 
 from crossmodal.backbones.download import from_torchvision, in_time
 from tests.crossmodal.backbones.checkpoints import network, save
+from tests.crossmodal.hub.loopback import COMMIT, serving
 
 pytestmark = pytest.mark.slow
 
 PROJECT = Path(__file__).resolve().parents[3]
-COMMIT = "c" * 40
-
-
-@contextmanager
-def hub_of(folder: Path, *, cut: str = "") -> Iterator[str]:
-    """A server that answers like the hub, with one folder as every repository's; of the file `cut` it sends half and falls silent."""
-    over = threading.Event()
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-        def do_HEAD(self) -> None:
-            self.answer()
-
-        def do_GET(self) -> None:
-            if (file := self.answer()) is not None:
-                content = file.read_bytes()
-                self.wfile.write(content[: len(content) // 2] if file.name == cut else content)
-                if file.name == cut:
-                    self.wfile.flush()
-                    over.wait(60)
-
-        def answer(self) -> Path | None:
-            file = folder / self.path.rpartition("/")[2]
-            found = (file.is_file() and "/resolve/main/" in self.path) or f"/resolve/{COMMIT}/" in self.path
-            self.send_response(200 if found and file.is_file() else 404)
-            self.send_header("X-Repo-Commit", COMMIT)
-            if not file.is_file():
-                self.send_header("X-Error-Code", "EntryNotFound")
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-                return None
-            self.send_header("ETag", f'"{hashlib.sha256(file.read_bytes()).hexdigest()}"')
-            self.send_header("Content-Length", str(file.stat().st_size))
-            self.end_headers()
-            return file
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        over.set()
-        server.shutdown()
 
 
 def run(script: str, tmp_path: Path, *, endpoint: str) -> list[str]:
@@ -161,30 +112,32 @@ def test_without_a_network_each_name_ends_in_one_line(tmp_path: Path, silent: bo
     ]
 
 
-def test_a_checkpoint_is_fetched_once_and_then_cached(tmp_path: Path) -> None:
+def test_a_checkpoint_is_fetched_once_and_then_found(tmp_path: Path) -> None:
     folder = save(network("bert"), tmp_path / "served")
-    with hub_of(folder) as endpoint:
-        first = run(f"{LOAD}\n    say(text_backbone('minilm-l6'), True, 10.0)", tmp_path, endpoint=endpoint)
-    assert first == ["Loaded from sentence-transformers/all-MiniLM-L6-v2."]
+    with serving(folder) as hub:
+        first = run(f"{LOAD}\n    say(text_backbone('minilm-l6'), True, 10.0)", tmp_path, endpoint=hub.url)
+    assert first == ["Loaded from the folder all-MiniLM-L6-v2."]
     again = f"{LOAD}\n    say(text_backbone('minilm-l6'), False)"
     assert run(again, tmp_path, endpoint="http://127.0.0.1:1") == first
 
 
-def test_half_a_checkpoint_is_none(tmp_path: Path) -> None:
-    folder = save(network("bert"), tmp_path / "served")
-    script = f"{LOAD}\n    say(text_backbone('minilm-l6'), True, 2.0)\n    say(text_backbone('minilm-l6'), False)"
-    with hub_of(folder, cut="model.safetensors") as endpoint:
-        first, second = run(script, tmp_path, endpoint=endpoint)
-    assert "could not be downloaded" in first
-    assert "are not on this computer" in second
+def test_what_another_program_downloaded_is_used(tmp_path: Path) -> None:
+    folder = save(network("bert"), tmp_path / "saved")
+    cache = tmp_path / "hf" / "hub" / "models--sentence-transformers--all-MiniLM-L6-v2"
+    (cache / "refs").mkdir(parents=True)
+    (cache / "refs" / "main").write_text(COMMIT)
+    (cache / "snapshots").mkdir()
+    folder.rename(cache / "snapshots" / COMMIT)
+    script = f"{LOAD}\n    say(text_backbone('minilm-l6'), False)"
+    assert run(script, tmp_path, endpoint="http://127.0.0.1:1") == ["Loaded from sentence-transformers/all-MiniLM-L6-v2."]
 
 
-def test_a_repository_without_weights_is_none(tmp_path: Path) -> None:
+def test_a_repository_without_weights_is_said(tmp_path: Path) -> None:
     folder = save(network("bert"), tmp_path / "served")
     (folder / "model.safetensors").unlink()
-    with hub_of(folder) as endpoint:
-        [said] = run(f"{LOAD}\n    say(text_backbone('minilm-l6'), True, 10.0)", tmp_path, endpoint=endpoint)
-    assert "could not be downloaded" in said
+    with serving(folder) as hub:
+        [said] = run(f"{LOAD}\n    say(text_backbone('minilm-l6'), True, 10.0)", tmp_path, endpoint=hub.url)
+    assert "no weights as model.safetensors" in said
 
 
 def test_work_that_moves_is_waited_for_and_work_that_stands_is_not() -> None:

@@ -289,11 +289,10 @@ def test_without_a_route_one_line_says_what_to_put_where(tmp_path: Path, monkeyp
 
 
 def test_a_hub_that_is_silent_is_given_up_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remote, "NO_ANSWER_S", 0.4)
     with socket.create_server(("127.0.0.1", 0)) as server:
         point_client_at(f"http://127.0.0.1:{server.getsockname()[1]}", monkeypatch)
         with pytest.raises(WeightsError, match="did not answer in time") as caught:
-            fetch(tmp_path)
+            fetch(tmp_path, answer_s=0.4)
     assert caught.value.code == "timeout"
 
 
