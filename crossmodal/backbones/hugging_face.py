@@ -57,8 +57,10 @@ def find_checkpoint(name: str, repository: str, source: WeightsSource, *, extra:
         return folder
     if source.download and source.folder is not None:
         try:
-            how = {"on_progress": source.on_progress, "stop": source.stop, "answer_s": source.timeout_s}
-            return download(repository, source.folder, **how).folder
+            record = download(
+                repository, source.folder, on_progress=source.on_progress, stop=source.stop, answer_s=source.timeout_s
+            )
+            return record.folder
         except WeightsError as error:
             if error.code not in ("connect_failed", "timeout"):
                 raise
