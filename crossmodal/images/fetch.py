@@ -49,19 +49,20 @@ class OverheadError(Exception):
 
 
 class Deadline:
-    """An absolute time limit, `seconds` from now."""
+    """An absolute time limit, `seconds` from now by `clock`."""
 
-    def __init__(self, seconds: float) -> None:
-        self._end = time.monotonic() + seconds
+    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._end = clock() + seconds
 
     @property
     def over(self) -> bool:
         """Whether the time is up."""
-        return time.monotonic() >= self._end
+        return self._clock() >= self._end
 
     def left(self) -> float:
         """Seconds left, above 0. Raises TimeoutError when the time is up."""
-        left = self._end - time.monotonic()
+        left = self._end - self._clock()
         if left <= 0:
             raise TimeoutError
         return left

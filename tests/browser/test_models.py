@@ -107,8 +107,8 @@ def test_changing_the_model(browser: Browser, serve, width: int) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
-def test_figures_and_presets_fit_and_can_be_read(browser: Browser, serve, width: int, scheme: str) -> None:
-    app = serve(DEV, FAKE="measured")
+def test_figures_and_presets_fit_and_can_be_read(browser: Browser, shared, width: int, scheme: str) -> None:
+    app = shared(DEV, FAKE="measured")
     page = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme).new_page()
     watch = Watch(page)
     page.goto(f"{app.url}/model")

@@ -47,12 +47,13 @@ def test_a_checkpoint_is_named_by_organisation_and_name(name: str) -> None:
         (IMAGE_BACKBONES, "mobilenet_v2", 1280, 18, 2.2),
         (IMAGE_BACKBONES, "efficientnet_b0", 1280, 8, 4.0),
         (IMAGE_BACKBONES, "vit_b_16", 768, 12, 85.8),
-        (IMAGE_BACKBONES, "google/vit-base-patch16-224", 768, 12, 85.8),
-        (IMAGE_BACKBONES, "clip", 512, 0, 87.8),
         (TEXT_BACKBONES, "gru", 256, 1, 2.3),
-        (TEXT_BACKBONES, "minilm-l6", 384, 6, 22.6),
-        (TEXT_BACKBONES, "minilm-l12", 384, 12, 33.2),
-        (TEXT_BACKBONES, "clip", 512, 0, 63.4),
+        # Loading their library takes some seconds.
+        pytest.param(IMAGE_BACKBONES, "google/vit-base-patch16-224", 768, 12, 85.8, marks=pytest.mark.slow),
+        pytest.param(IMAGE_BACKBONES, "clip", 512, 0, 87.8, marks=pytest.mark.slow),
+        pytest.param(TEXT_BACKBONES, "minilm-l6", 384, 6, 22.6, marks=pytest.mark.slow),
+        pytest.param(TEXT_BACKBONES, "minilm-l12", 384, 12, 33.2, marks=pytest.mark.slow),
+        pytest.param(TEXT_BACKBONES, "clip", 512, 0, 63.4, marks=pytest.mark.slow),
     ],
 )
 def test_at_its_true_size(family: dict[str, Family], name: str, features: int, blocks: int, millions: float) -> None:

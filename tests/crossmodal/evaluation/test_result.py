@@ -4,7 +4,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import average_precision_score, label_ranking_average_precision_score, ndcg_score, top_k_accuracy_score
 from torch import Tensor
 from torch.nn import functional
 
@@ -41,28 +40,34 @@ def untied(seed: int) -> tuple[Tensor, Tensor, Ranks]:
     return images.double() @ texts.double().T, image_groups[:, None] == text_groups[None, :], to_text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
 def test_figures_equal_those_of_scikit_learn(seed: int) -> None:
+    from sklearn import metrics  # takes a second or two to load
+
     scores, relevant, ranked = untied(seed)
     found = {name: values.tolist() for name, values in per_query(ranked, KS).items()}
     wanted, given_scores = relevant.numpy(), scores.numpy()
     rows = range(len(wanted))
     assert found["mean_average_precision"] == pytest.approx(
-        [average_precision_score(wanted[i], given_scores[i]) for i in rows], abs=1e-5
+        [metrics.average_precision_score(wanted[i], given_scores[i]) for i in rows], abs=1e-5
     )
     mean = sum(found["mean_average_precision"]) / len(wanted)
-    assert mean == pytest.approx(label_ranking_average_precision_score(wanted, given_scores), abs=1e-5)
-    assert found["ndcg"] == pytest.approx([ndcg_score(wanted[i : i + 1], given_scores[i : i + 1]) for i in rows], abs=1e-5)
+    assert mean == pytest.approx(metrics.label_ranking_average_precision_score(wanted, given_scores), abs=1e-5)
+    assert found["ndcg"] == pytest.approx([metrics.ndcg_score(wanted[i : i + 1], given_scores[i : i + 1]) for i in rows], abs=1e-5)
 
 
+@pytest.mark.slow
 def test_recall_of_one_right_answer_is_top_k_accuracy() -> None:
+    from sklearn import metrics  # takes a second or two to load
+
     generator = torch.Generator().manual_seed(0)
     images, texts = (functional.normalize(torch.randn(40, 4, generator=generator), dim=1) for _ in range(2))
     groups = torch.arange(40)
     _, to_text = rank_both_ways(images, texts, RelevantPairs.of_groups(groups, groups))
     scores = (images @ texts.T).numpy()
     for k, values in ((k, per_query(to_text, KS)[f"recall_at_{k}"]) for k in KS):
-        assert float(values.mean()) == pytest.approx(top_k_accuracy_score(groups.numpy(), scores, k=k), abs=1e-5)
+        assert float(values.mean()) == pytest.approx(metrics.top_k_accuracy_score(groups.numpy(), scores, k=k), abs=1e-5)
 
 
 @pytest.mark.slow

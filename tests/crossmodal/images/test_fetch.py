@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -243,10 +244,9 @@ def drip(start: bytes) -> Answer:
 
 @pytest.mark.parametrize("start", [b"", b"HTTP/1.1 200 OK\r\nX", b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n"])
 def test_the_deadline_ends_a_server_that_drips(start: bytes) -> None:
+    """Each byte comes long before the time is up, and there is no last one: only a limit of the whole ends this."""
     with serve({"/a": drip(start)}) as web:
-        begun = time.monotonic()
         assert failure(web.fetcher(timeout_s=0.3), "http://shop.example/a").code == "timeout"
-        assert time.monotonic() - begun < 3
 
 
 def test_the_deadline_is_for_all_hops_together() -> None:
@@ -280,10 +280,9 @@ def repeated(start: bytes, again: bytes) -> Answer:
     ids=["continue", "headers", "status line", "chunk marks", "trailers"],
 )
 def test_a_flood_of_anything_but_the_picture_ends_early(start: bytes, again: bytes) -> None:
+    """The count ends it: at the deadline it would be `timeout`."""
     with serve({"/a": repeated(start, again)}) as web:
-        begun = time.monotonic()
         assert failure(web.fetcher(timeout_s=20), "http://shop.example/a").code == "bad_response"
-        assert time.monotonic() - begun < 15
 
 
 @pytest.mark.parametrize(
@@ -393,15 +392,45 @@ def test_bytes_besides_the_picture_are_counted_and_the_pictures_are_not() -> Non
         one.count(1)
 
 
+class SlowWire:
+    """A socket that takes 3 s for each read, and notes how long it may take."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.allowed: list[float] = []
+
+    def settimeout(self, seconds: float) -> None:
+        self.allowed.append(seconds)
+
+    def makefile(self, *_: object, **__: object) -> Self:
+        return self
+
+    def readinto(self, buffer: memoryview) -> int:
+        self.now += 3
+        buffer[:1] = b"x"
+        return 1
+
+    def close(self) -> None:
+        pass
+
+
 def test_a_wire_waits_no_longer_than_the_deadline() -> None:
+    wire = SlowWire()
+    one = SingleRequest(ADDRESS, ["a"], deadline=Deadline(8, clock=lambda: wire.now), dial=dial)
+    with CountingReader(wire, one) as reader:  # type: ignore[arg-type]
+        assert [reader.read(10) for _ in range(3)] == [b"x"] * 3
+        with pytest.raises(TimeoutError):
+            reader.read(10)
+    assert wire.allowed == [8, 5, 2]
+
+
+def test_a_wire_that_says_nothing_is_left() -> None:
     near, far = socket.socketpair()
     with near, far, CountingReader(near, hop(["a"], dial, seconds=0.1)) as wire:
         far.sendall(b"abc")
         assert wire.read(10) == b"abc"
-        begun = time.monotonic()
         with pytest.raises(TimeoutError):
             wire.read(10)
-        assert time.monotonic() - begun < 3
 
 
 def test_dialling_connects_or_cleans_up_after_itself() -> None:
