@@ -82,6 +82,7 @@ def _assembled(settings: Settings, model: TrainedModel, store: Store, decoder: D
         open_source=lambda location: open_named(location, settings),
         training=_training(settings),
         max_pictures=settings.max_training_pictures,
+        weights_dir=settings.weights_dir,
     )
     return LiveApp(engine, tasks)
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 _LONG = ("model",)
+_BYTES, _MEGABYTE = "download", 10**6
 
 
 class ProgressBar:
@@ -46,11 +47,12 @@ class ProgressBar:
         if self._task is None:
             self._bars.start()
             self._task = self._bars.add_task("", total=None, figures="")
-        total = progress.total or None
+        unit = _MEGABYTE if progress.step == _BYTES else 1
+        total = progress.total // unit or None
         self._bars.update(
             self._task,
             description=_console.cell(progress.message),
-            completed=progress.done,
+            completed=progress.done // unit,
             total=total,
             figures=_figures(progress),
         )
@@ -94,7 +96,9 @@ class ProgressBar:
 def _figures(progress: Progress) -> str:
     """Rate, time left and failures, as far as known."""
     parts = []
-    if progress.rate_per_s:
+    if progress.rate_per_s and progress.step == _BYTES:
+        parts.append(f"{progress.rate_per_s / _MEGABYTE:,.1f} MB/s")
+    elif progress.rate_per_s:
         parts.append(f"{progress.rate_per_s:,.0f}/s")
     if progress.seconds_left is not None:
         parts.append(f"{duration(progress.seconds_left)} left")

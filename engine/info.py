@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from crossmodal.evaluation.metrics import RetrievalFigures
+from crossmodal.hub.published import PUBLISHED
 from crossmodal.store import Store
 from crossmodal.text.cleaning import counted
 from crossmodal.training.plan import EpochFigures
@@ -82,7 +83,9 @@ class TrainingEstimate:
 
 def model_name(model: TrainedModel) -> str:
     """The display name of a model."""
-    return _NAMES.get(model.spec.preset, model.spec.preset)
+    preset = model.spec.preset
+    titles = {f"clip:{entry.repository}": entry.title for entry in PUBLISHED}
+    return _NAMES.get(preset) or titles.get(preset, preset)
 
 
 def model_info(model: TrainedModel) -> ModelInfo:

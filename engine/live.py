@@ -9,6 +9,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from crossmodal.errors import QueryError
 from crossmodal.filters import Filter, Where
+from crossmodal.hub.download import discard
 from crossmodal.images.decoder import Decoder
 from crossmodal.items import Failure, Item
 from crossmodal.jobs import UNDER_WAY, JobManager, JobStatus, JobStore
@@ -18,6 +19,7 @@ from engine.core import SearchEngine
 from engine.encoding import Encoding
 from engine.info import ADDED, ModelGeneration, SystemInfo, TrainingEstimate, device_text, model_info, model_name, source_infos
 from engine.models.generations import Generations
+from engine.models.published import PublishedState, repository_named
 from engine.models.store import ModelFiles
 from engine.models.switch import Switching
 from engine.models.trained import TrainedModel
@@ -168,6 +170,33 @@ class LiveApp:
                 running.
         """
         return self._start_switch(self.switching.import_file(path))
+
+    def start_download(self, name: str, *, folder: Path | None = None) -> JobStatus:
+        """Download a published model in the background, embed the collection with it, and switch to it; searching continues meanwhile.
+
+        A paused or stopped job keeps what has arrived; the next one goes on there.
+
+        Args:
+            name: its repository, or the last part of it.
+            folder: a folder of this computer that holds its files; nothing is downloaded then.
+
+        Raises:
+            QueryError: `bad_request`: there is no model of this name. BusyError: another job is running.
+        """
+        repository = repository_named(name)
+        return self.jobs.start(
+            "download",
+            f"Downloading {repository}" if folder is None else f"Loading {repository}",
+            lambda note, stop: self.tasks.use_published(repository, note, stop, folder=folder),
+        )
+
+    def published_models(self) -> list[PublishedState]:
+        """The published models and how each stands on this computer."""
+        return self.tasks.published()
+
+    def discard_download(self, name: str) -> None:
+        """Delete what has arrived of an unfinished download. Raises QueryError `bad_request`; BusyError: it is running."""
+        discard(repository_named(name), self.tasks.weights_dir)
 
     def resume_switch(self) -> JobStatus | None:
         """Resume a model switch that a crash interrupted; None if there is none, or if any job is running, here or elsewhere."""

@@ -11,17 +11,19 @@ from pathlib import Path
 from crossmodal.backbones.resnet import PRETRAINED, Weights
 from crossmodal.errors import SourceError, TrainingError
 from crossmodal.evaluation.metrics import RetrievalFigures
+from crossmodal.hub.download import download
 from crossmodal.ingest.plan import LookAgain
 from crossmodal.ingest.report import IngestSummary
 from crossmodal.ingest.sources.base import Source
 from crossmodal.installation import COMMAND
-from crossmodal.progress import OnProgress
+from crossmodal.progress import OnProgress, Progress, check_stop
 from crossmodal.runtimes.device import resolve_device
 from crossmodal.store import SourceInfo
 from crossmodal.text.cleaning import counted
 from datasets import SimpleIndexDataset
 from engine.core import SearchEngine
-from engine.info import DEMO, TrainingEstimate
+from engine.info import DEMO, TrainingEstimate, model_name
+from engine.models.published import PublishedState, build_published, measure_speed, published_states
 from engine.models.reembed import embed_missing
 from engine.models.switch import Switching
 from engine.models.trained import TrainedModel
@@ -52,11 +54,13 @@ class TaskSettings:
         open_source: opens the source at a path; raises SourceError.
         training: hyper-parameters of a training.
         max_pictures: maximum number of pictures of a training; larger collections are sampled by content hash.
+        weights_dir: folder of downloaded weights; None means `weights` in the folder of the collection.
     """
 
     open_source: Callable[[str], Source]
     training: TrainingSettings
     max_pictures: int
+    weights_dir: Path | None = None
 
 
 class Tasks:
@@ -189,6 +193,38 @@ class Tasks:
             BusyError: another process is changing the model. Stopped: nothing was changed.
         """
         self._switching.run(self._switching.keep(model), on_progress, stop, drop_older=True)
+
+    @property
+    def weights_dir(self) -> Path:
+        """Folder of downloaded weights."""
+        return self._settings.weights_dir or self._app.store.path.with_name("weights")
+
+    def use_published(
+        self, repository: str, on_progress: OnProgress, stop: threading.Event | None = None, *, folder: Path | None = None
+    ) -> str:
+        """Download a published model if it is not here, time it, embed the collection with it, and switch to it. Returns a summary.
+
+        Args:
+            repository: `organisation/name` on the hub.
+            folder: where its files already are; None downloads what is missing.
+
+        Raises:
+            WeightsError: it cannot be fetched or its files are not usable. BusyError: another program downloads it or switches the model.
+            Stopped: what has arrived, and each embedding that was made, is kept.
+        """
+        if folder is None:
+            download(repository, self.weights_dir, on_progress=on_progress, stop=stop)
+        on_progress(Progress("download", f"Loading {repository}"))
+        model = self._switching.keep(build_published(repository, self.weights_dir, folder=folder))
+        if model.model_id == self._app.generation().model.model_id:
+            return f"{model_name(model)} is in use already."
+        check_stop(stop, "Switching the model")
+        measure_speed(model, self._app.store, repository)
+        return self._switching.run(model, on_progress, stop)
+
+    def published(self) -> list[PublishedState]:
+        """The published models and how each stands on this computer."""
+        return published_states(self.weights_dir, self._app.store, active_preset=self._app.generation().model.spec.preset)
 
     def embed_missing(self, model: TrainedModel, on_progress: OnProgress, stop: threading.Event | None = None) -> int:
         """Compute the missing embeddings of items and texts; returns the number of items. See `engine.models.reembed.embed_missing`."""

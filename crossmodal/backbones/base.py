@@ -92,6 +92,14 @@ class Backbone(nn.Module, ABC):
     def tail_modules(self, trainable_blocks: int) -> list[nn.Module]:
         """The modules used by `tail`; empty for 0."""
 
+    def outside_state(self) -> dict[str, Tensor]:
+        """Those tensors of `state_dict` that lie in files of their own and are not saved with a model; none for most backbones.
+
+        Raises:
+            WeightsError: the files are missing or were changed.
+        """
+        return {}
+
     def check_blocks(self, trainable_blocks: int) -> None:
         """Raises:
         QueryError: `bad_request`; the backbone does not have this number of blocks.

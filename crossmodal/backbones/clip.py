@@ -3,10 +3,12 @@
 Each side gives one vector in a joint space. `clip` is ViT-B/32 of OpenAI; `clip:ORGANISATION/NAME` is any other checkpoint of either kind.
 """
 
+import hashlib
+import json
 import logging
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,6 +34,8 @@ from crossmodal.backbones.hugging_face import (
 from crossmodal.backbones.mapped import fill, mapped_tensors, on_meta
 from crossmodal.backbones.vit import picture_settings_of
 from crossmodal.backbones.weights import WeightsSource, missing
+from crossmodal.hub.download import record_path
+from crossmodal.hub.files import located, portable, read_record, recorded
 from crossmodal.items import Fit
 
 log = logging.getLogger(__name__)
@@ -60,11 +64,16 @@ WORDS: Config = {
     "pad_token_id": 1,
     "eos_token_id": 49_407,
 }
-SHARED: Config = {"kind": "clip", "projection_dim": 512}
+SHARED: Config = {"kind": "clip", "projection_dim": 512, "files": "", "files_digest": ""}
+"""`files` is the record of a checkpoint's files, from which the weights are mapped; without one they are saved with a model."""
 TEXTS: Config = {"max_tokens": 77, "tokenizer": HASHED, "lower_case": False, "logit_scale": math.log(1 / 0.07), "logit_bias": 0.0}
-"""`exp(logit_scale)` is the factor on the cosine, to which SigLIP adds `logit_bias` before the sigmoid."""
+"""The `tokenizer` is JSON text, `HASHED`, or `IN_FILES`. `exp(logit_scale)` is the factor on the cosine, to which SigLIP adds `logit_bias`
+before the sigmoid."""
 
+IN_FILES = "in files"
 _BICUBIC = 3
+_IMAGE_PARTS = {"vision_model.": "network.", "visual_projection.": "projection."}
+_TEXT_PARTS = {"text_model.": "network.", "text_projection.": "projection."}
 
 
 class CLIPImage(ImageBackbone):
@@ -107,13 +116,21 @@ class CLIPImage(ImageBackbone):
         """See `Backbone`."""
         return []
 
+    def outside_state(self) -> dict[str, Tensor]:
+        """See `Backbone`."""
+        return _outside(self.settings, _IMAGE_PARTS, self.state_dict())
+
+    def digest(self) -> str:
+        """See `Backbone`; the record's digest stands for weights in files."""
+        return super().digest() if not self.settings["files"] else _digest(self.name, self.settings)
+
 
 class CLIPText(TextBackbone):
     """The text side. Its feature is one vector: the projected state at the end of the text.
 
     Args:
         name: `clip` or `clip:ORGANISATION/NAME`.
-        given: settings to change: those of `WORDS`, `SHARED` and `TEXTS`; `tokenizer` is JSON text or `HASHED`.
+        given: settings to change: those of `WORDS`, `SHARED` and `TEXTS`.
     """
 
     pooling = "first"
@@ -125,7 +142,7 @@ class CLIPText(TextBackbone):
             settings["eos_token_id"] = settings["vocab_size"] - 1  # where the network looks for the end of a text
         self.settings = settings
         self.tokens = Subwords(
-            settings["tokenizer"],
+            _tokenizer_in(settings) if settings["tokenizer"] == IN_FILES else settings["tokenizer"],
             vocab_size=settings["vocab_size"],
             max_tokens=min(settings["max_tokens"], settings["max_position_embeddings"]),
             pad_id=settings["pad_token_id"],
@@ -161,6 +178,14 @@ class CLIPText(TextBackbone):
         """See `Backbone`."""
         return []
 
+    def outside_state(self) -> dict[str, Tensor]:
+        """See `Backbone`."""
+        return _outside(self.settings, _TEXT_PARTS, self.state_dict())
+
+    def digest(self) -> str:
+        """See `Backbone`; the record's digest stands for weights in files."""
+        return super().digest() if not self.settings["files"] else _digest(self.name, self.settings)
+
 
 def load_clip_image(name: str, source: WeightsSource, given: Config | None = None) -> CLIPImage:
     """The image side of a checkpoint, mapped from its file.
@@ -172,9 +197,16 @@ def load_clip_image(name: str, source: WeightsSource, given: Config | None = Non
     folder, found = _checkpoint(name, source)
     pictures = picture_settings_of(folder, found.vision_config.image_size, "clip" if found.model_type == "clip" else "symmetric")
     sizes = network_settings(found.vision_config, tuple(PICTURES))
-    settings = {**sizes, **_shared(found), **pictures, "fit": _fit_of(folder, found.model_type), **changes}
+    settings = {
+        **sizes,
+        **_shared(found),
+        **pictures,
+        "fit": _fit_of(folder, found.model_type),
+        **_files(name, folder, source),
+        **changes,
+    }
     backbone: CLIPImage = on_meta(CLIPImage, name, settings)
-    return _filled(backbone, folder, {"vision_model.": "network.", "visual_projection.": "projection."})
+    return _filled(backbone, folder, _IMAGE_PARTS)
 
 
 def load_clip_text(name: str, source: WeightsSource, given: Config | None = None) -> CLIPText:
@@ -189,9 +221,12 @@ def load_clip_text(name: str, source: WeightsSource, given: Config | None = None
     sizes = network_settings(found.text_config, tuple(WORDS))
     sizes["pad_token_id"] = pad_id_of(folder, tokenizer, otherwise=found.text_config.pad_token_id)
     texts = {"max_tokens": sizes["max_position_embeddings"], "tokenizer": tokenizer, **_logits(folder)}
-    settings = {**sizes, **_shared(found), **texts, "lower_case": _lower_case(folder, found.model_type), **changes}
+    files = _files(name, folder, source)
+    if files:
+        texts["tokenizer"] = IN_FILES
+    settings = {**sizes, **_shared(found), **texts, **files, "lower_case": _lower_case(folder, found.model_type), **changes}
     backbone: CLIPText = on_meta(CLIPText, name, settings)
-    return _filled(backbone, folder, {"text_model.": "network.", "text_projection.": "projection."})
+    return _filled(backbone, folder, _TEXT_PARTS)
 
 
 def repository_of(name: str) -> str:
@@ -220,6 +255,50 @@ def _filled(backbone: B, folder: Path, renamed: dict[str, str]) -> B:
         raise missing(f"The weights in {folder.name} {what}.", f"Put back the whole folder of {backbone.name}.") from error
     backbone.origin = origin_of(folder)
     return backbone
+
+
+def _files(name: str, folder: Path, source: WeightsSource) -> Config:
+    """The settings that name the files of a checkpoint, if there is a folder for their record."""
+    if source.folder is None:
+        return {}
+    repository = repository_of(name)
+    record = recorded(folder, record_path(repository, source.folder), repository=repository)
+    return {"files": portable(record.path), "files_digest": record.digest}
+
+
+def _folder_of(settings: dict[str, Any]) -> Path:
+    """The folder of a checkpoint whose files are those that were recorded.
+
+    Raises:
+        WeightsError: they are missing or others.
+    """
+    record = read_record(located(settings["files"])).check()
+    if record.digest != settings["files_digest"]:
+        what = f"The files in {record.folder.name} are not those that this model was made of."
+        raise missing(what, "Put back the earlier folder, or make the model again of these files.")
+    return record.folder
+
+
+def _tokenizer_in(settings: dict[str, Any]) -> str:
+    return tokenizer_of(_folder_of(settings), import_transformers().AutoTokenizer)
+
+
+def _outside(settings: dict[str, Any], renamed: dict[str, str], wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    if not settings["files"]:
+        return {}
+    folder = _folder_of(settings)
+    try:
+        found = mapped_tensors(folder, renamed)
+        return {name: found[name].detach().to(expected.dtype) for name, expected in wanted.items()}
+    except Exception as error:
+        log.warning("checkpoint %s refused: %s", folder.name, type(error).__name__)
+        raise missing(f"The weights in {folder.name} cannot be read.", "Put back the whole folder.") from error
+
+
+def _digest(name: str, settings: dict[str, Any]) -> str:
+    """The same wherever the files lie."""
+    text = json.dumps({key: value for key, value in settings.items() if key != "files"}, sort_keys=True)
+    return hashlib.sha256(f"{name}\n{text}".encode()).hexdigest()
 
 
 def _fit_of(folder: Path, kind: str) -> Fit:

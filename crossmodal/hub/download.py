@@ -22,6 +22,7 @@ from crossmodal import errors
 from crossmodal.errors import BusyError, CrossmodalError, StoreError, WeightsError
 from crossmodal.hub import remote
 from crossmodal.hub.files import Record, is_complete, read_record, record_folder
+from crossmodal.hub.published import megabytes
 from crossmodal.hub.remote import ATTEMPTS, COMMIT, END, Head, HubFile, Listing, Stream
 from crossmodal.locks import try_lock
 from crossmodal.progress import OnProgress, Progress, check_stop
@@ -70,9 +71,10 @@ def present(repository: str, home: Path) -> Record | None:
 def arrived_bytes(repository: str, home: Path) -> int:
     """Bytes of an unfinished download; 0 if there is none."""
     total = 0
-    with suppress(OSError):
-        for entry in os.scandir(home / f"{folder_name(repository)}.part"):
-            total += entry.stat(follow_symlinks=False).st_size
+    with suppress(FileNotFoundError), os.scandir(home / f"{folder_name(repository)}.part") as entries:
+        for entry in entries:
+            with suppress(FileNotFoundError):  # renamed, complete, by the process that fetches it
+                total += entry.stat(follow_symlinks=False).st_size
     return total
 
 
@@ -377,8 +379,3 @@ def _commit_noted(folder: Path) -> str:
         noted = (folder / _COMMIT_NOTE).read_text(encoding="utf-8", errors="replace").strip()
         return noted if COMMIT.fullmatch(noted) else ""
     return ""
-
-
-def megabytes(count: int) -> str:
-    """A number of bytes for display."""
-    return f"{count / 1e6:,.0f} MB" if count >= 10**6 else f"{count / 1e3:,.0f} kB"

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from crossmodal.atomic import write_whole
 from crossmodal.errors import StoreError, WeightsError
+from crossmodal.installation import PROGRAM_DIR
 from crossmodal.progress import check_stop
 
 SETTINGS = (
@@ -178,14 +179,47 @@ def read_record(path: Path) -> Record:
         ) from error
 
 
+def portable(path: Path) -> str:
+    """A path as it is stored: relative to the folder of this program, if it lies there, so that both can be moved together."""
+    whole = path.absolute()
+    return str(whole.relative_to(PROGRAM_DIR)) if whole.is_relative_to(PROGRAM_DIR) else str(whole)
+
+
+def located(stored: str) -> Path:
+    """The path that `portable` made this of."""
+    return PROGRAM_DIR / stored
+
+
+def recorded(folder: Path, path: Path, *, repository: str) -> Record:
+    """The record of a folder that is used: the one at `path`, a new one there, or one beside it if that is of other files.
+
+    Raises:
+        WeightsError: a file was changed since it was recorded. StoreError: the record cannot be written.
+    """
+    try:
+        known = read_record(path)
+    except WeightsError:
+        return record_folder(path, folder, repository=repository)
+    if known.folder.absolute() == folder.absolute():
+        return known.check()
+    made = _hashed(path, folder, repository)
+    if made.digest != known.digest:
+        made = replace(made, path=path.with_stem(f"{path.stem}-{made.digest[:12]}"))
+    return made.write()
+
+
 def record_folder(
     path: Path, folder: Path, *, repository: str = "", commit: str = "", stop: threading.Event | None = None
 ) -> Record:
-    """Hash the files of a folder and write their record; where the folder has one with the same contents, that stays.
+    """Hash the files of a folder and write their record.
 
     Raises:
         WeightsError: the folder is no complete checkpoint. StoreError: the record cannot be written. Stopped.
     """
+    return _hashed(path, folder, repository, commit, stop).write()
+
+
+def _hashed(path: Path, folder: Path, repository: str, commit: str = "", stop: threading.Event | None = None) -> Record:
     if not is_complete(folder):
         remedy = "Name a folder that holds config.json, tokenizer.json and model.safetensors."
         raise WeightsError("weights_missing", f"The folder {folder.name or folder} has no model that can be read.", remedy=remedy)
@@ -194,4 +228,4 @@ def record_folder(
     for name in names:
         now = (folder / name).stat()
         files[name] = FileRecord(now.st_size, now.st_mtime_ns, sha256_of(folder / name, stop))
-    return Record(path, repository, commit, folder, files).write()
+    return Record(path, repository, commit, folder, files)

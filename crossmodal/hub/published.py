@@ -76,3 +76,8 @@ def published(name: str) -> Published:
             return model
     known = ", ".join(model.repository for model in PUBLISHED)
     raise QueryError("bad_request", f"There is no model {name!r:.100} in the list.", remedy=f"Known are {known}.")
+
+
+def megabytes(count: int) -> str:
+    """A number of bytes for display."""
+    return f"{count / 1e6:,.0f} MB" if count >= 10**6 else f"{count / 1e3:,.0f} kB"

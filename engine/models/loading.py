@@ -6,14 +6,15 @@ import numpy as np
 import torch
 
 from crossmodal.backbones.layers import skip_init
-from crossmodal.errors import CheckpointError, CrossmodalError
+from crossmodal.errors import CheckpointError, CrossmodalError, StoreError, WeightsError
+from crossmodal.installation import COMMAND
 from crossmodal.runtimes.torch import torch_threads
 from crossmodal.store.checksums import UNIT_TOLERANCE
 from crossmodal.text.tokenizer import TOKENIZER_VERSION
 from crossmodal.training.checkpoints import check_state, load_checkpoint
 from crossmodal.training.trainer import evaluating
 from engine.models.spec import ITEM_EMBEDDINGS, SIZES, ModelSpec, card_of, spec_of
-from engine.models.trained import TrainedModel, assemble
+from engine.models.trained import TrainedModel, assemble, outside_state
 
 _RETRAIN = "Delete the file to train a new model."
 
@@ -40,10 +41,14 @@ def load_model(path: Path) -> TrainedModel:
             skip_init(),
         ):  # shapes only: no weights are initialised or allocated for a network that may be refused
             system = assemble(spec)
+        state = {**checkpoint.state, **outside_state(system)}
+    except WeightsError as error:  # not this file's fault: it stays in place
+        remedy = f"{error.remedy} Or fetch them again: {COMMAND} models get {spec.preset.removeprefix('clip:')}"
+        raise StoreError("index_missing", f"The model {path.name} has its weights elsewhere. {error}", remedy=remedy) from error
     except CrossmodalError as error:
         raise CheckpointError("checkpoint_invalid", f"The model file {path.name}: {error}", remedy=_RETRAIN) from error
-    check_state(path, checkpoint.state, system.state_dict())
-    system.load_state_dict(checkpoint.state, assign=True)
+    check_state(path, state, system.state_dict())
+    system.load_state_dict(state, assign=True)
     system.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's types leave it out
     model = TrainedModel(system, spec, card, model_id=checkpoint.model_id)
     _check_answers(path, model)

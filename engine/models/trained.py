@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from crossmodal.backbones.resnet import Weights
 from crossmodal.items import Embedding, Pixels
@@ -35,6 +36,18 @@ def assemble(spec: ModelSpec, weights: Weights | None = None) -> LostFoundSystem
         ImageEncoder(spec.embed_dim, weights=weights, spec=spec.image),
         TextEncoder(spec.embed_dim, vocab_size=spec.vocab_size, max_tokens=spec.max_text_tokens, spec=spec.text),
     )
+
+
+def outside_state(system: LostFoundSystem) -> dict[str, Tensor]:
+    """The tensors of a system that lie in files of their own and are not saved with it, by their names in its `state_dict`.
+
+    Raises:
+        WeightsError: the files are missing or were changed.
+    """
+    found: dict[str, Tensor] = {}
+    for side, tower in (("image_encoder", system.image_encoder), ("text_encoder", system.text_encoder)):
+        found |= {f"{side}.backbone.{name}": value for name, value in tower.backbone.outside_state().items()}
+    return found
 
 
 class TrainedModel:
@@ -118,8 +131,11 @@ class TrainedModel:
         Raises:
             CheckpointError: a weight is not finite.
             StoreError: the disk is full or read-only; an existing file is unchanged.
+            WeightsError: weights that lie in files of their own are missing or were changed.
         """
         details = {"spec": asdict(self.spec), "card": asdict(self.card)}
-        saved = save_checkpoint(path, self.system.state_dict(), details)
+        outside = outside_state(self.system).keys()
+        own = {name: value for name, value in self.system.state_dict().items() if name not in outside}
+        saved = save_checkpoint(path, own, details)
         self.model_id = saved.model_id
         return self
