@@ -33,7 +33,9 @@ def build(note: OnProgress) -> fake_app.FakeApp:
         )
     if KIND == "slow":
         _slowly(note)
-    app = fake_app.FakeApp(() if KIND == "empty" else fake_app.THINGS, work=fake_app.slow_work)
+    app = fake_app.FakeApp(
+        () if KIND == "empty" else fake_app.THINGS, work=lambda note, stop: fake_app.slow_work(note, stop, app.resumed)
+    )
     if KIND == "slow-web":
         app.seconds_per_fetch = 4.0
     if KIND == "long":
