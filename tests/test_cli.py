@@ -86,6 +86,7 @@ def test_a_mistake_of_the_program_is_one_sentence_and_a_number(monkeypatch: pyte
     assert "ZeroDivisionError" in CliRunner().invoke(cli.app, ["list", "--verbose"]).stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("bash") is None, reason="completes words in bash")
 @pytest.mark.parametrize(("words", "last", "found"), [("./cli.py sea", 1, "search"), ("./cli.py export --wh", 2, "--where")])
 def test_bash_completes_what_can_be_run(words: str, last: int, found: str) -> None:

@@ -238,6 +238,7 @@ def test_a_body_is_counted_whatever_it_claims(live_app: LiveApp) -> None:
             assert (response.status_code, response.json()["error"]["code"]) == (413, "too_large")
 
 
+@pytest.mark.slow
 def test_a_body_that_never_ends_is_ended(live_app: LiveApp) -> None:
     with Served(live_app, ApiOptions(body_timeout_s=0.3)) as address:
         head = b"POST /search HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{"

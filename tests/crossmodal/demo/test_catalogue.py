@@ -71,6 +71,7 @@ def test_the_default_catalogue_has_every_combination_and_one_in_seven_held_out()
         assert {getattr(shown, fact) for shown in training} == {getattr(item.combination, fact) for item in items}
 
 
+@pytest.mark.slow
 def test_another_process_writes_the_same_bytes(small: Path, tmp_path: Path) -> None:
     environment = os.environ | {"PYTHONHASHSEED": "77"}
     subprocess.run([sys.executable, "-c", WRITE, tmp_path, "24"], cwd=PROJECT, env=environment, check=True, timeout=60)
@@ -107,6 +108,7 @@ def test_a_failure_in_the_middle_leaves_no_csv_and_the_next_start_draws_again(sm
     assert digests(tmp_path) == digests(small.parent)
 
 
+@pytest.mark.slow
 def test_a_killed_process_leaves_no_csv(small: Path, tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", WRITE, tmp_path, "20000"], cwd=PROJECT) as process:
         give_up_at = time.monotonic() + 60

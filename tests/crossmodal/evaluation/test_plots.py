@@ -51,6 +51,7 @@ def test_rank_distribution_draws_model_and_chance() -> None:
     assert min(shows(drawn(figure), colour) for colour in (BLUE, GREY)) > 100
 
 
+@pytest.mark.slow
 def test_rank_distribution_of_one_pair() -> None:
     drawn(rank_distribution(evaluate_bidirectional_retrieval(torch.eye(1), torch.eye(1), resamples=0)))
 
@@ -84,6 +85,7 @@ def test_sampled_scores_are_of_pairs_and_of_others() -> None:
     assert (len(pairs), len(others)) == (0, 0)
 
 
+@pytest.mark.slow
 def test_heatmap_shows_cosines_and_names_few() -> None:
     images, texts = made_up(6, 1, 8)
     figure = similarity_heatmap(images * 3, texts, [*("abcde"), HOSTILE])
@@ -103,6 +105,7 @@ def test_heatmap_refuses_what_is_not_one_to_one() -> None:
         similarity_heatmap(torch.zeros(0, 2), torch.zeros(0, 2))
 
 
+@pytest.mark.slow
 def test_training_curves_have_a_panel_a_kind() -> None:
     history = [
         {
@@ -124,6 +127,7 @@ def test_training_curves_have_a_panel_a_kind() -> None:
     drawn(figure)
 
 
+@pytest.mark.slow
 def test_training_curves_leave_gaps() -> None:
     history = [{"loss": 2.0, HOSTILE + "loss": 1}, {"loss": math.nan}, {"loss": math.inf}, {"loss": 1.0, "recall_at_1": True}]
     figure = training_curves(history)
@@ -154,6 +158,7 @@ def test_what_does_not_fit_ends_in_an_ellipsis_and_full_stops_stay_with_their_wo
     assert wrapped("  \n ", 10, 1) == ""
 
 
+@pytest.mark.slow
 def test_hostile_words_are_drawn() -> None:
     with style():
         figure, [axis] = new_figure(3, 2)
