@@ -61,11 +61,13 @@ def record_path(repository: str, home: Path) -> Path:
 
 
 def present(repository: str, home: Path) -> Record | None:
-    """The record of a model that is here complete; None if it is not. Compares sizes and times only."""
+    """The record of a model that is here complete; None if it is not. Compares sizes only: a load compares more."""
     try:
-        return read_record(record_path(repository, home)).check()
-    except WeightsError:
+        record = read_record(record_path(repository, home))
+        same = all((record.folder / name).stat().st_size == file.size for name, file in record.files.items())
+    except (WeightsError, OSError):
         return None
+    return record if same else None
 
 
 def arrived_bytes(repository: str, home: Path) -> int:

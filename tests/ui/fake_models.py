@@ -7,8 +7,10 @@ from pathlib import Path
 from threading import Event
 
 from crossmodal.errors import CheckpointError, QueryError
+from crossmodal.hub.published import PUBLISHED
 from crossmodal.jobs import JobManager, JobStatus
 from crossmodal.progress import OnProgress
+from engine.models.published import PublishedState
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,11 @@ class FakeModels:
         self.figures = FakeOwnFigures()
         self.own: FakeOwnFigures | None = None
         self.switched_to: list[Path] = []
+        self.published = [
+            PublishedState(model, here=number == 1, arrived_bytes=512_000_000 * (number == 2), pictures_per_s=None, in_use=False)
+            for number, model in enumerate(PUBLISHED)
+        ]
+        self.fetched: list[tuple[str, Path | None]] = []
         self.generations = [
             FakeGeneration("3f9a1c77d2e04b15", "ResNet18 + GRU", 30, True, Path("/data/trained_model.pth")),
             FakeGeneration("77aa12c0ffee4b15", "mobilenet-minilm", 12, False, Path("/data/models/77aa12c0ffee4b15.pth")),
@@ -97,6 +104,26 @@ class FakeModels:
 
         self.switched_to.append(path)
         return self.jobs.start("switch", "Switching the model", change)
+
+    def published_models(self) -> list[PublishedState]:
+        return list(self.published)
+
+    def start_download(self, name: str, *, folder: Path | None = None) -> JobStatus:
+        def fetch(note: OnProgress, stop: Event) -> str:
+            self._work(note, stop)
+            self.published = [
+                replace(state, here=True, in_use=True, pictures_per_s=45.0, arrived_bytes=0)
+                if state.model.repository == name
+                else state
+                for state in self.published
+            ]
+            return f"{name} is in use now."
+
+        self.fetched.append((name, folder))
+        return self.jobs.start("download", f"Downloading {name}", fetch)
+
+    def discard_download(self, name: str) -> None:
+        self.published = [replace(state, arrived_bytes=0) if state.model.repository == name else state for state in self.published]
 
     def drop_previous_models(self) -> list[str]:
         gone = [one.model_id for one in self.generations if not one.active]

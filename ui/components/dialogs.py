@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from crossmodal.errors import CrossmodalError
+from crossmodal.hub.published import megabytes
 from ui import formatting, session
 from ui.formatting import literal, shorten
 
@@ -28,6 +29,7 @@ def show(error: CrossmodalError | str, *, title: str | None = None) -> None:
 
 if TYPE_CHECKING:
     from engine.live import LiveApp
+    from engine.models.published import PublishedState
 
 
 @st.dialog("Rebuild and retrain", icon=":material/restart_alt:")
@@ -53,6 +55,21 @@ def switch(app: "LiveApp", path: Path, name: str) -> None:
         "It can be paused or stopped, and resumes when it is started again. The current model is kept."
     )
     _answer(lambda: app.start_switch(path), "Change", key="switch", waiting="Reading the model")
+
+
+@st.dialog("Use a published model", icon=":material/download:")
+def download(app: "LiveApp", state: "PublishedState") -> None:
+    """Confirm downloading and using a published model, with its licence."""
+    model = state.model
+    st.markdown(f"**{literal(model.repository)}**, licence **{literal(model.licence)}**: [its page and licence]({model.page})")
+    left = max(0, model.size_bytes - state.arrived_bytes)
+    if not state.here:
+        st.markdown(f"{megabytes(left)} are fetched from huggingface.co. This can be paused and stopped; it goes on where it was.")
+    st.markdown(
+        f"Then it encodes {formatting.count(app.count(), 'picture')}, and the switch is instant. Search keeps working with the "
+        "current model until then, which is kept."
+    )
+    _answer(lambda: app.start_download(model.repository), "Use it" if state.here else "Download and use", key="download")
 
 
 @st.dialog("Delete the other models", icon=":material/delete:")

@@ -20,8 +20,11 @@ _NAMES = {
     "retry": "Trying failed rows again",
     "export": "Exporting",
     "switch": "Switching the model",
+    "download": "Fetching a model",
     "measure": "Measuring",
 }
+_BYTES = "download"
+"""The step whose units are bytes; its message has them."""
 _EVERY_S = 1.0
 _LOOK_OUT_EVERY_S = 2.0
 
@@ -75,7 +78,10 @@ def _under_way(app: "LiveApp") -> None:
 
 def _details(progress: Progress, *, paused: bool) -> str:
     parts = [progress.message]
-    if progress.total and f"{progress.total:,}" not in progress.message:
+    if progress.step == _BYTES:
+        if progress.rate_per_s and not paused:
+            parts.append(f"{progress.rate_per_s / 1e6:,.1f} MB/s")
+    elif progress.total and f"{progress.total:,}" not in progress.message:
         parts.append(f"{progress.done:,} of {progress.total:,}")
     if progress.failed:
         parts.append(f"{progress.failed:,} failed")

@@ -99,7 +99,8 @@ def quality(model: "ModelInfo") -> None:
     """Show how often searches succeed, beside chance."""
     figures = model.held_out
     if figures is None:
-        st.markdown("Its quality has not been measured: no picture with a title was held out from its training.")
+        why = "no picture with a title was held out from its training" if model.trained_on else "it was trained by its publisher"
+        st.markdown(f"Its quality has not been measured here: {why}.")
         return
     st.markdown(
         f"A test on pictures the model has not seen: **{figures.queries:,}** titles of pictures held out from training were "
@@ -126,8 +127,10 @@ def facts(info: "SystemInfo") -> None:
     rows = {
         "Kind": f"{model.name}, embeddings of {model.embed_dim} numbers",
         "Started from": f"{model.weights}. {model.weights_note}".strip(),
-        "Learned from": formatting.count(model.trained_on, "picture"),
-        "Trained": f"{formatting.date(model.trained_at)}, in {formatting.duration(model.training_seconds)}",
+        "Learned from": formatting.count(model.trained_on, "picture") if model.trained_on else "pictures of its publisher",
+        "Trained": f"{formatting.date(model.trained_at)}, in {formatting.duration(model.training_seconds)}"
+        if model.trained_at
+        else "elsewhere",
         "Runs on": info.device,
         "Identity": model.model_id[:16],
         "Data folder": formatting.place(info.data_dir),

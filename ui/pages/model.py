@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui.components import models, training
+from ui.components import models, published, training
 from ui.startup import the_app
 
 app = the_app()
@@ -14,6 +14,8 @@ training.live(app)
 st.subheader("On this collection")
 with st.container():
     models.show_metrics(app)
+st.subheader("Published models")
+published.show(app)
 st.subheader("Models kept here")
 models.show(app)
 models.show_presets()

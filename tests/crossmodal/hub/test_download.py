@@ -401,7 +401,6 @@ def test_a_changed_file_is_noticed_and_only_that_one_fetched_again(hub: Hub, tmp
     file.write_bytes(content)
     with pytest.raises(WeightsError, match=r"model\.safetensors was changed"):
         read_record(record.path).check()
-    assert present(NAME, tmp_path) is None
     hub.asked.clear()
     assert fetch(tmp_path).check(whole=True).digest == record.digest
     assert {request.name for request in hub.asked} == {WEIGHTS}
@@ -410,8 +409,18 @@ def test_a_changed_file_is_noticed_and_only_that_one_fetched_again(hub: Hub, tmp
 def test_a_touched_file_is_hashed_again_and_stays(hub: Hub, tmp_path: Path) -> None:
     record = fetch(tmp_path)
     os.utime(record.folder / WEIGHTS, ns=(1, 1))
-    assert present(NAME, tmp_path) is not None
+    assert read_record(record.path).check().files[WEIGHTS].mtime_ns == 1
     assert read_record(record.path).files[WEIGHTS].mtime_ns == 1
+
+
+def test_what_is_not_whole_is_not_here(hub: Hub, tmp_path: Path) -> None:
+    assert present(NAME, tmp_path) is None
+    record = fetch(tmp_path)
+    assert present(NAME, tmp_path) == record
+    (record.folder / WEIGHTS).write_bytes(b"half")
+    assert present(NAME, tmp_path) is None
+    record.path.write_text("{")
+    assert present(NAME, tmp_path) is None
 
 
 def test_a_foreign_folder_in_the_way_stays(hub: Hub, tmp_path: Path) -> None:
