@@ -19,6 +19,8 @@ from crossmodal.images.decode import DecodeLimits, decode_picture
 from crossmodal.images.transforms import to_model_input
 from tests.crossmodal.backbones.hub_models import save_clip, save_siglip2
 
+pytestmark = pytest.mark.slow  # loading transformers takes some seconds
+
 TEXTS = ["a red mug", "two cups, and a (small) dog", "red", "", "straße 7", "x" * 300]
 
 SIGLIP2: dict[str, Callable[[Path], Any]] = {

@@ -22,6 +22,8 @@ from tests.crossmodal.backbones.hub_models import save_clip, save_siglip2
 from tests.crossmodal.hub.loopback import Hub, point_client_at, serving
 from tests.tiny import SMALL, untrained
 
+pytestmark = pytest.mark.slow  # loading transformers takes some seconds
+
 SIGLIP2, CLIP = "google/siglip2-base-patch32-256", "openai/clip-vit-base-patch32"
 SAVE: dict[str, Callable[[Path], Any]] = {SIGLIP2: save_siglip2, CLIP: lambda folder: save_clip(folder, layout="bin")}
 ITEMS = 24
@@ -57,7 +59,6 @@ def in_use(app: LiveApp) -> list[str]:
     return [state.model.repository for state in app.published_models() if state.in_use]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("repository", [SIGLIP2, CLIP])
 def test_one_click_fetches_and_switches_while_four_people_search(app: LiveApp, hub: Hub, tmp_path: Path, repository: str) -> None:
     SAVE[repository](hub.folder)
