@@ -34,6 +34,7 @@ from crossmodal.backbones.hugging_face import (
 from crossmodal.backbones.mapped import fill, mapped_tensors, on_meta
 from crossmodal.backbones.vit import picture_settings_of
 from crossmodal.backbones.weights import WeightsSource, missing
+from crossmodal.errors import StoreError
 from crossmodal.hub.download import record_path
 from crossmodal.hub.files import located, portable, read_record, recorded
 from crossmodal.items import Fit
@@ -262,7 +263,11 @@ def _files(name: str, folder: Path, source: WeightsSource) -> Config:
     if source.folder is None:
         return {}
     repository = repository_of(name)
-    record = recorded(folder, record_path(repository, source.folder), repository=repository)
+    try:
+        record = recorded(folder, record_path(repository, source.folder), repository=repository)
+    except StoreError as error:  # nothing can be written there: the weights are saved with the model
+        log.info("no record of %s: %s", folder.name, error)
+        return {}
     return {"files": portable(record.path), "files_digest": record.digest}
 
 

@@ -1,6 +1,7 @@
 """`models list`, `get` and `use`, with a hub on this computer."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -67,6 +68,30 @@ def test_files_of_a_folder_are_used(shell: Shell, weights: Path, tmp_path: Path)
     result = shell("models", "use", CLIP, "--from", tmp_path / "stick")
     assert result.exit_code == 0, result.output
     assert "in use now" in result.stdout
+
+
+def _without_a_route(*words: str) -> subprocess.CompletedProcess[str]:
+    """A command in a network namespace of its own, which has no route anywhere."""
+    command = ["unshare", "-rn", sys.executable, str(PROJECT / "cli.py"), *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not shutil.which("unshare") or subprocess.run(["unshare", "-rn", "true"], capture_output=True).returncode != 0,
+    reason="this system lets no user make a network namespace",
+)
+def test_without_any_network_everything_else_works(shell: Shell, weights: Path) -> None:
+    began = time.monotonic()
+    result = _without_a_route("models", "get", SIGLIP2, "--quiet")
+    assert time.monotonic() - began < 10
+    assert result.returncode == 4
+    assert "cannot be reached" in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert _without_a_route("search", "red disc", "--top", "2").stdout.count("\n") == 2
+    save_clip(weights / "clip-vit-base-patch32")
+    result = _without_a_route("models", "use", CLIP)
+    assert "in use now" in result.stdout, result.stderr
 
 
 def test_without_a_route_it_is_one_line(empty_shell: Shell, weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,12 +31,12 @@ def test_each_model_says_licence_size_figure_and_source(visit: Visit) -> None:
     at = visit("model")
     title, costs, brings = said_in(at.get_by_key("published-0"))
     assert "SigLIP 2 base, 32" in title
-    assert "licence Apache-2.0 · download 1,507 MB" in costs
+    assert "Licence Apache-2.0 · download 1,507 MB" in costs
     assert "speed here is measured when it is first used" in costs
     assert "47.2 of 100 texts" in brings
     assert "2502.14786" in brings
     labels = {button.key: button.label for button in at.button}
-    assert (labels["get-0"], labels["get-1"], labels["get-2"]) == ("Download and use", "Use this model", "Go on")
+    assert (labels["get-0"], labels["get-1"], labels["get-2"]) == ("Download and use", "Switch to it", "Resume and use")
     assert "512 MB of 605 MB arrived" in said_in(at.get_by_key("published-2"))[1]
 
 

@@ -37,10 +37,7 @@ def show(app: "LiveApp") -> None:
 
 def _row(app: "LiveApp", state: "PublishedState", number: int, total: int) -> None:
     model, running = state.model, job_bar.is_running(app)
-    with (
-        st.container(border=True, key=f"published-{number}"),
-        st.container(horizontal=True, vertical_alignment="center"),
-    ):
+    with st.container(border=True, key=f"published-{number}"):
         with st.container(gap="xxsmall"):
             st.markdown(f"**{literal(model.title)}** · {literal(model.note)}")
             st.caption(literal(_costs(state, total)))
@@ -48,15 +45,15 @@ def _row(app: "LiveApp", state: "PublishedState", number: int, total: int) -> No
         if state.in_use:
             st.badge("In use", icon=":material/check:", color="green")
             return
-        with st.container(horizontal=True, width="content"):
+        with st.container(horizontal=True):
+            label = "Switch to it" if state.here else "Resume and use" if state.arrived_bytes else "Download and use"
+            icon = ":material/swap_horiz:" if state.here else ":material/download:"
+            if st.button(label, key=f"get-{number}", icon=icon, disabled=running):
+                dialogs.download(app, state)
             if state.arrived_bytes and st.button(
                 "Delete", key=f"discard-{number}", icon=":material/delete:", type="tertiary", disabled=running
             ):
                 sources.begin(app.discard_download, model.repository)
-            label = "Use this model" if state.here else "Go on" if state.arrived_bytes else "Download and use"
-            icon = ":material/swap_horiz:" if state.here else ":material/download:"
-            if st.button(label, key=f"get-{number}", icon=icon, disabled=running):
-                dialogs.download(app, state)
 
 
 def _costs(state: "PublishedState", total: int) -> str:
@@ -67,7 +64,7 @@ def _costs(state: "PublishedState", total: int) -> str:
         parts = [f"{megabytes(state.arrived_bytes)} of {megabytes(model.size_bytes)} arrived"]
     else:
         parts = [f"download {megabytes(model.size_bytes)}"]
-    parts.insert(0, f"licence {model.licence}")
+    parts.insert(0, f"Licence {model.licence}")
     if rate:
         parts.append(f"{rate:,.{0 if rate >= 10 else 1}f} pictures/s here")
         parts.append(f"about {formatting.duration(max(1.0, total / rate))} for your {formatting.count(total, 'picture')}")
