@@ -11,7 +11,8 @@ ENV PYTHONUNBUFFERED=1 \
     HOME=/tmp \
     CROSSMODAL_DATA_DIR=/data/collection \
     CROSSMODAL_DATASET_DIR=/data/dataset \
-    CROSSMODAL_MODEL_PATH=/data/trained_model.pth
+    CROSSMODAL_MODEL_PATH=/data/trained_model.pth \
+    CROSSMODAL_WEIGHTS_DIR=/data/weights
 
 RUN groupadd --gid 10001 app \
     && useradd --uid 10001 --gid app --no-create-home --home-dir /tmp --shell /usr/sbin/nologin app \

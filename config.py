@@ -50,7 +50,7 @@ class Settings(BaseModel):
     download_weights: bool = Field(True, description="try to download ImageNet weights when no file is named")
     download_timeout_s: float = Field(5.0, gt=0, description="how long to wait for the weights' server")
 
-    weights_dir: Path = Field(HOME_DIR / "weights", description="pretrained weights, looked for by the backbone's name")
+    weights_dir: Path = Field(HOME_DIR / "weights", description="pretrained weights and published models, by name")
     runs_dir: Path = Field(HOME_DIR / "runs", description="training runs, a folder each")
 
     # The demo catalogue
