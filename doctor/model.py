@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 
-from crossmodal.errors import CheckpointError, CheckpointMissing, CrossmodalError
+from crossmodal.errors import CheckpointError, CheckpointMissing, CrossmodalError, StoreError
 from crossmodal.installation import COMMAND
 from crossmodal.items import Item
 from doctor.finding import REPAIR, RESTORE_PROGRAM, Finding, Subject
@@ -38,6 +38,10 @@ def check_model(subject: Subject) -> list[Finding]:
         return [Finding("model_missing", f"There is no model at {path}, but the collection has embeddings of one.", REPAIR)]
     except CheckpointError as error:
         return [Finding("model_refused", error.message, REPAIR)]
+    except StoreError as error:
+        if error.code != "weights_missing":
+            raise
+        return [Finding("weights_missing", error.message, error.remedy.rpartition(": ")[2])]
     return []
 
 

@@ -186,7 +186,7 @@ class LiveApp:
         repository = repository_named(name)
         return self.jobs.start(
             "download",
-            f"Downloading {repository}" if folder is None else f"Loading {repository}",
+            f"Getting {repository} ready",
             lambda note, stop: self.tasks.use_published(repository, note, stop, folder=folder),
         )
 

@@ -24,7 +24,7 @@ def load_model(path: Path) -> TrainedModel:
 
     Raises:
         CheckpointError: the file is missing, damaged, or of another network or tokenizer; the message says which.
-        StoreError, MemoryError: it could not be read, although it may be valid.
+        StoreError, MemoryError: it, or weights that lie in files of their own (`weights_missing`), could not be read; it may be valid.
     """
     checkpoint = load_checkpoint(path)
     try:
@@ -43,8 +43,8 @@ def load_model(path: Path) -> TrainedModel:
             system = assemble(spec)
         state = {**checkpoint.state, **outside_state(system)}
     except WeightsError as error:  # not this file's fault: it stays in place
-        remedy = f"{error.remedy} Or fetch them again: {COMMAND} models get {spec.preset.removeprefix('clip:')}"
-        raise StoreError("index_missing", f"The model {path.name} has its weights elsewhere. {error}", remedy=remedy) from error
+        remedy = f"Put the folder back, or fetch its files again: {COMMAND} models get {spec.preset.removeprefix('clip:')}"
+        raise StoreError("weights_missing", f"The model {path.name} has its weights elsewhere. {error}", remedy=remedy) from error
     except CrossmodalError as error:
         raise CheckpointError("checkpoint_invalid", f"The model file {path.name}: {error}", remedy=_RETRAIN) from error
     check_state(path, state, system.state_dict())

@@ -1,5 +1,6 @@
 """The download against a hub on this computer, with the true client: whole, resumed, and failing in every known way."""
 
+import errno
 import hashlib
 import json
 import os
@@ -309,6 +310,42 @@ def test_a_full_disk_is_said_before_anything_is_fetched(hub: Hub, tmp_path: Path
         fetch(tmp_path)
     assert caught.value.code == "disk_full"
     assert hub.asked == []
+
+
+def test_a_disk_that_fills_up_meanwhile_is_said_and_keeps_what_arrived(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, arrived = module._write, []
+
+    def fill_up(opened: Any, chunk: bytes) -> None:
+        arrived.append(len(chunk))
+        if sum(arrived) > 200_000:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(opened, chunk)
+
+    monkeypatch.setattr(module, "_write", fill_up)
+    with pytest.raises(StoreError) as caught:
+        fetch(tmp_path)
+    assert caught.value.code == "disk_full"
+    assert arrived_bytes(NAME, tmp_path) == sum(arrived[:-1])
+    monkeypatch.setattr(module, "_write", write)
+    assert fetch(tmp_path).check(whole=True)
+
+
+def test_a_slow_line_is_no_broken_one(hub: Hub, tmp_path: Path) -> None:
+    """Every piece takes most of a second by the clock; the rate and the time left are told, and nothing is given up."""
+    clock, seen = Clock(), list[Progress]()
+    hub.cut_at, hub.cuts = 20_000, 3
+
+    def take_long(progress: Progress) -> None:
+        clock.skipped += 0.9
+        seen.append(progress)
+
+    fetch(tmp_path, on_progress=take_long, timing=clock.timing())
+    told = [progress for progress in seen if progress.rate_per_s and progress.seconds_left is not None]
+    assert told
+    assert all(progress.done <= progress.total for progress in seen)
+    assert clock.waits == []
 
 
 def hostile(**changes: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:

@@ -4,7 +4,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -12,12 +12,15 @@ import pytest
 from crossmodal.errors import BusyError, CrossmodalError, QueryError, StoreError, WeightsError
 from crossmodal.hub.download import arrived_bytes, download
 from crossmodal.hub.published import PUBLISHED, published
+from crossmodal.images.decoder import Decoder
 from crossmodal.jobs import JobStatus
 from crossmodal.progress import ignore_progress
+from doctor.finding import Installation, Subject
+from doctor.model import check_model
 from engine.live import LiveApp
 from engine.models.loading import load_model
 from engine.models.published import build_published, repository_named
-from tests.app_parts import csv_source, make_live_app, things
+from tests.app_parts import InProcess, csv_source, make_live_app, things
 from tests.crossmodal.backbones.hub_models import save_clip, save_siglip2
 from tests.crossmodal.hub.loopback import Hub, point_client_at, serving
 from tests.tiny import SMALL, untrained
@@ -154,6 +157,9 @@ def test_a_model_whose_files_changed_is_refused_and_stays(tmp_path: Path, broken
         load_model(file)
     assert f"models get {SIGLIP2}" in caught.value.remedy
     assert file.exists()
+    place = Installation(tmp_path, tmp_path, tmp_path / "catalog.sqlite3", tmp_path / "image_features.pt", file)
+    [finding] = check_model(Subject(place, cast(Decoder, InProcess())))
+    assert (finding.code, finding.cure) == ("weights_missing", f"python cli.py models get {SIGLIP2}")
 
 
 def test_without_a_route_the_job_says_what_to_put_where(app: LiveApp, monkeypatch: pytest.MonkeyPatch) -> None:
