@@ -238,16 +238,14 @@ class _Download:
             if have > file.size:
                 opened.truncate(0)
                 hashed, self.done, have = file.hasher(), self.done - file.size, 0
-            failures = 0
+            failures, most = 0, have
             while have < file.size:
-                before = have
                 error: Exception | None = None
                 try:
                     for chunk in self._body(listing, file, have):
                         if chunk is _RESTART:
                             opened.truncate(0)
                             hashed, self.done, have = file.hasher(), self.done - have, 0
-                            before = 0
                             continue
                         if have + len(chunk) > file.size:
                             raise _wrong(self.repository, file.name, "is longer than the hub says")
@@ -259,7 +257,7 @@ class _Download:
                     error = unusable.reason
                 if have == file.size:
                     break
-                failures = 0 if have > before else failures + 1
+                failures, most = (0, have) if have > most else (failures + 1, most)
                 seconds = remote.worth_waiting(error, failures, line_dropped=bool(self.recent)) if failures else 0.0
                 if seconds is None:
                     assert error is not None
@@ -369,7 +367,7 @@ def _partial(file: HubFile) -> str:
 
 
 def _wrong(repository: str, name: str, why: str) -> WeightsError:
-    what = f"{name} of {repository} {why}; it was deleted."
+    what = f"{name} of {repository} {why}."
     return WeightsError(
         "bad_response", what, remedy="Start the download again; if it stays so, something between here and the hub changes it."
     )
