@@ -85,7 +85,8 @@ def model_name(model: TrainedModel) -> str:
     """The display name of a model."""
     preset = model.spec.preset
     titles = {f"clip:{entry.repository}": entry.title for entry in PUBLISHED}
-    return _NAMES.get(preset) or titles.get(preset, preset)
+    name = _NAMES.get(preset) or titles.get(preset, preset)
+    return f"{name}, with titles" if preset in titles and model.spec.item_embedding == "hybrid" else name
 
 
 def model_info(model: TrainedModel) -> ModelInfo:

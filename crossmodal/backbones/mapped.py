@@ -51,11 +51,14 @@ def fill(network: nn.Module, tensors: dict[str, Tensor]) -> nn.Module:
     """Give a network that was built on the meta device these tensors, in float32; those it has no place for are ignored.
 
     Raises:
-        ValueError: a tensor is missing or has another shape; the message is its name.
+        ValueError: a tensor is missing, has another shape or is not finite; the message is its name.
     """
     wanted = network.state_dict()
     for name, expected in wanted.items():
-        if not isinstance(value := tensors.get(name), Tensor) or value.shape != expected.shape:
+        value = tensors.get(name)
+        if not isinstance(value, Tensor) or value.layout != torch.strided or value.shape != expected.shape:
+            raise ValueError(name)
+        if not bool(value.sum(dtype=torch.float64).isfinite()):  # without a copy, as `isfinite` of a large table would make
             raise ValueError(name)
     network.load_state_dict({name: tensors[name].detach().to(wanted[name].dtype) for name in wanted}, assign=True)
     return network

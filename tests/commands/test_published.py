@@ -134,3 +134,17 @@ def test_an_interrupt_pauses_and_the_same_command_goes_on(empty_shell: Shell, we
     assert empty_shell("models", "get", SIGLIP2).exit_code == 0
     assert [request.begin > 0 for request in hub.asked if request.name == "model.safetensors"] == [False, True]
     assert empty_shell("models", "get", SIGLIP2, "--discard").exit_code == 0
+
+
+@pytest.mark.slow
+def test_a_hybrid_is_made_of_the_same_files(shell: Shell, weights: Path) -> None:
+    """`train --preset clip:NAME` averages picture and title, writes no second copy of the weights, and says where they came from."""
+    save_clip(weights / "clip-vit-base-patch32")
+    run = shell.folder / "run"
+    result = shell("train", "--preset", f"clip:{CLIP}", "--data", shell.folder / "dataset" / "amazon_products.csv", "--out", run)
+    assert result.exit_code == 0, result.output
+    assert "Loaded from the folder clip-vit-base-patch32." in result.stderr
+    assert all(file.stat().st_size < 40_000 for file in run.rglob("*.pth"))
+    assert shell("use", run).exit_code == 0
+    assert "CLIP B/32, OpenAI, with titles" in shell("models").stdout
+    assert len(shell.lines("search", "a red disc", "--top", "3")) == 3

@@ -125,7 +125,23 @@ def _index_elsewhere(folder: Path) -> None:
     index.write_text(json.dumps({"weight_map": dict.fromkeys(json.loads(index.read_text())["weight_map"], "../x.bin")}))
 
 
+def _not_finite(folder: Path) -> None:
+    file = next(folder.glob("*-00001-of-*.bin"))
+    state = torch.load(file, weights_only=True)
+    name = next(name for name, value in state.items() if value.ndim == 2 and name.startswith("text_model"))
+    state[name][3, 3] = float("nan")
+    torch.save(state, file)
+
+
+def _other_shape(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    config["vision_config"]["intermediate_size"] = 128
+    (folder / "config.json").write_text(json.dumps(config))
+
+
 BROKEN: dict[str, Callable[[Path], object]] = {
+    "not finite": _not_finite,
+    "of another shape": _other_shape,
     "half a file": lambda folder: next(folder.glob("*.bin")).write_bytes(b"PK" + bytes(900)),
     "no weights": lambda folder: (folder / "pytorch_model.bin.index.json").unlink(),
     "an index of files elsewhere": _index_elsewhere,
