@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 SOCKET_NAME = "api.sock"
 PORT_NAME = "api.port"
-VERSION = 2
+VERSION = 3
 """Of what a running program answers; a program of another version is not asked."""
 
 _MAX_SOCKET_PATH = 100
@@ -123,9 +123,12 @@ class RemoteApp:
             "offset": query.offset,
             "collapse_duplicates": query.collapse_duplicates,
             "include_self": query.include_self,
+            "signal": query.signal,
         }
         answer = self._ask("/search", fields, self._image(query.image))
-        results = [SearchResult(_item_of(each["item"]), each["score"], each["rank"]) for each in answer["results"]]
+        results = [
+            SearchResult(_item_of(each["item"]), each["score"], each["rank"], each["found_by"]) for each in answer["results"]
+        ]
         return SearchAnswer(results, [_item_of(each) for each in answer["same_picture"]])
 
     def captions_for_image(self, image: Image, top_k: int = 10) -> list[CaptionResult]:

@@ -152,6 +152,7 @@ def _with_options(query: Query, options: SearchOptions) -> Query:
     return replace(
         query,
         min_score=options.min_score,
+        signal=options.signal,
         top_k=options.top_k,
         offset=options.offset if isinstance(options, PagedSearchOptions) else 0,
         include_self=isinstance(options, PagedSearchOptions) and options.include_self,

@@ -12,7 +12,7 @@ from api.redaction import shown_item, shown_name, shown_source
 from api.settings import ApiOptions
 from crossmodal.errors import HTTP_STATUS
 from crossmodal.images.decode import DecodeLimits, decode_picture
-from crossmodal.items import CaptionResult, Failure, Item, ItemSource, SearchResult
+from crossmodal.items import CaptionResult, Failure, FoundBy, Item, ItemSource, SearchResult
 from crossmodal.jobs import JobStatus
 from engine.query import SearchAnswer
 
@@ -131,8 +131,12 @@ class ItemDetails(ItemAnswer):
 
 
 class SearchHit(BaseModel):
+    """`score` is a cosine, 0 for an item that the model has not looked at yet. `found_by` says what found the item: `words` of its title,
+    captions, attributes or file name, `likeness` of the embeddings, or `both`."""
+
     rank: int = Field(ge=1)
     score: float
+    found_by: FoundBy
     item: ItemAnswer
 
 
@@ -314,7 +318,13 @@ def details_of(item: Item, rows: Sequence[ItemSource], options: ApiOptions) -> d
 def results_of(answer: SearchAnswer, options: ApiOptions, *, note: str | None) -> dict[str, Any]:
     """`Results`."""
     found = [
-        {"rank": result.rank, "score": round(result.score, 6), "item": item_of(result.item, options)} for result in answer.results
+        {
+            "rank": result.rank,
+            "score": round(result.score, 6),
+            "found_by": result.found_by,
+            "item": item_of(result.item, options),
+        }
+        for result in answer.results
     ]
     same = [item_of(item, options) for item in answer.hidden]
     return {"num_results": len(found), "results": found, "note": note, "same_picture": same}

@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationIn
 from api.errors import bad_request
 from api.json_text import value_of
 from api.settings import MAX_OFFSET, MAX_TOP_K
+from engine.query import Signal
 
 
 def _id_text(value: Any) -> Any:
@@ -142,12 +143,16 @@ class Reference(Question):
     model_config = ConfigDict(extra="ignore")
 
 
+SIGNAL = "what a text finds pictures by: the words of their titles and captions, the likeness of the embeddings, or both joined"
+
+
 class SearchOptions(BaseModel):
     """Options of every search."""
 
     top_k: TopK = 10
     min_score: Score | None = None
     where: Where | None = None
+    signal: Annotated[Signal, Field(description=SIGNAL)] = "joined"
     collapse_duplicates: Annotated[bool, Field(description="of items with the same picture file only the best is a result")] = True
 
 

@@ -140,16 +140,19 @@ def _shown(score: float) -> str:
 
 
 def show_results(results: Sequence[SearchResult]) -> None:
-    """Print one line per result: rank, score, id, title, catalogue, source."""
+    """Print one line per result: rank, score, id, title, catalogue, source, found by."""
     rows = [
-        (each.rank, _shown(each.score), each.item.item_id, each.item.title, each.item.source, each.item.origin) for each in results
+        (each.rank, _shown(each.score), each.item.item_id, each.item.title, each.item.source, each.item.origin, each.found_by)
+        for each in results
     ]
-    table(("rank", "score", "id", "title", "catalogue", "source"), rows, numbers=("rank", "score", "id"))
+    table(("rank", "score", "id", "title", "catalogue", "source", "found by"), rows, numbers=("rank", "score", "id"))
 
 
 def results_as_json(results: Sequence[SearchResult]) -> None:
     """`{"results": [...]}`, best first; an empty list for none."""
-    found = [{"rank": each.rank, "score": round(each.score, 6), **item_as_dict(each.item)} for each in results]
+    found = [
+        {"rank": each.rank, "score": round(each.score, 6), "found_by": each.found_by, **item_as_dict(each.item)} for each in results
+    ]
     as_json({"results": found})
 
 

@@ -39,6 +39,12 @@ def search(
     top: Annotated[int, typer.Option("--top", "-k", "--limit", "-n", help="Maximum number of results.")] = 5,
     offset: Annotated[int, typer.Option(help="Skip this many of the best results.")] = 0,
     min_score: Annotated[float | None, typer.Option(help="Minimum score, -1 to 1.")] = None,
+    signal: Annotated[
+        str,
+        typer.Option(
+            metavar="SIGNAL", help="What words find pictures by: words (of titles and captions), likeness, or both joined."
+        ),
+    ] = "joined",
     duplicates: Annotated[
         bool, typer.Option("--duplicates", help="Return every item with the same picture file instead of only the best one.")
     ] = False,
@@ -56,6 +62,8 @@ def search(
     The query picture is excluded from the results.
 
     In a pipe each result is one line: rank, score, id, title, catalogue and source, separated by tabs. Exits with 1 if nothing is found.
+
+    A seventh column says what found it: words, likeness or both.
     """
     _console.prepare(quiet=quiet, verbose=verbose)
     words = None if query is None else " ".join(query)
@@ -97,6 +105,7 @@ def search(
             top,
             offset,
             not duplicates,
+            signal=signal,  # type: ignore[arg-type]  # validated with the rest of the query
         )
         answer = app.search(asked)
         if as_json:

@@ -136,13 +136,41 @@ class Failure:
     failed_at: float = 0.0
 
 
+FoundBy = Literal["words", "likeness", "both"]
+"""What found an item: words of the query among its own, the likeness of the embeddings, or both."""
+
+
+@dataclass(frozen=True, slots=True)
+class WordHit:
+    """An item that has words of a query.
+
+    Attributes:
+        score: BM25, above 0: a word adds its inverse document frequency (in nats), and less where it is only in a file name.
+        has_all: the item has every word of the query.
+        is_title: the query is the item's whole title, apart from case and punctuation.
+    """
+
+    item_id: int
+    score: float
+    has_all: bool = False
+    is_title: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """One search result. `score` is the cosine of the two embeddings, in [-1, 1], higher is better; `rank` starts at 1."""
+    """One search result.
+
+    Attributes:
+        score: the cosine of the two embeddings, in [-1, 1], higher is better; 0 for an item that has no embedding of the model yet.
+            Results of a text are ordered by words as well, not by this alone.
+        rank: starts at 1.
+        found_by: see `FoundBy`.
+    """
 
     item: Item
     score: float
     rank: int
+    found_by: FoundBy = "likeness"
 
 
 @dataclass(frozen=True, slots=True)

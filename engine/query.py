@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 from crossmodal.errors import QueryError
 from crossmodal.filters import CATALOGUE, Filter, Where
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 _NAMED = 5
 _SHOWN_CHARS = 60
+
+Signal = Literal["joined", "words", "likeness"]
+SIGNALS: tuple[Signal, ...] = get_args(Signal)
 
 Image = bytes | Path | str | Picture
 """A picture in any form: its bytes, a file, a URL, or decoded."""
@@ -33,11 +36,13 @@ class Query:
         item_id: the item whose picture is searched with.
         weight: share of the picture in [0, 1] when there is a text as well, see `engine.search.fused`.
         where: filter: attribute → its value, or any of several; `catalogue` is the source.
-        min_score: minimum cosine, in [-1, 1].
+        min_score: minimum cosine, in [-1, 1]. Items that the model has not looked at yet have none, and are left out.
         top_k: maximum number of results, from 1 to `Limits.max_top_k`.
         offset: number of best results to skip, from 0 to `Limits.max_offset`; ranks include them.
         collapse_duplicates: return only the best of items with the same picture file.
         include_self: whether items with the query picture itself, including the queried item, may be results.
+        signal: what a text finds items by: `words` (of their titles, captions, attributes and file names), `likeness` (of the embeddings),
+            or both `joined`. A picture is found by likeness alone.
     """
 
     text: str | None = None
@@ -50,6 +55,7 @@ class Query:
     offset: int = 0
     collapse_duplicates: bool = True
     include_self: bool = False
+    signal: Signal = "joined"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +82,11 @@ class ValidQuery(Query):
         """Minimum number of ranked items that the answer needs."""
         return self.offset + self.top_k
 
+    @property
+    def shows(self) -> bool:
+        """Whether there is a picture, with a text or alone."""
+        return self.image is not None or self.item_id is not None
+
 
 def validated(query: Query, limits: Limits) -> ValidQuery:
     """Validate a query: clean its text and parse its filter. A `ValidQuery` is returned unchanged.
@@ -98,6 +109,8 @@ def validated(query: Query, limits: Limits) -> ValidQuery:
     if item_id is not None and (isinstance(item_id, bool) or not isinstance(item_id, int)):
         raise QueryError("bad_request", f"The id of an item is a whole number, not {item_id!r:.40}.", remedy="Give its id.")
     text = None if query.text is None else clean_query(query.text, max_chars=limits.max_query_chars)
+    if query.signal not in SIGNALS:
+        raise QueryError("bad_request", f"There is no signal {query.signal!r:.40}.", remedy=f"Choose one of {', '.join(SIGNALS)}.")
     return ValidQuery(
         text,
         query.image,
@@ -109,6 +122,7 @@ def validated(query: Query, limits: Limits) -> ValidQuery:
         offset,
         bool(query.collapse_duplicates),
         bool(query.include_self),
+        query.signal,
         chosen,
     )
 

@@ -8,8 +8,8 @@ import numpy.typing as npt
 
 from crossmodal.errors import QueryError
 from crossmodal.filters import Filter
-from crossmodal.indexes.base import Hits
-from crossmodal.items import CaptionResult, Embedding, Item, Picture, SearchResult
+from crossmodal.items import CaptionResult, Embedding, Item, Picture, SearchResult, WordHit
+from crossmodal.ranking.fusion import Found, by_words, joined, nearest_of
 from crossmodal.store import Store
 from engine.encoding import Encoding, reads_titles
 from engine.models.generations import Generation
@@ -17,6 +17,8 @@ from engine.models.trained import TrainedModel
 from engine.query import SearchAnswer, ValidQuery
 
 _FILTERS_KEPT = 16
+# Items that a joined ranking takes by their words. Where more have all of them, likeness decides among these.
+_MOST_BY_WORDS = 300
 _SHORTEST = 1e-6
 
 
@@ -70,22 +72,60 @@ class Searcher:
         chosen = queries[0].chosen
         allowed = self._filters.allowed(chosen) if chosen else None
         own = [self._own_picture(query) for query in queries]
+        words = [self._words(generation, embedding, query, allowed) for query, embedding in zip(queries, embeddings, strict=True)]
+        close = nearest_of(len(generation.index) if allowed is None else len(allowed))
         answers = [SearchAnswer([]) for _ in queries]
         items: dict[int, Item] = {}
         places = list(range(len(queries)))
         depth = max(query.depth + bool(hidden) for query, hidden in zip(queries, own, strict=True))
         while places:
-            found = generation.index.search(embeddings[places], depth, exclude=exclude, allowed=allowed)
-            unknown = dict.fromkeys(item_id for hits in found for item_id, _ in hits if item_id not in items)
-            items.update((item.item_id, item) for item in self._store.items.get_many(list(unknown)))
+            searched = max(depth, close) if any(words) else depth
+            found = generation.index.search(embeddings[places], searched, exclude=exclude, allowed=allowed)
+            rankings = dict[int, list[Found]]()
             short = []
             for place, hits in zip(places, found, strict=True):
-                query = queries[place]
-                answers[place] = _answer(hits, items, query, own[place])
-                if len(answers[place].results) < query.top_k and len(hits) == depth and _counts(hits[-1][1], query):
-                    short.append(place)  # excluded pictures took ranks, and there are more items further down
-            places, depth = short, 4 * depth
+                query, named = queries[place], words[place]
+                has_rest = len(hits) == searched
+                if query.signal == "words" and query.text is not None:
+                    named = self._store.words.search(query.text, depth, allowed=allowed)
+                cosines = dict(hits)
+                further = [hit.item_id for hit in named if hit.item_id not in cosines]
+                if further and has_rest:
+                    cosines |= generation.index.search(embeddings[place : place + 1], len(further), allowed=further)[0]
+                if query.signal == "words" and query.text is not None:
+                    ranking, has_rest = by_words(named, cosines), len(named) == depth
+                else:
+                    share = query.weight if query.shows else None
+                    ranking = joined(hits, named, cosines, nearest=close, has_rest=has_rest, picture_share=share)
+                    has_rest = has_rest and _counts(hits[-1][1], query)
+                ranking = [each for each in ranking if _counts(each.cosine, query)]
+                rankings[place] = ranking[:depth]
+                if has_rest or len(ranking) > depth:
+                    short.append(place)
+            unknown = dict.fromkeys(each.item_id for ranking in rankings.values() for each in ranking if each.item_id not in items)
+            items.update((item.item_id, item) for item in self._store.items.get_many(list(unknown)))
+            for place, ranking in rankings.items():
+                answers[place] = _answer(ranking, items, queries[place], own[place])
+            # Excluded pictures took ranks, and there are more items further down.
+            places, depth = [place for place in short if len(answers[place].results) < queries[place].top_k], 4 * depth
         return answers
+
+    def _words(
+        self, generation: Generation, embedding: Embedding, query: ValidQuery, allowed: npt.NDArray[np.int64] | None
+    ) -> list[WordHit]:
+        """Items that a joined ranking takes by their words; none where only likeness, or only the picture, counts."""
+        if query.text is None or query.signal != "joined" or (query.shows and query.weight == 1.0):
+            return []
+        hits = self._store.words.search(query.text, _MOST_BY_WORDS, allowed=allowed)
+        if len(hits) < _MOST_BY_WORDS or not hits[-1].has_all:
+            return hits
+        # Too many have all words for BM25 to tell them apart: those nearest by likeness, as many as an answer can reach.
+        ids = self._store.words.having_all(query.text, allowed=allowed)
+        nearest = generation.index.search(embedding[None], max(query.depth, _MOST_BY_WORDS), allowed=ids)[0]
+        titles = [hit for hit in hits if hit.is_title]
+        return titles + [
+            WordHit(item_id, 0.0, has_all=True) for item_id, _ in nearest if item_id not in {t.item_id for t in titles}
+        ]
 
     def _own_picture(self, query: ValidQuery) -> str:
         """The content hash to exclude from a query's results; empty for none."""
@@ -146,18 +186,18 @@ class Searcher:
         return [CaptionResult(item, text, score, rank) for rank, (item, text, score) in enumerate(there, start=1)]
 
 
-def _answer(hits: Hits, items: Mapping[int, Item], query: ValidQuery, own: str) -> SearchAnswer:
-    """Select a query's results from its ranked hits.
+def _answer(ranking: Sequence[Found], items: Mapping[int, Item], query: ValidQuery, own: str) -> SearchAnswer:
+    """Select a query's results from its ranking.
 
     Args:
         items: items by id; an item removed in the meantime is missing.
         own: content hash of the query picture.
     """
     answer, seen, rank = SearchAnswer([]), set[str](), 0
-    for item_id, score in hits:
-        if len(answer.results) == query.top_k or not _counts(score, query):
+    for found in ranking:
+        if len(answer.results) == query.top_k:
             break
-        item = items.get(item_id)
+        item = items.get(found.item_id)
         if item is None or (query.collapse_duplicates and item.content_hash in seen):
             continue
         if item.content_hash == own:
@@ -166,12 +206,12 @@ def _answer(hits: Hits, items: Mapping[int, Item], query: ValidQuery, own: str) 
         seen.add(item.content_hash)
         rank += 1
         if rank > query.offset:
-            answer.results.append(SearchResult(item, score, rank))
+            answer.results.append(SearchResult(item, found.cosine or 0.0, rank, found.found_by))
     return answer
 
 
-def _counts(score: float, query: ValidQuery) -> bool:
-    return query.min_score is None or score >= query.min_score
+def _counts(score: float | None, query: ValidQuery) -> bool:
+    return query.min_score is None or (score is not None and score >= query.min_score)
 
 
 class _Filters:

@@ -15,6 +15,7 @@ from crossmodal.ingest.sources.open import open_source
 from crossmodal.items import SearchResult
 from datasets import SimpleIndexDataset
 from engine.models.trained import TrainedModel
+from engine.query import Query
 from tests.app_parts import LIMITS, FakeFetcher, csv_source, make_app, png, things
 from tests.tiny import COLOURS, THINGS, shared_model
 
@@ -61,11 +62,18 @@ def test_an_empty_collection_answers_nothing(app: LostFoundApp) -> None:
 
 
 def test_words_find_pictures(filled: LostFoundApp) -> None:
-    results = filled.search_by_text("  Red\tdisc ", top_k=5)
-    assert_ranked(results, 5)
-    assert sum(titles(filled.search_by_text(f"{colour} {thing}", 1)) == [f"{colour} {thing}"] for colour, thing in KINDS) >= 6
+    def by_likeness(text: str, top_k: int) -> list[SearchResult]:
+        return filled.search(Query(text, top_k=top_k, signal="likeness")).results
+
+    assert_ranked(by_likeness("  Red\tdisc ", 5), 5)
+    assert sum(titles(by_likeness(f"{colour} {thing}", 1)) == [f"{colour} {thing}"] for colour, thing in KINDS) >= 6
+    assert_ranked(by_likeness("red disc", 50), len(KINDS))
+    for colour, thing in KINDS:
+        assert titles(filled.search_by_text(f"  {colour}\t{thing} ", 1)) == [f"{colour} {thing}"]
     assert len(filled.search_by_text("red disc")) == 5
-    assert_ranked(filled.search_by_text("red disc", 50), len(KINDS))
+    everything = filled.search_by_text("red disc", 50)
+    assert [result.rank for result in everything] == list(range(1, len(KINDS) + 1))
+    assert {result.item.item_id for result in everything} == {result.item.item_id for result in by_likeness("red disc", 50)}
 
 
 def test_every_picture_finds_itself(filled: LostFoundApp) -> None:
@@ -259,7 +267,7 @@ def test_switching_replaces_model_and_index_together(filled: LostFoundApp, tmp_p
         assert generation.model.model_id == generation.index.model_id == new.model_id
         query = new.encode_texts(["red disc"])[0]
         best = max(query @ new.encode_pixels(pixels).T)
-        assert app.search_by_text("red disc", 1)[0].score == pytest.approx(best, abs=1e-3)
+        assert app.search(Query("red disc", top_k=1, signal="likeness")).results[0].score == pytest.approx(best, abs=1e-3)
     other.close()
 
 

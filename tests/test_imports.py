@@ -13,7 +13,7 @@ import pytest
 from tests.source_files import PROJECT, source_files
 
 ERRORS, ITEMS, PROGRESS, ATOMIC, LOCKS = (f"crossmodal.{name}" for name in ("errors", "items", "progress", "atomic", "locks"))
-FILTERS = "crossmodal.filters"
+FILTERS, RANKING = "crossmodal.filters", "crossmodal.ranking"
 STORE, IMAGES, INDEXES, INGEST = "crossmodal.store", "crossmodal.images", "crossmodal.indexes", "crossmodal.ingest"
 TEXT, DEMO, JOBS, RUNTIMES = "crossmodal.text", "crossmodal.demo", "crossmodal.jobs", "crossmodal.runtimes"
 BACKBONES, TRAINING, EVALUATION = "crossmodal.backbones", "crossmodal.training", "crossmodal.evaluation"
@@ -39,6 +39,7 @@ PACKAGES: dict[str, set[str]] = {
     STORE: {ERRORS, ITEMS, FILTERS, TEXT},  # TEXT: a title made from a file name is told from one that somebody gave
     IMAGES: {ERRORS, INSTALLATION, ITEMS},
     INDEXES: {ERRORS, ATOMIC, REGISTRY, STORE, RUNTIMES},
+    RANKING: {ITEMS},
     INGEST: {ERRORS, ITEMS, PROGRESS, TEXT, STORE, IMAGES},
     REGISTRY: {ERRORS},
     HUB: {ERRORS, ATOMIC, INSTALLATION, LOCKS, PROGRESS},
@@ -52,7 +53,7 @@ PACKAGES: dict[str, set[str]] = {
     | {INSTALLATION, "datasets", "encoders"},  # below the application: it knows no store, no settings and no door
     "system": {TRAINING, EVALUATION, "datasets", "encoders", "training"},
     "engine": {ERRORS, HUB, INSTALLATION, ITEMS, FILTERS, PROGRESS, ATOMIC, LOCKS, JOBS, TEXT, STORE, IMAGES, INDEXES, INGEST}
-    | {RUNTIMES, BACKBONES, TRAINING, EVALUATION, "datasets", "encoders", "system", "training"},
+    | {RANKING, RUNTIMES, BACKBONES, TRAINING, EVALUATION, "datasets", "encoders", "system", "training"},
     "app_logic": {"engine"},
     "initialize": {ERRORS, ITEMS, LOCKS, PROGRESS, BACKBONES, STORE, DEMO, IMAGES, INGEST}
     | {"app_logic", "config", "datasets", "engine", "training"},

@@ -1,14 +1,15 @@
-"""Queries in the address bar: `?q=` words, `?like=` an item, `mix` the weight, `min` and `where.…` the filter, `skip` the page."""
+"""Queries in the address bar: `?q=` words, `?like=` an item, `mix` the weight, `min`, `by` and `where.…` the filter, `skip` the page."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from crossmodal.errors import CrossmodalError
 from crossmodal.items import Picture
+from engine.query import SIGNALS, Signal
 
 EVEN = 0.5
 _ONLY = "where."
-_OURS = ("q", "like", "mix", "min", "skip")
+_OURS = ("q", "like", "mix", "min", "by", "skip")
 _MOST_NAMES, _MOST_VALUES = 10, 50
 _MOST_DIGITS = 9
 
@@ -41,13 +42,14 @@ class Asked:
 
 @dataclass(frozen=True)
 class ResultFilter:
-    """A filter of results: one of the values of every attribute in `where`, and a score of at least `min_score`."""
+    """A filter of results: one of the values of every attribute in `where`, a score of at least `min_score`, found by one `signal`."""
 
     where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     min_score: float | None = None
+    signal: Signal = "joined"
 
     def __bool__(self) -> bool:
-        return bool(self.where) or self.min_score is not None
+        return bool(self.where) or self.min_score is not None or self.signal != "joined"
 
 
 def to_address(query: Asked | None, result_filter: ResultFilter, offset: int = 0) -> Address:
@@ -64,6 +66,8 @@ def to_address(query: Asked | None, result_filter: ResultFilter, offset: int = 0
             address["skip"] = [str(offset)]
     if result_filter.min_score is not None:
         address["min"] = [f"{result_filter.min_score:g}"]
+    if result_filter.signal != "joined":
+        address["by"] = [result_filter.signal]
     return address | {f"{_ONLY}{name}": list(values) for name, values in sorted(result_filter.where.items())}
 
 
@@ -75,7 +79,8 @@ def from_address(address: Mapping[str, Sequence[str]]) -> tuple[Asked | None, Re
     query = Asked(words=words, item_id=item_id, balance=EVEN if balance is None else balance) if words.strip() or item_id else None
     named = [name for name in address if name.startswith(_ONLY) and name != _ONLY and address[name]][:_MOST_NAMES]
     where = {name.removeprefix(_ONLY): tuple(dict.fromkeys(address[name]))[:_MOST_VALUES] for name in named}
-    return query, ResultFilter(where, _share(_last(address, "min")))
+    signals: dict[str, Signal] = {each: each for each in SIGNALS}
+    return query, ResultFilter(where, _share(_last(address, "min")), signals.get(_last(address, "by"), "joined"))
 
 
 def offset_of(address: Mapping[str, Sequence[str]]) -> int:

@@ -16,6 +16,7 @@ from api.parameters import ONLY_KNOWN, WhereText, filter_of
 from api.request_body import ONE_FILE, FormRoute, JsonRoute, from_form
 from api.responses import BatchResults, Captions, Correction, ImageSearch, Results, TextSearch, captions_of, rows_of
 from api.schemas import (
+    SIGNAL,
     AnySearchRequest,
     BatchSearchRequest,
     CaptionRequest,
@@ -30,6 +31,7 @@ from api.schemas import (
 from api.settings import MAX_OFFSET, MAX_TOP_K
 from crossmodal.text.cleaning import clean_query
 from engine.live import LiveApp
+from engine.query import Signal
 
 legacy_router = APIRouter(prefix="/api/search", tags=["reference"], route_class=JsonRoute)
 
@@ -162,11 +164,17 @@ async def search_by_parameters(
     min_score: Annotated[float | None, Parameter(ge=-1, le=1, allow_inf_nan=False, description="lowest cosine that counts")] = None,
     where: WhereText = None,
     *,
+    signal: Annotated[Signal, Parameter(description=SIGNAL)] = "joined",
     collapse_duplicates: Annotated[bool, Parameter(description="only the best of items with the same picture file")] = True,
 ) -> Response:
     """Search pictures with query parameters. By a text, or by a text and the picture of an item."""
     options = PagedSearchOptions(
-        top_k=top_k, offset=offset, min_score=min_score, where=filter_of(where), collapse_duplicates=collapse_duplicates
+        top_k=top_k,
+        offset=offset,
+        min_score=min_score,
+        where=filter_of(where),
+        signal=signal,
+        collapse_duplicates=collapse_duplicates,
     )
     item_id = None if image_id is None else await _item_id(services, image_id)
     return Json(await services.results(await services.query(options, text=q, item_id=item_id, weight=weight)))

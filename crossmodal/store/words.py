@@ -7,33 +7,24 @@ import heapq
 import math
 from collections import defaultdict
 from collections.abc import Collection, Iterable
-from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
+from crossmodal.items import WordHit
 from crossmodal.store.database import Connection, Database
 from crossmodal.store.rows import storable
 from crossmodal.text.cleaning import FUNCTION_WORDS, words
 
 _MOST_TERMS = 32
-# BM25 of one row takes about 2 microseconds. A word with more rows than are left is looked up among the items of rarer words only.
+# BM25 of one row takes about 2 microseconds. A word with more rows than are left is looked up among the items of rarer words only; where
+# there is no rarer one, only items with all words count, all alike, the oldest so many.
 _MOST_ROWS = 4_000
-_COLUMN_WEIGHTS = "16.0, 6.0, 1.0, 0.25"  # title, captions, attributes, files
+_ALL = -1
+_COLUMN_WEIGHTS = "4.0, 2.0, 1.0, 0.25"  # title, captions, attributes, files
 # The most that BM25 gives for a word, as a multiple of its inverse document frequency: k1 + 1, and k1 is 1.2 in FTS5.
 _MOST_GAIN = 2.2
-# A word in more than an eighth of the items is worth less than a whole word.
-_WHOLE_IDF = 2.0
-
-
-class WordHit(NamedTuple):
-    """An item that has words of a query.
-
-    Attributes:
-        score: BM25 as a share, in (0, 1], of what an item with all words of the query in its title can have.
-        is_title: the query is the item's whole title, apart from case and punctuation.
-    """
-
-    item_id: int
-    score: float
-    is_title: bool
+_USUAL_GAIN = 0.75  # of a word in a title
 
 
 class Words:
@@ -42,23 +33,36 @@ class Words:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def search(self, text: str, limit: int, *, allowed: Collection[int] | None = None) -> list[WordHit]:
-        """The items that have words of a text, in singular or plural, best first, equal ones by id; whole titles before all others.
+    def search(self, text: str, limit: int, *, allowed: npt.ArrayLike | None = None) -> list[WordHit]:
+        """The items that have words of a text, in singular or plural.
+
+        First those with the text as their title, then those with all its words, then the others; each by BM25, equal ones by id.
 
         Args:
             text: any text; it has no syntax. Function words count only where there are no others; at most 32 words are looked for.
-            allowed: restricts the search to these ids; None allows all.
+            allowed: (n,) ids to which the search is restricted; None allows all.
         """
-        asked = list(dict.fromkeys(words(text)))
-        terms = [word for word in asked if word not in FUNCTION_WORDS][:_MOST_TERMS] or asked[:_MOST_TERMS]
+        terms = _terms(text)
         with self._database.reading() as db:
             titles = _with_title(db, words(text), limit)
-            found = _ranked(db, terms)
-        found |= dict.fromkeys(titles, 1.0)
-        hits = [
-            (item_id not in titles, -score, item_id) for item_id, score in found.items() if allowed is None or item_id in allowed
-        ]
-        return [WordHit(item_id, -negated, not is_other) for is_other, negated, item_id in heapq.nsmallest(limit, hits)]
+            scores, counts = _ranked(db, terms, most_rows=_MOST_ROWS if allowed is None else _ALL)
+        scores |= dict.fromkeys(titles - scores.keys(), 0.0)
+        found = scores if allowed is None else _among(scores, allowed)
+        keys = (
+            (item_id not in titles, item_id not in titles and counts[item_id] < len(terms), -scores[item_id], item_id)
+            for item_id in found
+        )
+        best = heapq.nsmallest(limit, keys)
+        return [WordHit(item_id, -negated, not is_partial, not is_other) for is_other, is_partial, negated, item_id in best]
+
+    def having_all(self, text: str, *, allowed: npt.ArrayLike | None = None) -> list[int]:
+        """Ids of the items that have all words of a text, however many, in no order; see `search`."""
+        terms = _terms(text)
+        if not terms:
+            return []
+        with self._database.reading() as db:
+            found = [item_id for (item_id,) in db.execute(_IDS, (_all_of(terms),))]
+        return found if allowed is None else _among(found, allowed)
 
     def known(self, terms: Iterable[str]) -> set[str]:
         """Those of some words that a title, a caption or an attribute has."""
@@ -104,6 +108,17 @@ _IDS = "SELECT rowid FROM words WHERE words MATCH ?"
 _SCORES = f"SELECT rowid, bm25(words, {_COLUMN_WEIGHTS}) FROM words WHERE words MATCH ?"
 
 
+def _terms(text: str) -> list[str]:
+    asked = list(dict.fromkeys(words(text)))
+    return [word for word in asked if word not in FUNCTION_WORDS][:_MOST_TERMS] or asked[:_MOST_TERMS]
+
+
+def _among(found: Collection[int], allowed: npt.ArrayLike) -> list[int]:
+    ids = np.fromiter(found, dtype=np.int64, count=len(found))
+    among: list[int] = ids[np.isin(ids, allowed)].tolist()
+    return among
+
+
 def _with_title(db: Connection, title: list[str], limit: int) -> set[int]:
     """Ids of up to `limit` items with this title."""
     phrase = _quoted(" ".join(title))
@@ -111,22 +126,29 @@ def _with_title(db: Connection, title: list[str], limit: int) -> set[int]:
     return {item_id for item_id, stored in rows if words(stored) == title}
 
 
-def _ranked(db: Connection, terms: list[str]) -> dict[int, float]:
-    """The items that have any of the terms, with their scores."""
+def _ranked(db: Connection, terms: list[str], *, most_rows: int) -> tuple[dict[int, float], dict[int, int]]:
+    """The items that have any of the terms: their scores, and how many of the terms they have.
+
+    Args:
+        most_rows: of items with all terms, where each of them has many.
+    """
     (total,) = db.execute("SELECT COUNT(*) FROM words_docsize").fetchone()
     forms = {
         term: [(form, n) for form in _forms(term) if (n := db.execute(_COUNT, (_quoted(form),)).fetchone()[0])] for term in terms
     }
-    numbers = {term: sum(n for _, n in found) for term, found in forms.items()}
-    weights = {term: _idf(number, total) for term, number in numbers.items()}
-    scores = defaultdict[int, float](float)
+    numbers = {term: sum(n for _, n in found) for term, found in forms.items() if found}
+    scores, counts = defaultdict[int, float](float), defaultdict[int, int](int)
+    if numbers and min(numbers.values()) > _MOST_ROWS:
+        rows = db.execute(f"{_IDS} LIMIT ?", (_all_of(terms), most_rows)).fetchall()
+        whole = _USUAL_GAIN * sum(_idf(number, total) for number in numbers.values())
+        return {item_id: whole for (item_id,) in rows}, {item_id: len(terms) for (item_id,) in rows}
     rows_left, so_far = _MOST_ROWS, list[str]()
-    for term in sorted((term for term in terms if numbers[term]), key=lambda term: (numbers[term], term)):
+    for term in sorted(numbers, key=lambda term: (numbers[term], term)):
         gains = dict[int, float]()
         phrases = [_quoted(form) for form, _ in forms[term]]
-        if so_far and numbers[term] > rows_left:
+        if numbers[term] > rows_left:
             either = f"({' OR '.join(phrases)}) AND ({' OR '.join(so_far)})"
-            gains = {item_id: 1.0 for (item_id,) in db.execute(_IDS, (either,))}
+            gains = {item_id: _USUAL_GAIN for (item_id,) in db.execute(_IDS, (either,))}
         else:
             for form, number in forms[term]:
                 # Without FTS5's own inverse document frequency: a rare plural would count for more than the word that was typed.
@@ -135,10 +157,16 @@ def _ranked(db: Connection, terms: list[str]) -> dict[int, float]:
                     gains[item_id] = max(gains.get(item_id, 0.0), -score / own)
             rows_left -= numbers[term]
             so_far += phrases
+        idf = _idf(numbers[term], total)
         for item_id, gain in gains.items():
-            scores[item_id] += weights[term] * gain
-    most = sum(max(weight, _WHOLE_IDF) for weight in weights.values())
-    return {item_id: min(1.0, score / most) for item_id, score in scores.items()}
+            scores[item_id] += idf * gain
+            counts[item_id] += 1
+    return scores, counts
+
+
+def _all_of(terms: list[str]) -> str:
+    """A question of FTS5 for items that have all of the terms."""
+    return " AND ".join(f"({' OR '.join(map(_quoted, _forms(term)))})" for term in terms)
 
 
 def _idf(count: int, total: int) -> float:

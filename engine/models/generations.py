@@ -79,7 +79,7 @@ class Generations:
         Running searches finish with the previous model. Other processes follow on their next search.
 
         Args:
-            unreadable: ids of items that may lack an embedding because their stored pictures cannot be read; no search finds them.
+            unreadable: ids of items that may lack an embedding because their stored pictures cannot be read; only their words find them.
         """
         if self._waiting is None or self._waiting.model is not model:
             self._waiting = self.load(model)  # may take seconds; searches continue

@@ -38,7 +38,7 @@ class Embedded:
         if not self.unreadable:
             return ""
         what = "1 stored picture" if len(self.unreadable) == 1 else f"{len(self.unreadable):,} stored pictures"
-        return f"{what} cannot be read, and no search finds those items: {COMMAND} doctor"
+        return f"{what} cannot be read, and only their words find those items: {COMMAND} doctor"
 
 
 def embed_missing(

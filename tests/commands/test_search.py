@@ -11,7 +11,8 @@ def test_words_find_what_they_say(shell: Shell) -> None:
     assert [row[0] for row in rows] == ["1", "2", "3"]
     assert rows[0][3] == "red disc"
     assert float(rows[0][1]) >= float(rows[1][1])
-    assert len(rows[0]) == 6
+    assert len(rows[0]) == 7
+    assert rows[0][6] == "both"
 
 
 def test_json_holds_the_whole_item(shell: Shell) -> None:

@@ -16,7 +16,7 @@ from cli import app as command_line
 from config import Settings
 from crossmodal.items import NewItem
 from engine.live import LiveApp
-from engine.query import Query
+from engine.query import SIGNALS, Query
 from initialize import build_system
 from tests.app_parts import png
 from tests.commands.shell import settled
@@ -29,8 +29,8 @@ pytestmark = pytest.mark.slow
 
 QUESTIONS = 200
 KINDS = [(colour, thing) for colour in COLOURS for thing in THINGS]
-Found = list[tuple[str, float]]
-"""Ids, which are strings in JSON, and scores, best first."""
+Found = list[tuple[str, float, str]]
+"""Ids, which are strings in JSON, scores, and what found each, best first."""
 
 
 class Doors(NamedTuple):
@@ -88,23 +88,24 @@ def questions(folder: Path) -> Iterator[tuple[Query, Path | None]]:
                 rng.randint(1, 20),
                 rng.choice([0, 0, 0, 3, 11]),
                 rng.random() < 0.7,
+                signal=rng.choice(SIGNALS),
             ),
             path,
         )
 
 
 def by_page(app: LiveApp, query: Query) -> Found:
-    """Ids and scores from what the page shows, which shows each picture once."""
+    """Ids, scores and what found each, from what the page shows, which shows each picture once."""
     picture = None if query.image is None else app.look_at(query.image)  # type: ignore[arg-type]
     asked = Asked(query.text or "", query.item_id or 0, picture, balance=query.weight)
-    chosen = ResultFilter({name: tuple(values) for name, values in (query.where or {}).items()}, query.min_score)
+    chosen = ResultFilter({name: tuple(values) for name, values in (query.where or {}).items()}, query.min_score, query.signal)
     got = answer(app, asked, chosen, top_k=query.top_k, offset=query.offset)
     assert got.problem is None
-    return [(str(result.item.item_id), result.score) for result in got.results]
+    return [(str(result.item.item_id), result.score, result.found_by) for result in got.results]
 
 
 def by_http(client: TestClient, query: Query) -> Found:
-    """Ids and scores of `POST /search`."""
+    """Ids, scores and what found each, of `POST /search`."""
     fields: dict[str, Any] = {
         "top_k": query.top_k,
         "offset": query.offset,
@@ -114,6 +115,7 @@ def by_http(client: TestClient, query: Query) -> Found:
         "query": query.text,
         "image_id": query.item_id,
         "weight": query.weight,
+        "signal": query.signal,
     }
     given = {name: value for name, value in fields.items() if value is not None}
     if query.image is None:
@@ -122,12 +124,12 @@ def by_http(client: TestClient, query: Query) -> Found:
         form = {name: json.dumps(value) if name == "where" else str(value) for name, value in given.items()}
         response = client.post("/search", data=form, files={"image": ("x.png", query.image)})  # type: ignore[dict-item]
     assert response.status_code == 200, response.text
-    return [(each["item"]["item_id"], each["score"]) for each in response.json()["results"]]
+    return [(each["item"]["item_id"], each["score"], each["found_by"]) for each in response.json()["results"]]
 
 
 def by_shell(query: Query, path: Path | None) -> Found:
-    """Ids and scores of `search --json`."""
-    words: list[object] = ["search", "--json", "-k", query.top_k, "--offset", query.offset]
+    """Ids, scores and what found each, of `search --json`."""
+    words: list[object] = ["search", "--json", "-k", query.top_k, "--offset", query.offset, "--signal", query.signal]
     if query.text is not None:
         words += query.text.split()
         words += ["--weight", query.weight] if query.image is not None or query.item_id is not None else []
@@ -142,17 +144,19 @@ def by_shell(query: Query, path: Path | None) -> Found:
             words += ["--where", f"{name}={value}"]
     result = CliRunner().invoke(command_line, [str(word) for word in words])
     assert result.exit_code in (0, 1), result.output
-    return [(each["item_id"], each["score"]) for each in json.loads(result.stdout)["results"]]
+    return [(each["item_id"], each["score"], each["found_by"]) for each in json.loads(result.stdout)["results"]]
 
 
 def test_every_door_gives_the_same_answer(doors: Doors) -> None:
     found = 0
     for query, path in questions(doors.folder):
-        expected = [(str(result.item.item_id), round(result.score, 6)) for result in doors.app.search(query).results]
+        expected = [
+            (str(result.item.item_id), round(result.score, 6), result.found_by) for result in doors.app.search(query).results
+        ]
         assert by_http(doors.client, query) == expected, query
         assert by_shell(query, path) == expected, query
         if query.collapse_duplicates:
-            assert [(item_id, round(score, 6)) for item_id, score in by_page(doors.app, query)] == expected, query
+            assert [(item_id, round(score, 6), by) for item_id, score, by in by_page(doors.app, query)] == expected, query
         found += len(expected)
     assert found > 5 * QUESTIONS, "most of the questions have answers"
 

@@ -1,6 +1,8 @@
 """Filters, lowest scores, both kinds of query at once, and many queries in one call."""
 
 from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ from app_logic import LostFoundApp
 from crossmodal.errors import QueryError
 from crossmodal.items import SearchResult
 from engine.models.trained import TrainedModel
+from engine.query import Query, Signal
 from engine.search import fused
 from tests.app_parts import LIMITS, make_app, png
 from tests.tiny import COLOURS, THINGS, shared_model
@@ -62,7 +65,8 @@ def test_every_search_takes_a_filter_and_a_lowest_score(app: LostFoundApp) -> No
     ):
         found = search()
         least = found[2].score
-        assert search(min_score=least) == [result for result in found if result.score >= least]
+        kept = [result for result in found if result.score >= least]
+        assert search(min_score=least) == [replace(result, rank=rank) for rank, result in enumerate(kept, start=1)]
         assert search(min_score=-1) == found
         assert {result.item.attributes["thing"] for result in search(where={"thing": "disc"})} == {"disc"}
         for wrong in (
@@ -153,3 +157,69 @@ def test_an_empty_collection_answers_nothing(tmp_path: Path, model: TrainedModel
     assert app.search_by_texts(["red", "blue"]) == [[], []]
     assert app.search_by_both("red", png("red", "disc", 1)) == []
     app.close()
+
+
+def found(app: LostFoundApp, query: Query) -> list[tuple[int, float, str]]:
+    return [(result.item.item_id, result.score, result.found_by) for result in app.search(query).results]
+
+
+def test_a_whole_title_comes_first_and_what_found_it_is_said(app: LostFoundApp) -> None:
+    for item in app.store.items.page(9):
+        best, *others = app.search_by_text(f"{item.title.upper()}!", 50)
+        assert best.item.title == item.title
+        assert best.found_by == "both"
+        assert {result.found_by for result in others} <= {"words", "both", "likeness"}
+
+
+@pytest.mark.parametrize("words", ["qwxzv blorpt", "the", "🐶"])
+def test_words_that_no_item_has_change_nothing(app: LostFoundApp, words: str) -> None:
+    joined = found(app, Query(words, top_k=50))
+    assert joined == found(app, Query(words, top_k=50, signal="likeness"))
+    assert {by for _, _, by in joined} == {"likeness"}
+    assert found(app, Query(words, top_k=50, signal="words")) == []
+
+
+def test_words_alone_find_what_has_them(app: LostFoundApp) -> None:
+    results = app.search(Query("red", top_k=50, signal="words")).results
+    assert results
+    assert all("red" in result.item.title and result.found_by == "words" for result in results)
+    scores = {item_id: score for item_id, score, _ in found(app, Query("red", top_k=50, signal="likeness"))}
+    assert all(result.score == scores[result.item.item_id] for result in results)
+
+
+@pytest.mark.parametrize("signal", ["joined", "words", "likeness"])
+@pytest.mark.parametrize("where", [None, {"colour": ["red", "blue"]}])
+def test_pages_are_slices_of_one_ranking(app: LostFoundApp, signal: Signal, where: dict[str, list[str]] | None) -> None:
+    query = Query("red disc or a bar", where=where, top_k=50, signal=signal, collapse_duplicates=False)
+    whole = found(app, query)
+    pages = [found(app, replace(query, top_k=3, offset=offset)) for offset in range(0, len(whole) + 3, 3)]
+    assert [hit for page in pages for hit in page] == whole
+    if where:
+        assert {app.item(item_id).attributes["colour"] for item_id, _, _ in whole} <= {"red", "blue"}
+
+
+def test_a_picture_has_no_words(app: LostFoundApp) -> None:
+    data = png("red", "disc", 0)
+    assert found(app, Query(image=data, signal="words")) == found(app, Query(image=data, signal="likeness"))
+    for weight in (0.5, 1.0):
+        by = {by for _, _, by in found(app, Query("red disc", data, weight=weight, top_k=50))}
+        assert by == ({"likeness"} if weight == 1.0 else {"both", "words", "likeness"} & by)
+
+
+def test_an_unknown_signal_is_refused(app: LostFoundApp) -> None:
+    with pytest.raises(QueryError, match="There is no signal 'smell'") as raised:
+        app.search(Query("red", signal="smell"))  # type: ignore[arg-type]
+    assert raised.value.code == "bad_request"
+
+
+def test_items_without_an_embedding_are_found_by_their_words(tmp_path: Path) -> None:
+    with closing(make_app(tmp_path, shared_model())) as app:
+        app.add_new_item(png("red", "disc", 0), "red disc")
+        other = app.add_new_item(png("blue", "bar", 0), "a kettle").item
+        with app.store._database.writing() as db:  # as an item that another model has looked at, and this one not yet
+            db.execute("DELETE FROM embeddings WHERE item_id = ?", (other.item_id,))
+        app.generation().index.rebuild()
+        best = app.search_by_text("kettle", 5)[0]
+        assert (best.item.item_id, best.score, best.found_by) == (other.item_id, 0.0, "words")
+        assert app.search(Query("kettle", min_score=-1.0)).results[0].item.item_id != other.item_id
+        assert [result.item.item_id for result in app.search(Query("kettle", signal="words")).results] == [other.item_id]

@@ -1,10 +1,11 @@
-"""The filter form: attribute values and a minimum score."""
+"""The filter form: attribute values, a minimum score, and what words find pictures by."""
 
 import time
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from engine.query import SIGNALS, Signal
 from ui import formatting, session
 from ui.formatting import literal, shorten
 from ui.url_state import ResultFilter
@@ -18,6 +19,7 @@ _KEPT_S = 60.0
 
 Offer = dict[str, list[tuple[str, int]]]
 """Attribute → its values with picture counts, most frequent first."""
+_SIGNAL_NAMES: dict[Signal, str] = {"joined": "Words and likeness", "words": "Words alone", "likeness": "Likeness alone"}
 _Boxes = tuple[str, dict[str, str]]
 """Widget keys: the one for the score, and those for attributes by name."""
 
@@ -46,6 +48,17 @@ def show(app: "LiveApp") -> None:
             on_change=_take,
             args=(score, boxes),
         )
+        signal = session.key("signal")
+        st.session_state.setdefault(signal, wanted.signal)
+        st.segmented_control(
+            "Words find pictures by",
+            SIGNALS,
+            key=signal,
+            required=True,
+            format_func=lambda signal: _SIGNAL_NAMES[signal],
+            on_change=_take,
+            args=(score, boxes),
+        )
         if wanted:
             st.button("Show all again", key="narrow-reset", icon=":material/close:", on_click=session.widen)
 
@@ -58,6 +71,8 @@ def phrase(wanted: ResultFilter) -> str:
     ]
     if wanted.min_score is not None:
         parts.append(f"score {formatting.score(wanted.min_score)} or more")
+    if wanted.signal != "joined":
+        parts.append(f"by {_SIGNAL_NAMES[wanted.signal].lower()}")
     return shorten(", ".join(parts), 160)
 
 
@@ -92,9 +107,8 @@ def _take(score: str, boxes: dict[str, str]) -> None:
     """Set the filter from the widgets with these keys, unless they are unmounted; drops filters from a link that have no widget."""
     if score == session.key("min_score"):
         chosen = {name: tuple(st.session_state[key]) for name, key in boxes.items()}
-        session.set_filter(
-            ResultFilter({name: values for name, values in chosen.items() if values}, st.session_state[score] or None)
-        )
+        where = {name: values for name, values in chosen.items() if values}
+        session.set_filter(ResultFilter(where, st.session_state[score] or None, st.session_state[session.key("signal")]))
 
 
 def _offer(app: "LiveApp") -> Offer:

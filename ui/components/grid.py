@@ -49,6 +49,7 @@ def show(
     *,
     where: str,
     scores: Sequence[float] = (),
+    notes: Sequence[str] = (),
     columns: int | None = None,
     menu: bool = True,
 ) -> None:
@@ -57,16 +58,24 @@ def show(
     Args:
         where: short name of the grid, part of its widget keys.
         scores: one per item, in [-1, 1], or empty.
+        notes: one per item, shown under its score, or empty.
         columns: number of columns if there is room; None for as many as fit.
         menu: whether tiles have actions.
     """
     with st.grid(columns or "auto", min_column_width=_NARROWEST_TILE_PX, gap=("medium", "small"), key=f"grid-{where}") as grid:
         for position, item in enumerate(items):
             with grid.cell():
-                _tile(app, item, where=where, score=scores[position] if scores else None, menu=menu)
+                _tile(
+                    app,
+                    item,
+                    where=where,
+                    score=scores[position] if scores else None,
+                    note=notes[position] if notes else "",
+                    menu=menu,
+                )
 
 
-def _tile(app: "LiveApp", item: Item, *, where: str, score: float | None, menu: bool) -> None:
+def _tile(app: "LiveApp", item: Item, *, where: str, score: float | None, note: str, menu: bool) -> None:
     title, picture = title_of(item), session.attempt(app.thumbnail, item.item_id)
     key = f"{where}-{item.item_id}"
     with st.container(key=f"tile-{key}", gap="xxsmall"):
@@ -83,14 +92,16 @@ def _tile(app: "LiveApp", item: Item, *, where: str, score: float | None, menu: 
                 args=(item.item_id,),
             )
         if score is not None:
-            _score(score, key)
+            _score(score, note, key)
         if menu:
             _actions(app, item, key)
 
 
-def _score(score: float, key: str) -> None:
+def _score(score: float, note: str, key: str) -> None:
     with st.container(key=f"score-{key}"):
         st.progress(min(1.0, max(0.0, score)), text=formatting.score(score))
+        if note:
+            st.caption(note)
 
 
 def _actions(app: "LiveApp", item: Item, key: str) -> None:

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from crossmodal.errors import CrossmodalError
-from crossmodal.items import CaptionResult, Item, SearchResult
+from crossmodal.items import CaptionResult, FoundBy, Item, SearchResult
 from engine.query import Query
 from ui import formatting, session
 from ui.components import dialogs, filters, grid, query_form
@@ -81,6 +81,7 @@ def query_of(asked: Asked, chosen: ResultFilter, *, top_k: int, offset: int = 0)
         weight=asked.balance,
         where=chosen.where or None,
         min_score=chosen.min_score,
+        signal=chosen.signal,
         top_k=top_k,
         offset=offset,
     )
@@ -111,6 +112,11 @@ def is_address(words: str) -> bool:
 
 
 _SHOWN_AT_FIRST = 10
+_FOUND_BY: dict[FoundBy, str] = {
+    "words": "Found by its words",
+    "likeness": "Found by likeness",
+    "both": "Found by words and likeness",
+}
 
 
 def show(app: "LiveApp", *, top_k: int, columns: int | None) -> None:
@@ -145,7 +151,14 @@ def _answered(app: "LiveApp", asked: Asked, got: Answer, columns: int | None) ->
         _nothing_found(app, asked)
     else:
         hints = st.container()  # filled last: spelling suggestions may take longer than the search
-        grid.show(app, [r.item for r in got.results], where="found", scores=[r.score for r in got.results], columns=columns)
+        grid.show(
+            app,
+            [r.item for r in got.results],
+            where="found",
+            scores=[r.score for r in got.results],
+            notes=[_FOUND_BY[r.found_by] if asked.words else "" for r in got.results],
+            columns=columns,
+        )
         with hints:
             _did_you_mean(app, "" if asked.shows else asked.words)
     if got.problem is None and not session.offset():

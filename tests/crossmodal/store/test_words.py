@@ -38,14 +38,14 @@ def test_every_kind_of_words_is_found_titles_first(store: Store) -> None:
     entries = [
         entry(0, origin="anna/kettle/IMG_0001.jpg"),
         entry(1, kind="kettle"),
-        entry(2, captions=("a kettle on the stove", "steam")),
+        entry(2, captions=("a kettle",)),
         entry(3, "kettle of steel"),
         entry(4, "a pan"),
     ]
     ids = [item.item_id for item in store.items.add_many(entries, model_id=MODEL_ID)]
     assert found(store, "kettle") == [ids[3], ids[2], ids[1], ids[0]]
     assert found(store, "img 0001") == [ids[0]]
-    assert all(0.0 < hit.score <= 1.0 for hit in store.words.search("kettle", 9))
+    assert all(hit.score > 0.0 and hit.has_all for hit in store.words.search("kettle", 9))
 
 
 def test_the_host_of_an_address_says_nothing(store: Store) -> None:
@@ -94,30 +94,41 @@ def test_plurals_case_and_accents_do_not_matter(store: Store, query: str, title:
 
 def test_a_rare_plural_counts_no_more_than_the_word(store: Store) -> None:
     ids = put(store, "mugs", *["mug"] * 4, *["pan"] * 60)
-    scores = {hit.item_id: hit.score for hit in store.words.search("mug", 50) if not hit.is_title}
+    scores = {hit.item_id: hit.score for hit in store.words.search("mug", 50)}
     assert found(store, "mug")[-1] == ids[0]
-    assert 0.5 < scores[ids[0]] < 1.0
+    assert scores[ids[0]] == pytest.approx(scores[ids[1]])
 
 
 def test_more_words_are_better_and_common_ones_weigh_little(store: Store) -> None:
     ids = put(store, "red striped mug", "red mug", "striped cup", *["red thing"] * 30)
     assert found(store, "red striped mug")[:3] == [ids[0], ids[1], ids[2]]
-    everywhere = store.words.search("red", 50)
-    assert max(hit.score for hit in everywhere) < 0.1
+    assert max(hit.score for hit in store.words.search("red", 50)) < 0.1 < store.words.search("cup", 50)[0].score
 
 
 def test_words_with_many_rows_count_beside_rarer_ones(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("crossmodal.store.words._MOST_ROWS", 3)
     ids = put(store, "red mug", "red striped mug", "striped mug", *["red pan"] * 5)
     assert found(store, "striped red mug")[:2] == [ids[1], ids[2]]
-    assert len(found(store, "red")) == 7
+    assert found(store, "red") == [ids[0], ids[1], ids[3]], "the oldest so many"
+    assert found(store, "pan red") == ids[3:6]
+    assert [hit.item_id for hit in store.words.search("red", 9, allowed=ids[4:])] == ids[4:]
+    assert [hit.has_all for hit in store.words.search("striped red mug", 2)] == [True, False]
+
+
+def test_items_with_all_words_come_first_however_many(store: Store) -> None:
+    ids = put(store, "mug rare", "red mugs", "mug, red", "red", "mug", "pan")
+    hits = store.words.search("red mug", 9)
+    assert {hit.item_id for hit in hits if hit.has_all} == {ids[1], ids[2]} == {hit.item_id for hit in hits[:2]}
+    assert sorted(store.words.having_all("red mug")) == ids[1:3]
+    assert store.words.having_all("red mug", allowed=[ids[2], 99]) == [ids[2]]
+    assert store.words.having_all("") == store.words.having_all("red kettle") == []
 
 
 def test_only_what_is_allowed_and_no_more_than_wanted(store: Store) -> None:
     ids = put(store, *["red mug"] * 5)
     assert found(store, "red mug", 2) == ids[:2]
-    assert [hit.item_id for hit in store.words.search("red mug", 9, allowed={ids[1], ids[3], 99})] == [ids[1], ids[3]]
-    assert store.words.search("red mug", 9, allowed=set()) == []
+    assert [hit.item_id for hit in store.words.search("red mug", 9, allowed=[ids[1], ids[3], 99])] == [ids[1], ids[3]]
+    assert store.words.search("red mug", 9, allowed=[]) == []
 
 
 def test_nothing_is_found_in_an_empty_collection(store: Store) -> None:

@@ -15,6 +15,7 @@ from engine.live import LiveApp
 from engine.models.loading import load_model
 from engine.models.reembed import embed_missing
 from engine.models.trained import TrainedModel
+from engine.query import Query
 from tests.app_parts import make_live_app, png
 from tests.tiny import untrained
 
@@ -99,9 +100,11 @@ def test_a_picture_that_cannot_be_read_does_not_hold_up_a_new_model(app: LiveApp
     message = app.switching.run(app.switching.import_file(tmp_path / "new.pth"), ignore_progress)
     assert "1 stored picture cannot be read" in message
     assert load_model(tmp_path / "model.pth").model_id == app.generation().model.model_id == new.model_id
-    found = {result.item.item_id for result in app.search_by_text("disc", 50)}
+    found = {result.item.item_id for result in app.search(Query("disc", top_k=50, signal="likeness")).results}
     assert found == {each.item_id for each in app.page(ITEMS)} - {item.item_id}
     assert app.item(item.item_id) == item
+    by_words = app.search_by_text(item.title, 1)[0]
+    assert (by_words.item, by_words.score, by_words.found_by) == (item, 0.0, "words")
     app.remove_item(item.item_id)
     assert app.add_new_item(png("red", "disc", 5), "disc 5").item.item_id == item.item_id
     assert len(app.search_by_text("disc", 50)) == ITEMS
