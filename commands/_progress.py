@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from commands import _console
+from crossmodal.hub.published import megabytes
 from crossmodal.progress import Progress
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def _figures(progress: Progress) -> str:
     """Rate, time left and failures, as far as known."""
     parts = []
     if progress.rate_per_s and progress.step == _BYTES:
-        parts.append(f"{progress.rate_per_s / _MEGABYTE:,.1f} MB/s")
+        parts.append(f"{megabytes(progress.rate_per_s)}/s")
     elif progress.rate_per_s:
         parts.append(f"{progress.rate_per_s:,.0f}/s")
     if progress.seconds_left is not None:

@@ -78,6 +78,8 @@ def published(name: str) -> Published:
     raise QueryError("bad_request", f"There is no model {name!r:.100} in the list.", remedy=f"Known are {known}.")
 
 
-def megabytes(count: int) -> str:
-    """A number of bytes for display."""
-    return f"{count / 1e6:,.0f} MB" if count >= 10**6 else f"{count / 1e3:,.0f} kB"
+def megabytes(count: float) -> str:
+    """A number of bytes for display: `850 kB`, `8.2 MB`, `1,507 MB`."""
+    if count < 10**6:
+        return f"{count / 1e3:,.0f} kB"
+    return f"{count / 1e6:,.{1 if count < 10**7 else 0}f} MB"

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from crossmodal.hub.published import megabytes
 from crossmodal.jobs import UNDER_WAY
 from crossmodal.progress import Progress
 from ui import formatting
@@ -80,7 +81,7 @@ def _details(progress: Progress, *, paused: bool) -> str:
     parts = [progress.message]
     if progress.step == _BYTES:
         if progress.rate_per_s and not paused:
-            parts.append(f"{progress.rate_per_s / 1e6:,.1f} MB/s")
+            parts.append(f"{megabytes(progress.rate_per_s)}/s")
     elif progress.total and f"{progress.total:,}" not in progress.message:
         parts.append(f"{progress.done:,} of {progress.total:,}")
     if progress.failed:

@@ -19,7 +19,7 @@ from doctor.finding import Installation, Subject
 from doctor.model import check_model
 from engine.live import LiveApp
 from engine.models.loading import load_model
-from engine.models.published import build_published, repository_named
+from engine.models.published import build_published, measure_speed, repository_named
 from tests.app_parts import InProcess, csv_source, make_live_app, things
 from tests.crossmodal.backbones.hub_models import save_clip, save_siglip2
 from tests.crossmodal.hub.loopback import Hub, point_client_at, serving
@@ -185,6 +185,13 @@ def test_a_stopped_download_is_kept_and_can_be_deleted(app: LiveApp, hub: Hub) -
     assert next(state for state in app.published_models() if state.model.repository == SIGLIP2).arrived_bytes > 50_000
     app.discard_download(SIGLIP2)
     assert not any(state.arrived_bytes for state in app.published_models())
+
+
+def test_the_best_of_a_few_batches_counts(app: LiveApp) -> None:
+    times = iter([0.0, 4.0, 10.0, 12.0, 20.0, 23.0])
+    rate = measure_speed(app.generation().model, app.store, SIGLIP2, clock=lambda: next(times))
+    assert rate == 4.0
+    assert next(state for state in app.published_models() if state.model.repository == SIGLIP2).pictures_per_s == 4.0
 
 
 def test_names(tmp_path: Path) -> None:
