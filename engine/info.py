@@ -14,7 +14,7 @@ from engine.models.trained import TrainedModel
 
 DEMO = "demo"
 ADDED = "added"
-_NAMES = {"resnet18-gru": "ResNet18 + GRU"}
+_NAMES = {"resnet18-gru": "ResNet18 + GRU", "everyday": "Everyday words"}
 
 
 @dataclass(frozen=True, slots=True)

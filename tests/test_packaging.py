@@ -20,7 +20,7 @@ from tests.tiny import shared_model
 
 PROJECT = Path(__file__).resolve().parents[1]
 PYPROJECT = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
-PIN = re.compile(r"^([A-Za-z0-9_.\-]+)==(\S+)", re.MULTILINE)
+PIN = re.compile(r"^([A-Za-z0-9_.\-]+)==([^\s;]+)", re.MULTILINE)
 WINDOWS = os.name == "nt"
 
 
@@ -44,7 +44,7 @@ def test_the_ranges_admit_the_versions_that_are_tested(extra: str | None, file: 
 def test_the_wheel_holds_everything_that_runs() -> None:
     """Every folder with Python files and every file of the top folder that is not for development only."""
     target = PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]
-    skipped = {"tests", "benchmarks", "packaging", "build", "data", "dataset", "runs", "weights", "dist"}
+    skipped = {"tests", "benchmarks", "scripts", "packaging", "build", "data", "dataset", "runs", "weights", "dist"}
     files = {path.name for path in PROJECT.glob("*.py")}
     folders = {path.parent.name for path in PROJECT.glob("[!.]*/__init__.py")} - skipped
     assert target["force-include"].keys() - {".streamlit/config.toml"} == files | folders

@@ -196,6 +196,16 @@ _add(
         item_embedding="hybrid",
     )
 )
+_add(
+    Preset(
+        "everyday",
+        "EfficientNet-Lite0 and MiniLM as they are: words for anybody's photos, built in, nothing to train.",
+        TowerSpec("everyday", pooling="first", head=False),
+        TowerSpec("everyday", pooling="first", head=False),
+        768,
+        Recipe(epochs=0, views=1),
+    )
+)
 
 
 def preset_named(name: str) -> Preset:

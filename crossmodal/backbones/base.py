@@ -137,9 +137,11 @@ class ImageBackbone(Backbone):
 
     Attributes:
         preprocessing: how `images` must be prepared.
+        on_openvino: whether a finished model of it runs on OpenVINO where that is installed.
     """
 
     preprocessing: Preprocessing
+    on_openvino = False
 
     @abstractmethod
     def stem(self, images: Tensor, trainable_blocks: int) -> Features:

@@ -23,6 +23,8 @@ RANGES: dict[str, tuple[float, float]] = {
     "num_hidden_layers": (1, 64),
     "num_attention_heads": (1, 128),
     "projection_dim": (8, 8192),
+    "semantic_dim": (8, 4096),
+    "known_words": (1, 2**16),
     "vocab_size": (16, 2**20),
     "max_position_embeddings": (4, 8192),
     "type_vocab_size": (1, 16),

@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 
 from crossmodal.backbones.base import Config, ImageBackbone, TextBackbone
 from crossmodal.backbones.clip import CLIPImage, CLIPText, load_clip_image, load_clip_text, repository_of
+from crossmodal.backbones.everyday import EverydayImage, EverydayText, load_everyday_image, load_everyday_text
 from crossmodal.backbones.gru import GRUBackbone, load_gru
 from crossmodal.backbones.minilm import LAYERS, MiniLM, load_minilm
 from crossmodal.backbones.resnet import ResNet18, load_resnet18
@@ -36,6 +37,7 @@ IMAGE_BACKBONES: dict[str, Family[ImageBackbone]] = {
     "efficientnet_b0": Family(EfficientNetB0, load_efficientnet_b0),
     "vit_b_16": Family(ViTB16, load_vit_b_16),
     "google/vit-base-patch16-224": Family(ViTGoogle, load_vit_google),
+    "everyday": Family(EverydayImage, load_everyday_image),
     "clip": Family(partial(CLIPImage, "clip"), partial(load_clip_image, "clip")),
 }
 """A new backbone is a file with its class and how it is loaded, and one line here: the contract test runs on every entry."""
@@ -43,6 +45,7 @@ IMAGE_BACKBONES: dict[str, Family[ImageBackbone]] = {
 TEXT_BACKBONES: dict[str, Family[TextBackbone]] = {
     "gru": Family(GRUBackbone, load_gru),
     **{name: Family(partial(MiniLM, name), partial(load_minilm, name)) for name in LAYERS},
+    "everyday": Family(EverydayText, load_everyday_text),
     "clip": Family(partial(CLIPText, "clip"), partial(load_clip_text, "clip")),
 }
 """Text backbones by name."""

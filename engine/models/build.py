@@ -8,15 +8,17 @@ from typing import Any
 
 import torch
 
+from crossmodal.backbones import everyday
 from crossmodal.backbones.base import Backbone, ImageBackbone
 from crossmodal.backbones.registry import image_backbone, text_backbone
 from crossmodal.backbones.weights import WeightsSource
 from crossmodal.errors import QueryError
 from crossmodal.progress import OnProgress, ignore_progress
 from encoders import ImageEncoder, TextEncoder, TowerSpec
-from engine.models.spec import ModelSpec
+from engine.models.spec import ModelCard, ModelSpec
+from engine.models.trained import TrainedModel
 from system import LostFoundSystem
-from training.presets import Preset
+from training.presets import Preset, preset_named
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,30 @@ def assemble(
     if not preset.image.head and (scale := spec.text.config.get("logit_scale")) is not None:
         system.temperature.data.fill_(scale)  # that of the checkpoint
     return Assembled(system, spec, image.origin.pretrained, (image.origin.note, text.origin.note))
+
+
+def built_in_model() -> TrainedModel | None:
+    """The built-in model `everyday`, not saved yet; None if the packages with its weights are not installed.
+
+    It is the same file, and thus has the same id, on every computer.
+
+    Raises:
+        WeightsError: a package is damaged or of another version.
+    """
+    if not everyday.is_installed():
+        return None
+    made = assemble(preset_named(everyday.NAME), WeightsRequest(download=False))
+    card = ModelCard(
+        weights="pretrained weights",
+        weights_note=" ".join(made.notes),
+        catalogue="ImageNet's classes and sentences",
+        trained_on=0,
+        trained_at=0.0,
+        training_seconds=0.0,
+        held_out=None,
+        history=(),
+    )
+    return TrainedModel(made.system, made.spec, card, model_id="")
 
 
 def _side(image: ImageBackbone, preset: Preset) -> int:

@@ -101,6 +101,7 @@ class Generations:
 
     def load(self, model: TrainedModel) -> Generation:
         """Load the indexes of a model. Embeddings with a wrong checksum are dropped and recomputed from the stored data."""
+        model.cache_dir = self._store.path.with_name("cache")
         texts_path = self._index_path.with_name(_TEXT_INDEX)
         return Generation(model, self._index(model, self._index_path, "images"), self._index(model, texts_path, "texts"))
 

@@ -137,6 +137,7 @@ class Switching:
         for each in (former, model):  # otherwise the inactive one misses new titles, or is re-embedded needlessly
             store.models.set_reads_titles(each.model_id, reads_titles(each))
         store.meta.set(_NEXT_MODEL, model.model_id)
+        model.cache_dir = former.cache_dir
         generations.prepared = model
         try:
             embedded = embed_missing(model, store, self._app.encoding, on_progress, stop)

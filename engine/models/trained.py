@@ -11,6 +11,7 @@ from torch import Tensor
 
 from crossmodal.backbones.resnet import Weights
 from crossmodal.items import Embedding, Pixels
+from crossmodal.runtimes.openvino import OpenVINONetwork, openvino_network
 from crossmodal.runtimes.torch import ALL_THREADS, InferenceNetwork, torch_threads
 from crossmodal.text.cleaning import plain_text, words
 from crossmodal.training.checkpoints import save_checkpoint
@@ -51,7 +52,11 @@ def outside_state(system: LostFoundSystem) -> dict[str, Tensor]:
 
 
 class TrainedModel:
-    """A system in evaluation mode, its spec, its card and its id."""
+    """A system in evaluation mode, its spec, its card and its id.
+
+    Attributes:
+        cache_dir: folder in which a network converted for this processor is kept; None keeps none.
+    """
 
     def __init__(self, system: LostFoundSystem, spec: ModelSpec, card: ModelCard, *, model_id: str) -> None:
         self.system = system.eval().requires_grad_(False)
@@ -59,7 +64,8 @@ class TrainedModel:
         self.card = card
         self.model_id = model_id
         self._making = threading.Lock()
-        self._made: InferenceNetwork | None = None
+        self._made: InferenceNetwork | OpenVINONetwork | None = None
+        self.cache_dir: Path | None = None
 
     def to(self, device: torch.device) -> "TrainedModel":
         """This model, with its weights on another device from now on."""
@@ -115,15 +121,23 @@ class TrainedModel:
 
     @property
     def precision(self) -> str:
-        """Dtype of picture encoding on this CPU: `float32` or `bfloat16`."""
+        """How pictures are encoded on this processor: `float32`, `bfloat16` or `float32, OpenVINO`."""
         return self._network().precision
 
-    def _network(self) -> InferenceNetwork:
+    def _network(self) -> InferenceNetwork | OpenVINONetwork:
         """Created with the first picture, so that text searches need not wait for it."""
         with self._making:
             if self._made is None:
-                self._made = InferenceNetwork(self.system.image_encoder, image_size_px=self.spec.image_size_px)
+                self._made = self._on_openvino() or InferenceNetwork(
+                    self.system.image_encoder, image_size_px=self.spec.image_size_px
+                )
             return self._made
+
+    def _on_openvino(self) -> OpenVINONetwork | None:
+        encoder = self.system.image_encoder
+        if not encoder.backbone.on_openvino or encoder.device.type != "cpu":
+            return None
+        return openvino_network(encoder, image_size_px=self.spec.image_size_px, cache=self.cache_dir, name=self.model_id)
 
     def save(self, path: Path) -> "TrainedModel":
         """Write the model; returns it with the id of the written file.

@@ -38,6 +38,7 @@ SMALL: Mapping[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "mobilenet-minilm": ({"width_multiplier": 0.25}, BERT),
     "efficientnet-minilm": ({"width_multiplier": 0.25, "depth_multiplier": 0.3}, BERT),
     "vit-minilm": (VIT, BERT),
+    "everyday": ({"semantic_dim": 24}, {**BERT, "class_words": "red mug"}),
     "clip-hybrid": ({**VIT, "projection_dim": 16}, {**BERT, "projection_dim": 16}),
 }
 """Preset → settings of the two backbones that make them small."""
@@ -60,7 +61,7 @@ def small(name: str, *, seed: int = 0) -> Assembled:
     """A preset with random weights and small backbones, for pictures of 32 pixels."""
     image, text = SMALL.get(name, ({}, {}))
     request = WeightsRequest(random=True, image_config={"image_size_px": 32, **image}, text_config=text)
-    return assemble(PRESETS[name], request, seed=seed, image_px=32, embed_dim=None if name == "clip-hybrid" else 16)
+    return assemble(PRESETS[name], request, seed=seed, image_px=32, embed_dim=16 if PRESETS[name].image.head else None)
 
 
 def small_settings(name: str, folder: Path, *, resume: bool = False, **changes: Any) -> RunSettings:

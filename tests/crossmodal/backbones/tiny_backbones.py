@@ -17,6 +17,7 @@ IMAGES: dict[str, Config] = {
     "efficientnet_b0": {**SIDE, "width_multiplier": 0.25, "depth_multiplier": 0.3},
     "vit_b_16": {**SIDE, **LAYERS},
     "google/vit-base-patch16-224": {**SIDE, **LAYERS},
+    "everyday": {**SIDE, "semantic_dim": 16},
     "clip": {**SIDE, **LAYERS, "projection_dim": 8},
     "clip:nobody/siglip": {**SIDE, **LAYERS, "kind": "siglip", "hidden_act": "gelu_pytorch_tanh"},
 }
@@ -25,6 +26,7 @@ TEXTS: dict[str, Config] = {
     "gru": {"vocab_size": 64, "width": 8},
     "minilm-l6": {**LAYERS, "vocab_size": 100},
     "minilm-l12": {**LAYERS, "vocab_size": 100},
+    "everyday": {**LAYERS, "vocab_size": 100, "class_words": "red mug umbrella"},
     "clip": {**LAYERS, "vocab_size": 100, "projection_dim": 8},
     "clip:nobody/siglip": {
         **LAYERS,
