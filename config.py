@@ -58,6 +58,10 @@ class Settings(BaseModel):
     demo_items: int = Field(720, ge=100, le=20_000, description="pictures in the demo catalogue")
 
     # The model
+    first_model: Literal["everyday", "trained"] = Field(
+        "everyday",
+        description="model of a fresh start: everyday answers at once, and the demo's model is trained meanwhile; trained waits for that",
+    )
     embed_dim: int = Field(256, ge=8, le=4096, description="length of an embedding")
     vocab_size: int = Field(
         16_384, ge=256, le=2**20, description="hash buckets of the tokenizer, words and character n-grams together"

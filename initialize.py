@@ -12,7 +12,7 @@ from app_logic import Limits, LostFoundApp
 from config import Settings, read_settings
 from crossmodal.backbones.resnet import Weights, find_weights
 from crossmodal.demo.catalogue import COLUMNS, write_demo_catalogue
-from crossmodal.errors import BusyError, CheckpointError, CheckpointMissing, CrossmodalError, SourceError
+from crossmodal.errors import BusyError, CheckpointError, CheckpointMissing, CrossmodalError, SourceError, WeightsError
 from crossmodal.images.decode import DecodeLimits
 from crossmodal.images.decoder import Decoder
 from crossmodal.images.fetch import Fetcher, FetchLimits
@@ -25,6 +25,7 @@ from crossmodal.store import Store
 from datasets import LostFoundDataset, SimpleIndexDataset
 from engine.info import DEMO
 from engine.live import LiveApp
+from engine.models.build import built_in_model
 from engine.models.loading import load_model
 from engine.models.spec import ModelSpec
 from engine.models.trained import TrainedModel
@@ -37,7 +38,9 @@ log = logging.getLogger(__name__)
 _REPORT_EVERY = 32
 
 
-def build_system(settings: Settings, progress: OnProgress = ignore_progress, *, fill: bool = True) -> LiveApp:
+def build_system(
+    settings: Settings, progress: OnProgress = ignore_progress, *, fill: bool = True, at_once: bool = False
+) -> LiveApp:
     """Build the whole app, ready to search. Does not import Streamlit.
 
     Check or create the catalogue → build the encoders → load `trained_model.pth`, or train → load the index, or build it. Valid parts are
@@ -46,6 +49,8 @@ def build_system(settings: Settings, progress: OnProgress = ignore_progress, *, 
 
     Args:
         fill: also call `fill_index`. Short commands leave that to a long-running app.
+        at_once: answer as soon as possible: where there is no model yet, the built-in one serves, and with `fill` the demo is indexed and
+            its model trained in the background. Without it, the demo's model is trained before this returns.
 
     Raises:
         CrossmodalError: the collection cannot be opened, the disk is full, ...
@@ -59,15 +64,15 @@ def build_system(settings: Settings, progress: OnProgress = ignore_progress, *, 
         store = opened.enter_context(Store(settings.store_path))
         _ensure_catalogue(settings, told)
         decoder = opened.enter_context(Decoder(decode_limits(settings), workers=settings.decode_workers))
-        model = _load_or_train(settings, decoder, weights, told)
-        app = opened.enter_context(closing(_assembled(settings, model, store, decoder)))
+        model = _load_or_train(settings, decoder, weights, told, built_in=at_once)
+        app = opened.enter_context(closing(_assembled(settings, model, store, decoder, weights)))
         if fill:
-            fill_index(app, settings, told)
+            fill_index(app, settings, told, at_once=at_once)
         opened.pop_all()
     return app
 
 
-def _assembled(settings: Settings, model: TrainedModel, store: Store, decoder: Decoder) -> LiveApp:
+def _assembled(settings: Settings, model: TrainedModel, store: Store, decoder: Decoder, weights: Callable[[], Weights]) -> LiveApp:
     engine = LostFoundApp(
         model,
         store,
@@ -83,6 +88,8 @@ def _assembled(settings: Settings, model: TrainedModel, store: Store, decoder: D
         training=_training(settings),
         max_pictures=settings.max_training_pictures,
         weights_dir=settings.weights_dir,
+        built_in=lambda: _built_in(settings),
+        fit_demo=lambda size, told, stop: _fit_demo(settings, decoder, weights, size, told, stop),
     )
     return LiveApp(engine, tasks)
 
@@ -97,7 +104,7 @@ def initialize_system(progress: OnProgress = ignore_progress, settings: Settings
 
     @st.cache_resource(show_spinner=False)
     def cached(_progress: OnProgress) -> LiveApp:  # the underscore keeps the callback out of the cache's key
-        return build_system(settings or read_settings(), _progress)
+        return build_system(settings or read_settings(), _progress, at_once=True)
 
     return cached(progress)
 
@@ -120,17 +127,35 @@ def is_demo(path: Path) -> bool:
         return file.readline(4096).strip() == ",".join(COLUMNS)
 
 
-def _load_or_train(settings: Settings, decoder: Decoder, weights: Callable[[], Weights], told: OnProgress) -> TrainedModel:
-    """Load the model. If it is missing or rejected, one process trains a new one; the others wait and load that."""
+def _load_or_train(
+    settings: Settings, decoder: Decoder, weights: Callable[[], Weights], told: OnProgress, *, built_in: bool
+) -> TrainedModel:
+    """Load the model. If it is missing or rejected, one process makes a new one; the others wait and load that."""
     if (model := _loaded(settings.model_path, told)) is not None:
         return model
     lock = settings.model_path.with_name(f".{settings.model_path.name}.lock")
 
     def wait() -> None:
-        told(Progress("model", "Another process is training the model: waiting for it"))
+        told(Progress("model", "Another process is preparing the model: waiting for it"))
 
     with wait_for_lock(lock, wait):
-        return _loaded(settings.model_path, told, set_aside=True) or _trained(settings, decoder, weights, told)
+        if (model := _loaded(settings.model_path, told, set_aside=True)) is not None:
+            return model
+        if built_in and (model := _built_in(settings)) is not None:
+            told(Progress("model", "Model: everyday words, built in", finished=True))
+            return model.save(settings.model_path)
+        return _trained(settings, decoder, weights, told)
+
+
+def _built_in(settings: Settings) -> TrainedModel | None:
+    """The built-in model; None if it is not wanted, not installed or damaged."""
+    if settings.first_model != "everyday":
+        return None
+    try:
+        return built_in_model()
+    except WeightsError as error:
+        log.warning("the built-in model cannot be used: %s", error.sentence)
+        return None
 
 
 def _loaded(path: Path, told: OnProgress, *, set_aside: bool = False) -> TrainedModel | None:
@@ -155,6 +180,21 @@ def _loaded(path: Path, told: OnProgress, *, set_aside: bool = False) -> Trained
 
 
 def _trained(settings: Settings, decoder: Decoder, weights: Callable[[], Weights], told: OnProgress) -> TrainedModel:
+    model, _ = _fit_demo(settings, decoder, weights, None, told)
+    model.save(settings.model_path)
+    told(Progress("model", f"Model: trained here in {model.card.training_seconds:.0f} s from {weights().name}", finished=True))
+    return model
+
+
+def _fit_demo(
+    settings: Settings,
+    decoder: Decoder,
+    weights: Callable[[], Weights],
+    side_px: int | None,
+    told: OnProgress,
+    stop: threading.Event | None = None,
+) -> tuple[TrainedModel, LostFoundDataset]:
+    """A model trained on the demo catalogue, and its held-out pictures; `side_px` asks for them in another size than the model's."""
     path = settings.demo_csv_path
     if not is_demo(path):  # the user's own catalogue is indexed with the demo's model, which is available
         path = write_demo_catalogue(
@@ -164,10 +204,12 @@ def _trained(settings: Settings, decoder: Decoder, weights: Callable[[], Weights
     told(Progress("model", f"Training on this computer from {found.name}. {found.note}"))
     size = settings.pretrained_image_px if found.state is not None else settings.image_px
     spec = ModelSpec(settings.embed_dim, settings.vocab_size, settings.max_text_tokens, size)
-    data = _demo_data(open_named(str(path), settings), settings, decoder, size, told)
-    model = fit_model(data, spec, _training(settings), weights=found, on_progress=told).save(settings.model_path)
-    told(Progress("model", f"Model: trained here in {model.card.training_seconds:.0f} s from {found.name}", finished=True))
-    return model
+    source = open_named(str(path), settings)
+    data = _demo_data(source, settings, decoder, size, told)
+    model = fit_model(data, spec, _training(settings), weights=found, on_progress=told, stop=stop)
+    if side_px is not None and side_px != size:
+        data = _demo_data(source, settings, decoder, side_px, told)
+    return model, data.held_out
 
 
 def _set_aside(path: Path, error: CheckpointError, told: OnProgress) -> None:
@@ -201,8 +243,12 @@ def _demo_data(source: Source, settings: Settings, decoder: Decoder, size: int, 
     )
 
 
-def fill_index(app: LiveApp, settings: Settings, told: OnProgress = ignore_progress) -> None:
-    """Purge removed items, compute missing embeddings, and index this installation's catalogue."""
+def fill_index(app: LiveApp, settings: Settings, told: OnProgress = ignore_progress, *, at_once: bool = False) -> None:
+    """Purge removed items, compute missing embeddings, and index this installation's catalogue.
+
+    Args:
+        at_once: index the demo in the background, too, and train its model there.
+    """
     if app.store.read_only:
         told(Progress("index", f"Index: {app.count():,} pictures; the collection is read-only", finished=True))
         return
@@ -213,7 +259,10 @@ def fill_index(app: LiveApp, settings: Settings, told: OnProgress = ignore_progr
     app.generations.set_initial()
     try:
         source = app.tasks.open(location)
-        if source.name == DEMO and not app.tasks.is_complete(source) and app.tasks.wants_demo():
+        wanted = source.name == DEMO and app.tasks.wants_demo()
+        if wanted and at_once and app.tasks.wants_demo_model():
+            app.start_demo(location)
+        elif wanted and not app.tasks.is_complete(source):
             app.tasks.index(location, told)
         elif source.name != DEMO and not app.tasks.is_complete(source):
             app.start_indexing(location, then_resume=True)

@@ -134,7 +134,7 @@ def serve(settings: Settings, progress: OnProgress = ignore_progress, *, ready: 
     options = options_from(settings)
     sys.setswitchinterval(SWITCH_S)
     with _sigterm_unwinds(), Listener(settings.api_host, settings.api_port) as listener:
-        app = build_system(settings, progress)
+        app = build_system(settings, progress, at_once=True)
         gc.collect()
         gc.freeze()  # collecting what stays for ever again and again would delay every response
         try:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from crossmodal.errors import CheckpointMissing, SourceError, StoreMissing
 from crossmodal.installation import COMMAND
-from crossmodal.progress import OnProgress, Progress, ignore_progress
+from crossmodal.progress import OnProgress, ignore_progress
 
 if TYPE_CHECKING:
     from api.client import RemoteApp
@@ -92,7 +92,7 @@ def named_model(chosen: Settings, path: Path | None) -> TrainedModel:
 
 @contextmanager
 def opened_app(on_progress: OnProgress = ignore_progress, *, fill: bool = True) -> Iterator[LiveApp]:
-    """Open the whole app; closes it at the end. A first start trains the model, which takes a minute and is reported.
+    """Open the whole app; closes it at the end. A first start makes the model, and reports it.
 
     Args:
         fill: index the catalogue of this installation if the collection never had items. An emptied collection is not refilled.
@@ -100,9 +100,7 @@ def opened_app(on_progress: OnProgress = ignore_progress, *, fill: bool = True) 
     from initialize import build_system
 
     chosen = settings()
-    if not chosen.model_path.exists():
-        on_progress(Progress("model", "There is no model yet. One is trained on this computer now, which takes about a minute."))
-    app = build_system(chosen, on_progress, fill=False)
+    app = build_system(chosen, on_progress, fill=False, at_once=True)
     try:
         if not app.store.items.count():  # every item has an embedding of this model
             app.generations.set_initial()

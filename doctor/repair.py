@@ -50,7 +50,7 @@ def repair_collection(settings: Settings, on_progress: OnProgress, stop: threadi
                     replaced, unreadable = _repair_items(store, model, decoder, on_progress, stop)
     for cache in settings.index_path.parent.glob("*_features.pt"):
         cache.unlink(missing_ok=True)
-    app = build_system(settings, on_progress, fill=False)
+    app = build_system(settings, on_progress, fill=False, at_once=True)
     try:
         made = app.tasks.embed_missing(app.generation().model, on_progress, stop)
         app.generations.set_initial()

@@ -13,6 +13,7 @@ from crossmodal.hub.download import discard
 from crossmodal.images.decoder import Decoder
 from crossmodal.items import Failure, Item
 from crossmodal.jobs import UNDER_WAY, JobManager, JobStatus, JobStore
+from crossmodal.jobs.manager import Work
 from crossmodal.progress import OnProgress, ignore_progress
 from crossmodal.store import Store
 from engine.core import SearchEngine
@@ -34,6 +35,7 @@ log = logging.getLogger(__name__)
 # Less than service managers wait before killing, including the time for open requests.
 _STOPPING_S = 15.0
 _EXAMPLES_FROM = 400
+_DEMO_JOB = "demo"
 _EXAMPLE_WORDS = 6
 _LONGEST_EXAMPLE = 40
 
@@ -146,19 +148,28 @@ class LiveApp:
         """
         self.tasks.open(location)  # a wrong path raises here instead of failing the job
         work = self._index_and_resume if then_resume else self.tasks.index
-        return self.jobs.start("index", "Indexing your catalogue", lambda note, stop: work(location, note, stop))
+        return self._start("index", "Indexing your catalogue", lambda note, stop: work(location, note, stop))
+
+    def start_demo(self, location: str) -> JobStatus:
+        """Index the demo catalogue and train its model in the background. Any other work ends this job and takes its place."""
+
+        def work(on_progress: OnProgress, stop: threading.Event) -> str:
+            said = [self._index_and_resume(location, on_progress, stop), self.tasks.train_demo(on_progress, stop)]
+            return " ".join(filter(None, said))
+
+        return self.jobs.start(_DEMO_JOB, "Preparing the demo", work)
 
     def start_training(self) -> JobStatus:
         """Train on the collection's titles in the background; the new model takes over only if it is better. Raises BusyError."""
-        return self.jobs.start("train", "Training on this collection's titles", self.tasks.train)
+        return self._start("train", "Training on this collection's titles", self.tasks.train)
 
     def start_rebuild(self) -> JobStatus:
         """Re-index all catalogues, then train, in the background. Raises BusyError."""
-        return self.jobs.start("rebuild", "Rebuilding the index and training again", self.tasks.rebuild)
+        return self._start("rebuild", "Rebuilding the index and training again", self.tasks.rebuild)
 
     def start_retry(self) -> JobStatus:
         """Retry the failed rows in the background. Raises BusyError."""
-        return self.jobs.start("retry", "Trying the failed rows again", self.tasks.retry)
+        return self._start("retry", "Trying the failed rows again", self.tasks.retry)
 
     def start_switch(self, path: Path) -> JobStatus:
         """Switch to the model in a file in the background: embeds the collection with it, then activates it atomically.
@@ -203,9 +214,17 @@ class LiveApp:
         model = None if self.jobs.running() else self.switching.unfinished()
         return None if model is None else self._start_switch(model)
 
+    def _start(self, name: str, message: str, work: Work) -> JobStatus:
+        """Start a job; the demo's preparation makes room for it and goes on at the next start."""
+        current = self.jobs.current()
+        if current is not None and current.name == _DEMO_JOB and current.state in UNDER_WAY:
+            self.jobs.cancel_own()
+            self.jobs.wait(_STOPPING_S)
+        return self.jobs.start(name, message, work)
+
     def start_measuring(self) -> JobStatus:
         """Evaluate the active model on the collection's titles in the background; see `collection_metrics`. Raises BusyError."""
-        return self.jobs.start("measure", "Measuring on this collection", self._measure)
+        return self._start("measure", "Measuring on this collection", self._measure)
 
     def collection_metrics(self) -> CollectionMetrics | None:
         """The last evaluation; None before the first, and after a model switch."""
@@ -318,9 +337,7 @@ class LiveApp:
         return self._vocabulary_of_collection.vocabulary().near(query, n)
 
     def _start_switch(self, model: TrainedModel) -> JobStatus:
-        return self.jobs.start(
-            "switch", f"Switching to {model_name(model)}", lambda note, stop: self.switching.run(model, note, stop)
-        )
+        return self._start("switch", f"Switching to {model_name(model)}", lambda note, stop: self.switching.run(model, note, stop))
 
     def _index_and_resume(self, location: str, on_progress: OnProgress, stop: threading.Event) -> str:
         try:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from crossmodal.backbones.everyday import NAME as BUILT_IN
 from crossmodal.backbones.resnet import PRETRAINED, Weights
 from crossmodal.errors import SourceError, TrainingError
 from crossmodal.evaluation.metrics import RetrievalFigures
@@ -20,7 +21,7 @@ from crossmodal.progress import OnProgress, Progress, check_stop
 from crossmodal.runtimes.device import resolve_device
 from crossmodal.store import SourceInfo
 from crossmodal.text.cleaning import counted
-from datasets import SimpleIndexDataset
+from datasets import LostFoundDataset, SimpleIndexDataset
 from engine.core import SearchEngine
 from engine.info import DEMO, TrainingEstimate, model_name
 from engine.models.published import PublishedState, build_published, measure_speed, published_states
@@ -41,6 +42,7 @@ from engine.retraining import (
 log = logging.getLogger(__name__)
 
 _UNDO_S = 86_400.0
+_DEMO_TRAINED = "the demo's model was trained"
 
 # Codes of a source that existed before: there is nothing at its path, or nothing in it.
 _MISSING = ("file_missing", "csv_no_rows", "csv_empty")
@@ -55,12 +57,16 @@ class TaskSettings:
         training: hyper-parameters of a training.
         max_pictures: maximum number of pictures of a training; larger collections are sampled by content hash.
         weights_dir: folder of downloaded weights; None means `weights` in the folder of the collection.
+        built_in: makes the built-in model, which knows everyday words; None where there is none.
+        fit_demo: trains a model on the demo catalogue; returns it with the held-out pictures at a given side. None where it cannot.
     """
 
     open_source: Callable[[str], Source]
     training: TrainingSettings
     max_pictures: int
     weights_dir: Path | None = None
+    built_in: Callable[[], TrainedModel | None] = lambda: None
+    fit_demo: Callable[[int, OnProgress, threading.Event | None], tuple[TrainedModel, LostFoundDataset]] | None = None
 
 
 class Tasks:
@@ -108,10 +114,43 @@ class Tasks:
             SourceError, StoreError, Stopped: see `crossmodal.ingest.pipeline.ingest`.
         """
         source = self.open(location)
+        if source.name != DEMO:
+            self._leave_demo_model(on_progress, stop)
         dataset = SimpleIndexDataset(source, fetch=self._app.fetcher.fetch, max_image_bytes=self._app.limits.max_image_bytes)
         report = self._app.index_dataset(dataset, look_again=look_again, on_progress=on_progress, stop=stop)
         replaces_demo = source.name != DEMO and report.indexed + report.unchanged
         return IngestSummary(report, self._remove_demo() if replaces_demo else 0)
+
+    def _leave_demo_model(self, on_progress: OnProgress, stop: threading.Event | None) -> None:
+        """Switch to the built-in model if the active one knows nothing but the demo."""
+        if self._app.generation().model.card.catalogue != DEMO:
+            return
+        model = self._settings.built_in()
+        if model is not None:
+            self._switching.run(self._switching.keep(model), on_progress, stop)
+
+    def wants_demo_model(self) -> bool:
+        """Whether a model is still to be trained on the demo: the built-in one serves it, and this was not done before."""
+        store = self._app.store
+        serves = self._app.generation().model.spec.preset == BUILT_IN and not self.has_own_source()
+        return serves and self._settings.fit_demo is not None and store.meta.get(_DEMO_TRAINED) != "yes"
+
+    def train_demo(self, on_progress: OnProgress, stop: threading.Event | None = None) -> str:
+        """Train a model on the demo catalogue and activate it if it is better there. Returns a summary; empty if there is nothing to do.
+
+        Raises:
+            TrainingError, Stopped. The active model stays active.
+        """
+        if self._settings.fit_demo is None or not self.wants_demo_model():
+            return ""
+        current = self._app.generation().model
+        candidate, held_out = self._settings.fit_demo(current.spec.image_size_px, on_progress, stop)
+        before, after = evaluate_held_out(current.system, held_out), candidate.card.held_out
+        said = "The model trained on the demo is no better there than the built-in one, which stays."
+        if after is None or before is None or _better(after, before):
+            said = self._switching.run(self._switching.keep(candidate), on_progress, stop)
+        self._app.store.meta.set(_DEMO_TRAINED, "yes")
+        return said
 
     def wants_demo(self) -> bool:
         """Whether the demo belongs in the collection: it has no other source, and the user did not empty it."""

@@ -13,8 +13,10 @@ import pytest
 
 import initialize
 from config import Settings
+from crossmodal.backbones.everyday import is_installed
 from crossmodal.errors import CrossmodalError, QueryError, SourceError, StoreError
 from crossmodal.progress import Progress, ignore_progress
+from engine import tasks
 from engine.live import LiveApp
 from engine.models.trained import TrainedModel
 from initialize import build_system, initialize_system, is_demo, open_named
@@ -273,7 +275,9 @@ def test_a_collection_that_cannot_be_opened_is_one_sentence(installation: Path) 
 
 def test_the_cached_initializer_builds_once(monkeypatch: pytest.MonkeyPatch) -> None:
     built: list[Settings] = []
-    monkeypatch.setattr(initialize, "build_system", lambda settings, progress: built.append(settings) or built)
+    monkeypatch.setattr(
+        initialize, "build_system", lambda settings, progress, *, at_once: (at_once and built.append(settings)) or built
+    )
     first, again = initialize_system(), initialize_system()
     assert first is again
     assert len(built) == 1
@@ -340,7 +344,7 @@ def test_two_first_starts_make_one_model(tmp_path: Path, started: list[LiveApp],
 def test_a_start_that_fails_closes_what_it_opened(installation: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened = []
 
-    def fail(app: LiveApp, *rest: object) -> None:
+    def fail(app: LiveApp, *rest: object, at_once: bool) -> None:
         opened.append(app)
         raise KeyboardInterrupt
 
@@ -378,3 +382,49 @@ def test_a_location_that_is_no_path_is_one_clear_error(tmp_path: Path, location:
     with pytest.raises(SourceError) as caught:
         open_named(location, settings(tmp_path))
     assert caught.value.code == "file_missing"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not is_installed(), reason="needs the packages of requirements-weights.txt")
+def test_the_built_in_model_serves_at_once_and_a_better_one_takes_over(
+    tmp_path: Path, started: list[LiveApp], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page's first start: nothing is trained before it answers. Then the demo's model is trained and compared."""
+    monkeypatch.setattr(tasks, "evaluate_held_out", lambda _system, _pictures: None)  # one epoch would not be better
+    chosen = settings(tmp_path, first_model="everyday", max_epochs=1)
+    app = build_system(chosen, at_once=True)
+    started.append(app)
+    assert app.generation().model.spec.preset == "everyday"
+    assert app.jobs.current() is not None
+    ended = app.jobs.wait(LONG_S)
+    assert ended is not None
+    assert (ended.name, ended.state) == ("demo", "done"), ended.message
+    assert app.count() == 100
+    assert app.store.meta.get("the demo's model was trained") == "yes"
+    assert not app.tasks.wants_demo_model()
+    assert app.generation().model.spec.preset == "resnet18-gru"
+    assert [entry.name for entry in app.models()] == ["ResNet18 + GRU", "Everyday words"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not is_installed(), reason="needs the packages of requirements-weights.txt")
+def test_ones_own_pictures_leave_the_demos_model_and_need_not_wait(installation: Path, started: list[LiveApp]) -> None:
+    """The demo's model knows nothing else; and the demo's preparation makes room."""
+    app = build_system(settings(installation, first_model="everyday"), at_once=True)
+    started.append(app)
+    assert app.generation().model.card.catalogue == "demo"
+    app.start_demo(str(installation / "dataset" / "amazon_products.csv"))
+    app.start_indexing(str(csv_source(installation / "own", things(6))))
+    ended = app.jobs.wait(LONG_S)
+    assert ended is not None
+    assert (ended.name, ended.state) == ("index", "done"), ended.message
+    assert app.generation().model.spec.preset == "everyday"
+    assert app.count() == 6
+
+
+def test_a_script_waits_for_the_trained_model(installation: Path, started: list[LiveApp]) -> None:
+    """`build_system(settings)` is as documented, whatever the first model of the page."""
+    (installation / "trained_model.pth").unlink()
+    app = build_system(settings(installation, first_model="everyday"))
+    started.append(app)
+    assert app.generation().model.spec.preset == "resnet18-gru"

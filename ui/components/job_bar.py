@@ -18,6 +18,7 @@ _NAMES = {
     "index": "Indexing",
     "train": "Training",
     "rebuild": "Rebuilding and training",
+    "demo": "Preparing the demo",
     "retry": "Trying failed rows again",
     "export": "Exporting",
     "switch": "Switching the model",

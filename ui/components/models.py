@@ -131,6 +131,7 @@ def facts(info: "SystemInfo") -> None:
         "Trained": f"{formatting.date(model.trained_at)}, in {formatting.duration(model.training_seconds)}"
         if model.trained_at
         else "elsewhere",
+        "Pictures are encoded": model.precision,
         "Runs on": info.device,
         "Identity": model.model_id[:16],
         "Data folder": formatting.place(info.data_dir),
