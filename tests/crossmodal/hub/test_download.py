@@ -340,7 +340,7 @@ def test_a_disk_that_fills_up_meanwhile_is_said_and_keeps_what_arrived(
 
 
 def test_a_slow_line_is_no_broken_one(hub: Hub, tmp_path: Path) -> None:
-    """Every piece takes most of a second by the clock; the rate and the time left are told, and nothing is given up."""
+    """Every piece takes most of a second by the clock; rate and time left are shown, and nothing is given up."""
     clock, seen = Clock(), list[Progress]()
     hub.cut_at, hub.cuts = 20_000, 3
 
@@ -349,8 +349,8 @@ def test_a_slow_line_is_no_broken_one(hub: Hub, tmp_path: Path) -> None:
         seen.append(progress)
 
     fetch(tmp_path, on_progress=take_long, timing=clock.timing())
-    told = [progress for progress in seen if progress.rate_per_s and progress.seconds_left is not None]
-    assert told
+    shown = [progress for progress in seen if progress.rate_per_s and progress.seconds_left is not None]
+    assert shown
     assert all(progress.done <= progress.total for progress in seen)
     assert clock.waits == []
 
