@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from crossmodal.errors import QueryError
+from crossmodal.errors import BusyError, QueryError
 from crossmodal.filters import Filter
 from crossmodal.items import CaptionResult, Embedding, Item, Picture, SearchResult, WordHit
 from crossmodal.ranking.fusion import Found, by_words, joined, nearest_of
@@ -184,6 +184,28 @@ class Searcher:
         found = [(*items_with_text[text_id], score) for text_id, score in hits if text_id in items_with_text]
         there = [(items[item_id], text, score) for text, item_id, score in found if item_id in items]
         return [CaptionResult(item, text, score, rank) for rank, (item, text, score) in enumerate(there, start=1)]
+
+
+def without_model(store: Store, query: ValidQuery) -> SearchAnswer:
+    """Answer a query while there is no model yet: by the words of its text alone. Results have the score 0.
+
+    Raises:
+        BusyError: `busy`: it has no text.
+    """
+    if query.text is None:
+        raise BusyError(
+            "busy", "Pictures can be compared once there is a model.", remedy="Try again in a moment, or search by words."
+        )
+    allowed = store.items.matching(query.chosen) if query.chosen else None
+    depth = query.depth
+    while True:
+        hits = store.words.search(query.text, depth, allowed=allowed)
+        ranking = [each for each in by_words(hits, {}) if _counts(each.cosine, query)]
+        items = {item.item_id: item for item in store.items.get_many([each.item_id for each in ranking])}
+        answer = _answer(ranking, items, query, "")
+        if len(answer.results) == query.top_k or len(hits) < depth:
+            return answer
+        depth *= 4
 
 
 def _answer(ranking: Sequence[Found], items: Mapping[int, Item], query: ValidQuery, own: str) -> SearchAnswer:

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from app_logic import LostFoundApp
-from crossmodal.errors import QueryError
-from crossmodal.items import SearchResult
+from crossmodal.errors import BusyError, QueryError
+from crossmodal.items import NewItem, SearchResult
 from engine.models.trained import TrainedModel
-from engine.query import Query, Signal
-from engine.search import fused
+from engine.query import Query, Signal, validated
+from engine.search import fused, without_model
 from tests.app_parts import LIMITS, make_app, png
 from tests.tiny import COLOURS, THINGS, shared_model
 
@@ -223,3 +223,29 @@ def test_items_without_an_embedding_are_found_by_their_words(tmp_path: Path) -> 
         assert (best.item.item_id, best.score, best.found_by) == (other.item_id, 0.0, "words")
         assert app.search(Query("kettle", min_score=-1.0)).results[0].item.item_id != other.item_id
         assert [result.item.item_id for result in app.search(Query("kettle", signal="words")).results] == [other.item_id]
+
+
+def test_before_there_is_a_model_words_are_searched_all_the_same(app: LostFoundApp) -> None:
+    query = validated(Query("red disc", top_k=3, where={"colour": ["red", "blue"]}), LIMITS)
+    results = without_model(app.store, query).results
+    assert [(result.rank, result.score, result.found_by) for result in results] == [(n, 0.0, "words") for n in (1, 2, 3)]
+    assert results[0].item.title == "red disc"
+    assert {result.item.attributes["colour"] for result in results} == {"red", "blue"}
+    further = without_model(app.store, replace(query, offset=2, top_k=1)).results
+    assert [result.item for result in further] == [results[2].item]
+    assert without_model(app.store, replace(query, min_score=0.0)).results == []
+    with pytest.raises(BusyError):
+        without_model(app.store, validated(Query(item_id=1), LIMITS))
+
+
+def test_of_items_with_the_same_picture_words_show_one_as_well(tmp_path: Path) -> None:
+    with closing(make_app(tmp_path, shared_model())) as app:
+        for number in range(12):
+            picture = app.look_at(png("red", "disc", number // 6))
+            entry = NewItem(f"{number}", "red disc", picture, app.generation().model.encode_pixels(picture.pixels[None])[0])
+            app.store.items.add(replace(entry, attributes={"number": str(number)}), model_id=app.generation().model.model_id)
+        query = Query("red disc", top_k=2)
+        for signal in ("joined", "words", "likeness"):
+            results = app.search(replace(query, signal=signal)).results
+            assert len({result.item.content_hash for result in results}) == len(results) == 2
+        assert len(without_model(app.store, validated(query, LIMITS)).results) == 2

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.query import SIGNALS, Signal
 from ui.url_state import Asked, ResultFilter, asks, from_address, offset_of, ours, to_address
 
 NAMES = st.text(min_size=1, max_size=20)
@@ -21,12 +22,13 @@ ADDRESSES = st.dictionaries(
     where=st.dictionaries(NAMES, st.lists(st.text(max_size=20), min_size=1, max_size=5, unique=True).map(tuple), max_size=10),
     min_score=st.one_of(st.none(), st.integers(0, 100)),
     offset=st.integers(0, 10_000),
+    signal=st.sampled_from(SIGNALS),
 )
 def test_what_is_written_is_read_again(
-    words: str, item_id: int, balance: int, where: Any, min_score: int | None, offset: int
+    words: str, item_id: int, balance: int, where: Any, min_score: int | None, offset: int, signal: Signal
 ) -> None:
     query = Asked(words=words, item_id=item_id, balance=balance / 100 if words and item_id else 0.5)
-    result_filter = ResultFilter(where, None if min_score is None else min_score / 100)
+    result_filter = ResultFilter(where, None if min_score is None else min_score / 100, signal)
     address = to_address(query, result_filter, offset)
     asked, narrowed = from_address(address)
     assert narrowed == result_filter

@@ -65,6 +65,17 @@ def test_values_of_one_attribute_add_up_and_attributes_cut(visit: Visit) -> None
     assert len(found(at)) == 10
 
 
+def test_what_words_find_pictures_by(visit: Visit) -> None:
+    at = opened(visit(q="striped hat"))
+    at.segmented_control(key=key(at, "signal")).set_value("words").run()
+    assert ", by words alone · " in header(at)
+    assert at.query_params["by"] == "words"
+    again = opened(visit(q="striped hat", by="likeness"))
+    assert again.segmented_control(key=key(again, "signal")).value == "likeness"
+    again.button(key="narrow-reset").click().run()
+    assert "by" not in again.query_params
+
+
 def test_a_least_score(visit: Visit) -> None:
     at = opened(visit(q="striped hat"))
     at.slider(key=key(at, "min_score")).set_value(0.9).run()
