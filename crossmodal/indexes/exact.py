@@ -17,6 +17,8 @@ Int64 = npt.NDArray[np.int64]
 _FIRST_CAPACITY = 256
 # Gathering one row costs about as much as multiplying several contiguous rows.
 _WORTH_GATHERING = 8
+# Looking up one id among ascending ones costs about as much as passing over several.
+_WORTH_SEARCHING = 16
 
 
 class Segment(NamedTuple):
@@ -44,7 +46,13 @@ class Segment(NamedTuple):
 
     def restricted(self, allowed: Int64) -> "Segment":
         """Restrict to rows with an allowed id; copies them if they are few."""
-        counts = np.isin(self.item_ids.numpy(), allowed)
+        ids = self.item_ids.numpy()
+        if len(ids) > _WORTH_SEARCHING * len(allowed) and bool((ids[1:] > ids[:-1]).all()):
+            wanted, counts = np.unique(allowed), np.zeros(len(ids), dtype=np.bool_)
+            places = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
+            counts[places[ids[places] == wanted]] = True
+        else:
+            counts = np.isin(ids, allowed)
         counts[self.dead.numpy()] = False
         if np.count_nonzero(counts) * _WORTH_GATHERING > len(counts):
             return self._replace(dead=torch.from_numpy(np.flatnonzero(~counts)))
@@ -173,7 +181,8 @@ class ExactIndex(VectorIndex):
         view = self._view
         if allowed is not None:
             ids = np.asarray(allowed, dtype=np.int64)
-            view = tuple(segment.restricted(ids) for segment in view)
+            with torch_threads(1):
+                view = tuple(segment.restricted(ids) for segment in view)
         excluded = frozenset(exclude)
         if len(rows) == 1:
             with torch_threads(1):

@@ -18,8 +18,8 @@ from crossmodal.text.cleaning import FUNCTION_WORDS, words
 
 _MOST_TERMS = 32
 # BM25 of one row takes about 2 microseconds. A word with more rows than are left is looked up among the items of rarer words only; where
-# there is no rarer one, only items with all words count, all alike, the oldest so many.
-_MOST_ROWS = 4_000
+# there is no rarer one, only items with all words count (or else those with the rarest), all alike, the oldest so many.
+_MOST_ROWS = 2_000
 _ALL = -1
 _COLUMN_WEIGHTS = "4.0, 2.0, 1.0, 0.25"  # title, captions, attributes, files
 # The most that BM25 gives for a word, as a multiple of its inverse document frequency: k1 + 1, and k1 is 1.2 in FTS5.
@@ -139,9 +139,11 @@ def _ranked(db: Connection, terms: list[str], *, most_rows: int) -> tuple[dict[i
     numbers = {term: sum(n for _, n in found) for term, found in forms.items() if found}
     scores, counts = defaultdict[int, float](float), defaultdict[int, int](int)
     if numbers and min(numbers.values()) > _MOST_ROWS:
-        rows = db.execute(f"{_IDS} LIMIT ?", (_all_of(terms), most_rows)).fetchall()
-        whole = _USUAL_GAIN * sum(_idf(number, total) for number in numbers.values())
-        return {item_id: whole for (item_id,) in rows}, {item_id: len(terms) for (item_id,) in rows}
+        for sought in (terms, [min(numbers, key=lambda term: (numbers[term], term))]):
+            ids = [item_id for (item_id,) in db.execute(f"{_IDS} LIMIT ?", (_all_of(sought), most_rows))]
+            if ids:
+                gain = _USUAL_GAIN * sum(_idf(numbers[term], total) for term in sought)
+                return dict.fromkeys(ids, gain), dict.fromkeys(ids, len(sought))
     rows_left, so_far = _MOST_ROWS, list[str]()
     for term in sorted(numbers, key=lambda term: (numbers[term], term)):
         gains = dict[int, float]()

@@ -111,6 +111,7 @@ def test_words_with_many_rows_count_beside_rarer_ones(store: Store, monkeypatch:
     assert found(store, "striped red mug")[:2] == [ids[1], ids[2]]
     assert found(store, "red") == [ids[0], ids[1], ids[3]], "the oldest so many"
     assert found(store, "pan red") == ids[3:6]
+    assert found(store, "pan kettle") == ids[3:6], "no item has both"
     assert [hit.item_id for hit in store.words.search("red", 9, allowed=ids[4:])] == ids[4:]
     assert [hit.has_all for hit in store.words.search("striped red mug", 2)] == [True, False]
 
