@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from crossmodal.backbones.clip import repository_of
 from crossmodal.backbones.layers import skip_init
 from crossmodal.errors import CheckpointError, CrossmodalError, StoreError, WeightsError
 from crossmodal.installation import COMMAND
@@ -43,7 +44,9 @@ def load_model(path: Path) -> TrainedModel:
             system = assemble(spec)
         state = {**checkpoint.state, **outside_state(system)}
     except WeightsError as error:  # not this file's fault: it stays in place
-        remedy = f"Put the folder back, or fetch its files again: {COMMAND} models get {spec.preset.removeprefix('clip:')}"
+        remedy = error.remedy
+        if spec.image.backbone.startswith("clip"):
+            remedy = f"Put the folder back, or fetch its files again: {COMMAND} models get {repository_of(spec.image.backbone)}"
         raise StoreError("weights_missing", f"The model {path.name} has its weights elsewhere. {error}", remedy=remedy) from error
     except CrossmodalError as error:
         raise CheckpointError("checkpoint_invalid", f"The model file {path.name}: {error}", remedy=_RETRAIN) from error
