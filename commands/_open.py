@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 _chosen: dict[str, Any] = {}
 _LOOK_EVERY_S = 0.1
 _IN_A_RUN = "model.pth"
+_BUILT_IN = "everyday"
 
 
 def choose(*, data_dir: Path | None) -> None:
@@ -49,16 +50,28 @@ def model_file(model: str | Path, *, or_id: bool = False) -> Path:
     """The file of a model given by its file or run folder.
 
     Args:
+        model: `everyday` names the built-in model, which is written among the collection's models.
         or_id: whether an id is allowed as well; for the message.
 
     Raises:
-        SourceError: file_missing.
+        SourceError: `file_missing`. WeightsError: the built-in model's weights are not installed.
     """
     path = Path(model).expanduser()
+    if str(model) == _BUILT_IN and not path.exists():
+        return _built_in_file()
     file = path / _IN_A_RUN if path.is_dir() else path
     if not file.is_file():
         raise no_model(file, or_id=or_id)
     return file
+
+
+def _built_in_file() -> Path:
+    from engine.models.build import built_in_model
+    from engine.models.store import ModelFiles
+
+    made = built_in_model()
+    files = ModelFiles(settings().store_path.with_name("models"), settings().model_path)
+    return files.path_of(files.keep(made).model_id)
 
 
 def no_model(file: Path, *, or_id: bool = False) -> SourceError:

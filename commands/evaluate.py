@@ -15,7 +15,9 @@ from commands._progress import ProgressBar
 
 
 def evaluate(
-    model: Annotated[Path | None, typer.Option(help="A model file or run folder; by default the active model.")] = None,
+    model: Annotated[
+        Path | None, typer.Option(help='A model file, a run folder or "everyday" (built in); by default the active model.')
+    ] = None,
     data: Annotated[
         str | None,
         typer.Option(help="A CSV, folder, Parquet, ZIP or tar with captions; by default this installation's catalogue."),

@@ -17,7 +17,7 @@ from crossmodal.text.cleaning import counted, were
 
 
 def use(
-    model: Annotated[str, typer.Argument(help='A run folder, a model file, or the id of a previous model as shown by "models".')],
+    model: Annotated[str, typer.Argument(help='A run folder, a model file, "everyday" (built in), or an id as shown by "models".')],
     drop_previous: Annotated[bool, typer.Option("--drop-former", help="Delete the previous model afterwards.")] = False,
     quiet: Quiet = False,
     verbose: Verbose = False,

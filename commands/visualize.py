@@ -15,7 +15,9 @@ from commands._progress import ProgressBar
 
 
 def visualize(
-    model: Annotated[Path | None, typer.Option(help="A model file or run folder; by default the active model.")] = None,
+    model: Annotated[
+        Path | None, typer.Option(help='A model file, a run folder or "everyday" (built in); by default the active model.')
+    ] = None,
     data: Annotated[str | None, typer.Option(help="A catalogue with captions; by default this installation's own.")] = None,
     side: Side = "test",
     out: Annotated[Path, typer.Option(help="Folder for the plots.")] = Path("outputs/visualizations"),

@@ -99,16 +99,14 @@ def assemble(
     return Assembled(system, spec, image.origin.pretrained, (image.origin.note, text.origin.note))
 
 
-def built_in_model() -> TrainedModel | None:
-    """The built-in model `everyday`, not saved yet; None if the packages with its weights are not installed.
+def built_in_model() -> TrainedModel:
+    """The built-in model `everyday`, not saved yet.
 
     It is the same file, and thus has the same id, on every computer.
 
     Raises:
-        WeightsError: a package is damaged or of another version.
+        WeightsError: a package with its weights is not installed, damaged or of another version; the remedy says how to install it.
     """
-    if not everyday.is_installed():
-        return None
     made = assemble(preset_named(everyday.NAME), WeightsRequest(download=False))
     card = ModelCard(
         weights="pretrained weights",

@@ -11,6 +11,7 @@ import pytest
 import typer
 
 from config import read_settings
+from crossmodal.backbones.everyday import is_installed
 from engine.models.loading import load_model
 from initialize import build_system
 from tests.app_parts import csv_source, things
@@ -199,3 +200,18 @@ def test_unknown_names_list_the_known_ones(shell: Shell) -> None:
 
 def test_presets_are_listed(shell: Shell) -> None:
     assert [name for name, _ in shell.lines("models", "--presets")] == list(PRESETS)
+
+
+@pytest.mark.skipif(not is_installed(), reason="needs the packages of requirements-weights.txt")
+def test_the_built_in_model_goes_by_its_name(shell: Shell) -> None:
+    """`evaluate` and `use` take `everyday`; it is the same file each time."""
+    figures = json.loads(shell("evaluate", "--model", "everyday", "--side", "all", "--json").stdout)
+    assert figures["text_to_image"]["queries"] == 12
+    [written] = (shell.folder / "data" / "models").glob("*.pth")
+    used = shell("use", "everyday")
+    assert used.exit_code == 0, used.output
+    assert "Everyday words is in use now" in used.output
+    assert written.exists()
+    again = shell("use", "everyday")
+    assert again.exit_code == 2
+    assert "already active" in again.output
