@@ -62,7 +62,8 @@ def build_system(
     with ExitStack() as opened:  # closes everything if a later step fails, also by a signal
         # An unwritable folder fails at once, not after a minute of training.
         store = opened.enter_context(Store(settings.store_path))
-        _ensure_catalogue(settings, told)
+        if fill or not at_once:
+            _ensure_catalogue(settings, told)
         decoder = opened.enter_context(Decoder(decode_limits(settings), workers=settings.decode_workers))
         model = _load_or_train(settings, decoder, weights, told, built_in=at_once)
         app = opened.enter_context(closing(_assembled(settings, model, store, decoder, weights)))
@@ -196,6 +197,8 @@ def _fit_demo(
 ) -> tuple[TrainedModel, LostFoundDataset]:
     """A model trained on the demo catalogue, and its held-out pictures; `side_px` asks for them in another size than the model's."""
     path = settings.demo_csv_path
+    if not path.exists():
+        _ensure_catalogue(settings, told)
     if not is_demo(path):  # the user's own catalogue is indexed with the demo's model, which is available
         path = write_demo_catalogue(
             settings.data_dir / "demo", seed=settings.demo_seed, items=settings.demo_items, on_progress=told
@@ -253,6 +256,8 @@ def fill_index(app: LiveApp, settings: Settings, told: OnProgress = ignore_progr
         told(Progress("index", f"Index: {app.count():,} pictures; the collection is read-only", finished=True))
         return
     location = settings.catalogue or str(settings.demo_csv_path)
+    if not settings.catalogue and not settings.demo_csv_path.exists():
+        _ensure_catalogue(settings, told)
     app.tasks.forget_removed()
     model = app.generation().model
     app.tasks.embed_missing(model, told)
