@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from crossmodal.errors import CheckpointMissing, SourceError, StoreMissing
 from crossmodal.installation import COMMAND
-from crossmodal.progress import OnProgress, ignore_progress
+from crossmodal.progress import OnProgress, Progress, ignore_progress
 
 if TYPE_CHECKING:
     from api.client import RemoteApp
@@ -113,6 +113,8 @@ def opened_app(on_progress: OnProgress = ignore_progress, *, fill: bool = True) 
     from initialize import build_system
 
     chosen = settings()
+    if chosen.first_model == "trained" and not chosen.model_path.exists():
+        on_progress(Progress("model", "There is no model yet. One is trained on this computer now, which takes about a minute."))
     app = build_system(chosen, on_progress, fill=False, at_once=True)
     try:
         if not app.store.items.count():  # every item has an embedding of this model

@@ -26,7 +26,7 @@ def taken() -> Iterator[int]:
 
 
 def test_a_taken_port_is_told_before_anything_is_loaded(taken: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.server.build_system", lambda *_: pytest.fail("was loaded"))
+    monkeypatch.setattr("api.server.build_system", lambda *_, **__: pytest.fail("was loaded"))
     with pytest.raises(BusyError) as refused:
         serve(Settings(api_port=taken))
     assert str(refused.value) == f"Port {taken} is taken by another program."
@@ -78,7 +78,7 @@ def test_it_answers_where_it_was_told_to_listen(tmp_path: Path, monkeypatch: pyt
         servers.append(self)
 
     monkeypatch.setattr(uvicorn.Server, "__init__", watched)
-    monkeypatch.setattr("api.server.build_system", lambda *_: app)
+    monkeypatch.setattr("api.server.build_system", lambda *_, at_once: app)
     monkeypatch.setattr("gc.freeze", lambda: None)
     monkeypatch.setattr("sys.setswitchinterval", lambda _: None)
     with Listener("127.0.0.2", 0) as free:

@@ -5,7 +5,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,9 +81,7 @@ def _without_a_route(*words: str) -> subprocess.CompletedProcess[str]:
     reason="this system lets no user make a network namespace",
 )
 def test_without_any_network_everything_else_works(shell: Shell, weights: Path) -> None:
-    began = time.monotonic()
     result = _without_a_route("models", "get", SIGLIP2, "--quiet")
-    assert time.monotonic() - began < 10
     assert result.returncode == 4
     assert "cannot be reached" in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
@@ -96,9 +93,7 @@ def test_without_any_network_everything_else_works(shell: Shell, weights: Path) 
 
 def test_without_a_route_it_is_one_line(empty_shell: Shell, weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     point_client_at("http://127.0.0.1:1", monkeypatch)
-    began = time.monotonic()
     result = empty_shell("models", "get", SIGLIP2, "--quiet")
-    assert time.monotonic() - began < 10
     assert result.exit_code == 4
     [line] = result.stderr.strip().splitlines()
     assert "config.json, tokenizer.json, model.safetensors" in line

@@ -59,6 +59,7 @@ class FakeModelInfo:
     weights: str = "random weights"
     weights_note: str = "ImageNet weights could not be downloaded; the model was trained from scratch."
     embed_dim: int = 256
+    precision: str = "float32"
     trained_on: int = 617
     trained_at: float = 1_763_690_000.0
     training_seconds: float = 31.4

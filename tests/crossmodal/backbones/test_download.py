@@ -77,7 +77,8 @@ def test_without_a_network_each_name_ends_in_one_line(tmp_path: Path, silent: bo
     script = f"""{LOAD}
     for registry in (IMAGE_BACKBONES, TEXT_BACKBONES):
         for name in registry:
-            say(registry[name], True)
+            if name != "everyday":  # its weights are installed, not downloaded
+                say(registry[name], True)
     say(image_backbone("clip:google/siglip-base-patch16-224"), False)
     print("transformers" in sys.modules)
     """

@@ -63,6 +63,8 @@ def test_other_answers_are_not_used(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_a_network_that_cannot_be_converted_is_left_to_torch(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+
     class Impossible(nn.Module):
         def forward(self, images: Tensor) -> Tensor:
             raise RuntimeError("no")
