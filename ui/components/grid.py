@@ -58,7 +58,7 @@ def show(
     Args:
         where: short name of the grid, part of its widget keys.
         scores: one per item, in [-1, 1], or empty.
-        notes: one per item, shown under its score, or empty.
+        notes: one per item, shown beside its score, or empty.
         columns: number of columns if there is room; None for as many as fit.
         menu: whether tiles have actions.
     """
@@ -99,9 +99,7 @@ def _tile(app: "LiveApp", item: Item, *, where: str, score: float | None, note: 
 
 def _score(score: float, note: str, key: str) -> None:
     with st.container(key=f"score-{key}"):
-        st.progress(min(1.0, max(0.0, score)), text=formatting.score(score))
-        if note:
-            st.caption(note)
+        st.progress(min(1.0, max(0.0, score)), text=" · ".join(filter(None, [formatting.score(score), note])))
 
 
 def _actions(app: "LiveApp", item: Item, key: str) -> None:

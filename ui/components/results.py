@@ -113,9 +113,9 @@ def is_address(words: str) -> bool:
 
 _SHOWN_AT_FIRST = 10
 _FOUND_BY: dict[FoundBy, str] = {
-    "words": "Found by its words",
-    "likeness": "Found by likeness",
-    "both": "Found by words and likeness",
+    "words": "by its words",
+    "likeness": "by likeness",
+    "both": "by words and likeness",
 }
 
 
