@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from crossmodal.backbones.everyday import NAME as BUILT_IN
 from crossmodal.backbones.resnet import Weights
 from crossmodal.errors import PictureError, QueryError, StoreError, TrainingError
 from crossmodal.evaluation.metrics import RetrievalFigures
@@ -252,6 +253,9 @@ def why_not_trained_here(model: TrainedModel) -> str | None:
     """The reason why the background training does not support a model's preset; None if it does."""
     if model.spec.preset == DEFAULT_PRESET:
         return None
+    if model.spec.preset == BUILT_IN:  # has nothing to train
+        train = f"{COMMAND} train --preset {DEFAULT_PRESET}"
+        return f"The built-in model is used as it is; a model of your titles is trained on the command line: {train}"
     return (
         f"The model in use is {model.spec.preset}; it is trained on the command line: {COMMAND} train --preset {model.spec.preset}"
     )

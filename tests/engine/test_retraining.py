@@ -15,7 +15,14 @@ from crossmodal.errors import PictureError, QueryError, StoreError, TrainingErro
 from crossmodal.progress import Progress, Stopped, ignore_progress
 from engine import retraining
 from engine.live import LiveApp
-from engine.retraining import DatasetSplit, collect_training_data, describe_skipped, evaluate_held_out, fit_model
+from engine.retraining import (
+    DatasetSplit,
+    collect_training_data,
+    describe_skipped,
+    evaluate_held_out,
+    fit_model,
+    why_not_trained_here,
+)
 from tests import tiny
 from tests.app_parts import csv_source, make_live_app, things
 from tests.tiny import RANDOM, SETTINGS, SPEC, pairs, shared_model, shared_resnet
@@ -225,3 +232,13 @@ def raising(app: LiveApp, monkeypatch: pytest.MonkeyPatch, error: Exception) -> 
 def test_how_it_is_said() -> None:
     assert describe_skipped(0) == ""
     assert describe_skipped(1) == "1 damaged picture was left out."
+
+
+def test_the_built_in_model_names_the_command_that_trains_one() -> None:
+    """It has nothing to train itself; `train --preset everyday` would do nothing."""
+    model = tiny.untrained(seed=0)
+    assert why_not_trained_here(model) is None
+    model.spec = replace(model.spec, preset="everyday")
+    said = why_not_trained_here(model)
+    assert said is not None
+    assert said.endswith("train --preset resnet18-gru")
