@@ -7,16 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-STAGES = (
-    (1, 3, 1, 32, 16, 1),
-    (6, 3, 2, 16, 24, 2),
-    (6, 5, 2, 24, 40, 2),
-    (6, 3, 2, 40, 80, 3),
-    (6, 5, 1, 80, 112, 3),
-    (6, 5, 2, 112, 192, 4),
-    (6, 3, 1, 192, 320, 1),
-)
-"""Expansion, kernel, first stride, channels in and out, blocks."""
+from crossmodal.backbones.torchvision import STAGES
 
 FIRST_POOLED = 10
 """The block from which on the pooled outputs are features: the last of 112 channels, four of 192 and one of 320."""
