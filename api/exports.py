@@ -56,7 +56,7 @@ def start_export(
         _drop_older(folder)
         return f"Exported as {path.name}"
 
-    return app.jobs.start(EXPORT, f"Exporting as {path.name}", work)
+    return app.start_job(EXPORT, f"Exporting as {path.name}", work)
 
 
 def _new_name(folder: Path, now: datetime) -> str:

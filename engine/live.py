@@ -148,7 +148,7 @@ class LiveApp:
         """
         self.tasks.open(location)  # a wrong path raises here instead of failing the job
         work = self._index_and_resume if then_resume else self.tasks.index
-        return self._start("index", "Indexing your catalogue", lambda note, stop: work(location, note, stop))
+        return self.start_job("index", "Indexing your catalogue", lambda note, stop: work(location, note, stop))
 
     def start_demo(self, location: str) -> JobStatus:
         """Index the demo catalogue and train its model in the background. Any other work ends this job and takes its place."""
@@ -161,15 +161,15 @@ class LiveApp:
 
     def start_training(self) -> JobStatus:
         """Train on the collection's titles in the background; the new model takes over only if it is better. Raises BusyError."""
-        return self._start("train", "Training on this collection's titles", self.tasks.train)
+        return self.start_job("train", "Training on this collection's titles", self.tasks.train)
 
     def start_rebuild(self) -> JobStatus:
         """Re-index all catalogues, then train, in the background. Raises BusyError."""
-        return self._start("rebuild", "Rebuilding the index and training again", self.tasks.rebuild)
+        return self.start_job("rebuild", "Rebuilding the index and training again", self.tasks.rebuild)
 
     def start_retry(self) -> JobStatus:
         """Retry the failed rows in the background. Raises BusyError."""
-        return self._start("retry", "Trying the failed rows again", self.tasks.retry)
+        return self.start_job("retry", "Trying the failed rows again", self.tasks.retry)
 
     def start_switch(self, path: Path) -> JobStatus:
         """Switch to the model in a file in the background: embeds the collection with it, then activates it atomically.
@@ -195,7 +195,7 @@ class LiveApp:
             QueryError: `bad_request`: there is no model of this name. BusyError: another job is running.
         """
         repository = repository_named(name)
-        return self.jobs.start(
+        return self.start_job(
             "download",
             f"Getting {repository} ready",
             lambda note, stop: self.tasks.use_published(repository, note, stop, folder=folder),
@@ -214,8 +214,8 @@ class LiveApp:
         model = None if self.jobs.running() else self.switching.unfinished()
         return None if model is None else self._start_switch(model)
 
-    def _start(self, name: str, message: str, work: Work) -> JobStatus:
-        """Start a job; the demo's preparation makes room for it and goes on at the next start."""
+    def start_job(self, name: str, message: str, work: Work) -> JobStatus:
+        """Start a job in the background; the demo's preparation makes room for it and goes on at the next start. Raises BusyError."""
         current = self.jobs.current()
         if current is not None and current.name == _DEMO_JOB and current.state in UNDER_WAY:
             self.jobs.cancel_own()
@@ -224,7 +224,7 @@ class LiveApp:
 
     def start_measuring(self) -> JobStatus:
         """Evaluate the active model on the collection's titles in the background; see `collection_metrics`. Raises BusyError."""
-        return self._start("measure", "Measuring on this collection", self._measure)
+        return self.start_job("measure", "Measuring on this collection", self._measure)
 
     def collection_metrics(self) -> CollectionMetrics | None:
         """The last evaluation; None before the first, and after a model switch."""
@@ -337,7 +337,9 @@ class LiveApp:
         return self._vocabulary_of_collection.vocabulary().near(query, n)
 
     def _start_switch(self, model: TrainedModel) -> JobStatus:
-        return self._start("switch", f"Switching to {model_name(model)}", lambda note, stop: self.switching.run(model, note, stop))
+        return self.start_job(
+            "switch", f"Switching to {model_name(model)}", lambda note, stop: self.switching.run(model, note, stop)
+        )
 
     def _index_and_resume(self, location: str, on_progress: OnProgress, stop: threading.Event) -> str:
         try:

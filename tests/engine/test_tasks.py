@@ -11,7 +11,7 @@ import pytest
 
 from crossmodal.errors import BusyError, QueryError, SourceError, TrainingError
 from crossmodal.items import Fit, Picture
-from crossmodal.progress import Progress, Stopped, ignore_progress
+from crossmodal.progress import Progress, Stopped, check_stop, ignore_progress
 from engine.live import LiveApp
 from engine.models.loading import load_model
 from engine.models.trained import TrainedModel
@@ -434,3 +434,23 @@ def test_a_job_that_does_not_hear_is_not_waited_for_for_ever(
     assert ended is not None
     assert ended.error is not None
     assert "was closed" in ended.message
+
+
+def test_a_download_takes_the_place_of_the_demos_preparation(app: LiveApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As any other job does: nobody waits for the demo's model."""
+    begun = threading.Event()
+
+    def preparing(_on_progress: object, stop: threading.Event) -> str:
+        begun.set()
+        stop.wait(LONG_S)
+        check_stop(stop, "Training")
+        return "trained"
+
+    app.jobs.start("demo", "Preparing the demo", preparing)
+    assert begun.wait(LONG_S)
+    monkeypatch.setattr(app.tasks, "use_published", lambda repository, *_, **__: f"{repository} is in use now.")
+    app.start_download("nobody/siglip")
+    ended = app.jobs.wait(LONG_S)
+    assert ended is not None
+    assert (ended.name, ended.state, ended.message) == ("download", "done", "nobody/siglip is in use now.")
+    assert [job.state for job in app.jobs.history() if job.name == "demo"] == ["stopped"]
