@@ -18,7 +18,7 @@ from crossmodal.images.decoder import Decoder
 from crossmodal.images.fetch import Fetcher, FetchLimits
 from crossmodal.ingest.sources.base import Source, SourceLimits
 from crossmodal.ingest.sources.open import open_source
-from crossmodal.items import Failure, Fit, Pixels
+from crossmodal.items import Failure, Pixels
 from crossmodal.locks import wait_for_lock
 from crossmodal.progress import OnProgress, Progress, ignore_progress
 from crossmodal.store import Store
@@ -288,8 +288,7 @@ def read_captioned(
     settings: Settings,
     location: str | None,
     *,
-    size: int,
-    fit: Fit = "crop",
+    spec: ModelSpec,
     max_pictures: int,
     on_progress: OnProgress,
     stop: threading.Event | None,
@@ -306,7 +305,14 @@ def read_captioned(
     dataset = SimpleIndexDataset(source, fetch=_fetcher(settings).fetch, max_image_bytes=settings.max_image_bytes)
     with Decoder(decode_limits(settings), workers=settings.decode_workers) as decoder:
         data, failures = read_training_data(
-            dataset, decoder, settings.cache_dir, size=size, fit=fit, max_pictures=max_pictures, on_progress=on_progress, stop=stop
+            dataset,
+            decoder,
+            settings.cache_dir,
+            size=spec.image_size_px,
+            fit=spec.fit,
+            max_pictures=max_pictures,
+            on_progress=on_progress,
+            stop=stop,
         )
     return data, failures, source.label
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Self
 
 from commands import _console
 from crossmodal.hub.published import megabytes
-from crossmodal.progress import Progress
+from crossmodal.progress import DOWNLOAD, Progress
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
 
 _LONG = ("model",)
-_BYTES, _MEGABYTE = "download", 10**6
+_MEGABYTE = 10**6
 
 
 class ProgressBar:
@@ -48,7 +48,7 @@ class ProgressBar:
         if self._task is None:
             self._bars.start()
             self._task = self._bars.add_task("", total=None, figures="")
-        unit = _MEGABYTE if progress.step == _BYTES else 1
+        unit = _MEGABYTE if progress.step == DOWNLOAD else 1
         total = progress.total // unit or None
         self._bars.update(
             self._task,
@@ -97,7 +97,7 @@ class ProgressBar:
 def _figures(progress: Progress) -> str:
     """Rate, time left and failures, as far as known."""
     parts = []
-    if progress.rate_per_s and progress.step == _BYTES:
+    if progress.rate_per_s and progress.step == DOWNLOAD:
         parts.append(f"{megabytes(progress.rate_per_s)}/s")
     elif progress.rate_per_s:
         parts.append(f"{progress.rate_per_s:,.0f}/s")

@@ -47,8 +47,7 @@ def evaluate(
         pictures, _failures, source = read_captioned(
             chosen,
             data,
-            size=trained.spec.image_size_px,
-            fit=trained.spec.fit,
+            spec=trained.spec,
             max_pictures=ALL_PICTURES,
             on_progress=progress,
             stop=stop,

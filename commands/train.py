@@ -160,8 +160,7 @@ def train(
         pictures, failures, source = read_captioned(
             chosen,
             data,
-            size=assembled.spec.image_size_px,
-            fit=assembled.spec.fit,
+            spec=assembled.spec,
             max_pictures=run.max_pictures,
             on_progress=progress,
             stop=stop,

@@ -42,8 +42,7 @@ def visualize(
         pictures, _failures, _source = read_captioned(
             chosen,
             data,
-            size=trained.spec.image_size_px,
-            fit=trained.spec.fit,
+            spec=trained.spec,
             max_pictures=ALL_PICTURES,
             on_progress=progress,
             stop=stop,

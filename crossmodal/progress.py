@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 
 from crossmodal.errors import CrossmodalError
 
+DOWNLOAD = "download"
+"""The step whose `done` and `total` are bytes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:

@@ -17,7 +17,7 @@ from crossmodal.ingest.plan import LookAgain
 from crossmodal.ingest.report import IngestSummary
 from crossmodal.ingest.sources.base import Source
 from crossmodal.installation import COMMAND
-from crossmodal.progress import OnProgress, Progress, check_stop
+from crossmodal.progress import DOWNLOAD, OnProgress, Progress, check_stop
 from crossmodal.runtimes.device import resolve_device
 from crossmodal.store import SourceInfo
 from crossmodal.text.cleaning import counted
@@ -253,7 +253,7 @@ class Tasks:
         """
         if folder is None:
             download(repository, self.weights_dir, on_progress=on_progress, stop=stop)
-        on_progress(Progress("download", f"Loading {repository}"))
+        on_progress(Progress(DOWNLOAD, f"Loading {repository}"))
         model = self._switching.keep(build_published(repository, self.weights_dir, folder=folder))
         if model.model_id == self._app.generation().model.model_id:
             return f"{model_name(model)} is in use already."

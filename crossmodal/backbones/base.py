@@ -132,6 +132,19 @@ class Backbone(nn.Module, ABC):
         return next(self.parameters()).dtype
 
 
+class WholeBackbone(Backbone):
+    """A backbone that is used as it is: none of its blocks can be unfrozen, so `stem` is everything."""
+
+    def tail(self, hidden: Features, trainable_blocks: int) -> Features:
+        """See `Backbone`; 0 blocks only."""
+        self.check_blocks(trainable_blocks)
+        return hidden
+
+    def tail_modules(self, trainable_blocks: int) -> list[nn.Module]:  # noqa: ARG002 - there are none
+        """See `Backbone`."""
+        return []
+
+
 class ImageBackbone(Backbone):
     """Maps pictures to features.
 

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from torch import Tensor, nn
 
-from crossmodal.backbones.base import Config, Features, ImageBackbone, TextBackbone, vectors
+from crossmodal.backbones.base import Config, Features, ImageBackbone, TextBackbone, WholeBackbone, vectors
 from crossmodal.backbones.config import only, picture_settings, preprocessing, refused, settle
 from crossmodal.backbones.hugging_face import (
     HASHED,
@@ -77,7 +77,7 @@ _IMAGE_PARTS = {"vision_model.": "network.", "visual_projection.": "projection."
 _TEXT_PARTS = {"text_model.": "network.", "text_projection.": "projection."}
 
 
-class CLIPImage(ImageBackbone):
+class CLIPImage(WholeBackbone, ImageBackbone):
     """The image side. Its feature is one vector: the projected class token of CLIP or the pooled patches of SigLIP.
 
     Args:
@@ -108,15 +108,6 @@ class CLIPImage(ImageBackbone):
             return vectors(images.new_zeros((0, self.features)))
         return vectors(self.projection(self.network(pixel_values=images).pooler_output))
 
-    def tail(self, hidden: Features, trainable_blocks: int) -> Features:
-        """See `Backbone`; 0 blocks only."""
-        self.check_blocks(trainable_blocks)
-        return hidden
-
-    def tail_modules(self, trainable_blocks: int) -> list[nn.Module]:  # noqa: ARG002 - there are none
-        """See `Backbone`."""
-        return []
-
     def outside_state(self) -> dict[str, Tensor]:
         """See `Backbone`."""
         return _outside(self.settings, _IMAGE_PARTS, self.state_dict())
@@ -126,7 +117,7 @@ class CLIPImage(ImageBackbone):
         return super().digest() if not self.settings["files"] else _digest(self.name, self.settings)
 
 
-class CLIPText(TextBackbone):
+class CLIPText(WholeBackbone, TextBackbone):
     """The text side. Its feature is one vector: the projected state at the end of the text.
 
     Args:
@@ -169,15 +160,6 @@ class CLIPText(TextBackbone):
         ids, mask = (tensor.to(next(self.parameters()).device) for tensor in self.tokens(texts))
         seen = {} if self.tokens.fixed else {"attention_mask": mask}  # SigLIP was trained with its padding unmasked
         return vectors(self.projection(self.network(input_ids=ids, **seen).pooler_output))
-
-    def tail(self, hidden: Features, trainable_blocks: int) -> Features:
-        """See `Backbone`; 0 blocks only."""
-        self.check_blocks(trainable_blocks)
-        return hidden
-
-    def tail_modules(self, trainable_blocks: int) -> list[nn.Module]:  # noqa: ARG002 - there are none
-        """See `Backbone`."""
-        return []
 
     def outside_state(self) -> dict[str, Tensor]:
         """See `Backbone`."""

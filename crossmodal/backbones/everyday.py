@@ -27,10 +27,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from crossmodal.backbones.base import Config, Features, ImageBackbone, Origin, TextBackbone, vectors
+from crossmodal.backbones.base import Config, Features, ImageBackbone, Origin, TextBackbone, WholeBackbone, vectors
 from crossmodal.backbones.config import only, preprocessing, settle
 from crossmodal.backbones.efficientnet_lite import BLOCK_FEATURES, CLASSES, FEATURES, EfficientNetLite0, published_names
 from crossmodal.backbones.hugging_face import HASHED
+from crossmodal.backbones.layers import MeanPooling
 from crossmodal.backbones.minilm import SIZES, MiniLM, load_minilm
 from crossmodal.backbones.weights import WeightsSource, load_fitted, missing, read_state
 from crossmodal.text.cleaning import words
@@ -77,7 +78,7 @@ MINILM = Published(
 )
 
 
-class EverydayImage(ImageBackbone):
+class EverydayImage(WholeBackbone, ImageBackbone):
     """The image side.
 
     Args:
@@ -163,17 +164,8 @@ class EverydayImage(ImageBackbone):
         mixed = unit(chances @ self.class_embeddings).mean(1)
         return mixed, unit((pooled - self.pooled_mean) @ self.class_map)
 
-    def tail(self, hidden: Features, trainable_blocks: int) -> Features:
-        """See `Backbone`; 0 blocks only."""
-        self.check_blocks(trainable_blocks)
-        return hidden
 
-    def tail_modules(self, trainable_blocks: int) -> list[nn.Module]:  # noqa: ARG002 - there are none
-        """See `Backbone`."""
-        return []
-
-
-class EverydayText(TextBackbone):
+class EverydayText(WholeBackbone, TextBackbone):
     """The text side. Up to three words are read as a short question: with a prompt, and centred by short texts.
 
     Args:
@@ -222,10 +214,7 @@ class EverydayText(TextBackbone):
         return vectors(torch.cat([known, torch.zeros_like(known[:, :1]), rest_of(known)], dim=1))
 
     def _sentences(self, texts: Sequence[str]) -> Tensor:
-        """MiniLM's embeddings. Shape: n texts → (n, hidden_size) float32, unit length."""
-        values, mask = self.minilm(texts)
-        seen = mask[:, :, None].float()
-        return unit((values * seen).sum(1) / seen.sum(1))
+        return sentences(self.minilm, texts)
 
     def _known(self, asked: Sequence[str]) -> Tensor:
         """The factors of the words that ImageNet's classes say. Shape: (126,) float32; zero if there are none."""
@@ -233,14 +222,10 @@ class EverydayText(TextBackbone):
         factors: Tensor = self.word_factors[places].sum(0) / max(1, len(places)) ** 0.5
         return factors
 
-    def tail(self, hidden: Features, trainable_blocks: int) -> Features:
-        """See `Backbone`; 0 blocks only."""
-        self.check_blocks(trainable_blocks)
-        return hidden
 
-    def tail_modules(self, trainable_blocks: int) -> list[nn.Module]:  # noqa: ARG002 - there are none
-        """See `Backbone`."""
-        return []
+def sentences(minilm: MiniLM, texts: Sequence[str]) -> Tensor:
+    """MiniLM's embeddings. Shape: n texts → (n, hidden_size) float32, unit length."""
+    return unit(MeanPooling(minilm.features)(*minilm(texts)))
 
 
 def unit(values: Tensor) -> Tensor:

@@ -25,12 +25,9 @@ from crossmodal.hub.files import Record, is_complete, read_record, record_folder
 from crossmodal.hub.published import megabytes
 from crossmodal.hub.remote import ATTEMPTS, COMMIT, END, Head, HubFile, Listing, Stream
 from crossmodal.locks import try_lock
-from crossmodal.progress import OnProgress, Progress, check_stop
+from crossmodal.progress import DOWNLOAD, OnProgress, Progress, check_stop
 
 log = logging.getLogger(__name__)
-
-STEP = "download"
-"""The step of its `Progress`, whose `done` and `total` are bytes."""
 
 _SPARE_BYTES = 16 * 2**20
 _RATE_OVER_S = 10.0
@@ -175,7 +172,7 @@ class _Download:
 
     def _finished(self, record: Record) -> Record:
         size = record.size_bytes
-        self.on_progress(Progress(STEP, f"{self.repository} is here: {megabytes(size)}", size, size, finished=True))
+        self.on_progress(Progress(DOWNLOAD, f"{self.repository} is here: {megabytes(size)}", size, size, finished=True))
         return record
 
     # The list of files
@@ -324,20 +321,20 @@ class _Download:
         left = (self.total - self.done) / rate if rate else None
         what = f"Downloading {folder_name(self.repository)}: {megabytes(self.done)} of {megabytes(self.total)}"
         paused = self.timing.now()
-        self.on_progress(Progress(STEP, what, self.done, self.total, rate_per_s=rate, seconds_left=left))
+        self.on_progress(Progress(DOWNLOAD, what, self.done, self.total, rate_per_s=rate, seconds_left=left))
         if self.timing.now() - paused < _A_PAUSE_S:
             return False
         self.recent.clear()  # a pause is no slow line
         return True
 
     def _say(self, what: str) -> None:
-        self.on_progress(Progress(STEP, what))
+        self.on_progress(Progress(DOWNLOAD, what))
         check_stop(self.stop, "The download")
 
     def _pause(self, seconds: float, why: str) -> None:
         until = self.timing.now() + seconds
         while (left := until - self.timing.now()) > 0:
-            self.on_progress(Progress(STEP, f"{why}; trying again in {left:.0f} s", self.done, self.total))
+            self.on_progress(Progress(DOWNLOAD, f"{why}; trying again in {left:.0f} s", self.done, self.total))
             self.timing.wait(self.stop, min(left, 1.0))
             check_stop(self.stop, "The download")
 

@@ -108,12 +108,22 @@ def built_in_model() -> TrainedModel:
         WeightsError: a package with its weights is not installed, damaged or of another version; the remedy says how to install it.
     """
     made = assemble(preset_named(everyday.NAME), WeightsRequest(download=False))
+    return as_published(made, note=" ".join(made.notes), catalogue="ImageNet's classes and sentences")
+
+
+def as_published(made: Assembled, *, note: str, catalogue: str) -> TrainedModel:
+    """A model of published weights that is used as it is, not saved yet. The same weights give the same id on every computer.
+
+    Args:
+        note: what the weights are, for display.
+        catalogue: what its publisher trained it on; empty if that is not known.
+    """
     card = ModelCard(
         weights="pretrained weights",
-        weights_note=" ".join(made.notes),
-        catalogue="ImageNet's classes and sentences",
+        weights_note=note,
+        catalogue=catalogue,
         trained_on=0,
-        trained_at=0.0,
+        trained_at=0.0,  # not known; and the same files must give the same model
         training_seconds=0.0,
         held_out=None,
         history=(),

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from crossmodal.backbones.clip import repository_of
-from crossmodal.backbones.layers import skip_init
+from crossmodal.backbones.mapped import on_meta
 from crossmodal.errors import CheckpointError, CrossmodalError, StoreError, WeightsError
 from crossmodal.installation import COMMAND
 from crossmodal.runtimes.torch import torch_threads
@@ -16,6 +16,7 @@ from crossmodal.training.checkpoints import check_state, load_checkpoint
 from crossmodal.training.trainer import evaluating
 from engine.models.spec import ITEM_EMBEDDINGS, SIZES, ModelSpec, card_of, spec_of
 from engine.models.trained import TrainedModel, assemble, outside_state
+from system import LostFoundSystem
 
 _RETRAIN = "Delete the file to train a new model."
 
@@ -37,11 +38,8 @@ def load_model(path: Path) -> TrainedModel:
         ) from error
     _check_spec(path, spec)
     try:
-        with (
-            torch.device("meta"),
-            skip_init(),
-        ):  # shapes only: no weights are initialised or allocated for a network that may be refused
-            system = assemble(spec)
+        # Shapes only: no weights are initialised or allocated for a network that may be refused.
+        system: LostFoundSystem = on_meta(assemble, spec)
         state = {**checkpoint.state, **outside_state(system)}
     except WeightsError as error:  # not this file's fault: it stays in place
         remedy = error.remedy

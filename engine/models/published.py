@@ -11,8 +11,7 @@ from crossmodal.backbones.clip import repository_of
 from crossmodal.hub.download import arrived_bytes, present
 from crossmodal.hub.published import PUBLISHED, Published, published
 from crossmodal.store import Store
-from engine.models.build import WeightsRequest, assemble
-from engine.models.spec import ModelCard
+from engine.models.build import WeightsRequest, as_published, assemble
 from engine.models.trained import TrainedModel
 from training.presets import preset_named
 
@@ -83,17 +82,8 @@ def build_published(repository: str, home: Path, *, folder: Path | None = None) 
     preset = replace(preset_named(f"{_PREFIX}{repository}"), item_embedding="image")
     assembled = assemble(preset, WeightsRequest(folder=home, image=folder, text=folder, download=False))
     known = next((model for model in PUBLISHED if model.repository == repository), None)
-    card = ModelCard(
-        weights="pretrained weights",
-        weights_note=f"{known.title}, {known.licence}, {known.page}" if known is not None else repository,
-        catalogue="",
-        trained_on=0,
-        trained_at=0.0,  # not known; and the same files must give the same model
-        training_seconds=0.0,
-        held_out=None,
-        history=(),
-    )
-    return TrainedModel(assembled.system, assembled.spec, card, model_id="")
+    note = f"{known.title}, {known.licence}, {known.page}" if known is not None else repository
+    return as_published(assembled, note=note, catalogue="")
 
 
 def measure_speed(model: TrainedModel, store: Store, repository: str, *, clock: Callable[[], float] = time.perf_counter) -> float:

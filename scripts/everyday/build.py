@@ -27,6 +27,7 @@ from crossmodal.backbones.everyday import (
     PROMPT,
     VISUAL_DIM,
     published_file,
+    sentences,
     stem_of,
     unit,
     word_fits,
@@ -78,12 +79,12 @@ def text_constants() -> tuple[dict[str, Tensor], list[str]]:
     minilm = load_minilm("minilm-l6", WeightsSource(file=published_file(MINILM).parent)).eval()
 
     named = unit(
-        sum((sentences(minilm, [prompt.format(name) for name in classes]) for prompt in PROMPTS), torch.zeros(CLASSES, 384))
+        sum((embedded(minilm, [prompt.format(name) for name in classes]) for prompt in PROMPTS), torch.zeros(CLASSES, 384))
     )
-    shown = unit(torch.stack([sentences(minilm, each).mean(0) for each in scenes]))
-    embeddings = unit(named + SCENE_WEIGHT * shown + GLOSS_WEIGHT * sentences(minilm, glosses))
+    shown = unit(torch.stack([embedded(minilm, each).mean(0) for each in scenes]))
+    embeddings = unit(named + SCENE_WEIGHT * shown + GLOSS_WEIGHT * embedded(minilm, glosses))
     short = _lines("short_questions.txt")
-    prompted = sentences(minilm, [PROMPT.format(text) for text in short])
+    prompted = embedded(minilm, [PROMPT.format(text) for text in short])
     parts = [
         [(name, 1.0), *((word, HYPERNYM_DECAY**steps) for offset, steps in each.items() for word in nouns[offset].words)]
         + [(scene, SCENE_WORD_WEIGHT) for scene in said]
@@ -93,8 +94,8 @@ def text_constants() -> tuple[dict[str, Tensor], list[str]]:
     return {
         "class_embeddings": embeddings,
         "class_map": linear_map(lite0().classifier.weight, embeddings),
-        "sentence_mean": sentences(minilm, _lines("captions.txt")).mean(0),
-        "short_mean": unit(sentences(minilm, short) + prompted).mean(0),
+        "sentence_mean": embedded(minilm, _lines("captions.txt")).mean(0),
+        "short_mean": unit(embedded(minilm, short) + prompted).mean(0),
         "word_weights": weights,
     }, known
 
@@ -106,15 +107,10 @@ def lite0() -> EfficientNetLite0:
     return network
 
 
-def sentences(minilm: MiniLM, texts: Sequence[str]) -> Tensor:
-    """MiniLM's embeddings. Shape: (n, 384) float32, unit length."""
-    rows = []
+def embedded(minilm: MiniLM, texts: Sequence[str]) -> Tensor:
+    """`sentences`, a batch at a time."""
     with torch.inference_mode():
-        for start in range(0, len(texts), _BATCH):
-            values, mask = minilm(texts[start : start + _BATCH])
-            seen = mask[:, :, None].float()
-            rows.append(unit((values * seen).sum(1) / seen.sum(1)))
-    return torch.cat(rows)
+        return torch.cat([sentences(minilm, texts[start : start + _BATCH]) for start in range(0, len(texts), _BATCH)])
 
 
 def linear_map(classifier: Tensor, embeddings: Tensor) -> Tensor:

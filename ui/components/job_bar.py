@@ -6,7 +6,7 @@ import streamlit as st
 
 from crossmodal.hub.published import megabytes
 from crossmodal.jobs import UNDER_WAY
-from crossmodal.progress import Progress
+from crossmodal.progress import DOWNLOAD, Progress
 from ui import formatting
 from ui.formatting import literal
 
@@ -25,8 +25,6 @@ _NAMES = {
     "download": "Fetching a model",
     "measure": "Measuring",
 }
-_BYTES = "download"
-"""The step whose units are bytes; its message has them."""
 _EVERY_S = 1.0
 _LOOK_OUT_EVERY_S = 2.0
 
@@ -80,7 +78,7 @@ def _under_way(app: "LiveApp") -> None:
 
 def _details(progress: Progress, *, paused: bool) -> str:
     parts = [progress.message]
-    if progress.step == _BYTES:
+    if progress.step == DOWNLOAD:  # its message has the bytes
         if progress.rate_per_s and not paused:
             parts.append(f"{megabytes(progress.rate_per_s)}/s")
     elif progress.total and f"{progress.total:,}" not in progress.message:
